@@ -1,0 +1,188 @@
+import { extensionPoint, secret } from './kernel.js'
+import type { Codec, Secret } from './kernel.js'
+import type { MailUser } from './mail.js'
+
+declare const carries: unique symbol
+
+/** What is known of the other end and the link; plain values, because it crosses processes. */
+export interface PeerFacts {
+  readonly address: string
+  readonly name?: string
+  readonly localAddress: string
+  readonly localPort: number
+  readonly service: 'imap' | 'pop' | (string & {})
+  readonly tls?: {
+    readonly serverName?: string
+    readonly protocol: string
+    readonly cipher: string
+    readonly clientCertificate?: Uint8Array
+    /** RFC 5929, RFC 9266; only types this connection really has. */
+    readonly bindings: Readonly<Partial<Record<'tls-exporter' | 'tls-server-end-point' | 'tls-unique', Uint8Array>>>
+  }
+  /** Who the operating system or a proxy in front says it is. */
+  readonly externalIdentity?: string
+}
+
+/** A form in which a backend can hand out or check a credential. Open: NTLM brings `nt-hash` without touching core. */
+export interface CredentialKind<T> {
+  readonly id: string
+  readonly codec: Codec<T>
+  readonly [carries]?: (x: T) => T
+}
+/** The codec lets it cross to the process that checks. */
+export function createCredentialKind<T>(id: string, codec: Codec<T>): CredentialKind<T> {
+  return Object.freeze({ id, codec })
+}
+/** For lists of kinds. */
+export interface AnyCredentialKind {
+  readonly id: string
+}
+/** RFC 5802 §3; no password equivalent. */
+export interface ScramKeys {
+  readonly salt: Uint8Array
+  readonly iterations: number
+  readonly storedKey: Uint8Array
+  readonly serverKey: Uint8Array
+}
+const scramCodec: Codec<ScramKeys> = {
+  encode: (k) =>
+    new TextEncoder().encode(JSON.stringify([k.salt, k.storedKey, k.serverKey].map((b) => Buffer.from(b).toString('base64')).concat(String(k.iterations)))),
+  decode(bytes) {
+    // Written by encode: four strings.
+    const [salt = '', storedKey = '', serverKey = '', iterations = '0'] = JSON.parse(new TextDecoder().decode(bytes)) as string[]
+    const octets = (s: string): Uint8Array => Buffer.from(s, 'base64')
+    return { salt: octets(salt), storedKey: octets(storedKey), serverKey: octets(serverKey), iterations: Number(iterations) }
+  },
+}
+/** The kinds that core knows. */
+export const PASSWORD = createCredentialKind<Secret>('password', { encode: (s) => s.reveal(), decode: secret })
+export const SCRAM_SHA_1 = createCredentialKind<ScramKeys>('scram-sha-1', scramCodec)
+export const SCRAM_SHA_256 = createCredentialKind<ScramKeys>('scram-sha-256', scramCodec)
+
+/** What can be checked rather than looked up. */
+export type Claim =
+  | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
+  | { readonly kind: 'token'; readonly user: string; readonly token: Secret }
+  | { readonly kind: 'certificate'; readonly der: Uint8Array }
+  | { readonly kind: 'principal'; readonly name: string; readonly mechanism: string }
+/** Refusals keep their reason for log and operator; the client sees one text for all. */
+export type Refusal = { readonly kind: 'unknown-user' | 'wrong-password' | 'expired' | 'must-change' | 'disabled' | 'throttled' }
+/** Alerts (expiry) go to the client after the login. */
+export type Verdict = { readonly kind: 'accepted'; readonly user: string; readonly alerts: readonly string[] } | Refusal
+
+/** Outages throw `MailError('unavailable')`. `unknown-user` passes on to the next backend, other refusals end the chain unless the entry says `fallthrough`. */
+export interface PasswordBackend {
+  /** Absent when it only hands out credentials. */
+  verify?(claim: Claim, peer: PeerFacts, signal: AbortSignal): Promise<Verdict>
+  /** `undefined`: not this user, or not in this form. */
+  lookup?<T>(user: string, kind: CredentialKind<T>, signal: AbortSignal): Promise<T | undefined>
+  change?(user: string, password: Secret, signal: AbortSignal): Promise<Verdict>
+  /** After a successful plaintext login anywhere in the chain: rehash, or fill a new backend while the old one still answers. Never fails a login. */
+  learn?(user: string, password: Secret, signal: AbortSignal): Promise<void>
+  /** End of session: tokens dropped, PAM credentials deleted. */
+  released?(user: string): Promise<void>
+}
+/** Decides, without asking it, which mechanisms can be offered. */
+export interface BackendAbout {
+  readonly verifies: readonly Claim['kind'][]
+  readonly holds: readonly AnyCredentialKind[]
+  readonly changes: boolean
+}
+/** List order is the chain. */
+export const passwordBackends = extensionPoint<PasswordBackend, BackendAbout>('auth.passwords').in({ scope: 'host', pick: 'ordered', roles: ['auth'], slot: 'hosts.*.auth.passwords' })
+
+/** Bytes in, bytes out, from the moment the tagged line has left. Named, so that another process can take it up from `state`. */
+export interface LayerSpec {
+  readonly use: string
+  readonly state: Uint8Array
+}
+/** What a mechanism may do; the chain of backends is behind `verify` and `lookup`, so a mechanism works with any of them. */
+export interface SaslContext {
+  readonly peer: PeerFacts
+  readonly hostName: string
+  readonly signal: AbortSignal
+  /** Initial response; `undefined` when the client sent none. */
+  readonly initial: Uint8Array | undefined
+  /** Sends a challenge, returns the answer. Rejects when the client says `*`, the link goes or time is up: a mechanism cleans up with `finally`. */
+  ask(challenge: Uint8Array): Promise<Uint8Array>
+  verify(claim: Claim): Promise<Verdict>
+  lookup<T>(user: string, kind: CredentialKind<T>): Promise<T | undefined>
+}
+/** `data` is the success data of RFC 4422 §3.6; core sends it the way the protocol allows. */
+export type SaslResult =
+  | {
+      readonly kind: 'proved'
+      readonly authcid: string
+      readonly authzid: string
+      readonly alerts: readonly string[]
+      readonly data?: Uint8Array
+      readonly layer?: LayerSpec
+    }
+  | { readonly kind: 'anonymous'; readonly trace: string }
+  | Refusal
+/** One async function instead of a state machine: the dialogue reads like its specification, and a test scripts `ask`. */
+export interface SaslMechanism {
+  authenticate(x: SaslContext): Promise<SaslResult>
+}
+/** Decides what is advertised, per connection. */
+export interface MechanismAbout {
+  readonly name: string
+  /** Hidden and refused while the link is in clear and the host forbids plaintext. */
+  readonly exposesPassword: boolean
+  /** One of these must be answered by some backend of the host, or the mechanism is not offered; empty: it asks nobody. */
+  readonly verifiesBy: readonly Claim['kind'][]
+  readonly worksWith: readonly AnyCredentialKind[]
+  offered(peer: PeerFacts): boolean
+}
+/** List order is the order of AUTH= tokens. */
+export const saslMechanisms = extensionPoint<SaslMechanism, MechanismAbout>('auth.mechanisms').in({ scope: 'host', pick: 'ordered', roles: ['auth'], slot: 'hosts.*.auth.mechanisms' })
+
+/** A stored form of a password (`{SSHA}`, `$2y$`): backends that keep hashes share these. */
+export interface PasswordScheme {
+  readonly prefixes: readonly string[]
+  check(stored: string, password: Secret): Promise<boolean>
+  make?(password: Secret): Promise<string>
+  outdated?(stored: string): boolean
+}
+export const passwordSchemes = extensionPoint<PasswordScheme>('auth.schemes').in({ scope: 'host', pick: 'all', roles: ['auth'], slot: 'hosts.*.auth.schemes' })
+/** Account, home, ids; asked again for `~other/` names. */
+export interface UserDirectory {
+  find(user: string, signal: AbortSignal): Promise<MailUser | undefined>
+}
+/** First that knows the user. */
+export const userDirectories = extensionPoint<UserDirectory>('auth.users').in({ scope: 'host', pick: 'ordered', roles: ['auth', 'mail'], slot: 'hosts.*.auth.users' })
+
+/** After the proof, before the session: administrators acting for others, nologin, rate limits, virtual-host moves. All must allow. */
+export interface LoginPolicy {
+  before?(user: string, peer: PeerFacts, signal: AbortSignal): Promise<Admission>
+  decide?(
+    login: { readonly user: MailUser; readonly authcid: string; readonly authzid: string; readonly peer: PeerFacts },
+    signal: AbortSignal,
+  ): Promise<Admission>
+  failed?(user: string, refusal: Refusal, peer: PeerFacts): void
+}
+/** A referral is RFC 2221's. */
+export type Admission =
+  | { readonly kind: 'allow'; readonly alerts?: readonly string[] }
+  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+  | { readonly kind: 'referral'; readonly url: string }
+/** Admins, nologin, penalties, address rules. */
+export const loginPolicies = extensionPoint<LoginPolicy>('auth.policies').in({ scope: 'host', pick: 'ordered', roles: ['auth'], slot: 'hosts.*.auth.policies' })
+
+/** The seam of the process model: what a daemon in `front` calls; behind it the authenticator, in this process or another. */
+export interface LoginGate {
+  readonly mechanisms: (peer: PeerFacts) => readonly string[]
+  sasl(
+    mechanism: string,
+    initial: Uint8Array | undefined,
+    ask: (challenge: Uint8Array) => Promise<Uint8Array>,
+    peer: PeerFacts,
+    signal: AbortSignal,
+  ): Promise<LoginOutcome>
+  password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal): Promise<LoginOutcome>
+  change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict>
+}
+/** Serialisable whole: this is what crosses into the user's process. */
+export type LoginOutcome =
+  | { readonly kind: 'in'; readonly user: MailUser; readonly authcid: string; readonly alerts: readonly string[]; readonly layer?: LayerSpec }
+  | { readonly kind: 'out'; readonly referral?: string }

@@ -1,0 +1,79 @@
+import { createToken } from './kernel.js'
+
+/** What a `stat` tells. Times are milliseconds since 1970 with fractions down to the microsecond. */
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other'
+  readonly device: number
+  readonly inode: number
+  readonly size: number
+  readonly links: number
+  /** Permission bits only (0o7777). */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly atimeMs: number
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+}
+export interface DirectoryEntry {
+  readonly name: string
+  readonly kind: FileStat['kind']
+}
+/** `locked`, held by somebody else, or not to be had on this machine (no native calls) or file system. */
+export type LockOutcome = 'locked' | 'busy' | 'unavailable'
+/** An open file; every position is explicit. Closed by its opener, once. */
+export interface OpenFile {
+  readonly path: string
+  /** Octets read, 0 at the end; fills `into` unless the file ends. */
+  read(into: Uint8Array, at: number): Promise<number>
+  /** Writes all chunks one after the other from `at`, or throws; a failed write may have written a part. */
+  write(chunks: readonly Uint8Array[], at: number): Promise<void>
+  truncate(size: number): Promise<void>
+  /** Data and size are on the disk when it resolves (fdatasync). */
+  sync(): Promise<void>
+  stat(): Promise<FileStat>
+  chmod(mode: number): Promise<void>
+  setTimes(atimeMs: number, mtimeMs: number): Promise<void>
+  /**
+   * Tries once and never waits. `flock` is flock(2); `fcntl` is a whole-file open-file-description lock, which
+   * conflicts with classic fcntl locks of other programs and with other open files of this process.
+   */
+  lock(kind: 'flock' | 'fcntl', mode: 'shared' | 'exclusive'): LockOutcome
+  unlock(kind: 'flock' | 'fcntl'): void
+  close(): Promise<void>
+}
+/** How `Files.open` opens. Reading is always allowed. */
+export interface OpenHow {
+  readonly write?: boolean
+  /** `new` fails with EEXIST when the name is taken (O_EXCL); `if-missing` makes it when needed. */
+  readonly create?: 'new' | 'if-missing'
+  /** For a created file; set exactly, whatever the umask. Default 0o600. */
+  readonly mode?: number
+  /** Refuse a symbolic link (ELOOP). */
+  readonly noFollow?: boolean
+}
+/**
+ * The files of the machine, as every driver reaches them; a test puts a recorder here. Failures are Node's system
+ * errors (`code` ENOENT, ENOSPC, ...). A path is absolute. Nothing is durable before `sync` (content) and
+ * `syncDirectory` (names).
+ */
+export interface Files {
+  open(path: string, how?: OpenHow): Promise<OpenFile>
+  /** Follows symbolic links; undefined when there is nothing. */
+  stat(path: string): Promise<FileStat | undefined>
+  lstat(path: string): Promise<FileStat | undefined>
+  /** Without `.` and `..`, unsorted; kinds are those of the names themselves (`symlink` is not followed). */
+  list(path: string): Promise<readonly DirectoryEntry[]>
+  realPath(path: string): Promise<string>
+  makeDirectory(path: string, mode: number): Promise<void>
+  removeDirectory(path: string): Promise<void>
+  unlink(path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  link(from: string, to: string): Promise<void>
+  chmod(path: string, mode: number): Promise<void>
+  setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void>
+  syncDirectory(path: string): Promise<void>
+  /** Calls back, at least once per burst, when the file or directory may have changed. Throws where the machine cannot watch. */
+  watch(path: string, changed: () => void): Disposable
+}
+export const FILES = createToken<Files>('files').in('process')

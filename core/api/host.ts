@@ -1,0 +1,85 @@
+import { createToken, type OwnToken } from './kernel.js'
+import type { LoginGate } from './auth.js'
+import type { MailUser } from './mail.js'
+import type { MailAccess } from './session.js'
+
+/** The virtual host that a thing works for. */
+export interface HostFacts {
+  /** Key in the configuration. */
+  readonly id: string
+  /** Name for greetings, BYE lines, message ids and the pseudo-message. */
+  readonly serverName: string
+}
+export const HOST: OwnToken<HostFacts, 'host'> = createToken<HostFacts>('host').in('host')
+
+/** `hosts.*.mailbox`: what all drivers of a host share. Modes are permission bits. */
+export interface MailboxSettings {
+  readonly fileMode: number
+  readonly directoryMode: number
+  /** Template of the directory of cache, journal and sidecar: `{home}`, `{user}`. */
+  readonly stateDirectory: string
+  readonly defaultKeywords: readonly string[]
+  readonly fromQuoting: 'all' | 'header-only'
+  /** Flag changes of text formats are folded into the file after this time without a change, and at CHECK and close. */
+  readonly checkpointDelayMs: number
+  /** `full`: an acknowledged change is on the disk; `relaxed`: it is with the operating system. */
+  readonly durability: 'full' | 'relaxed'
+  /** How often a selected mailbox without change notices is looked at while a client idles. */
+  readonly pollMs: number
+}
+export const MAILBOX_SETTINGS: OwnToken<MailboxSettings, 'host'> = createToken<MailboxSettings>('settings.mailbox').in('host')
+
+/** `hosts.*.files`: locks (spec of dot-lock, name lock and kernel locks). */
+export interface LockSettings {
+  readonly dotlock: boolean
+  readonly dotlockTimeoutMs: number
+  readonly dotlockMode: number
+  /** Folder of the name locks, the same for all programs of the machine. */
+  readonly lockDirectory: string
+  readonly kernelLocks: readonly ('flock' | 'fcntl')[]
+  readonly warnUnlocked: boolean
+}
+export const LOCK_SETTINGS: OwnToken<LockSettings, 'host'> = createToken<LockSettings>('settings.files').in('host')
+
+/** `hosts.*.drivers.create` and `.empty`: names of formats. */
+export interface FormatChoice {
+  readonly create: string
+  readonly empty: string
+}
+export const FORMAT_CHOICE: OwnToken<FormatChoice, 'host'> = createToken<FormatChoice>('settings.formats').in('host')
+
+/** `hosts.*.imap`, less extensions. */
+export interface ImapSettings {
+  readonly greetingVersion: 'full' | 'none'
+  readonly timeouts: {
+    readonly preloginMs: number
+    readonly inactivityMs: number
+    readonly inputMs: number
+    readonly alertMs: number
+    readonly shutdownMs: number
+    readonly idlePollMs: number
+    readonly idleCheckpointMs: number
+  }
+  readonly alert: { readonly systemFile: string; readonly userFile: string }
+  readonly shutdownFile: string
+  /** 0: no limit. */
+  readonly maxBadCommands: number
+}
+export const IMAP_SETTINGS: OwnToken<ImapSettings, 'host'> = createToken<ImapSettings>('settings.imap').in('host')
+
+/** `hosts.*.auth`, less the plugins. */
+export interface AuthSettings {
+  readonly plaintext: 'encrypted-only' | 'always' | 'never'
+  readonly maxAttempts: number
+  readonly failureDelayMs: number
+}
+export const AUTH_SETTINGS: OwnToken<AuthSettings, 'host'> = createToken<AuthSettings>('settings.auth').in('host')
+
+/** Who may come in; made of the host's mechanisms, backends, directories and policies. */
+export const LOGIN_GATE: OwnToken<LoginGate, 'host'> = createToken<LoginGate>('login-gate').in('host', ['front', 'auth'])
+/** Opens the mail of a login; made of the host's stores, layers, resolvers and policies. */
+export interface MailDoor {
+  /** Disposing of the access closes its views and stores. */
+  open(user: MailUser, signal: AbortSignal): Promise<MailAccess & AsyncDisposable>
+}
+export const MAIL_DOOR: OwnToken<MailDoor, 'host'> = createToken<MailDoor>('mail-door').in('host', ['mail'])

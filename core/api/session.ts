@@ -1,0 +1,126 @@
+import type { TweakGroup } from './workaround.js'
+import type { Slot } from './protocol.js'
+import type {
+  AppendItem,
+  AppendResult,
+  CopyResult,
+  FlagChange,
+  MailEvents,
+  MailLocation,
+  MailboxFigures,
+  MailboxName,
+  MailUser,
+  Mount,
+  Purpose,
+  Rights,
+  Rows,
+  SearchTerm,
+  Sidecar,
+  SortKey,
+  StoredMessage,
+  Uid,
+  UidSet,
+  Wants,
+} from './mail.js'
+
+/** The mail of one login, as commands see it: names in; resolvers, layers, rights, quotas and events already applied. Commands never meet a driver. */
+export interface MailAccess {
+  readonly user: MailUser
+  readonly mounts: readonly Mount[]
+  readonly events: MailEvents
+  locate(name: MailboxName, purpose: Purpose, signal: AbortSignal): Promise<Located>
+  nameOf(at: MailLocation): MailboxName | undefined
+  list(query: { readonly reference: MailboxName; readonly patterns: readonly string[] }, signal: AbortSignal): AsyncIterable<readonly ListEntry[]>
+  figures(of: readonly Located[], signal: AbortSignal): AsyncIterable<MailboxFigures>
+  open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView>
+  create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located>
+  remove(at: Located, signal: AbortSignal): Promise<void>
+  rename(from: Located, to: MailboxName, signal: AbortSignal): Promise<void>
+  append(to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined>
+  subscribe(name: MailboxName, on: boolean): Promise<void>
+  sidecar(at: Located): Sidecar
+  accountSidecar(): Sidecar
+}
+/** A name that was resolved, probed and weighed. */
+export interface Located {
+  readonly name: MailboxName
+  readonly at: MailLocation
+  readonly rights: Rights
+}
+/** `attributes` may be added to by LIST options. */
+export interface ListEntry {
+  readonly name: MailboxName
+  readonly delimiter: string | undefined
+  readonly attributes: Set<string>
+  readonly at: Located | undefined
+  readonly subscribed: boolean
+}
+
+/** Sequence numbers, `*` and `$` resolved: rows of the view's generation, as ascending pairs. */
+export interface RowSet {
+  readonly pairs: Uint32Array
+  readonly count: number
+}
+/** As parsed; `*` is 0xffffffff. */
+export type SequenceSet = { readonly pairs: Uint32Array } | 'saved'
+
+/** One session's sight of a mailbox: a generation of rows, how much of it was announced, and a place in the change log. A few dozen bytes. */
+export interface MailboxView {
+  readonly at: Located
+  readonly rows: Rows
+  readonly announced: number
+  readonly recentCount: number
+  readonly readOnly: boolean
+  readonly uidValidity: number
+  readonly uidNext: number
+  readonly highestModseq: number
+  /** SEARCHRES; core removes expunged ones. Undefined: nothing saved. */
+  saved: UidSet | undefined
+  isRecent(row: number): boolean
+  resolve(set: SequenceSet, by: 'seq' | 'uid'): RowSet
+  uidsOf(rows: RowSet): UidSet
+  seqOf(uid: Uid): number | -1
+  /**
+   * What this session has not been told; `undefined` when there is nothing. Afterwards `rows` and `announced` are the new ones.
+   * Without `expunge` removals stay untold and the numbering stays. Called by the daemon's flush alone.
+   */
+  take(may: { readonly expunge: boolean }): ViewChanges | undefined
+  /** Calls back, any number of times, when `take` may have something, or when the source says that a `sync` may find something. */
+  watch(hear: (what: 'changes' | 'sync') => void): Disposable
+  /** Folds what is journalled into the mailbox (CHECK); nothing where there is nothing to fold. */
+  checkpoint(signal: AbortSignal): Promise<void>
+  /** FLAGS and PERMANENTFLAGS. */
+  readonly keywords: { readonly defined: readonly string[]; readonly canCreate: boolean }
+  readonly uidsPersist: boolean
+  /** Makes the rows true; what it finds waits for `updates.flush`. */
+  sync(signal: AbortSignal): Promise<void>
+  fill(rows: RowSet, signal: AbortSignal): Promise<void>
+  read(rows: RowSet, wants: Wants, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]>
+  /** `silent`: this session is not told of its own change. Returns what `unchangedSince` refused. */
+  store(change: FlagChange, silent: boolean, signal: AbortSignal): Promise<UidSet>
+  expunge(among: UidSet, signal: AbortSignal): Promise<UidSet>
+  copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined>
+  search(term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
+  sort(keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
+  vanished(since: number, among: UidSet, signal: AbortSignal): Promise<UidSet>
+  close(signal: AbortSignal): Promise<void>
+}
+/** What `flush` is about to tell, in view terms; arrays are reused. */
+export interface ViewChanges {
+  readonly removed: UidSet
+  readonly changed: RowSet
+  /** The rows of `removed` in the numbering that the client has, ascending; `changed` and `arrived` are in the new one. */
+  readonly removedRows: RowSet
+  readonly arrived: RowSet
+  readonly keywordsChanged: boolean
+  readonly recentChanged: boolean
+  readonly notices: readonly { readonly severity: 'information' | 'warning'; readonly text: string }[]
+  /** UIDVALIDITY changed: nothing that the client knows holds. */
+  readonly reset: boolean
+}
+/** Typed access to slots and to a plugin's own tweaks. */
+export interface SlotHolder {
+  slot<T>(s: Slot<T>): T
+  setSlot<T>(s: Slot<T>, value: T): void
+  tweak<T extends object>(g: TweakGroup<T>): T
+}

@@ -1,0 +1,119 @@
+import type { UidSet } from './mail.js'
+
+const LAST = 0xffffffff
+
+/** Index of the first range that ends at or after `uid`. */
+function firstRangeReaching(ranges: Uint32Array, uid: number): number {
+  let low = 0
+  let high = ranges.length >>> 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ranges[2 * middle + 1]! < uid) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Ranges as pairs of first and last, ascending, disjoint and not adjacent; the array belongs to the set. */
+class Ranges implements UidSet {
+  readonly ranges: Uint32Array
+  readonly count: number
+  constructor(ranges: Uint32Array) {
+    this.ranges = ranges
+    let count = 0
+    for (let i = 0; i < ranges.length; i += 2) count += ranges[i + 1]! - ranges[i]! + 1
+    this.count = count
+  }
+  has(uid: number): boolean {
+    const i = firstRangeReaching(this.ranges, uid)
+    return 2 * i < this.ranges.length && this.ranges[2 * i]! <= uid
+  }
+  and(other: UidSet): UidSet {
+    const a = this.ranges
+    const b = other.ranges
+    const out: number[] = []
+    let i = 0
+    let j = 0
+    while (i < a.length && j < b.length) {
+      const first = Math.max(a[i]!, b[j]!)
+      const last = Math.min(a[i + 1]!, b[j + 1]!)
+      if (first <= last) out.push(first, last)
+      if (a[i + 1]! < b[j + 1]!) i += 2
+      else j += 2
+    }
+    return made(out)
+  }
+  or(other: UidSet): UidSet {
+    if (other.ranges.length === 0) return this
+    if (this.ranges.length === 0) return other
+    const a = this.ranges
+    const b = other.ranges
+    const out: number[] = []
+    let i = 0
+    let j = 0
+    while (i < a.length || j < b.length) {
+      const fromA = j >= b.length || (i < a.length && a[i]! <= b[j]!)
+      const first = fromA ? a[i]! : b[j]!
+      const last = fromA ? a[i + 1]! : b[j + 1]!
+      if (fromA) i += 2
+      else j += 2
+      pushJoined(out, first, last)
+    }
+    return made(out)
+  }
+  minus(other: UidSet): UidSet {
+    const a = this.ranges
+    const b = other.ranges
+    const out: number[] = []
+    let j = 0
+    for (let i = 0; i < a.length; i += 2) {
+      let first = a[i]!
+      const last = a[i + 1]!
+      while (j < b.length && b[j + 1]! < first) j += 2
+      let k = j
+      while (k < b.length && b[k]! <= last && first <= last) {
+        if (b[k]! > first) out.push(first, b[k]! - 1)
+        first = b[k + 1]! + 1
+        k += 2
+      }
+      if (first <= last) out.push(first, last)
+    }
+    return made(out)
+  }
+}
+
+function pushJoined(out: number[], first: number, last: number): void {
+  const end = out.length - 1
+  if (end > 0 && first <= out[end]! + 1) {
+    if (last > out[end]!) out[end] = last
+  } else out.push(first, last)
+}
+function made(pairs: readonly number[]): UidSet {
+  return pairs.length === 0 ? none : new Ranges(Uint32Array.from(pairs))
+}
+const none: UidSet = new Ranges(new Uint32Array(0))
+
+/** The only makers of sets. */
+export const uids = {
+  none,
+  /** Every uid from 1 to 2^32-1. */
+  all: new Ranges(Uint32Array.of(1, LAST)) as UidSet,
+  one(uid: number): UidSet {
+    return new Ranges(Uint32Array.of(uid, uid))
+  },
+  /** Of numbers in ascending order; equal neighbours are one. */
+  from(ascending: ArrayLike<number>): UidSet {
+    const out: number[] = []
+    for (let i = 0; i < ascending.length; i++) pushJoined(out, ascending[i]!, ascending[i]!)
+    return made(out)
+  },
+  /** Of pairs in any order, which may overlap or stand last before first; the array is not kept. */
+  ranges(pairs: Uint32Array): UidSet {
+    const sorted: [number, number][] = []
+    for (let i = 0; i + 1 < pairs.length; i += 2) sorted.push([Math.min(pairs[i]!, pairs[i + 1]!), Math.max(pairs[i]!, pairs[i + 1]!)])
+    sorted.sort((x, y) => x[0] - y[0])
+    const out: number[] = []
+    for (const [first, last] of sorted) pushJoined(out, first, last)
+    return made(out)
+  },
+} as const

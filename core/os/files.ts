@@ -1,0 +1,131 @@
+import * as fs from 'node:fs'
+import type { DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
+import type { NativeLocks } from './native-locks.js'
+import { answered, fileStat, finished, SystemFile } from './open-file.js'
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
+
+/** Whether a failure of a system call has this code. */
+function failedWith(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+async function statOrNothing(call: (done: (error: NodeJS.ErrnoException | null, s: fs.Stats) => void) => void): Promise<FileStat | undefined> {
+  try {
+    return fileStat(await answered<fs.Stats>(call))
+  } catch (error) {
+    // A component that is a file (ENOTDIR) holds nothing, as one that is missing.
+    if (failedWith(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+function entryKind(entry: fs.Dirent): FileStat['kind'] {
+  return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'symlink' : 'other'
+}
+
+/** The files of the machine: node:fs with the lock calls that it lacks. */
+export class SystemFiles implements Files {
+  readonly #locks: NativeLocks | undefined
+  constructor(locks: NativeLocks | undefined) {
+    this.#locks = locks
+  }
+
+  async open(path: string, how: OpenHow = {}): Promise<OpenFile> {
+    const base = (how.write ? O_RDWR : O_RDONLY) | (how.noFollow ? O_NOFOLLOW : 0)
+    const mode = how.mode ?? 0o600
+    if (how.create === undefined) return this.#file(path, await openDescriptor(path, base, mode))
+    if (how.create === 'new') return this.#created(path, base, mode)
+    // Existing files keep their mode, so the two cases must be told apart; a name that comes or goes in between is tried again.
+    for (;;) {
+      try {
+        return this.#file(path, await openDescriptor(path, base, mode))
+      } catch (error) {
+        if (!failedWith(error, 'ENOENT')) throw error
+      }
+      try {
+        return await this.#created(path, base, mode)
+      } catch (error) {
+        if (!failedWith(error, 'EEXIST')) throw error
+        // A symbolic link to nothing is "there" for O_EXCL and "missing" for open: refused instead of tried for ever.
+        if ((await this.lstat(path))?.kind === 'symlink') throw error
+      }
+    }
+  }
+  #file(path: string, fd: number): OpenFile {
+    return new SystemFile(path, fd, this.#locks)
+  }
+  async #created(path: string, base: number, mode: number): Promise<OpenFile> {
+    const fd = await openDescriptor(path, base | O_CREAT | O_EXCL, mode)
+    const file = this.#file(path, fd)
+    try {
+      await file.chmod(mode)
+    } catch (error) {
+      // A file system without modes has no better one to offer.
+      if (!failedWith(error, 'EPERM', 'ENOTSUP', 'EINVAL')) {
+        await file.close()
+        throw error
+      }
+    }
+    return file
+  }
+
+  stat(path: string): Promise<FileStat | undefined> {
+    return statOrNothing((done) => fs.stat(path, done))
+  }
+  lstat(path: string): Promise<FileStat | undefined> {
+    return statOrNothing((done) => fs.lstat(path, done))
+  }
+  async list(path: string): Promise<readonly DirectoryEntry[]> {
+    const entries = await answered<fs.Dirent[]>((done) => fs.readdir(path, { withFileTypes: true }, done))
+    return entries.map((entry) => ({ name: entry.name, kind: entryKind(entry) }))
+  }
+  realPath(path: string): Promise<string> {
+    return answered<string>((done) => fs.realpath.native(path, done))
+  }
+  async makeDirectory(path: string, mode: number): Promise<void> {
+    await finished((done) => fs.mkdir(path, mode, done))
+    await this.chmod(path, mode)
+  }
+  removeDirectory(path: string): Promise<void> {
+    return finished((done) => fs.rmdir(path, done))
+  }
+  unlink(path: string): Promise<void> {
+    return finished((done) => fs.unlink(path, done))
+  }
+  rename(from: string, to: string): Promise<void> {
+    return finished((done) => fs.rename(from, to, done))
+  }
+  link(from: string, to: string): Promise<void> {
+    return finished((done) => fs.link(from, to, done))
+  }
+  chmod(path: string, mode: number): Promise<void> {
+    return finished((done) => fs.chmod(path, mode, done))
+  }
+  setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void> {
+    return finished((done) => fs.utimes(path, atimeMs / 1000, mtimeMs / 1000, done))
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const fd = await openDescriptor(path, O_RDONLY | O_DIRECTORY, 0)
+    try {
+      await finished((done) => fs.fsync(fd, done))
+    } catch (error) {
+      // Some file systems (of the network, of user space) cannot sync a directory and keep names in order by themselves.
+      if (!failedWith(error, 'EINVAL', 'ENOTSUP')) throw error
+    } finally {
+      await finished((done) => fs.close(fd, done))
+    }
+  }
+
+  watch(path: string, changed: () => void): Disposable {
+    const watcher = fs.watch(path, { persistent: false }, () => changed())
+    // What is watched may go away; the caller notices by its own look at the file.
+    watcher.on('error', () => changed())
+    return { [Symbol.dispose]: () => watcher.close() }
+  }
+}
+
+function openDescriptor(path: string, flags: number, mode: number): Promise<number> {
+  return answered<number>((done) => fs.open(path, flags, mode, done))
+}

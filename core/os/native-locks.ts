@@ -1,0 +1,60 @@
+import { constants } from 'node:os'
+import type { LockOutcome } from '../api/files.js'
+
+/** The lock calls that Node lacks. Every call tries once and returns at once. */
+export interface NativeLocks {
+  flock(fd: number, mode: 'shared' | 'exclusive' | 'none'): LockOutcome
+  /** Open-file-description lock on the whole file: conflicts with classic fcntl locks and between two descriptors of one process. */
+  fcntl(fd: number, mode: 'shared' | 'exclusive' | 'none'): LockOutcome
+}
+
+const FLOCK = { shared: 1, exclusive: 2, none: 8 } as const
+const FLOCK_NOWAIT = 4
+const OFD_SETLK = 37
+const FCNTL = { shared: 0, exclusive: 1, none: 2 } as const
+const { EAGAIN, EACCES, EINTR, EWOULDBLOCK } = constants.errno
+
+/**
+ * Binds the C library through koffi, an optional dependency. Undefined where koffi is not installed or has no binary
+ * for this machine; locks then answer `unavailable`.
+ */
+export async function loadNativeLocks(): Promise<NativeLocks | undefined> {
+  if (process.platform === 'win32') return undefined
+  try {
+    const { default: koffi } = await import('koffi')
+    const c = koffi.load(process.platform === 'darwin' ? 'libSystem.dylib' : null)
+    // koffi calls are untyped; the prototypes beside them say what they take and return.
+    const flock = c.func('int flock(int, int)') as (fd: number, operation: number) => number
+    const outcome = (call: () => number): LockOutcome => {
+      for (;;) {
+        if (call() === 0) return 'locked'
+        const reason = koffi.errno()
+        if (reason === EINTR) continue
+        return reason === EAGAIN || reason === EWOULDBLOCK || reason === EACCES ? 'busy' : 'unavailable'
+      }
+    }
+    const native: NativeLocks = {
+      flock: (fd, mode) => outcome(() => flock(fd, FLOCK[mode] | FLOCK_NOWAIT)),
+      fcntl: () => 'unavailable',
+    }
+    // The layout of struct flock and the number of F_OFD_SETLK are Linux's, on machines of 64 bits.
+    if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return native
+    koffi.struct('mailwright_flock', { type: 'int16', whence: 'int16', start: 'int64', len: 'int64', pid: 'int32' })
+    const fcntl = c.func('int fcntl(int, int, ...)') as (fd: number, command: number, type: string, lock: object) => number
+    return {
+      ...native,
+      fcntl: (fd, mode) =>
+        outcome(() => fcntl(fd, OFD_SETLK, 'mailwright_flock *', { type: FCNTL[mode], whence: 0, start: 0, len: 0, pid: 0 })),
+    }
+  } catch {
+    // Not installed, or built for another machine: the dot-lock remains (spec of locks §6).
+    return undefined
+  }
+}
+
+/** Once per process: koffi refuses to define a struct twice. */
+let loading: Promise<NativeLocks | undefined> | undefined
+export function nativeLocks(): Promise<NativeLocks | undefined> {
+  loading ??= loadNativeLocks()
+  return loading
+}

@@ -1,0 +1,114 @@
+import * as fs from 'node:fs'
+import type { FileStat, LockOutcome, OpenFile } from '../api/files.js'
+import type { NativeLocks } from './native-locks.js'
+
+type Done = (error: NodeJS.ErrnoException | null) => void
+/** A promise of a callback call; the callback API spares the FileHandle objects of `fs.promises`. */
+export function finished(start: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())))
+}
+/** The same for calls that answer a value. */
+export function answered<T>(start: (done: (error: NodeJS.ErrnoException | null, value: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value))))
+}
+
+/** Node's stat as the contract has it. */
+export function fileStat(s: fs.Stats): FileStat {
+  return {
+    kind: s.isFile() ? 'file' : s.isDirectory() ? 'directory' : s.isSymbolicLink() ? 'symlink' : 'other',
+    device: s.dev,
+    inode: s.ino,
+    size: s.size,
+    links: s.nlink,
+    mode: s.mode & 0o7777,
+    uid: s.uid,
+    gid: s.gid,
+    atimeMs: s.atimeMs,
+    mtimeMs: s.mtimeMs,
+    ctimeMs: s.ctimeMs,
+  }
+}
+
+/** writev takes at most IOV_MAX (1024 on Linux) pieces; more are sent in several calls. */
+const MAX_PIECES = 1000
+
+/** A descriptor of the system. */
+export class SystemFile implements OpenFile {
+  readonly path: string
+  readonly #fd: number
+  readonly #locks: NativeLocks | undefined
+  #closed = false
+
+  constructor(path: string, fd: number, locks: NativeLocks | undefined) {
+    this.path = path
+    this.#fd = fd
+    this.#locks = locks
+  }
+
+  async read(into: Uint8Array, at: number): Promise<number> {
+    let got = 0
+    while (got < into.length) {
+      const n = await answered<number>((done) => fs.read(this.#fd, into, got, into.length - got, at + got, done))
+      if (n === 0) break
+      got += n
+    }
+    return got
+  }
+
+  async write(chunks: readonly Uint8Array[], at: number): Promise<void> {
+    let place = at
+    for (let first = 0; first < chunks.length; first += MAX_PIECES) {
+      const pieces = chunks.length > MAX_PIECES ? chunks.slice(first, first + MAX_PIECES) : chunks
+      const total = pieces.reduce((sum, piece) => sum + piece.length, 0)
+      let wrote = await answered<number>((done) => fs.writev(this.#fd, pieces, place, done))
+      // A short write happens at a full disk or a limit: the rest is tried piece by piece, which then throws the reason.
+      if (wrote < total) wrote = await this.#writeRest(pieces, place, wrote)
+      place += wrote
+    }
+  }
+
+  async #writeRest(pieces: readonly Uint8Array[], at: number, from: number): Promise<number> {
+    let start = 0
+    let wrote = from
+    for (const piece of pieces) {
+      const end = start + piece.length
+      while (wrote < end) {
+        const offset = wrote - start
+        const n = await answered<number>((done) => fs.write(this.#fd, piece, offset, piece.length - offset, at + wrote, done))
+        if (n === 0) throw Object.assign(new Error(`ENOSPC: nothing written to ${this.path}`), { code: 'ENOSPC' })
+        wrote += n
+      }
+      start = end
+    }
+    return wrote
+  }
+
+  truncate(size: number): Promise<void> {
+    return finished((done) => fs.ftruncate(this.#fd, size, done))
+  }
+  sync(): Promise<void> {
+    return finished((done) => fs.fdatasync(this.#fd, done))
+  }
+  async stat(): Promise<FileStat> {
+    return fileStat(await answered<fs.Stats>((done) => fs.fstat(this.#fd, done)))
+  }
+  chmod(mode: number): Promise<void> {
+    return finished((done) => fs.fchmod(this.#fd, mode, done))
+  }
+  setTimes(atimeMs: number, mtimeMs: number): Promise<void> {
+    return finished((done) => fs.futimes(this.#fd, atimeMs / 1000, mtimeMs / 1000, done))
+  }
+
+  lock(kind: 'flock' | 'fcntl', mode: 'shared' | 'exclusive'): LockOutcome {
+    return this.#locks?.[kind](this.#fd, mode) ?? 'unavailable'
+  }
+  unlock(kind: 'flock' | 'fcntl'): void {
+    this.#locks?.[kind](this.#fd, 'none')
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await finished((done) => fs.close(this.#fd, done))
+  }
+}

@@ -1,0 +1,16 @@
+import { CLOCK, definePlugin, FILES, RANDOM } from '../api/index.js'
+import { systemClock, systemRandom } from './clock.js'
+import { SystemFiles } from './files.js'
+import { nativeLocks } from './native-locks.js'
+
+/** Files, time and random octets of the machine. */
+export default definePlugin({
+  id: 'core-os',
+  api: '1.0',
+  summary: 'Files, kernel locks, clock and random octets of this machine',
+  setup(p) {
+    p.provide(FILES, { create: async () => new SystemFiles(await nativeLocks()) })
+    p.provide(CLOCK, { create: () => systemClock })
+    p.provide(RANDOM, { create: () => systemRandom })
+  },
+})

@@ -1,4 +1,6 @@
 export * from './kernel.js'
+export * from './errors.js'
+export * from './settings.js'
 export * from './files.js'
 export * from './mail.js'
 export * from './session.js'

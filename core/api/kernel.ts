@@ -1,3 +1,5 @@
+import type { SecretSource } from './settings.js'
+
 declare const carries: unique symbol
 
 /** Lifetime of a thing; a longer-lived thing can never ask for a shorter-lived one. */
@@ -118,6 +120,10 @@ export interface Site {
   readonly role: Role
   readonly signal: AbortSignal
   warn(message: string): void
+  /** Absolute; a relative path is relative to the configuration file in which this contribution stands. */
+  path(relative: string): string
+  /** Reads a file (without its last line end) or an environment variable; throws with a text for the operator. */
+  secret(from: SecretSource): Promise<Secret>
 }
 
 /** What `create` makes is closed, in reverse order, when it has `[Symbol.asyncDispose]`; so a class closes itself, wherever it is used. */

@@ -1,11 +1,14 @@
 import { extensionPoint, secret } from './kernel.js'
 import type { Codec, Secret } from './kernel.js'
 import type { MailUser } from './mail.js'
+import type { Tweaks } from './workaround.js'
 
 declare const carries: unique symbol
 
 /** What is known of the other end and the link; plain values, because it crosses processes. */
 export interface PeerFacts {
+  /** Names the connection: failed logins are counted per session, also across STARTTLS and processes. */
+  readonly session?: string
   readonly address: string
   readonly name?: string
   readonly localAddress: string
@@ -66,7 +69,9 @@ export type Claim =
   | { readonly kind: 'certificate'; readonly der: Uint8Array }
   | { readonly kind: 'principal'; readonly name: string; readonly mechanism: string }
 /** Refusals keep their reason for log and operator; the client sees one text for all. */
-export type Refusal = { readonly kind: 'unknown-user' | 'wrong-password' | 'expired' | 'must-change' | 'disabled' | 'throttled' }
+export type Refusal = {
+  readonly kind: 'unknown-user' | 'wrong-password' | 'expired' | 'must-change' | 'disabled' | 'throttled' | 'malformed' | 'not-permitted'
+}
 /** Alerts (expiry) go to the client after the login. */
 export type Verdict = { readonly kind: 'accepted'; readonly user: string; readonly alerts: readonly string[] } | Refusal
 
@@ -81,6 +86,17 @@ export interface PasswordBackend {
   learn?(user: string, password: Secret, signal: AbortSignal): Promise<void>
   /** End of session: tokens dropped, PAM credentials deleted. */
   released?(user: string): Promise<void>
+  /** The entry's `fallthrough`: the chain goes on after this backend's refusals too, not only after an unknown user. */
+  readonly fallthrough?: boolean
+  /** Present where accounts can be edited from here (`mailwright user`). */
+  readonly accounts?: AccountEditor
+}
+/** Accounts as an administrator edits them. `exists` and `not-found` are thrown as `MailError`; changes are durable when it resolves. */
+export interface AccountEditor {
+  list(signal: AbortSignal): Promise<readonly { readonly user: string; readonly enabled: boolean; readonly scheme: string }[]>
+  add(user: string, password: Secret, signal: AbortSignal): Promise<void>
+  setPassword(user: string, password: Secret, signal: AbortSignal): Promise<void>
+  remove(user: string, signal: AbortSignal): Promise<void>
 }
 /** Decides, without asking it, which mechanisms can be offered. */
 export interface BackendAbout {
@@ -161,9 +177,9 @@ export interface LoginPolicy {
   ): Promise<Admission>
   failed?(user: string, refusal: Refusal, peer: PeerFacts): void
 }
-/** A referral is RFC 2221's. */
+/** A referral is RFC 2221's. `vouches`: authcid may act as another authzid; without a policy that says so core refuses it. */
 export type Admission =
-  | { readonly kind: 'allow'; readonly alerts?: readonly string[] }
+  | { readonly kind: 'allow'; readonly alerts?: readonly string[]; readonly vouches?: boolean }
   | { readonly kind: 'refuse'; readonly refusal: Refusal }
   | { readonly kind: 'referral'; readonly url: string }
 /** Admins, nologin, penalties, address rules. */
@@ -172,16 +188,21 @@ export const loginPolicies = extensionPoint<LoginPolicy>('auth.policies').in({ s
 /** The seam of the process model: what a daemon in `front` calls; behind it the authenticator, in this process or another. */
 export interface LoginGate {
   readonly mechanisms: (peer: PeerFacts) => readonly string[]
+  /** Whether `password` can succeed on this link now: IMAP says LOGINDISABLED when not. */
+  readonly plaintext?: (peer: PeerFacts) => boolean
   sasl(
     mechanism: string,
     initial: Uint8Array | undefined,
     ask: (challenge: Uint8Array) => Promise<Uint8Array>,
     peer: PeerFacts,
     signal: AbortSignal,
+    retries?: LoginRetries,
   ): Promise<LoginOutcome>
-  password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal): Promise<LoginOutcome>
+  password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries?: LoginRetries): Promise<LoginOutcome>
   change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict>
 }
+/** The tweaks of the client that concern a login. */
+export type LoginRetries = Partial<Pick<Tweaks, 'spacedPasswordRetry' | 'lowerCaseUserRetry'>>
 /** Serialisable whole: this is what crosses into the user's process. */
 export type LoginOutcome =
   | { readonly kind: 'in'; readonly user: MailUser; readonly authcid: string; readonly alerts: readonly string[]; readonly layer?: LayerSpec }

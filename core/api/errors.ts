@@ -1,25 +1,40 @@
-/** Something wrong with the configuration, a plugin or the machine, found before anybody logs in. Values only. */
-export interface Problem {
-  /** `AREA_WHAT`, explained in docs/reference/errors.md; never changes its meaning. */
-  readonly code: string
-  readonly severity: 'error' | 'warning'
-  /** Place in the configuration, such as `hosts.default.auth.passwords[0].service`; empty when it has none. */
-  readonly path: string
-  /** Names the thing, the value and the fact; lower case, no full stop needed. */
-  readonly message: string
-  /** The way out. */
-  readonly hint?: string | undefined
-  readonly file?: string | undefined
-  /** From 1. */
-  readonly line?: number | undefined
+/** Input that its grammar does not allow. A mistake of the client: answered with BAD or -ERR, logged at debug level, never with a stack. */
+export class SyntaxFailure extends Error {
+  override readonly name: string = 'SyntaxFailure'
+  /** Octet of the input at which reading stopped. */
+  readonly position: number
+  /** What would have been right there, in words for a log. */
+  readonly expected: string
+  constructor(position: number, expected: string) {
+    super(`expected ${expected} at octet ${position}`)
+    this.position = position
+    this.expected = expected
+  }
 }
 
-/** A server that cannot start, or a reload that was refused: every problem at once. */
-export class StartFailure extends Error {
-  override readonly name = 'StartFailure'
-  readonly problems: readonly Problem[]
-  constructor(problems: readonly Problem[]) {
-    super(problems.map((p) => `${p.code} ${p.path === '' ? '' : `${p.path}: `}${p.message}`).join('\n'))
-    this.problems = problems
+/** A mailbox name that is no name at all: in its place it is well formed, so the answer is NO, not BAD. */
+export class MailboxNameFailure extends SyntaxFailure {
+  override readonly name: string = 'MailboxNameFailure'
+  /** Such as `unterminated modified UTF-7 name`. */
+  readonly reason: string
+  constructor(position: number, reason: string) {
+    super(position, 'a valid mailbox name')
+    this.reason = reason
   }
+}
+
+/** The daemon cannot go on with this link: it says `bye` where the protocol still allows a line, and closes. */
+export class ProtocolAbort extends Error {
+  override readonly name = 'ProtocolAbort'
+  /** Text for the client; undefined when nothing can be said any more (the middle of a literal). */
+  readonly bye: string | undefined
+  constructor(bye: string | undefined, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.bye = bye
+  }
+}
+
+/** The other end is gone. Nothing can be said to it. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
 }

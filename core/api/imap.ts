@@ -30,13 +30,24 @@ export interface ImapCursor {
   atEnd(): boolean
   end(): void
   peek(): number
+  /** Consumes the octet when it stands here. */
+  take(octet: number): boolean
   atom(): string
+  /** The octets are the caller's own. */
   astring(): Uint8Array
+  /** Quoted or literal. */
+  string(): Uint8Array
+  /** Undefined for NIL. */
+  nstring(): Uint8Array | undefined
   mailbox(): MailboxName
   number(): number
+  /** Digits of any length (mod-sequences); what exceeds 2^53-1 is 2^53-1. */
+  largeNumber(): number
   set(): SequenceSet
   tryWord(word: string): boolean
   list<T>(one: (c: ImapCursor) => T): readonly T[]
+  /** Throws the SyntaxFailure of this position. */
+  fail(expected: string): never
 }
 /** Read by cursor and writer; nothing else looks at it. */
 export interface CodecMode {
@@ -60,6 +71,8 @@ export interface ImapWriter {
     kind: 'text' | 'binary',
   ): Promise<void> | undefined
   endLine(): void
+  /** Undefined while the client keeps up; otherwise to be awaited before more is written. Asked once per batch of lines. */
+  room(): Promise<void> | undefined
 }
 
 /** How this session is told things. Data, so that extensions combine: each ENABLE sets its own field. */

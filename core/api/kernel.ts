@@ -120,8 +120,8 @@ export interface Site {
   readonly role: Role
   readonly signal: AbortSignal
   warn(message: string): void
-  /** Absolute; a relative path is relative to the configuration file in which this contribution stands. */
-  path(relative: string): string
+  /** Absolute path; a relative one is relative to the configuration file in which this contribution stands. */
+  resolve(path: string): string
   /** Reads a file (without its last line end) or an environment variable; throws with a text for the operator. */
   secret(from: SecretSource): Promise<Secret>
 }

@@ -48,7 +48,7 @@ export function size(): z.ZodType<number, string | number> {
 }
 
 /** Permission bits written in octal, `0600` or `'0600'`; a decimal number is refused, because `600` and `0600` differ. */
-export function mode(): z.ZodType<number, string> {
+export function fileMode(): z.ZodType<number, string> {
   return z
     .string('expected permission bits in octal, such as "0600"')
     .meta({ pattern: '^0?o?[0-7]{3,4}$', examples: ['0600'] })
@@ -59,8 +59,8 @@ export function mode(): z.ZodType<number, string> {
     })
 }
 
-/** A path; a relative one is relative to the configuration file that says it (`site.path(...)` resolves it). */
-export function path(): z.ZodType<string, string> {
+/** A path; a relative one is relative to the configuration file that says it (`site.resolve(...)` makes it absolute). */
+export function filePath(): z.ZodType<string, string> {
   return z
     .string('expected a path')
     .min(1, 'expected a path')

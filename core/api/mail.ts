@@ -261,7 +261,13 @@ export interface CopyResult {
 
 // ---- searching: an inspectable tree, so that a server, an index or a database can take over any branch
 
-/** `custom` carries what no standard term says; drivers skip it, core tests it. */
+/**
+ * `custom` carries what no standard term says; drivers skip it, core tests it. `above` and `below` exclude the number itself.
+ * Days are counted from 1 January 1970, as written where the message was dated (no zone conversion); `from` is inclusive, `before` is not.
+ * `flag` with several bits or fields wants all of them. FROM, TO, CC and BCC are `in: 'addresses'` with `field` in lower case (written out as
+ * `name <box@host>`, joined by commas); SUBJECT and HEADER are `in: { header }`; an empty pattern asks whether the field is there.
+ * `pattern` is decoded text; case and character set are the searcher's business.
+ */
 export type SearchTerm =
   | { readonly kind: 'and' | 'or'; readonly terms: readonly SearchTerm[] }
   | { readonly kind: 'not'; readonly term: SearchTerm }

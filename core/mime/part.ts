@@ -1,0 +1,46 @@
+/** One `attribute=value` of Content-Type or Content-Disposition; octets as Latin-1, RFC 2231 forms left as written. */
+export interface Parameter {
+  /** Upper case, with RFC 2231 decorations (`NAME*0*`). */
+  readonly name: string
+  readonly value: string
+}
+/** What the MIME header of a part says, with defaults filled in; strings hold octets as Latin-1. */
+export interface ContentFacts {
+  /** Upper case. */
+  readonly type: string
+  /** Upper case. */
+  readonly subtype: string
+  readonly parameters: readonly Parameter[]
+  readonly id: string | undefined
+  readonly description: string | undefined
+  /** Upper case; `7BIT` when nothing is said. */
+  readonly encoding: string
+  readonly md5: string | undefined
+  readonly disposition: { readonly type: string; readonly parameters: readonly Parameter[] } | undefined
+  readonly language: readonly string[] | undefined
+  readonly location: string | undefined
+}
+/**
+ * A node of the part tree. Offsets are octets from the beginning of the whole message, in CRLF form as the client sees it.
+ * `header` includes the blank line. A multipart's children are its parts; a MESSAGE/RFC822's only child is the message within it, whose header
+ * begins where the body of the MESSAGE/RFC822 begins.
+ */
+export interface MimePart {
+  readonly kind: 'leaf' | 'multipart' | 'message'
+  readonly headerAt: number
+  readonly headerSize: number
+  readonly bodyAt: number
+  readonly bodySize: number
+  /** Line ends within the body. */
+  readonly bodyLines: number
+  readonly content: ContentFacts
+  readonly children: readonly MimePart[]
+  /** ENVELOPE in wire form: of the whole message and of each message within a MESSAGE/RFC822. */
+  readonly envelope: Uint8Array | undefined
+}
+
+/** Value of a parameter, which is named in upper case. */
+export function parameterOf(list: readonly Parameter[], name: string): string | undefined {
+  for (const p of list) if (p.name === name) return p.value
+  return undefined
+}

@@ -1,5 +1,6 @@
 export * from './kernel.js'
 export * from './errors.js'
+export * from './problem.js'
 export * from './settings.js'
 export * from './files.js'
 export * from './mail.js'

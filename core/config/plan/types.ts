@@ -1,0 +1,108 @@
+import type { z } from 'zod'
+import type { Problem } from '../../api/problem.js'
+import type { Role, Scope, Token } from '../../api/kernel.js'
+import type { SecretSource } from '../../api/settings.js'
+
+/** A point as far as the configuration cares: its place, and how many it takes. */
+export interface SlotPoint {
+  readonly id: string
+  readonly scope: Scope
+  readonly pick: 'one' | 'ordered' | 'all'
+  readonly roles: readonly Role[]
+  readonly slot: string
+}
+
+/** One `use:`; `settings` are the other keys, not validated yet. */
+export interface ChosenEntry {
+  readonly use: string
+  readonly path: string
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly optional: boolean
+  readonly folder: string
+}
+
+/** What was chosen for one point; `entries` is undefined where nothing was said and nothing is the default. */
+export interface ChosenSlot {
+  readonly point: string
+  readonly path: string
+  readonly entries: readonly ChosenEntry[] | undefined
+  readonly without: readonly { readonly name: string; readonly path: string }[]
+}
+
+/** The process or a host, as the kernel takes it. */
+export interface ConfigPart {
+  readonly id: string
+  readonly slots: readonly ChosenSlot[]
+  readonly given: readonly { readonly token: Token<unknown>; readonly value: unknown }[]
+  readonly said: unknown
+}
+
+/** `listeners.*`; no address means all. */
+export interface ListenerPlan {
+  readonly id: string
+  readonly path: string
+  readonly protocol: string
+  readonly address: readonly string[] | undefined
+  readonly port: number
+  readonly tls: 'none' | 'starttls' | 'implicit'
+}
+
+/** `hosts.*.tls`; paths are absolute. */
+export interface TlsPlan {
+  readonly certificate: string | undefined
+  readonly key: SecretSource | undefined
+  readonly selfSigned: string | undefined
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+}
+
+/** A virtual host. */
+export interface HostPlan extends ConfigPart {
+  readonly serverName: string
+  readonly match: { readonly addresses: readonly string[]; readonly names: readonly string[]; readonly domains: readonly string[] }
+  readonly tls: TlsPlan
+}
+
+/** `server`; paths are absolute. */
+export interface ServerPlan {
+  readonly name: string
+  readonly runDirectory: string | undefined
+  readonly startTimeoutMs: number
+  readonly stopTimeoutMs: number
+  readonly drainTimeoutMs: number
+}
+
+/** Where a value comes from: `explain` prints it. */
+export interface SettingSource {
+  readonly path: string
+  readonly value: unknown
+  /** Undefined for a default. */
+  readonly file: string | undefined
+  readonly line: number | undefined
+}
+
+/** The whole configuration, checked as far as possible without plugins' settings. `default` is the first host. */
+export interface ConfigPlan {
+  readonly problems: readonly Problem[]
+  readonly server: ServerPlan
+  readonly processes: { readonly model: 'single' }
+  readonly listeners: readonly ListenerPlan[]
+  readonly process: ConfigPart
+  readonly hosts: readonly HostPlan[]
+  where(path: string): { readonly file: string; readonly line: number | undefined } | undefined
+  /** Every core setting with its value and source. */
+  readonly settings: readonly SettingSource[]
+}
+
+/** A configuration that was read; `plan` needs to know which points there are. */
+export interface ConfigSource {
+  /** The file it began with; undefined for a value given by a program. */
+  readonly file: string | undefined
+  /** Every file that was read. */
+  readonly files: readonly string[]
+  readonly folder: string
+  readonly plugins: readonly { readonly module: string; readonly path: string; readonly optional: boolean; readonly folder: string }[]
+  plan(points: readonly SlotPoint[]): ConfigPlan
+}
+
+/** What a schema makes of its input. */
+export type Output<S extends z.ZodType> = z.output<S>

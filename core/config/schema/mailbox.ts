@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import type { MailboxSettings } from '../../api/host.js'
+import { duration, fileMode } from '../../api/settings.js'
+
+/** `hosts.*.mailbox`. */
+export const mailboxSection = z.strictObject({
+  fileMode: fileMode().default(0o600).describe('Permission bits of new mailbox files.'),
+  directoryMode: fileMode().default(0o700).describe('Permission bits of new directories.'),
+  stateDirectory: z.string().min(1).default('{home}/.mailwright').describe('Folder of caches, journals and sidecars; {home} and {user} are filled in.'),
+  defaultKeywords: z
+    .array(z.string().regex(/^[^\s(){%*"\\\]\0-\x1f]{1,50}$/, 'expected a keyword: no spaces, no parentheses, at most 50 octets'))
+    .max(30, 'at most 30 default keywords')
+    .default([])
+    .describe('Keywords that every mailbox offers from the start.'),
+  fromQuoting: z
+    .enum(['all', 'header-only'])
+    .default('all')
+    .describe('Which lines beginning with "From " are quoted in traditional mailboxes: all, or only those that look like a separator.'),
+  checkpointDelay: duration()
+    .default(30_000)
+    .describe('Flag changes of text formats are folded into the mailbox file after this time without a change, and at CHECK and close.'),
+  durability: z
+    .enum(['full', 'relaxed'])
+    .default('full')
+    .describe('full: an acknowledged change is on the disk; relaxed: it is with the operating system and may be lost with the power.'),
+  poll: duration().default(5_000).describe('How often a selected mailbox without change notices is looked at while a client idles.'),
+})
+
+/** As the drivers are given it. */
+export function mailboxSettings(s: z.output<typeof mailboxSection>): MailboxSettings {
+  const { checkpointDelay, poll, ...rest } = s
+  return { ...rest, checkpointDelayMs: checkpointDelay, pollMs: poll }
+}

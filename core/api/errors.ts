@@ -1,3 +1,4 @@
+
 /** Input that its grammar does not allow. A mistake of the client: answered with BAD or -ERR, logged at debug level, never with a stack. */
 export class SyntaxFailure extends Error {
   override readonly name: string = 'SyntaxFailure'

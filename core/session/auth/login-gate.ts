@@ -1,0 +1,261 @@
+import type {
+  BackendAbout,
+  Claim,
+  CredentialKind,
+  LoginGate,
+  LoginOutcome,
+  LoginPolicy,
+  LoginRetries,
+  MechanismAbout,
+  PasswordBackend,
+  PeerFacts,
+  SaslContext,
+  SaslMechanism,
+  UserDirectory,
+  Verdict,
+} from '../../api/auth.js'
+import type { AuthSettings, HostFacts } from '../../api/host.js'
+import type { Clock, Entry, Logger, Secret } from '../../api/kernel.js'
+import { MailError } from '../../api/mail.js'
+import { Admissions, type Admitted } from './admission.js'
+import { Attempts } from './attempts.js'
+import { BackendChain } from './backend-chain.js'
+import { isOversizedName, splitAdministrator } from './claims.js'
+import { holdRefusal } from './equal-time.js'
+import { LoginLog } from './login-log.js'
+
+/** What the gate of a host is made of. */
+export interface GateParts {
+  readonly mechanisms: readonly Entry<SaslMechanism, MechanismAbout>[]
+  readonly backends: readonly Entry<PasswordBackend, BackendAbout>[]
+  readonly directories: readonly Entry<UserDirectory, undefined>[]
+  readonly policies: readonly LoginPolicy[]
+  readonly settings: AuthSettings
+  readonly host: HostFacts
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+/** One attempt to log in, as it goes. */
+interface Attempt {
+  readonly peer: PeerFacts
+  readonly signal: AbortSignal
+  readonly retries: LoginRetries
+  /** When the client had said the last thing: refusals are timed from here. */
+  since: number
+  /** For the log, as typed. */
+  user: string
+  auth: string
+  /** The name that the policies were asked about. */
+  asked: string | undefined
+  /** Why it was refused, when that is not what the mechanism says. */
+  stopped: Exclude<Admitted, { kind: 'in' }> | undefined
+  /** A password that was accepted on the way, for backends that learn. */
+  learnable: { readonly user: string; readonly password: Secret } | undefined
+  alerts: readonly string[]
+}
+/** An attempt that ended well, before the account was looked at. */
+type Proved = Extract<Awaited<ReturnType<SaslMechanism['authenticate']>>, { kind: 'proved' }>
+
+/**
+ * Who may come in, for all protocols of a host.
+ *
+ * To the outside all refusals are one: the same answer after the same time. An outage is none of them: it throws
+ * `unavailable` at once. A cancelled dialogue (`ask` rejects) throws what `ask` threw.
+ */
+export class HostLoginGate implements LoginGate {
+  readonly #offerable: readonly Entry<SaslMechanism, MechanismAbout>[]
+  readonly #chain: BackendChain
+  readonly #admissions: Admissions
+  readonly #attempts: Attempts
+  readonly #log: LoginLog
+  readonly #settings: AuthSettings
+  readonly #host: HostFacts
+  readonly #clock: Clock
+  readonly #learning = new Set<Promise<void>>()
+  readonly #closing = new AbortController()
+
+  constructor(parts: GateParts) {
+    this.#chain = new BackendChain(parts.backends)
+    this.#offerable = parts.mechanisms.filter((m) => this.#isServed(m.about))
+    this.#log = new LoginLog(parts.logger)
+    this.#admissions = new Admissions(parts.directories, parts.policies, this.#log)
+    this.#attempts = new Attempts(parts.settings.maxAttempts)
+    this.#settings = parts.settings
+    this.#host = parts.host
+    this.#clock = parts.clock
+  }
+
+  readonly mechanisms = (peer: PeerFacts): readonly string[] => this.#offerable.filter((m) => this.#isOffered(m.about, peer)).map((m) => m.about.name)
+
+  readonly plaintext = (peer: PeerFacts): boolean => this.#allowsPlaintext(peer) && this.#chain.verifies('password')
+
+  async sasl(
+    mechanism: string,
+    initial: Uint8Array | undefined,
+    ask: (challenge: Uint8Array) => Promise<Uint8Array>,
+    peer: PeerFacts,
+    signal: AbortSignal,
+    retries: LoginRetries = {},
+  ): Promise<LoginOutcome> {
+    const wanted = mechanism.toUpperCase()
+    const entry = this.#offerable.find((m) => m.about.name.toUpperCase() === wanted)
+    if (entry === undefined || !this.#isOffered(entry.about, peer)) {
+      this.#log.mechanismUnknown(wanted, peer)
+      throw new MailError('unsupported', 'this mechanism is not offered here')
+    }
+    const attempt = this.#begin(peer, signal, retries)
+    const askAndNote = async (challenge: Uint8Array): Promise<Uint8Array> => {
+      const answer = await ask(challenge)
+      attempt.since = this.#clock.now()
+      return answer
+    }
+    const result = await entry.made.authenticate(this.#context(attempt, initial, askAndNote))
+    if (result.kind === 'anonymous') {
+      const admitted = this.#attempts.isExhausted(peer) ? throttled : await this.#admissions.decideAnonymous(result.trace, peer, signal)
+      if (admitted.kind !== 'in') return await this.#out(attempt, admitted, entry.about.name)
+      this.#log.anonymous(result.trace, entry.about.name, peer)
+      return this.#in(attempt, admitted, 'anonymous')
+    }
+    if (attempt.stopped !== undefined) return await this.#out(attempt, attempt.stopped, entry.about.name)
+    if (result.kind !== 'proved') return await this.#out(attempt, { kind: 'refused', refusal: result }, entry.about.name)
+    const admitted = await this.#admit(attempt, result)
+    if (admitted.kind !== 'in') return await this.#out(attempt, admitted, entry.about.name)
+    // RFC 3501 has no success data: it goes as a challenge, to which the answer is empty (RFC 4422 §3.6).
+    if (result.data !== undefined && (await askAndNote(result.data)).length > 0) {
+      return await this.#out(attempt, { kind: 'refused', refusal: { kind: 'malformed' } }, entry.about.name)
+    }
+    this.#log.authenticated(admitted.user.name, entry.about.name, peer)
+    return { ...this.#in(attempt, admitted, result.authcid), ...(result.layer === undefined ? {} : { layer: result.layer }) }
+  }
+
+  async password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries: LoginRetries = {}): Promise<LoginOutcome> {
+    const attempt = this.#begin(peer, signal, retries)
+    const { authcid, authzid } = splitAdministrator(user)
+    attempt.user = authzid === '' ? authcid : authzid
+    attempt.auth = authcid
+    if (await this.#isStopped(attempt, authcid)) return await this.#out(attempt, attempt.stopped ?? throttled, undefined)
+    if (!this.#allowsPlaintext(peer)) {
+      return await this.#out(attempt, plaintextDisabled, undefined)
+    }
+    const verdict = await this.#verify(attempt, { kind: 'password', user: authcid, password })
+    if (verdict.kind !== 'accepted') return await this.#out(attempt, attempt.stopped ?? { kind: 'refused', refusal: verdict }, undefined)
+    const admitted = await this.#admit(attempt, { kind: 'proved', authcid: verdict.user, authzid, alerts: [] })
+    if (admitted.kind !== 'in') return await this.#out(attempt, admitted, undefined)
+    this.#log.loggedIn(admitted.user.name, peer)
+    return this.#in(attempt, admitted, verdict.user)
+  }
+
+  async change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict> {
+    const since = this.#clock.now()
+    const peer: PeerFacts = { address: '', localAddress: '', localPort: 0, service: 'change' }
+    const proof = await this.#chain.verify({ kind: 'password', user, password: old }, peer, signal)
+    if ('verdict' in proof) return await this.#chain.change(proof, password, signal)
+    this.#log.refused({ user, auth: user, peer }, proof.kind)
+    await holdRefusal(this.#clock, since, this.#settings.failureDelayMs, signal)
+    return proof
+  }
+
+  /** Lets what backends are learning come to its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await Promise.all(this.#learning)
+  }
+
+  #isServed(about: MechanismAbout): boolean {
+    if (about.verifiesBy.length === 0 && about.worksWith.length === 0) return true
+    return about.verifiesBy.some((kind) => this.#chain.verifies(kind)) || about.worksWith.some((kind) => this.#chain.holds(kind.id))
+  }
+  #isOffered(about: MechanismAbout, peer: PeerFacts): boolean {
+    return (!about.exposesPassword || this.#allowsPlaintext(peer)) && about.offered(peer)
+  }
+  /** Loopback is a link like any other: who listens there is not known. */
+  #allowsPlaintext(peer: PeerFacts): boolean {
+    const { plaintext } = this.#settings
+    return plaintext === 'always' || (plaintext === 'encrypted-only' && peer.tls !== undefined)
+  }
+
+  #begin(peer: PeerFacts, signal: AbortSignal, retries: LoginRetries): Attempt {
+    return { peer, signal, retries, since: this.#clock.now(), user: '???', auth: '???', asked: undefined, stopped: undefined, learnable: undefined, alerts: [] }
+  }
+
+  #context(attempt: Attempt, initial: Uint8Array | undefined, ask: (challenge: Uint8Array) => Promise<Uint8Array>): SaslContext {
+    return {
+      peer: attempt.peer,
+      hostName: this.#host.serverName,
+      signal: attempt.signal,
+      initial,
+      ask,
+      verify: async (claim) => {
+        if ('user' in claim) attempt.user = attempt.auth = claim.user
+        return await this.#verify(attempt, claim)
+      },
+      lookup: async <T>(user: string, kind: CredentialKind<T>): Promise<T | undefined> => {
+        attempt.user = attempt.auth = user
+        if (await this.#isStopped(attempt, user)) return undefined
+        return await this.#chain.lookup(user, kind, attempt.signal)
+      },
+    }
+  }
+
+  async #verify(attempt: Attempt, claim: Claim): Promise<Verdict> {
+    if (await this.#isStopped(attempt, 'user' in claim ? claim.user : attempt.auth)) return { kind: 'throttled' }
+    const proof = await this.#chain.verify(claim, attempt.peer, attempt.signal, attempt.retries)
+    if (!('verdict' in proof)) return proof
+    if (proof.claim.kind === 'password') attempt.learnable = { user: proof.verdict.user, password: proof.claim.password }
+    attempt.alerts = proof.verdict.alerts
+    return proof.verdict
+  }
+
+  /** The tests that come before any backend is asked. */
+  async #isStopped(attempt: Attempt, user: string): Promise<boolean> {
+    if (attempt.stopped !== undefined) return true
+    if (isOversizedName(user) || isOversizedName(attempt.user)) {
+      this.#log.breakIn({ ...attempt, user: attempt.user })
+      this.#attempts.exhaust(attempt.peer)
+    }
+    if (this.#attempts.isExhausted(attempt.peer)) attempt.stopped = throttled
+    else if (attempt.asked !== user) attempt.stopped = await this.#admissions.before(user, attempt.peer, attempt.signal)
+    attempt.asked = user
+    return attempt.stopped !== undefined
+  }
+
+  async #admit(attempt: Attempt, proved: Proved): Promise<Admitted> {
+    attempt.auth = proved.authcid
+    attempt.user = proved.authzid === '' ? proved.authcid : proved.authzid
+    // A mechanism that asks nobody (EXTERNAL) has not met these tests yet.
+    if (await this.#isStopped(attempt, proved.authcid)) return attempt.stopped ?? throttled
+    const admitted = await this.#admissions.decide({ authcid: proved.authcid, authzid: proved.authzid, peer: attempt.peer }, attempt.signal)
+    if (admitted.kind !== 'in') return admitted
+    return { ...admitted, alerts: [...new Set([...attempt.alerts, ...proved.alerts, ...admitted.alerts])] }
+  }
+
+  #in(attempt: Attempt, admitted: Extract<Admitted, { kind: 'in' }>, authcid: string): Extract<LoginOutcome, { kind: 'in' }> {
+    this.#attempts.forget(attempt.peer)
+    if (attempt.learnable !== undefined) this.#teach(attempt.learnable.user, attempt.learnable.password)
+    return { kind: 'in', user: admitted.user, authcid, alerts: admitted.alerts }
+  }
+
+  /** Not awaited by the login: a rehash takes as long as the check did. */
+  #teach(user: string, password: Secret): void {
+    const failed = (backend: string, error: unknown): void => this.#log.contained(`password backend "${backend}": learn`, error)
+    const lesson = this.#chain.learn(user, password, this.#closing.signal, failed).finally(() => this.#learning.delete(lesson))
+    this.#learning.add(lesson)
+  }
+
+  async #out(attempt: Attempt, why: Exclude<Admitted, { kind: 'in' }>, mechanism: string | undefined): Promise<LoginOutcome> {
+    if (why.kind === 'referral') return { kind: 'out', referral: why.url }
+    if (why === throttled) this.#log.excessive(attempt)
+    else if (why === plaintextDisabled) this.#log.disabled(attempt)
+    else this.#log.refused(attempt, why.refusal.kind)
+    if (mechanism !== undefined) this.#log.mechanismFailed(mechanism, attempt.peer)
+    this.#attempts.countFailure(attempt.peer)
+    this.#admissions.failed(attempt.user, why.refusal, attempt.peer)
+    await holdRefusal(this.#clock, attempt.since, this.#settings.failureDelayMs, attempt.signal)
+    return { kind: 'out' }
+  }
+}
+
+/** The gate's own refusals, which have log lines of their own. */
+const throttled: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'throttled' } }
+const plaintextDisabled: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'disabled' } }

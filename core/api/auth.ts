@@ -22,6 +22,8 @@ export interface PeerFacts {
     /** RFC 5929, RFC 9266; only types this connection really has. */
     readonly bindings: Readonly<Partial<Record<'tls-exporter' | 'tls-server-end-point' | 'tls-unique', Uint8Array>>>
   }
+  /** STARTTLS can succeed here: the link is in clear and there is a usable certificate for the local address. */
+  readonly startTls?: boolean
   /** Who the operating system or a proxy in front says it is. */
   readonly externalIdentity?: string
 }

@@ -96,8 +96,21 @@ export interface Updates {
   flush(may: { readonly expunge: boolean }): Promise<void>
 }
 
+/** What this session's extensions offer inside commands, for commands that read items or search keys of others. Names have no case. */
+export interface ImapGrammar {
+  /** Whether an extension, by its name in the configuration, is there for this session. */
+  has(extension: string): boolean
+  /** What ENABLE may switch on, by upper-case name. */
+  readonly enable: ReadonlyMap<string, { on(session: MailSession): void | Promise<void> }>
+  /** One FETCH item with its arguments, ready for a plan or a shape. */
+  fetchItem(input: ImapCursor): SealedFetchItem
+  /** Search keys up to the end of the command, joined by AND (RFC 3501 §6.4.4); strings are in `charset`. */
+  searchProgram(input: ImapCursor, session: MailSession, charset: string): SearchTerm
+}
+
 /** Everything a command has. No socket, no container, no driver. */
 export interface ImapSession extends SlotHolder {
+  readonly grammar: ImapGrammar
   readonly state: ImapState
   readonly peer: PeerFacts
   readonly client: ClientFacts
@@ -141,7 +154,8 @@ export interface ImapCommand<R, S extends ImapState> {
   readonly uidForm: 'no' | 'also' | 'only'
   readonly mayReportExpunge: boolean
   readonly replaces?: string
-  parse(input: ImapCursor, uid: boolean): R
+  /** Synchronous. The session is there for its grammar, and for what a sequence number means now. */
+  parse(input: ImapCursor, uid: boolean, session: SessionIn<S>): R
   run(request: R, session: SessionIn<S>): Promise<ImapCompletion>
 }
 /** A command whose literals are too large to hold: `parse` reads up to a literal, takes its octets, reads on. */
@@ -251,6 +265,8 @@ export interface FetchItem<A> {
   column?(args: A, row: number, rows: Rows, out: ImapWriter, view: MailboxView): void
   write?(args: A, m: StoredMessage, row: number, out: ImapWriter, session: MailSession): void | Promise<void>
   readonly setsSeen?: (args: A) => boolean
+  /** Reads size or date: rows with gaps are filled before `column` is called. */
+  readonly fills?: boolean
 }
 /** As a plan keeps it. */
 export interface SealedFetchItem {

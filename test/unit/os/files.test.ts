@@ -1,0 +1,111 @@
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+
+describe('system files', () => {
+  let dir = ''
+  let files = new SystemFiles(undefined)
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'mailwright-os-'))
+    files = new SystemFiles(await nativeLocks())
+  })
+  afterEach(() => rm(dir, { recursive: true, force: true }))
+
+  test('a created file has the exact mode, whatever the umask, and an existing one keeps its own', async () => {
+    const path = join(dir, 'a')
+    await (await files.open(path, { write: true, create: 'if-missing', mode: 0o666 })).close()
+    expect((await files.stat(path))?.mode).toBe(0o666)
+    await (await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })).close()
+    expect((await files.stat(path))?.mode).toBe(0o666)
+  })
+
+  test('new refuses a taken name, noFollow a symbolic link, and if-missing a dangling one', async () => {
+    await writeFile(join(dir, 'there'), 'x')
+    await symlink(join(dir, 'there'), join(dir, 'link'))
+    await symlink(join(dir, 'nowhere'), join(dir, 'dangling'))
+    await expect(files.open(join(dir, 'there'), { create: 'new', write: true })).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(files.open(join(dir, 'link'), { noFollow: true })).rejects.toMatchObject({ code: 'ELOOP' })
+    await expect(files.open(join(dir, 'dangling'), { create: 'if-missing', write: true })).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  test('write takes more pieces than writev does, read fills its buffer and tells the end', async () => {
+    const file = await files.open(join(dir, 'a'), { write: true, create: 'new' })
+    await file.write(Array.from({ length: 2500 }, (_, n) => Buffer.from([n & 0xff])), 3)
+    await file.sync()
+    const into = new Uint8Array(4000)
+    expect(await file.read(into, 0)).toBe(2503)
+    expect(into[3 + 2499]).toBe(2499 & 0xff)
+    expect(await file.read(into, 2503)).toBe(0)
+    await file.truncate(4)
+    expect((await file.stat()).size).toBe(4)
+    await file.close()
+    await file.close()
+  })
+
+  test('times are set to the millisecond and a stat of nothing is undefined', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'x')
+    await files.setTimes(path, 1_500_000_000_123, 1_400_000_000_456)
+    const stat = await files.stat(path)
+    expect([Math.round(stat?.atimeMs ?? 0), Math.round(stat?.mtimeMs ?? 0)]).toEqual([1_500_000_000_123, 1_400_000_000_456])
+    expect(await files.stat(join(dir, 'none'))).toBeUndefined()
+    expect(await files.stat(join(path, 'below'))).toBeUndefined()
+  })
+
+  test('list tells kinds of the names themselves', async () => {
+    await writeFile(join(dir, 'f'), '')
+    await files.makeDirectory(join(dir, 'd'), 0o750)
+    await symlink(join(dir, 'd'), join(dir, 'l'))
+    const entries = [...(await files.list(dir))].sort((a, b) => a.name.localeCompare(b.name))
+    expect(entries).toEqual([
+      { name: 'd', kind: 'directory' },
+      { name: 'f', kind: 'file' },
+      { name: 'l', kind: 'symlink' },
+    ])
+    await files.syncDirectory(dir)
+  })
+
+  test('watch calls back after a change and no more after it was disposed of', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'x')
+    const changed = await new Promise<string>((resolve) => {
+      const watch = files.watch(path, () => {
+        watch[Symbol.dispose]()
+        resolve('changed')
+      })
+      void writeFile(path, 'yy')
+    })
+    expect(changed).toBe('changed')
+  })
+
+  test('kernel locks conflict between two descriptors, the two kinds are independent, and both are given back', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, text(new Uint8Array(1)))
+    const one = await files.open(path, { write: true })
+    const two = await files.open(path, { write: true })
+    const kinds = (await nativeLocks()) === undefined ? [] : (['flock', 'fcntl'] as const)
+    for (const kind of kinds) {
+      expect(one.lock(kind, 'exclusive')).toBe('locked')
+      expect(two.lock(kind, 'shared')).toBe('busy')
+      one.unlock(kind)
+      expect(two.lock(kind, 'shared')).toBe('locked')
+      expect(one.lock(kind, 'shared')).toBe('locked')
+      two.unlock(kind)
+      one.unlock(kind)
+    }
+    await one.close()
+    await two.close()
+  })
+
+  test('without native calls a lock is unavailable', async () => {
+    const file = await new SystemFiles(undefined).open(join(dir, 'a'), { write: true, create: 'new' })
+    expect([file.lock('flock', 'exclusive'), file.lock('fcntl', 'shared')]).toEqual(['unavailable', 'unavailable'])
+    file.unlock('flock')
+    await file.close()
+  })
+})

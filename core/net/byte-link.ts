@@ -1,0 +1,277 @@
+import { ConnectionLost } from '../api/index.js'
+import type { LayerSpec, Link, PeerFacts, TransportLayer, TransportLayerKind } from '../api/index.js'
+import type { Transport, TransportEvents } from './transport.js'
+
+/** A pass through the queue before the turn ends, so that a stream of literals does not pile up. */
+const FLUSH_AT_OCTETS = 64 * 1024
+/** What may wait for a client that does not read: little until it has shown that it reads. */
+const FIRST_HIGH_WATER_OCTETS = 16 * 1024
+const LAST_HIGH_WATER_OCTETS = 256 * 1024
+/** A chunk this large means bulk input: the next one is read when it is asked for. */
+const BULK_OCTETS = 16 * 1024
+
+const DONE: Promise<void> = Promise.resolve()
+
+/** What a link can do besides moving octets. */
+export interface LinkOptions {
+  /** Layers that `wrap` may be asked for, by name. */
+  readonly layers?: (use: string) => TransportLayerKind | undefined
+}
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void
+  readonly reject: (reason: Error) => void
+}
+
+/**
+ * The link of a session over any transport.
+ *
+ * Invariants: at most one chunk is read ahead of the consumer, none behind a bulk chunk; nothing is read while a layer is put in place;
+ * what was written in one turn leaves with one call; after the transport is gone every wait ends.
+ */
+export class ByteLink implements Link, TransportEvents {
+  readonly #transport: Transport
+  readonly #options: LinkOptions
+  readonly #abort = new AbortController()
+  readonly #layers: TransportLayer[] = []
+  #peer: PeerFacts
+  #inbox: Uint8Array[] = []
+  #reader: Waiting<Uint8Array | undefined> | undefined
+  #queue: Uint8Array[] = []
+  #queuedOctets = 0
+  #scheduled = false
+  #highWater = FIRST_HIGH_WATER_OCTETS
+  #drains: (Waiting<void> & { readonly upTo: number })[] = []
+  #ended = false
+  #lost: ConnectionLost | undefined
+  #closing: Promise<void> | undefined
+  #paused = false
+  readonly #flushTurn = (): void => {
+    this.#scheduled = false
+    this.#flush()
+  }
+
+  constructor(transport: Transport, peer: PeerFacts, options: LinkOptions = {}) {
+    this.#transport = transport
+    this.#peer = peer
+    this.#options = options
+    transport.start(this)
+  }
+
+  get peer(): PeerFacts {
+    return this.#peer
+  }
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    const next = this.#inbox.shift()
+    if (next !== undefined) return Promise.resolve(next)
+    if (this.#ended || this.#closing !== undefined) return Promise.resolve(undefined)
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    if (this.#reader !== undefined) return Promise.reject(new TypeError('read() is already waiting on this link'))
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject }
+      this.#resume()
+    })
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#lost !== undefined || this.#closing !== undefined) return false
+    if (chunk.length > 0) {
+      this.#queue.push(chunk)
+      this.#queuedOctets += chunk.length
+    }
+    if (this.#queuedOctets >= FLUSH_AT_OCTETS) this.#flush()
+    else if (!this.#scheduled) {
+      this.#scheduled = true
+      // Ticks run when all promises that are ready have run: the end of the turn, before the next system event.
+      process.nextTick(this.#flushTurn)
+    }
+    return this.#queuedOctets + this.#transport.pending() <= this.#highWater
+  }
+
+  drained(): Promise<void> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    if (this.#queuedOctets + this.#transport.pending() <= this.#highWater) return DONE
+    this.#flush()
+    return this.#waitFor(this.#highWater)
+  }
+
+  async wrap(layer: LayerSpec | { readonly use: 'tls' }): Promise<void> {
+    this.#pause()
+    this.#refuseUnread(layer.use)
+    this.#flush()
+    await this.#waitFor(0)
+    this.#refuseUnread(layer.use)
+    if (layer.use === 'tls') {
+      if (this.#transport.secure === undefined) throw this.#fail(new ConnectionLost('this link cannot carry TLS'))
+      try {
+        this.#peer = await this.#transport.secure()
+      } catch (cause) {
+        throw this.#fail(cause instanceof ConnectionLost ? cause : new ConnectionLost('TLS handshake failed', { cause }))
+      }
+    } else {
+      const kind = this.#options.layers?.(layer.use)
+      if (kind === undefined || !('state' in layer)) throw this.#fail(new ConnectionLost(`no transport layer "${layer.use}"`))
+      this.#layers.push(kind.open(layer.state))
+    }
+    this.#resume()
+  }
+
+  tune(limits: { readonly maxWriteOctets?: number }): void {
+    if (limits.maxWriteOctets !== undefined && limits.maxWriteOctets > 0) this.#transport.limitRecords?.(limits.maxWriteOctets)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Ends the link at once, as if the other end had gone away; `reason` is what every wait on it is told. */
+  abort(reason: string): void {
+    if (this.#lost === undefined) this.#fail(new ConnectionLost(reason))
+  }
+
+  async #close(): Promise<void> {
+    this.#inbox = []
+    this.#flush()
+    this.#reader?.resolve(undefined)
+    this.#reader = undefined
+    for (const layer of this.#layers) layer.close()
+    if (this.#lost !== undefined) return
+    try {
+      await this.#waitFor(0)
+      this.#paused = false
+      await this.#transport.finish()
+    } catch {
+      // Gone while the last replies were on their way: there is nobody left to tell.
+    }
+    this.#transport.destroy()
+    if (!this.#abort.signal.aborted) this.#abort.abort(new ConnectionLost('closed'))
+  }
+
+  // ---- what the transport tells
+
+  data(chunk: Uint8Array): boolean {
+    if (this.#closing !== undefined || this.#lost !== undefined) return true
+    const first = this.#inbox.length
+    if (this.#layers.length === 0) this.#inbox.push(chunk)
+    else this.#unwrap(chunk)
+    if (this.#inbox.length > first && this.#reader !== undefined) {
+      const { resolve } = this.#reader
+      this.#reader = undefined
+      resolve(this.#inbox.shift())
+    }
+    this.#paused = this.#reader === undefined && (this.#inbox.length > 0 || chunk.length >= BULK_OCTETS)
+    return !this.#paused
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#reader?.resolve(undefined)
+    this.#reader = undefined
+  }
+
+  drain(): void {
+    if (this.#drains.length > 0 && this.#highWater < LAST_HIGH_WATER_OCTETS) this.#highWater *= 2
+    const pending = this.#queuedOctets + this.#transport.pending()
+    const waiting = this.#drains
+    this.#drains = waiting.filter((w) => pending > w.upTo)
+    for (const w of waiting) if (pending <= w.upTo) w.resolve()
+  }
+
+  lost(cause: Error | undefined): void {
+    if (this.#lost !== undefined) return
+    const text = cause === undefined ? 'connection closed' : cause.message
+    this.#lose(cause instanceof ConnectionLost ? cause : new ConnectionLost(text, { cause }))
+  }
+
+  // ---- inside
+
+  #fail(reason: ConnectionLost): ConnectionLost {
+    this.#lose(reason)
+    this.#transport.destroy(reason)
+    return reason
+  }
+
+  #lose(reason: ConnectionLost): void {
+    if (this.#lost !== undefined) return
+    this.#lost = reason
+    this.#queue = []
+    this.#queuedOctets = 0
+    // After an orderly end of input the reader was already told; only then is losing the link not an error for it.
+    if (this.#ended || this.#closing !== undefined) this.#reader?.resolve(undefined)
+    else this.#reader?.reject(reason)
+    this.#reader = undefined
+    for (const w of this.#drains) w.reject(reason)
+    this.#drains = []
+    if (!this.#abort.signal.aborted) this.#abort.abort(reason)
+  }
+
+  #pause(): void {
+    this.#paused = true
+    this.#transport.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#lost !== undefined) return
+    this.#paused = false
+    this.#transport.resume()
+  }
+
+  /** RFC 3501 §11.1 and CVE-2011-0411: what came in clear must never count as said under the layer. */
+  #refuseUnread(use: string): void {
+    if (this.#lost !== undefined) throw this.#lost
+    if (this.#inbox.length > 0) throw this.#fail(new ConnectionLost(`input was sent before the ${use} layer began`))
+    if (this.#ended) throw this.#fail(new ConnectionLost(`input ended before the ${use} layer began`))
+  }
+
+  #waitFor(upTo: number): Promise<void> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
+    if (this.#queuedOctets + this.#transport.pending() <= upTo) return DONE
+    return new Promise((resolve, reject) => {
+      this.#drains.push({ resolve, reject, upTo })
+    })
+  }
+
+  #flush(): void {
+    if (this.#queue.length === 0 || this.#lost !== undefined) return
+    const chunks = this.#queue
+    const octets = this.#queuedOctets
+    this.#queue = []
+    this.#queuedOctets = 0
+    if (this.#layers.length === 0) this.#transport.send(chunks, octets)
+    else this.#sendWrapped(chunks)
+  }
+
+  #sendWrapped(plain: readonly Uint8Array[]): void {
+    let chunks = plain
+    // The layer that was added last is the innermost: it sees the session's octets first.
+    for (const layer of this.#layers.toReversed()) {
+      const out: Uint8Array[] = []
+      const emit = (wrapped: Uint8Array): void => void out.push(wrapped)
+      for (const chunk of chunks) layer.outbound(chunk, emit)
+      layer.flush(emit)
+      chunks = out
+    }
+    let octets = 0
+    for (const chunk of chunks) octets += chunk.length
+    if (octets > 0) this.#transport.send(chunks, octets)
+  }
+
+  #unwrap(chunk: Uint8Array): void {
+    try {
+      let chunks: readonly Uint8Array[] = [chunk]
+      for (const layer of this.#layers) {
+        const out: Uint8Array[] = []
+        for (const c of chunks) layer.inbound(c, (plain) => void (plain.length > 0 && out.push(plain)))
+        chunks = out
+      }
+      this.#inbox.push(...chunks)
+    } catch (cause) {
+      this.#fail(new ConnectionLost('the octets do not fit the transport layer', { cause }))
+    }
+  }
+}

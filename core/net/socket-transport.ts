@@ -1,0 +1,180 @@
+import { Socket } from 'node:net'
+import type { SocketConstructorOpts } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { ConnectionLost } from '../api/index.js'
+import type { PeerFacts } from '../api/index.js'
+import { gather } from './gather.js'
+import type { Transport, TransportEvents } from './transport.js'
+
+/**
+ * Every clear socket of the process reads into these octets and copies what came. Node would otherwise set aside 64 KiB for each read
+ * of each connection, which thousands of senders of garbage turn into hundreds of megabytes.
+ */
+const READ_INTO = Buffer.allocUnsafeSlow(16 * 1024)
+/** How long a closing connection waits for the other end, discarding what it still sends: a reset would destroy the last reply. */
+const LINGER_MS = 2_000
+const LARGEST_RECORD_OCTETS = 16_384
+const SMALLEST_RECORD_OCTETS = 512
+
+/** What becomes of a clear socket when TLS starts on it. */
+export interface Secured {
+  readonly socket: TLSSocket
+  readonly peer: PeerFacts
+}
+
+/** How a socket is treated. */
+export interface SocketOptions {
+  /** A client that takes nothing for this long, while something waits for it, is given up. 0: never. */
+  readonly writeStallMs: number
+  /** The TLS handshake as server. Absent: no TLS. */
+  readonly secure?: (socket: Socket) => Promise<Secured>
+}
+
+/** A TCP or unix-domain socket, later perhaps the TLS socket over it. */
+export class SocketTransport implements Transport {
+  readonly #options: SocketOptions
+  #socket: Socket
+  #hear: TransportEvents | undefined
+  #error: Error | undefined
+  #gone = false
+  #discard = false
+  #recordOctets = 8192
+
+  /** @param accepted as a server got it, paused, with nothing read from it. */
+  constructor(accepted: Socket, options: SocketOptions) {
+    this.#options = options
+    this.#socket = accepted instanceof TLSSocket ? accepted : readingInto(accepted, (chunk) => this.#data(Buffer.from(chunk)))
+  }
+
+  start(hear: TransportEvents): void {
+    this.#hear = hear
+    this.#attach(this.#socket)
+    this.#socket.resume()
+  }
+
+  send(chunks: readonly Uint8Array[], octets: number): void {
+    const socket = this.#socket
+    const pieces = gather(chunks, octets)
+    const [only] = pieces
+    if (pieces.length === 1 && only !== undefined) socket.write(only)
+    else {
+      socket.cork()
+      for (const piece of pieces) socket.write(piece)
+      socket.uncork()
+    }
+    // Checks progress by itself: only a connection on which nothing at all moves is given up.
+    if (socket.writableLength > 0 && this.#options.writeStallMs > 0) socket.setTimeout(this.#options.writeStallMs)
+  }
+  pending(): number {
+    return this.#socket.writableLength
+  }
+  pause(): void {
+    this.#socket.pause()
+  }
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  finish(): Promise<void> {
+    const socket = this.#socket
+    if (this.#gone || socket.destroyed) return Promise.resolve()
+    this.#discard = true
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LINGER_MS)
+      socket.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      socket.once('end', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      socket.end()
+      if (socket.readableEnded) {
+        clearTimeout(timer)
+        socket.once('finish', resolve)
+      } else socket.resume()
+    })
+  }
+  destroy(cause?: Error): void {
+    this.#error ??= cause
+    this.#socket.destroy()
+  }
+
+  async secure(): Promise<PeerFacts> {
+    const { secure } = this.#options
+    if (secure === undefined) throw new ConnectionLost('there is no TLS on this listener')
+    const clear = this.#socket
+    clear.setTimeout(0)
+    const { socket, peer } = await secure(clear)
+    if (this.#gone) {
+      socket.destroy()
+      throw new ConnectionLost('connection closed')
+    }
+    this.#socket = socket
+    this.limitRecords(this.#recordOctets)
+    this.#attach(socket)
+    socket.pause()
+    return peer
+  }
+  limitRecords(octets: number): void {
+    this.#recordOctets = Math.min(Math.max(octets, SMALLEST_RECORD_OCTETS), LARGEST_RECORD_OCTETS)
+    if (this.#socket instanceof TLSSocket) this.#socket.setMaxSendFragment(this.#recordOctets)
+  }
+
+  #attach(socket: Socket): void {
+    if (socket instanceof TLSSocket || !readsInto.has(socket)) {
+      socket.on('data', (chunk: Buffer) => {
+        if (!this.#data(chunk)) socket.pause()
+      })
+    }
+    socket.on('end', () => this.#ended(socket))
+    socket.on('drain', () => this.#drained(socket))
+    socket.on('timeout', () => {
+      if (socket.writableLength > 0) this.destroy(new ConnectionLost('the client stopped reading'))
+    })
+    socket.on('error', (error) => {
+      this.#error ??= error
+    })
+    socket.on('close', () => this.#closed(socket))
+  }
+
+  #data(chunk: Buffer): boolean {
+    return this.#discard || this.#hear === undefined || this.#hear.data(chunk)
+  }
+  #ended(socket: Socket): void {
+    if (socket === this.#socket && !this.#discard) this.#hear?.end()
+  }
+  #drained(socket: Socket): void {
+    if (socket !== this.#socket) return
+    socket.setTimeout(0)
+    this.#hear?.drain()
+  }
+  #closed(socket: Socket): void {
+    // The clear socket under TLS closes too; one of the two tells.
+    if (this.#gone || (socket !== this.#socket && !this.#socket.destroyed)) return
+    this.#gone = true
+    this.#hear?.lost(this.#error)
+  }
+}
+
+const readsInto = new WeakSet<Socket>()
+
+/**
+ * The same connection as a socket with `onread`, which Node offers to clients alone. Where the handle is not to be had, the socket
+ * itself comes back and reads the usual way.
+ */
+function readingInto(accepted: Socket, hear: (chunk: Uint8Array) => boolean): Socket {
+  // Not in the typings, but how Node itself hands a connection from its server to a socket, in all versions that we support.
+  const holder = accepted as unknown as { _handle?: object | null }
+  const handle = holder._handle
+  if (handle === undefined || handle === null) return accepted
+  // `handle` and `onread` are options of the constructor that the typings leave out.
+  const options = { handle, allowHalfOpen: true, onread: { buffer: READ_INTO, callback: (octets: number) => hear(READ_INTO.subarray(0, octets)) } } as SocketConstructorOpts
+  holder._handle = null
+  const socket = new Socket(options)
+  readsInto.add(socket)
+  // The server counts the socket that it made; it goes when the connection goes.
+  socket.once('close', () => accepted.destroy())
+  return socket
+}

@@ -108,12 +108,17 @@ export interface TableEdit {
   flagSet(system: number, keywords: readonly string[]): FlagSetId
   add(uid: number, flags: FlagSetId, recent: boolean): Row
   setFlags(row: Row, flags: FlagSetId): void
+  /**
+   * Whether storage says that nobody has seen the message yet. Recent rows are given to one read-write session by core, which then clears
+   * them here itself; a driver says false only when it found that another program took the message.
+   */
   setRecent(row: Row, recent: boolean): void
   setSize(row: Row, octets: number): void
   setDate(row: Row, ms: number, zone: number): void
   /** Only a source with mod-sequences of its own calls it; for the others core numbers. */
   setModseq(row: Row, modseq: number): void
   set<K extends keyof ColumnData>(row: Row, column: Column<K>, value: ColumnData[K][number]): void
+  /** Takes effect when the operation ends: until then rows keep their numbers, and private columns of what remains may be set. */
   remove(uids: UidSet): void
   /** Flag arithmetic with the `unchangedSince` test, so that no driver repeats it: what must be written, what was refused. */
   apply(change: FlagChange): { readonly changed: UidSet; readonly refused: UidSet }
@@ -241,7 +246,10 @@ export interface MailboxSource {
   close(): Promise<void>
   /** Fills sizes or dates that were UNKNOWN. Required when rows are added with gaps. */
   fill?(uids: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void>
-  /** No session of this process sees the removed messages any more: space may be taken back. */
+  /**
+   * No session of this process sees the removed messages any more: space may be taken back. Only of a source with this ability are
+   * removed messages asked for by sessions that lag, with the rows of their generation.
+   */
   reclaim?(signal: AbortSignal): Promise<void>
   /** Present where writing flags is dear (text formats): core keeps STOREs in the journal, durable at once, and has `dirty` written here later. */
   checkpoint?(dirty: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void>

@@ -30,7 +30,13 @@ export interface MailAccess {
   readonly events: MailEvents
   locate(name: MailboxName, purpose: Purpose, signal: AbortSignal): Promise<Located>
   nameOf(at: MailLocation): MailboxName | undefined
-  list(query: { readonly reference: MailboxName; readonly patterns: readonly string[] }, signal: AbortSignal): AsyncIterable<readonly ListEntry[]>
+  /**
+   * Names that match reference and patterns. With `subscribed` the names come from the subscriptions, whether they exist or not, and a name
+   * above a subscribed one that a final `%` stops at is `\NoSelect` (RFC 3501 §6.3.9). An empty pattern answers the root of the reference.
+   */
+  list(query: { readonly reference: MailboxName; readonly patterns: readonly string[]; readonly subscribed?: true }, signal: AbortSignal): AsyncIterable<readonly ListEntry[]>
+  /** For NAMESPACE; undefined: a flat mount. */
+  delimiterOf(mount: Mount, signal: AbortSignal): Promise<string | undefined>
   figures(of: readonly Located[], signal: AbortSignal): AsyncIterable<MailboxFigures>
   open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView>
   create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located>
@@ -77,6 +83,10 @@ export interface MailboxView {
   /** SEARCHRES; core removes expunged ones. Undefined: nothing saved. */
   saved: UidSet | undefined
   isRecent(row: number): boolean
+  /**
+   * Rows of the announced messages that the set names. `*` is the last one, also for uids (`n:*` names it when n is beyond it,
+   * RFC 3501 §9); other numbers without a message are left out, so a daemon that refuses them compares with `announced` first.
+   */
   resolve(set: SequenceSet, by: 'seq' | 'uid'): RowSet
   uidsOf(rows: RowSet): UidSet
   seqOf(uid: Uid): number | -1

@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { ImapFlow } from 'imapflow'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startServer, type RunningServer } from '../support/running-server.js'
+import { messagesIn, SAMPLE_MAILBOX, statusOf, subjectsIn } from '../support/sample-mailbox.js'
+
+let server: RunningServer
+beforeAll(async () => {
+  server = await startServer({ files: { 'mail/alice/INBOX': SAMPLE_MAILBOX, 'mail/bob/INBOX': SAMPLE_MAILBOX } })
+})
+afterAll(() => server.remove())
+
+describe('imapflow', () => {
+  test.each([
+    { link: 'plain', port: 'imap', secure: false, doSTARTTLS: false },
+    { link: 'STARTTLS', port: 'imap', secure: false, doSTARTTLS: true },
+    { link: 'implicit TLS', port: 'imaps', secure: true, doSTARTTLS: undefined },
+  ] as const)('fetches, flags, moves and hears of news over $link', async ({ link, port, secure, doSTARTTLS }) => {
+    const client = new ImapFlow({
+      host: 'localhost',
+      port: server.ports[port],
+      secure,
+      ...(doSTARTTLS === undefined ? {} : { doSTARTTLS }),
+      auth: { user: 'alice', pass: 'secret' },
+      tls: { ca: await readFile(server.certificate) },
+      logger: false,
+    })
+    await client.connect()
+    try {
+      const folder = `Moved over ${link}`
+      await client.mailboxCreate(folder)
+      const lock = await client.getMailboxLock('INBOX')
+      try {
+        const appended = await client.append('INBOX', `Subject: hello over ${link}\r\n\r\nText\r\n`, ['\\Flagged'])
+        expect(appended).toMatchObject({ destination: 'INBOX', uid: expect.any(Number) })
+        const uid = appended !== false && appended.uid !== undefined ? appended.uid : 0
+        const got = await client.fetchOne(String(uid), { envelope: true, flags: true, bodyStructure: true, source: true }, { uid: true })
+        if (got === false) throw new Error('the message is missing')
+        expect(got.envelope?.subject).toBe(`hello over ${link}`)
+        expect(got.source?.toString()).toBe(`Subject: hello over ${link}\r\n\r\nText\r\n`)
+        expect([...(got.flags ?? [])]).toContain('\\Flagged')
+        await client.messageFlagsAdd(String(uid), ['\\Seen', '$Work'], { uid: true })
+        const moved = await client.messageMove(String(uid), folder, { uid: true })
+        expect(moved).toMatchObject({ destination: folder })
+      } finally {
+        lock.release()
+      }
+      const status = await client.status(folder, { messages: true, uidNext: true })
+      expect(status).toMatchObject({ messages: 1, uidNext: 2 })
+    } finally {
+      await client.logout()
+    }
+    await server.stop()
+    const file = await readFile(join(server.home('alice'), `Moved over ${link}`), 'latin1')
+    expect(subjectsIn(file)).toEqual([`hello over ${link}`])
+    expect(statusOf(messagesIn(file)[0] ?? '')).toMatch(/F.*R/)
+    await server.again()
+  })
+})
+
+/** As much of node-imap as the test uses; the package brings no types. */
+interface NodeImap {
+  connect(): void
+  end(): void
+  once(event: string, hear: (...args: never[]) => void): void
+  openBox(name: string, readOnly: boolean, done: (error: Error | undefined, box: { messages: { total: number } }) => void): void
+  search(criteria: readonly unknown[], done: (error: Error | undefined, uids: number[]) => void): void
+  addFlags(uids: readonly number[], flags: readonly string[], done: (error?: Error) => void): void
+  expunge(done: (error?: Error) => void): void
+}
+describe('node-imap', () => {
+  test.each([
+    { link: 'plain', port: 'imap', tls: false, autotls: 'never' },
+    { link: 'STARTTLS', port: 'imap', tls: false, autotls: 'required' },
+    { link: 'implicit TLS', port: 'imaps', tls: true, autotls: 'never' },
+  ] as const)('searches, flags and expunges over $link', async ({ port, tls, autotls }) => {
+    const Imap = createRequire(import.meta.url)('imap') as new (options: object) => NodeImap
+    const imap = new Imap({
+      user: 'bob',
+      password: 'secret',
+      host: 'localhost',
+      port: server.ports[port],
+      tls,
+      autotls,
+      tlsOptions: { ca: await readFile(server.certificate) },
+    })
+    const ready = new Promise<void>((resolve, reject) => {
+      imap.once('ready', () => resolve())
+      imap.once('error', (error: Error) => reject(error))
+    })
+    imap.connect()
+    await ready
+    const box = await new Promise<{ messages: { total: number } }>((resolve, reject) =>
+      imap.openBox('INBOX', false, (error, opened) => (error ? reject(error) : resolve(opened))),
+    )
+    const found = await new Promise<number[]>((resolve, reject) => imap.search(['ALL'], (error, list) => (error ? reject(error) : resolve(list))))
+    expect(found).toHaveLength(box.messages.total)
+    await new Promise<void>((resolve, reject) => imap.addFlags(found.slice(0, 1), ['\\Deleted'], (error) => (error ? reject(error) : resolve())))
+    await new Promise<void>((resolve, reject) => imap.expunge((error) => (error ? reject(error) : resolve())))
+    const ended = new Promise<void>((resolve) => imap.once('end', () => resolve()))
+    imap.end()
+    await ended
+    expect(subjectsIn(await readFile(server.inbox('bob'), 'latin1'))).toHaveLength(box.messages.total - 1)
+  })
+})

@@ -1,0 +1,138 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
+
+/** A server in a process of its own, as it would be started by hand, with accounts alice and bob (password `secret`). */
+export interface RunningServer {
+  /** Folder with the configuration, the accounts and everybody's home. */
+  readonly folder: string
+  readonly ports: { readonly imap: number; readonly imaps: number }
+  readonly process: ChildProcess
+  home(user: string): string
+  inbox(user: string): string
+  /** What it logged so far. */
+  log(): string
+  /** PEM file of the self-signed certificate. */
+  readonly certificate: string
+  /** Ends it as an operator would and waits. */
+  stop(): Promise<void>
+  /** kill -9, and waits. */
+  kill(): Promise<void>
+  /** Starts it again on the same mail and ports after `stop` or `kill`. */
+  again(): Promise<void>
+  /** Stops it and removes its folder. */
+  remove(): Promise<void>
+}
+/** What a test wants to have different. */
+export interface ServerOptions {
+  /** YAML lines of `hosts.default`, without indentation. */
+  readonly host?: string
+  /** Files to be there before it starts, by path below the folder. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  probe.listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+const indented = (yaml: string): string =>
+  yaml
+    .trim()
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n')
+
+/** Starts the built server (`npm run build`) on loopback; plain, STARTTLS and implicit TLS. */
+export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run "npm run build" first`)
+  const folder = await mkdtemp(join(tmpdir(), 'mailwright-'))
+  const ports = { imap: await freePort(), imaps: await freePort() }
+  const home = (user: string): string => join(folder, 'mail', user)
+  for (const user of ['alice', 'bob']) await mkdir(home(user), { recursive: true })
+  await writeFile(join(folder, 'users.txt'), 'alice:{PLAIN}secret\nbob:{PLAIN}secret\n', { mode: 0o600 })
+  await writeFile(
+    join(folder, 'mailwright.config.yaml'),
+    `version: 1
+server: { name: localhost }
+log: [ { use: stderr, level: info } ]
+listeners:
+  imap: { protocol: imap4, address: 127.0.0.1, port: ${ports.imap}, tls: starttls }
+  imaps: { protocol: imap4, address: 127.0.0.1, port: ${ports.imaps}, tls: implicit }
+hosts:
+  default:
+    tls: { selfSigned: certificates }
+    auth:
+      plaintext: always
+      failureDelay: 10ms
+      schemes: [ { use: plain }, scrypt ]
+      passwords: [ { use: file, path: users.txt } ]
+      users: [ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]
+    namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]
+${options.host === undefined ? '' : indented(options.host)}
+`,
+  )
+  for (const [path, content] of Object.entries(options.files ?? {})) {
+    await mkdir(join(folder, path, '..'), { recursive: true })
+    await writeFile(join(folder, path), content, { mode: 0o600 })
+  }
+  let log = ''
+  let child: ChildProcess
+  const begin = async (): Promise<void> => {
+    child = spawn(process.execPath, [CLI, 'serve', '--config', join(folder, 'mailwright.config.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    for (let tries = 0; !(await listens(ports.imaps)) || !(await listens(ports.imap)); tries++) {
+      if (child.exitCode !== null || tries > 400) throw new Error(`the server did not start:\n${log}`)
+      await new Promise((resolve) => setTimeout(resolve, 25))
+    }
+  }
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+  await begin()
+  return {
+    folder,
+    ports,
+    get process() {
+      return child
+    },
+    home,
+    inbox: (user) => join(home(user), 'INBOX'),
+    log: () => log,
+    certificate: join(folder, 'certificates', 'certificate.pem'),
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    again: begin,
+    async remove() {
+      await end('SIGTERM')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+

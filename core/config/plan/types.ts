@@ -26,6 +26,7 @@ export interface ChosenSlot {
   readonly point: string
   readonly path: string
   readonly entries: readonly ChosenEntry[] | undefined
+  readonly folder: string
   readonly without: readonly { readonly name: string; readonly path: string }[]
 }
 

@@ -8,7 +8,7 @@ export const mailboxSection = z.strictObject({
   directoryMode: fileMode().default(0o700).describe('Permission bits of new directories.'),
   stateDirectory: z.string().min(1).default('{home}/.mailwright').describe('Folder of caches, journals and sidecars; {home} and {user} are filled in.'),
   defaultKeywords: z
-    .array(z.string().regex(/^[^\s(){%*"\\\]\0-\x1f]{1,50}$/, 'expected a keyword: no spaces, no parentheses, at most 50 octets'))
+    .array(z.string().regex(/^[!#$&'+,./0-9:;<=>?@A-Z[^_`a-z|}~-]{1,50}$/, 'expected a keyword: an atom of at most 50 octets'))
     .max(30, 'at most 30 default keywords')
     .default([])
     .describe('Keywords that every mailbox offers from the start.'),

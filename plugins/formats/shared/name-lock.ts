@@ -1,0 +1,73 @@
+import type { FileStat, OpenFile } from 'mailwright/api'
+import { failedWith, reasonOf, type LockContext, type Say } from './lock-context.js'
+
+/** `busy`: another program has the mailbox open for writing; `unavailable`: it cannot be asked here. */
+export type NameLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'busy' | 'unavailable' }
+
+/** Anything stricter lets one user lock out another. */
+const LOCK_MODE = 0o666
+
+/** `/tmp/.<device>.<inode>` in lower-case hexadecimal without padding. */
+export function nameLockPath(folder: string, mailbox: Pick<FileStat, 'device' | 'inode'>): string {
+  return `${folder === '/' ? '' : folder}/.${BigInt(mailbox.device).toString(16)}.${BigInt(mailbox.inode).toString(16)}`
+}
+
+/**
+ * The owner lock of traditional mailboxes, tried once. The lock is the flock, not the file: a file that was left behind
+ * means nothing. The content stays empty, which tells other programs that this holder cannot be asked to give up; it
+ * holds the lock for one operation only.
+ */
+export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'device' | 'inode'>, say: Say): Promise<NameLock> {
+  const { files, settings } = ctx
+  const path = nameLockPath(settings.lockDirectory, mailbox)
+  for (;;) {
+    const there = await files.lstat(path)
+    const wrong = there?.kind === 'symlink' ? 'symbolic link on lock name' : there !== undefined && there.links > 1 ? 'hard link to lock name' : undefined
+    if (wrong !== undefined) {
+      say('warning', `SECURITY PROBLEM: ${wrong}: ${path}`)
+      return { state: 'busy' }
+    }
+    let file: OpenFile
+    try {
+      file = await files.open(path, { write: true, noFollow: true, ...(there === undefined && { create: 'new' as const, mode: LOCK_MODE }) })
+    } catch (error) {
+      if (failedWith(error, 'EEXIST', 'ENOENT')) continue
+      if (settings.warnUnlocked) {
+        const unsafe = failedWith(error, 'EACCES', 'EPERM')
+        say('warning', unsafe ? `Can't lock for write: ${settings.lockDirectory} must have 1777 protection` : `Can't lock for write: ${reasonOf(error)}`)
+      }
+      return { state: 'unavailable' }
+    }
+    const outcome = file.lock('flock', 'exclusive')
+    if (outcome !== 'locked') {
+      await file.close()
+      if (outcome === 'unavailable' && there === undefined) await unlinkQuietly(ctx, path)
+      return { state: outcome }
+    }
+    const [byName, byHandle] = [await files.lstat(path), await file.stat()]
+    if (byName?.inode === byHandle.inode && byName.device === byHandle.device && byHandle.links === 1) return held(ctx, path, file)
+    // Deleted under us by a holder that finished: the lock on a name that is gone protects nothing.
+    await file.close()
+  }
+}
+
+function held(ctx: LockContext, path: string, file: OpenFile): NameLock {
+  return {
+    state: 'locked',
+    async release() {
+      // Unlinked while locked, so that nobody can lock the same file in between and lose its name.
+      await unlinkQuietly(ctx, path)
+      file.unlock('flock')
+      await file.close()
+    },
+  }
+}
+
+async function unlinkQuietly({ files }: LockContext, path: string): Promise<void> {
+  try {
+    await files.unlink(path)
+  } catch (error) {
+    // A lock file of another user in a sticky folder stays; it is only a name.
+    if (!failedWith(error, 'ENOENT', 'EPERM', 'EACCES')) throw error
+  }
+}

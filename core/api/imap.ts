@@ -93,6 +93,7 @@ export interface Updates {
   /** Resolves when there may be something to tell (a watch, an event, a listener's wake). */
   changed(signal: AbortSignal): Promise<void>
   wake(): void
+  /** Afterwards everything that was written, also before the call, is on its way to the client. */
   flush(may: { readonly expunge: boolean }): Promise<void>
 }
 
@@ -124,10 +125,15 @@ export interface ImapSession extends SlotHolder {
   readonly enabled: ReadonlySet<string>
   mode: CodecMode
   shape: ReplyShape
-  /** A continuation and the line that answers it. */
-  ask(prompt: Uint8Array): Promise<Uint8Array>
+  /**
+   * A continuation and the line that answers it; meanwhile untagged lines may be written and flushed. A longer line than `most` octets is a
+   * SyntaxFailure. Without `withinMs` the client has the time of other continuations; with Infinity the command watches the time itself.
+   */
+  ask(prompt: Uint8Array, how?: { readonly most?: number; readonly withinMs?: number }): Promise<Uint8Array>
   select(view: MailboxView | undefined): Promise<void>
   learn(client: Partial<ClientFacts>): void
+  /** Notes in `enabled` what ENABLE, or a command that implies it, switched on. */
+  markEnabled(name: string): void
 }
 /** The session as a command of these states may see it: `selected` is a view only where the command cannot run without one. */
 export type SessionIn<S extends ImapState> = ImapSession &
@@ -218,6 +224,8 @@ export interface FetchPlan {
 /** `codes` run when it is known what was refused. */
 export interface StorePlan {
   readonly view: MailboxView
+  /** UID STORE: codes name uids, not sequence numbers. */
+  readonly uid: boolean
   unchangedSince?: Modseq
   readonly answerItems: SealedFetchItem[]
   codes: ((refused: UidSet) => ResponseCode | undefined)[]
@@ -229,7 +237,9 @@ export interface SearchPlan {
   order?: readonly SortKey[]
   readonly tag: string
   readonly uid: boolean
-  /** Rewrites or replaces the result; what writes itself into the ESEARCH line goes to `write`. */
+  /** The result is an ESEARCH line; else SEARCH or SORT. */
+  readonly extended: boolean
+  /** Rewrites or replaces the result; what writes itself at the end of the line of the result goes to `write`. */
   result: ((found: Found) => void | Promise<void>)[]
   write: ((found: Found, out: ImapWriter) => void)[]
 }
@@ -267,6 +277,8 @@ export interface FetchItem<A> {
   readonly setsSeen?: (args: A) => boolean
   /** Reads size or date: rows with gaps are filled before `column` is called. */
   readonly fills?: boolean
+  /** A command of the client names it (not a shape or a modifier); before anything is written. */
+  asked?(args: A, session: MailSession): void
 }
 /** As a plan keeps it. */
 export interface SealedFetchItem {
@@ -285,12 +297,16 @@ export function fetchItem(i: FetchItem<undefined>): SealedFetchItem {
 export interface SearchKey {
   readonly name: string
   parse(input: ImapCursor, nested: () => SearchTerm, session: MailSession): SearchTerm
+  /** The program names it: edits the plan, once per command, before the search runs. */
+  plan?(plan: SearchPlan, session: MailSession): void
 }
 /** From the figures, or from the sidecar. */
 export interface StatusItem {
   readonly name: string
   readonly from: 'figures' | 'sidecar'
   value(f: MailboxFigures, at: Located, mail: MailAccess): string | Promise<string>
+  /** A command names it; before anything is written. */
+  asked?(session: MailSession): void
 }
 /** Where an APPEND takes octets from besides a literal (CATENATE, a URL). */
 export interface AppendSource {

@@ -36,6 +36,8 @@ export interface Workaround {
   readonly without?: readonly string[]
   /** Extensions loaded only for sessions like this. */
   readonly with?: readonly string[]
+  /** Capabilities listed for these sessions besides those of their extensions. */
+  readonly show?: readonly string[]
   /** Hides a capability that keeps working. */
   readonly hide?: readonly string[]
   /** Last resort. In place, size unchanged; message text of non-binary items only. */

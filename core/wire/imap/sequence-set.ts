@@ -41,7 +41,7 @@ export function parseSequenceSet(octets: Uint8Array, from: number): ParsedSet {
     }
     pairs[filled++] = first.value
     pairs[filled++] = last
-    if (octets[at] !== COMMA) return { set: { pairs: pairs.subarray(0, filled) }, end: at }
+    if (octets[at] !== COMMA) return { set: { pairs: filled === pairs.length ? pairs : pairs.slice(0, filled) }, end: at }
     at++
   }
 }

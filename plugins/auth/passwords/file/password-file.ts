@@ -79,16 +79,13 @@ export class PasswordFile {
   async #editNow(change: (lines: PasswordLines) => PasswordLines, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     await ensureDirectory(this.#files, dirname(this.#path))
-    const old = await this.#files.stat(this.#path)
     // Renaming replaces the file a link leads to, not the link.
-    const path = old === undefined ? this.#path : await this.#files.realPath(this.#path)
-    const me = process.geteuid?.()
-    if (old !== undefined && me !== undefined && old.uid !== me) {
-      throw new MailError('denied', `password file ${path} belongs to uid ${old.uid}, and a file written by uid ${me} could not be read by its owner: run this as that user`)
-    }
+    const path = (await this.#files.stat(this.#path)) === undefined ? this.#path : await this.#files.realPath(this.#path)
     const lock = `${path}.lock`
     await this.#takeLock(lock, signal)
     try {
+      const old = await this.#files.stat(path)
+      if (old !== undefined) this.#mustOwn(path, old)
       const before = old === undefined ? new PasswordLines('') : await this.#load()
       const after = change(before)
       if (after !== before) await this.#replace(path, after)
@@ -98,6 +95,12 @@ export class PasswordFile {
     } finally {
       await this.#files.unlink(lock)
     }
+  }
+
+  /** A file that another user wrote would not be theirs any more, and could not be read by the server. */
+  #mustOwn(path: string, old: FileStat): void {
+    const me = process.geteuid?.()
+    if (me !== undefined && old.uid !== me) throw new MailError('denied', `password file ${path} belongs to uid ${old.uid}, not to uid ${me}: run this as its owner`)
   }
 
   async #replace(path: string, lines: PasswordLines): Promise<void> {

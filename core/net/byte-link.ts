@@ -175,7 +175,8 @@ export class ByteLink implements Link, TransportEvents {
   }
 
   drain(): void {
-    if (this.#drains.length > 0 && this.#highWater < LAST_HIGH_WATER_OCTETS) this.#highWater *= 2
+    if (this.#drains.length === 0) return
+    if (this.#highWater < LAST_HIGH_WATER_OCTETS) this.#highWater *= 2
     const pending = this.#queuedOctets + this.#transport.pending()
     const waiting = this.#drains
     this.#drains = waiting.filter((w) => pending > w.upTo)
@@ -191,6 +192,7 @@ export class ByteLink implements Link, TransportEvents {
   // ---- inside
 
   #fail(reason: ConnectionLost): ConnectionLost {
+    this.#inbox = []
     this.#lose(reason)
     this.#transport.destroy(reason)
     return reason

@@ -39,6 +39,15 @@ export class SocketTransport implements Transport {
   #gone = false
   #discard = false
   #recordOctets = 8192
+  #watched = false
+  readonly #sent = (error?: Error | null): void => {
+    if (error !== undefined && error !== null) return
+    if (this.#watched && this.#socket.writableLength === 0) {
+      this.#watched = false
+      this.#socket.setTimeout(0)
+    }
+    this.#hear?.drain()
+  }
 
   /** @param accepted as a server got it, paused, with nothing read from it. */
   constructor(accepted: Socket, options: SocketOptions) {
@@ -54,19 +63,22 @@ export class SocketTransport implements Transport {
 
   send(chunks: readonly Uint8Array[], octets: number): void {
     const socket = this.#socket
+    if (socket.destroyed) return
     const pieces = gather(chunks, octets)
-    const [only] = pieces
-    if (pieces.length === 1 && only !== undefined) socket.write(only)
-    else {
-      socket.cork()
-      for (const piece of pieces) socket.write(piece)
-      socket.uncork()
+    const last = pieces.length - 1
+    if (last > 0) socket.cork()
+    // The callback, not the `drain` event: that comes only when Node's own mark was passed.
+    pieces.forEach((piece, i) => (i === last ? socket.write(piece, this.#sent) : socket.write(piece)))
+    if (last > 0) socket.uncork()
+    if (socket.writableLength > 0 && this.#options.writeStallMs > 0) {
+      // Node looks for progress by itself: only a connection on which nothing at all moves is given up.
+      this.#watched = true
+      socket.setTimeout(this.#options.writeStallMs)
     }
-    // Checks progress by itself: only a connection on which nothing at all moves is given up.
-    if (socket.writableLength > 0 && this.#options.writeStallMs > 0) socket.setTimeout(this.#options.writeStallMs)
   }
   pending(): number {
-    return this.#socket.writableLength
+    // Between its end and the event that tells of it, a socket takes and drops everything: nobody may believe that it drains.
+    return this.#socket.destroyed ? Number.POSITIVE_INFINITY : this.#socket.writableLength
   }
   pause(): void {
     this.#socket.pause()
@@ -129,7 +141,6 @@ export class SocketTransport implements Transport {
       })
     }
     socket.on('end', () => this.#ended(socket))
-    socket.on('drain', () => this.#drained(socket))
     socket.on('timeout', () => {
       if (socket.writableLength > 0) this.destroy(new ConnectionLost('the client stopped reading'))
     })
@@ -137,6 +148,7 @@ export class SocketTransport implements Transport {
       this.#error ??= error
     })
     socket.on('close', () => this.#closed(socket))
+    if (socket.destroyed) process.nextTick(() => this.#closed(socket))
   }
 
   #data(chunk: Buffer): boolean {
@@ -144,11 +156,6 @@ export class SocketTransport implements Transport {
   }
   #ended(socket: Socket): void {
     if (socket === this.#socket && !this.#discard) this.#hear?.end()
-  }
-  #drained(socket: Socket): void {
-    if (socket !== this.#socket) return
-    socket.setTimeout(0)
-    this.#hear?.drain()
   }
   #closed(socket: Socket): void {
     // The clear socket under TLS closes too; one of the two tells.

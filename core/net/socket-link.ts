@@ -1,0 +1,57 @@
+import type { Socket } from 'node:net'
+import { ConnectionLost } from '../api/index.js'
+import type { PeerFacts, TransportLayerKind } from '../api/index.js'
+import { plainAddress } from './addresses.js'
+import { ByteLink } from './byte-link.js'
+import { SocketTransport } from './socket-transport.js'
+import { acceptTls } from './tls/handshake.js'
+import type { ReadyContext } from './tls/contexts.js'
+
+/** How a connection is treated from the first octet on. */
+export interface SocketLinkOptions {
+  readonly session: string
+  /** Service name of the protocol, for PAM and Kerberos. */
+  readonly service: string
+  /** Name of the other end, where it was looked up. */
+  readonly peerName?: string | undefined
+  readonly writeStallMs: number
+  readonly layers: (use: string) => TransportLayerKind | undefined
+  /** Absent: there is never TLS on this connection. */
+  readonly tls?: {
+    /** STARTTLS may be offered: a certificate for the local address is ready. */
+    readonly offered: boolean
+    readonly timeoutMs: number
+    readonly choose: (serverName: string | undefined) => Promise<ReadyContext | undefined>
+  }
+}
+
+/** The link of an accepted connection; nothing has been read from the socket yet. */
+export function socketLink(socket: Socket, options: SocketLinkOptions): ByteLink {
+  const { tls } = options
+  const clear: PeerFacts = {
+    session: options.session,
+    address: plainAddress(socket.remoteAddress),
+    ...(options.peerName === undefined ? {} : { name: options.peerName }),
+    localAddress: plainAddress(socket.localAddress),
+    localPort: socket.localPort ?? 0,
+    service: options.service,
+    ...(tls?.offered === true ? { startTls: true } : {}),
+  }
+  const transport = new SocketTransport(socket, {
+    writeStallMs: options.writeStallMs,
+    ...(tls === undefined
+      ? {}
+      : {
+          async secure(lower) {
+            try {
+              const { socket: upper, facts } = await acceptTls(lower, tls)
+              const { startTls: _, ...rest } = clear
+              return { socket: upper, peer: { ...rest, tls: facts } }
+            } catch (cause) {
+              throw new ConnectionLost(cause instanceof Error ? cause.message : String(cause), { cause })
+            }
+          },
+        }),
+  })
+  return new ByteLink(transport, clear, { layers: options.layers })
+}

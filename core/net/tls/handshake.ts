@@ -1,0 +1,80 @@
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
+import type { PeerFacts } from '../../api/index.js'
+import type { ReadyContext } from './contexts.js'
+
+/** How a handshake as server is done. */
+export interface HandshakeOptions {
+  /** The context for a server name; `undefined` when the client names none. */
+  readonly choose: (serverName: string | undefined) => Promise<ReadyContext | undefined>
+  readonly timeoutMs: number
+}
+
+type TlsFacts = NonNullable<PeerFacts['tls']>
+
+/** Does the handshake on a clear socket that nobody reads from. On failure the socket is destroyed. */
+export async function acceptTls(clear: Socket, options: HandshakeOptions): Promise<{ readonly socket: TLSSocket; readonly facts: TlsFacts }> {
+  const first = await options.choose(undefined)
+  if (first === undefined) throw new Error('there is no certificate for this address')
+  let chosen = first
+  const choose = async (serverName: string): Promise<SecureContext> => {
+    chosen = (await options.choose(serverName)) ?? first
+    return chosen.context
+  }
+  const socket = new TLSSocket(clear, {
+    isServer: true,
+    secureContext: first.context,
+    SNICallback(serverName, done) {
+      choose(serverName).then(
+        (context) => done(null, context),
+        (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+      )
+    },
+  })
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: Error): void => {
+      settle()
+      socket.destroy()
+      clear.destroy()
+      reject(error)
+    }
+    const done = (): void => {
+      settle()
+      resolve()
+    }
+    const gone = (): void => fail(new Error('the client went away during the TLS handshake'))
+    const timer = setTimeout(() => fail(new Error(`no TLS handshake within ${options.timeoutMs} ms`)), options.timeoutMs)
+    const settle = (): void => {
+      clearTimeout(timer)
+      socket.off('secure', done)
+      socket.off('_tlsError', fail)
+      socket.off('close', gone)
+    }
+    socket.once('secure', done)
+    // As a server, Node tells of a failed handshake by this event alone; a late one without a hearer must not end the process.
+    socket.once('_tlsError', fail)
+    // Stays: an error between here and whoever takes the socket over must not end the process either.
+    socket.on('error', fail)
+    socket.once('close', gone)
+  })
+  return { socket, facts: factsOf(socket, chosen) }
+}
+
+function factsOf(socket: TLSSocket, { endPoint }: ReadyContext): TlsFacts {
+  const protocol = socket.getProtocol() ?? 'unknown'
+  // `servername` is false when the client named none.
+  const serverName: unknown = 'servername' in socket ? socket.servername : undefined
+  const unique = protocol === 'TLSv1.2' && !socket.isSessionReused() ? socket.getPeerFinished() : undefined
+  return {
+    ...(typeof serverName === 'string' ? { serverName } : {}),
+    protocol,
+    cipher: socket.getCipher().name,
+    bindings: {
+      // RFC 9266 §4: defined for TLS 1.3; older versions only with an extension that Node does not tell about.
+      ...(protocol === 'TLSv1.3' ? { 'tls-exporter': socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0)) } : {}),
+      ...(endPoint === undefined ? {} : { 'tls-server-end-point': endPoint }),
+      ...(unique === undefined ? {} : { 'tls-unique': unique }),
+    },
+  }
+}

@@ -73,6 +73,8 @@ export interface ImapWriter {
   endLine(): void
   /** Undefined while the client keeps up; otherwise to be awaited before more is written. Asked once per batch of lines. */
   room(): Promise<void> | undefined
+  /** Hands over what was written. Core does so before it waits for the client and after each command; only what writes while it waits for something else calls it. */
+  flush(): void
 }
 
 /** How this session is told things. Data, so that extensions combine: each ENABLE sets its own field. */

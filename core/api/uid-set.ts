@@ -91,6 +91,14 @@ function pushJoined(out: number[], first: number, last: number): void {
 function made(pairs: readonly number[]): UidSet {
   return pairs.length === 0 ? none : new Ranges(Uint32Array.from(pairs))
 }
+/** Whether the pairs already are what a set keeps. */
+function isAscending(pairs: Uint32Array): boolean {
+  if (pairs.length % 2 !== 0) return false
+  for (let i = 0; i < pairs.length; i += 2) {
+    if (pairs[i]! > pairs[i + 1]! || (i > 0 && pairs[i]! <= pairs[i - 1]! + 1)) return false
+  }
+  return true
+}
 const none: UidSet = new Ranges(new Uint32Array(0))
 
 /** The only makers of sets. */
@@ -109,6 +117,7 @@ export const uids = {
   },
   /** Of pairs in any order, which may overlap or stand last before first; the array is not kept. */
   ranges(pairs: Uint32Array): UidSet {
+    if (isAscending(pairs)) return pairs.length === 0 ? none : new Ranges(pairs.slice())
     const sorted: [number, number][] = []
     for (let i = 0; i + 1 < pairs.length; i += 2) sorted.push([Math.min(pairs[i]!, pairs[i + 1]!), Math.max(pairs[i]!, pairs[i + 1]!)])
     sorted.sort((x, y) => x[0] - y[0])

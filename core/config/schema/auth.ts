@@ -9,7 +9,7 @@ export const authSection = z.strictObject({
     .default('encrypted-only')
     .describe('When a password may be sent in clear: only inside TLS, always, or never.'),
   maxAttempts: z.int().min(1).default(3).describe('Failed logins before the connection is closed.'),
-  failureDelay: duration().default(3_000).describe('Every failed login is answered after this time, whatever its reason.'),
+  failureDelay: duration().prefault('3s').describe('Every failed login is answered after this time, whatever its reason.'),
 })
 
 /** As the gate is given it. */

@@ -5,9 +5,9 @@ import { duration, fileMode, filePath } from '../../api/settings.js'
 /** `hosts.*.files`. */
 export const filesSection = z.strictObject({
   dotlock: z.boolean().default(true).describe('Make MAILBOX.lock while a mailbox file is read or written, as delivery programs do.'),
-  dotlockTimeout: duration().default(300_000).describe("How long another program's lock file is waited for before it counts as left behind."),
-  dotlockMode: fileMode().default(0o666).describe('Permission bits of lock files; other programs must be able to judge them, so leave it.'),
-  lockDirectory: filePath().default('/tmp').describe('Folder of the lock files named after device and inode; the same for all programs of the machine.'),
+  dotlockTimeout: duration().prefault('5m').describe("How long another program's lock file is waited for before it counts as left behind."),
+  dotlockMode: fileMode().prefault('0666').describe('Permission bits of lock files; other programs must be able to judge them, so leave it.'),
+  lockDirectory: filePath().prefault('/tmp').describe('Folder of the lock files named after device and inode; the same for all programs of the machine.'),
   kernelLocks: z
     .array(z.enum(['flock', 'fcntl']))
     .default(['flock', 'fcntl'])

@@ -5,20 +5,20 @@ import { duration, filePath } from '../../api/settings.js'
 const HALF_AN_HOUR_MS = 1_800_000
 
 const timeouts = z.strictObject({
-  prelogin: duration().default(180_000).describe('Time from the greeting to a login.'),
+  prelogin: duration().prefault('3m').describe('Time from the greeting to a login.'),
   // RFC 3501 §5.4: an inactivity timer runs for at least 30 minutes.
   inactivity: duration()
     .refine((ms) => ms >= HALF_AN_HOUR_MS, 'may not be below 30m (RFC 3501 §5.4)')
-    .default(HALF_AN_HOUR_MS)
+    .prefault('30m')
     .describe('A logged-in client that says nothing for this long is logged out; 30 minutes at least.'),
-  input: duration().default(300_000).describe('Longest pause inside a command: literals, command tails, answers to challenges.'),
-  alert: duration().default(60_000).describe('Least time between two looks at the alert and shutdown files.'),
-  shutdown: duration().default(60_000).describe('Time between the shutdown warning and the end of the session.'),
-  idlePoll: duration().default(60_000).describe('How often the alert files and the mailbox are looked at during IDLE.'),
-  idleCheckpoint: duration().default(900_000).describe('How often the mailbox is checkpointed during IDLE.'),
+  input: duration().prefault('5m').describe('Longest pause inside a command: literals, command tails, answers to challenges.'),
+  alert: duration().prefault('1m').describe('Least time between two looks at the alert and shutdown files.'),
+  shutdown: duration().prefault('1m').describe('Time between the shutdown warning and the end of the session.'),
+  idlePoll: duration().prefault('1m').describe('How often the alert files and the mailbox are looked at during IDLE.'),
+  idleCheckpoint: duration().prefault('15m').describe('How often the mailbox is checkpointed during IDLE.'),
 })
 const alert = z.strictObject({
-  systemFile: filePath().default('/etc/imapd.alert').describe('Its lines are shown to every client once as alerts; need not exist.'),
+  systemFile: filePath().prefault('/etc/imapd.alert').describe('Its lines are shown to every client once as alerts; need not exist.'),
   userFile: z.string().min(1).default('.imapalert').describe("The same for one user, resolved like a mailbox name; need not exist."),
 })
 const limits = z.strictObject({
@@ -30,7 +30,7 @@ export const imapSection = z.strictObject({
   greetingVersion: z.enum(['full', 'none']).default('none').describe('Whether the greeting names the version of the server.'),
   timeouts: timeouts.prefault({}).describe('Timers of an IMAP session.'),
   alert: alert.prefault({}).describe('Messages to everybody who is logged in.'),
-  shutdownFile: filePath().default('/etc/nologin').describe('While this file exists nobody gets in, and sessions are told to leave.'),
+  shutdownFile: filePath().prefault('/etc/nologin').describe('While this file exists nobody gets in, and sessions are told to leave.'),
   limits: limits.prefault({}).describe('Bounds a site may tighten.'),
 })
 

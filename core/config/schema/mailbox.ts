@@ -4,8 +4,8 @@ import { duration, fileMode } from '../../api/settings.js'
 
 /** `hosts.*.mailbox`. */
 export const mailboxSection = z.strictObject({
-  fileMode: fileMode().default(0o600).describe('Permission bits of new mailbox files.'),
-  directoryMode: fileMode().default(0o700).describe('Permission bits of new directories.'),
+  fileMode: fileMode().prefault('0600').describe('Permission bits of new mailbox files.'),
+  directoryMode: fileMode().prefault('0700').describe('Permission bits of new directories.'),
   stateDirectory: z.string().min(1).default('{home}/.mailwright').describe('Folder of caches, journals and sidecars; {home} and {user} are filled in.'),
   defaultKeywords: z
     .array(z.string().regex(/^[!#$&'+,./0-9:;<=>?@A-Z[^_`a-z|}~-]{1,50}$/, 'expected a keyword: an atom of at most 50 octets'))
@@ -17,13 +17,13 @@ export const mailboxSection = z.strictObject({
     .default('all')
     .describe('Which lines beginning with "From " are quoted in traditional mailboxes: all, or only those that look like a separator.'),
   checkpointDelay: duration()
-    .default(30_000)
+    .prefault('30s')
     .describe('Flag changes of text formats are folded into the mailbox file after this time without a change, and at CHECK and close.'),
   durability: z
     .enum(['full', 'relaxed'])
     .default('full')
     .describe('full: an acknowledged change is on the disk; relaxed: it is with the operating system and may be lost with the power.'),
-  poll: duration().default(5_000).describe('How often a selected mailbox without change notices is looked at while a client idles.'),
+  poll: duration().prefault('5s').describe('How often a selected mailbox without change notices is looked at while a client idles.'),
 })
 
 /** As the drivers are given it. */

@@ -16,5 +16,6 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'auth-login', provides: [{ point: 'auth.mechanisms', name: 'login' }], load: () => import('./auth/mechanisms/login/index.js') },
   { id: 'auth-plain', provides: [{ point: 'auth.mechanisms', name: 'plain' }], load: () => import('./auth/mechanisms/plain/index.js') },
   { id: 'auth-schemes', provides: ['argon2id', 'scrypt', 'bcrypt', 'sha512-crypt', 'sha256-crypt', 'plain'].map((name) => ({ point: 'auth.schemes', name })), load: () => import('./auth/schemes/index.js') },
+  { id: 'drivers-memory', provides: [{ point: 'mail.drivers', name: 'memory' }], load: () => import('./drivers/memory/index.js') },
   { id: 'users-virtual', provides: [{ point: 'auth.users', name: 'virtual' }], load: () => import('./auth/users/virtual/index.js') },
 ]

@@ -1,0 +1,339 @@
+import { MailError, uids } from '../../api/index.js'
+import type {
+  AppendItem,
+  AppendResult,
+  CopyResult,
+  FoundMailbox,
+  ListEntry,
+  Located,
+  MailAccess,
+  MailEvents,
+  MailLocation,
+  MailboxFigures,
+  MailboxName,
+  MailboxView,
+  MailStore,
+  MailUser,
+  Mount,
+  Purpose,
+  SearchAbility,
+  SearchTerm,
+  Sidecar,
+  SortKey,
+  UidSet,
+} from '../../api/index.js'
+import { asMailFailure, orCancelled } from '../failures.js'
+import type { SharedMailbox } from '../registry/shared-mailbox.js'
+import { TableView, type ViewOwner } from '../view/view.js'
+import { lazySidecar, type HostMail } from './context.js'
+import { copyMessages } from './copying.js'
+import { deliver, type Delivering } from './delivering.js'
+import { figuresOf, uidsIn } from './figures.js'
+import { listNames } from './listing.js'
+import { checkName, guardLocation, mountTable, nameAt, personalMount, resolveName } from './mounts.js'
+import { mayWrite, mustHave, rightsAt } from './rights.js'
+import { LoginStores } from './stores.js'
+
+/** Purposes whose mailbox must be there. */
+const PROBED: readonly Purpose[] = ['open', 'examine', 'status', 'append']
+/** `~other/` names may lead to another account, which may lead to another; not for ever. */
+const MAX_OTHERS = 3
+const INBOX = 'INBOX' as MailboxName
+
+/** What a location was found to be, so that opening does not ask again; used once. */
+const probes = new WeakMap<Located, FoundMailbox>()
+/** Whose mailbox it is, where that is not the login itself. */
+const owners = new WeakMap<MailLocation, MailUser>()
+
+/** The mail of one login. */
+export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDisposable {
+  readonly user: MailUser
+  readonly mounts: readonly Mount[]
+  readonly #host: HostMail
+  readonly #stores: LoginStores
+  readonly #views = new Map<TableView, SharedMailbox>()
+  constructor(user: MailUser, host: HostMail) {
+    this.user = user
+    this.#host = host
+    this.mounts = mountTable(user, host.resolvers, host.stores[0]?.name ?? '')
+    this.#stores = new LoginStores(user, host)
+  }
+  get events(): MailEvents {
+    return this.#host.events
+  }
+  get policies(): HostMail['policies'] {
+    return this.#host.policies
+  }
+  get registry(): HostMail['registry'] {
+    return this.#host.registry
+  }
+  get derivers(): HostMail['derivers'] {
+    return this.#host.derivers
+  }
+  store(to: Located): Promise<MailStore> {
+    return this.#stores.of(to.at.mount)
+  }
+  async delimiterOf(mount: Mount, signal: AbortSignal): Promise<string | undefined> {
+    return (await orCancelled(this.#stores.of(mount), signal)).delimiter
+  }
+
+  // ---- names
+
+  async locate(name: MailboxName, purpose: Purpose, signal: AbortSignal): Promise<Located> {
+    checkName(name)
+    const located = await this.#locateAs(name, purpose, this.user, this.mounts, MAX_OTHERS, signal)
+    if (PROBED.includes(purpose)) probes.set(located, await this.#find(located, signal))
+    return located
+  }
+  async #locateAs(name: MailboxName, purpose: Purpose, user: MailUser, mounts: readonly Mount[], others: number, signal: AbortSignal): Promise<Located> {
+    const answer = resolveName(name, purpose, user, this.#host.resolvers, mounts)
+    switch (answer.kind) {
+      case 'at':
+        return this.#weighed(name, guardLocation(answer.location, mounts), user, signal)
+      case 'inbox': {
+        const mount = personalMount(mounts)
+        if (mount === undefined) throw new MailError('not-found', 'this user has no mailboxes')
+        const at = { mount, path: 'INBOX', ...(answer.format === undefined ? {} : { format: answer.format }) }
+        return this.#weighed(user === this.user ? INBOX : name, at, user, signal)
+      }
+      case 'of-user': {
+        const other = others > 0 ? await this.#account(answer.user, signal) : undefined
+        if (other === undefined) throw new MailError('not-found', 'no such mailbox')
+        const table = mountTable(other, this.#host.resolvers, this.#host.stores[0]?.name ?? '')
+        return { ...(await this.#locateAs(answer.name, purpose, other, table, others - 1, signal)), name }
+      }
+      case 'referral':
+        throw new MailError('not-found', `the mailbox is elsewhere: ${answer.url}`)
+      case 'denied':
+        throw new MailError('denied', answer.why)
+      case 'unknown':
+        throw new MailError('not-found', 'no such mailbox')
+    }
+  }
+  async #account(name: string, signal: AbortSignal): Promise<MailUser | undefined> {
+    for (const directory of this.#host.directories) {
+      const found = await directory.find(name, signal)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  async #weighed(name: MailboxName, at: MailLocation, owner: MailUser, signal: AbortSignal): Promise<Located> {
+    if (owner !== this.user) owners.set(at, owner)
+    const rights = await rightsAt(at, this.user, this.#host.policies, this.#sidecarAt(at), signal)
+    return { name, at, rights }
+  }
+  async #find(located: Located, signal: AbortSignal): Promise<FoundMailbox> {
+    try {
+      const found = await (await this.store(located)).find(located.at, signal)
+      if (found !== undefined) return found
+    } catch (error) {
+      throw asMailFailure(error)
+    }
+    throw new MailError('not-found', 'no such mailbox')
+  }
+  nameOf(at: MailLocation): MailboxName | undefined {
+    return nameAt(at, this.mounts)
+  }
+  list(query: { readonly reference: MailboxName; readonly patterns: readonly string[]; readonly subscribed?: true }, signal: AbortSignal): AsyncIterable<readonly ListEntry[]> {
+    return listNames(
+      {
+        mounts: this.mounts,
+        store: (mount) => this.#stores.of(mount),
+        locatedAt: (name, at) => this.#weighed(name, at, this.user, signal),
+        subscribed: () => this.#host.subscriptions.list(this.user),
+      },
+      query,
+      signal,
+    )
+  }
+  async subscribe(name: MailboxName, on: boolean): Promise<void> {
+    checkName(name)
+    const canonical = name.toUpperCase() === INBOX ? INBOX : name
+    if (this.user.kind === 'anonymous') throw new MailError('denied', 'anonymous users have no subscriptions')
+    await this.#host.subscriptions.set(this.user, canonical, on)
+    const answer = resolveName(canonical, 'subscribe', this.user, this.#host.resolvers, this.mounts)
+    if (answer.kind === 'at') this.events.emit({ at: answer.location, kind: on ? 'subscribed' : 'unsubscribed' })
+  }
+  sidecar(at: Located): Sidecar {
+    return this.#sidecarAt(at.at)
+  }
+  #sidecarAt(at: MailLocation): Sidecar {
+    return lazySidecar(async () => (await this.#sidecars(at.mount)).of(at))
+  }
+  accountSidecar(): Sidecar {
+    const mount = personalMount(this.mounts)
+    return lazySidecar(async () => (await this.#sidecars(mount)).account(this.user))
+  }
+  async #sidecars(mount: Mount | undefined): Promise<NonNullable<MailStore['sidecars']>> {
+    const own = mount === undefined ? undefined : (await this.#stores.of(mount)).sidecars
+    return own ?? this.#host.sidecars.open(this.user)
+  }
+
+  // ---- mailboxes
+
+  /** The mailbox, open and true; to be released. */
+  async #acquire(at: Located, writes: boolean, signal: AbortSignal): Promise<SharedMailbox> {
+    const found = probes.get(at) ?? (await this.#find(at, signal))
+    probes.delete(at)
+    const state = this.#host.stateOf(at.at, owners.get(at.at) ?? this.user)
+    const mailbox = await this.registry.acquire(found, this.#host.settings, state, signal)
+    try {
+      mailbox.outlet({ events: this.events, at: at.at })
+      if (writes) mailbox.writers++
+      try {
+        await mailbox.refresh(signal)
+      } catch (error) {
+        if (writes) mailbox.writers--
+        throw error
+      }
+      return mailbox
+    } catch (error) {
+      this.registry.release(mailbox)
+      throw asMailFailure(error)
+    }
+  }
+  async open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView> {
+    mustHave(at.rights, 'r', 'reading')
+    const writes = mode === 'read-write' && at.at.mount.readOnly !== true && mayWrite(at.rights)
+    const mailbox = await this.#acquire(at, writes, signal)
+    const writable = writes && mailbox.source.traits.writable
+    if (writes && !writable) mailbox.writers--
+    const view = new TableView(mailbox, at, !writable, this)
+    this.#views.set(view, mailbox)
+    return view
+  }
+  async closed(view: TableView, signal: AbortSignal): Promise<void> {
+    const mailbox = this.#views.get(view)
+    if (mailbox === undefined) return
+    this.#views.delete(view)
+    if (!view.readOnly) mailbox.writers--
+    try {
+      // What is journalled is durable already; a failure here leaves it for the next time.
+      if (!view.readOnly && mailbox.writers === 0 && mailbox.gone === undefined) await orCancelled(mailbox.checkpoint(mailbox.signal), signal)
+    } catch (error) {
+      this.#host.logger.warn('mail.checkpoint-failed', { key: mailbox.key, error })
+    } finally {
+      this.registry.release(mailbox)
+    }
+  }
+  async *figures(of: readonly Located[], signal: AbortSignal): AsyncGenerator<MailboxFigures> {
+    const batches = new Map<MailStore, Located[]>()
+    for (const located of of) {
+      mustHave(located.rights, 'r', 'reading')
+      const store = await this.store(located)
+      if (store.figures === undefined) {
+        yield await this.#counted(located, signal)
+        continue
+      }
+      const batch = batches.get(store)
+      if (batch === undefined) batches.set(store, [located])
+      else batch.push(located)
+    }
+    for (const [store, batch] of batches) {
+      if (store.figures !== undefined) yield* store.figures(batch.map((l) => l.at), signal)
+    }
+  }
+  async #counted(located: Located, signal: AbortSignal): Promise<MailboxFigures> {
+    const mailbox = await this.#acquire(located, false, signal)
+    try {
+      if (mailbox.table.generation.gaps > 0) await mailbox.fill(uidsIn(mailbox.table), signal)
+      return figuresOf(mailbox.table, located.at)
+    } finally {
+      this.registry.release(mailbox)
+    }
+  }
+  async create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located> {
+    const located = await this.locate(name, 'create', signal)
+    if (located.name === INBOX) throw new MailError('exists', 'INBOX exists always')
+    mustHave(located.rights, 'k', 'creating mailboxes')
+    const store = await this.store(located)
+    try {
+      if (!located.at.path.endsWith(store.delimiter ?? '/') && (await store.find(located.at, signal)) !== undefined) throw new MailError('exists', 'the mailbox exists')
+      await store.create(located.at, how)
+    } catch (error) {
+      throw asMailFailure(error)
+    }
+    this.events.emit({ at: located.at, kind: 'created' })
+    return located
+  }
+  async remove(at: Located, signal: AbortSignal): Promise<void> {
+    if (at.at.path.toUpperCase() === 'INBOX') throw new MailError('denied', 'INBOX cannot be deleted')
+    mustHave(at.rights, 'x', 'deleting mailboxes')
+    const store = await this.store(at)
+    try {
+      const found = await store.find(at.at, signal)
+      await store.remove(at.at)
+      if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was deleted', false)
+    } catch (error) {
+      throw asMailFailure(error)
+    }
+    this.events.emit({ at: at.at, kind: 'deleted' })
+  }
+  async rename(from: Located, to: MailboxName, signal: AbortSignal): Promise<void> {
+    const target = await this.locate(to, 'rename', signal)
+    if (target.name === INBOX) throw new MailError('exists', 'INBOX exists always')
+    const isInbox = from.name === INBOX
+    if (!isInbox) mustHave(from.rights, 'x', 'renaming mailboxes')
+    mustHave(target.rights, 'k', 'creating mailboxes')
+    const store = await this.store(from)
+    try {
+      if ((await (await this.store(target)).find(target.at, signal)) !== undefined) throw new MailError('exists', 'a mailbox of the new name exists')
+      if (isInbox) return await this.#emptyInboxInto(from, target, signal)
+      if (store !== (await this.store(target))) throw new MailError('unsupported', 'the new name is in another store')
+      const delimiter = store.delimiter ?? '\0'
+      if (target.at.path.startsWith(from.at.path + delimiter)) throw new MailError('denied', 'a mailbox cannot become its own inferior')
+      const found = await store.find(from.at, signal)
+      // Sources know their place by name: those of the mailbox and of all below it end, with what is journalled folded in.
+      if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was renamed', true)
+      for (const key of this.registry.keysUnder(from.at, delimiter)) await this.registry.evict(key, 'the mailbox was renamed', true)
+      await store.rename(from.at, target.at)
+    } catch (error) {
+      throw asMailFailure(error)
+    }
+    this.events.emit({ at: target.at, kind: 'renamed', from: from.at })
+  }
+  /** RENAME of INBOX moves its messages and leaves it empty; its inferiors stay (RFC 3501 §6.3.5). */
+  async #emptyInboxInto(inbox: Located, target: Located, signal: AbortSignal): Promise<void> {
+    await (await this.store(target)).create(target.at, { specialUse: [] })
+    this.events.emit({ at: target.at, kind: 'created' })
+    const view = await this.open(inbox, 'read-write', signal)
+    try {
+      const all = view.resolve({ pairs: Uint32Array.of(1, view.announced) }, 'seq')
+      if (view.announced > 0) await view.copy(all, target, 'move', signal)
+    } finally {
+      await view.close(signal)
+    }
+  }
+  append(to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined> {
+    return deliver(this, to, items, signal)
+  }
+
+  // ---- what views ask for
+
+  async copy(from: TableView, set: UidSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined> {
+    const sameStore = (await this.store(to)) === (await this.store(from.at))
+    return copyMessages(this, from, set, to, how, sameStore, signal)
+  }
+  async search(from: TableView, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet> {
+    if (within.count === 0) return uids.none
+    return this.#host.engine.search(from, await this.#ability(from), term, within, signal)
+  }
+  async sort(from: TableView, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array> {
+    return this.#host.engine.sort(from, await this.#ability(from), keys, term, signal)
+  }
+  /** An index in front of the driver, or the driver's own search. */
+  async #ability(from: TableView): Promise<SearchAbility | undefined> {
+    for (const index of this.#host.indexes) {
+      const ability = await index.of(from.at.at, this.user)
+      if (ability !== undefined) return ability
+    }
+    return from.mailbox.source.search
+  }
+
+  /** Closes the login's views and stores. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const never = new AbortController().signal
+    for (const view of this.#views.keys()) await view.close(never)
+    await this.#stores.close()
+  }
+}

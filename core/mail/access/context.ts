@@ -1,0 +1,66 @@
+import type {
+  Clock,
+  Entry,
+  DriverAbout,
+  Logger,
+  MailDriver,
+  MailEvents,
+  MailLocation,
+  MailPolicy,
+  MailUser,
+  MailboxSettings,
+  NamespaceResolver,
+  SearchAbility,
+  SearchIndex,
+  SearchTerm,
+  Sidecar,
+  SidecarBackend,
+  SortKey,
+  StoreLayer,
+  SubscriptionStore,
+  UidSet,
+  UserDirectory,
+} from '../../api/index.js'
+import type { SourceRegistry, StateOpener } from '../registry/registry.js'
+import type { Derivers } from '../view/reader.js'
+import type { TableView } from '../view/view.js'
+
+/** The general search, where neither source nor index answers. */
+export interface SearchEngine {
+  search(view: TableView, ability: SearchAbility | undefined, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
+  sort(view: TableView, ability: SearchAbility | undefined, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
+}
+
+/** What all logins of a host share; made once per host. */
+export interface HostMail {
+  readonly stores: readonly Entry<MailDriver, DriverAbout>[]
+  readonly layers: readonly StoreLayer[]
+  readonly resolvers: readonly NamespaceResolver[]
+  readonly policies: readonly MailPolicy[]
+  readonly subscriptions: SubscriptionStore
+  readonly sidecars: SidecarBackend
+  readonly derivers: Derivers
+  readonly indexes: readonly SearchIndex[]
+  readonly directories: readonly UserDirectory[]
+  readonly events: MailEvents
+  readonly settings: MailboxSettings
+  readonly registry: SourceRegistry
+  readonly engine: SearchEngine
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Where core keeps what lies beside this mailbox; undefined: nowhere. */
+  stateOf(at: MailLocation, owner: MailUser): StateOpener | undefined
+}
+
+/** A sidecar that is opened when it is first used. */
+export function lazySidecar(open: () => Promise<Sidecar>): Sidecar {
+  let opened: Promise<Sidecar> | undefined
+  const side = (): Promise<Sidecar> => (opened ??= open())
+  return {
+    get: async (r, key) => (await side()).get(r, key),
+    put: async (r, key, value) => (await side()).put(r, key, value),
+    async *each(r) {
+      yield* (await side()).each(r)
+    },
+  }
+}

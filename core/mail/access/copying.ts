@@ -1,0 +1,94 @@
+import { MailError, UNKNOWN, uids } from '../../api/index.js'
+import type { AppendItem, CopyResult, Located, MessageBytes, UidSet } from '../../api/index.js'
+import type { TableView } from '../view/view.js'
+import { deliver, type Delivering } from './delivering.js'
+import { mustHave } from './rights.js'
+
+const PIECE = 64 * 1024
+
+
+/** Octets of a stored message in pieces. */
+export async function* octetsOf(bytes: MessageBytes, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (bytes.inline !== undefined) {
+    yield bytes.inline
+    return
+  }
+  for (let at = 0; at < bytes.size; ) {
+    // A piece is the consumer's, so each has memory of its own.
+    const into = new Uint8Array(Math.min(PIECE, bytes.size - at))
+    const n = await bytes.read(at, into, signal)
+    if (n === 0) throw new MailError('vanished', 'the message ended before its size')
+    yield n === into.length ? into : into.subarray(0, n)
+    at += n
+  }
+}
+/** The messages as they are delivered elsewhere: flags by name, internal date; \Recent is not copied. Counts what was found. */
+async function* asItems(from: TableView, set: UidSet, found: number[], signal: AbortSignal): AsyncGenerator<AppendItem> {
+  for await (const batch of from.readUids(set, { bytes: 'whole', sections: [], facts: [] }, signal)) {
+    for (const message of batch) {
+      const rows = from.mailbox.table.generation
+      let row = rows.find(message.uid)
+      const seen = row === -1 ? from.generation : rows
+      if (row === -1) row = seen.find(message.uid)
+      if (row === -1) throw new MailError('vanished', `message ${message.uid} is gone`)
+      const flags = seen.flagSets[seen.flags[row]!]!
+      const ms = seen.date[row]!
+      found.push(message.uid)
+      yield {
+        size: message.bytes.size,
+        bytes: octetsOf(message.bytes, signal),
+        binary: false,
+        system: flags.system,
+        keywords: flags.keywords,
+        ...(ms === UNKNOWN ? {} : { date: { ms, zone: seen.zone[row]! } }),
+        facts: new Map(),
+      }
+    }
+  }
+}
+
+/**
+ * COPY and MOVE: by the source where it can, otherwise message by message through a delivery. All messages or none
+ * (RFC 3501 §6.4.7): when one of them is gone, nothing is copied. MOVE removes only after the copy is durable (RFC 6851 §3.3).
+ */
+export async function copyMessages(
+  d: Delivering,
+  from: TableView,
+  set: UidSet,
+  to: Located,
+  how: 'copy' | 'move',
+  sameStore: boolean,
+  signal: AbortSignal,
+): Promise<CopyResult | undefined> {
+  mustHave(to.rights, 'i', 'adding messages')
+  const { mailbox } = from
+  const { source } = mailbox
+  const reserves = d.policies.some((p) => p.reserve !== undefined)
+  if (set.count === 0) return undefined
+  if (source.copy !== undefined && sameStore && !reserves) {
+    const copy = source.copy.bind(source)
+    const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal)
+    await lookAtTarget(d, to, signal)
+    if (value !== undefined) return value
+  }
+  await from.fill(from.resolve({ pairs: set.ranges }, 'uid'), signal)
+  const found: number[] = []
+  const wanted = set.count
+  const items = (async function* (): AsyncGenerator<AppendItem> {
+    yield* asItems(from, set, found, signal)
+    if (found.length !== wanted) throw new MailError('vanished', 'some of the messages are gone')
+  })()
+  const arrived = await deliver(d, to, items, signal)
+  const originals = uids.from(found)
+  if (how === 'move') await mailbox.expunge(originals, true, mailbox.signal)
+  if (arrived === undefined) return undefined
+  return { uidValidity: arrived.uidValidity, from: originals, to: arrived.uids }
+}
+/** A mailbox that this process has open learns of what the source put there. */
+async function lookAtTarget(d: Delivering, to: Located, signal: AbortSignal): Promise<void> {
+  const found = await (await d.store(to)).find(to.at, signal)
+  const open = found === undefined ? undefined : await d.registry.borrow(found.key)
+  if (open === undefined) return
+  open.touched()
+  d.registry.release(open)
+}

@@ -1,0 +1,76 @@
+import { MailError } from '../../api/index.js'
+import type { AppendItem, AppendResult, Delivery, Located, MailPolicy, MailStore, MailUser } from '../../api/index.js'
+import { asMailFailure, throwIfCancelled } from '../failures.js'
+import type { SourceRegistry } from '../registry/registry.js'
+import { flagsOnArrival, mustHave } from './rights.js'
+
+/** What a delivery needs of the login. */
+export interface Delivering {
+  readonly user: MailUser
+  readonly policies: readonly MailPolicy[]
+  readonly registry: SourceRegistry
+  store(to: Located): Promise<MailStore>
+}
+
+/** One reservation of all policies; settled with what really arrived, or given back. */
+async function reserve(d: Delivering, to: Located, octets: number | undefined, signal: AbortSignal): Promise<(octets: number, messages: number) => void> {
+  const made: { settle(octets: number, messages: number): void }[] = []
+  try {
+    for (const policy of d.policies) if (policy.reserve !== undefined) made.push(await policy.reserve(to.at, d.user, octets, 1, signal))
+  } catch (error) {
+    for (const m of made) m.settle(0, 0)
+    throw error
+  }
+  return (octetsThere, messages) => {
+    for (const m of made) m.settle(octetsThere, messages)
+  }
+}
+async function* counted(bytes: AsyncIterable<Uint8Array>, count: (octets: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    count(chunk.length)
+    yield chunk
+  }
+}
+
+/**
+ * Delivers all messages or none. Octets are taken without a lock, as slowly as they come; the commit is one operation in the turn of the
+ * target when this process has it open. Undefined where the target's uids do not persist.
+ */
+export async function deliver(d: Delivering, to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined> {
+  mustHave(to.rights, 'i', 'adding messages')
+  const store = await d.store(to)
+  const settles: ((there: boolean) => void)[] = []
+  let delivery: Delivery | undefined
+  try {
+    delivery = await store.append(to.at, signal)
+    for await (const item of items) {
+      const settle = await reserve(d, to, item.size, signal)
+      let octets = 0
+      settles.push((there) => settle(there ? octets : 0, there ? 1 : 0))
+      await delivery.add({ ...item, ...flagsOnArrival(to.rights, item.system, item.keywords), bytes: counted(item.bytes, (n) => void (octets += n)) }, signal)
+    }
+    if (settles.length === 0) throw new MailError('unsupported', 'no message to deliver')
+    throwIfCancelled(signal)
+    const result = await commit(d, store, to, delivery, signal)
+    for (const settle of settles) settle(true)
+    return result
+  } catch (error) {
+    for (const settle of settles) settle(false)
+    await delivery?.abort().catch(() => undefined)
+    throw asMailFailure(error)
+  }
+}
+async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal): Promise<AppendResult | undefined> {
+  const found = await store.find(to.at, signal)
+  const open = found === undefined ? undefined : await d.registry.borrow(found.key)
+  if (open === undefined) return delivery.commit(undefined, signal)
+  try {
+    if (open.gone !== undefined) return await delivery.commit(undefined, signal)
+    const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
+    // The delivery may have left the rows to the next look.
+    open.touched()
+    return value
+  } finally {
+    d.registry.release(open)
+  }
+}

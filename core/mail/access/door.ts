@@ -1,0 +1,15 @@
+import type { MailAccess, MailDoor, MailUser } from '../../api/index.js'
+import { LoginMail } from './access.js'
+import type { HostMail } from './context.js'
+
+/** Opens the mail of a login. Stores are opened when a mailbox of theirs is first named. */
+export class HostDoor implements MailDoor {
+  readonly #host: HostMail
+  constructor(host: HostMail) {
+    this.#host = host
+  }
+  open(user: MailUser, signal: AbortSignal): Promise<MailAccess & AsyncDisposable> {
+    signal.throwIfAborted()
+    return Promise.resolve(new LoginMail(user, this.#host))
+  }
+}

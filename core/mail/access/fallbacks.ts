@@ -1,0 +1,49 @@
+import type { MailboxName, MailUser, Sidecar, SidecarBackend, Sidecars, SubscriptionStore } from '../../api/index.js'
+
+/** Subscriptions of a host that has no place for them: as long as the process. */
+export class VolatileSubscriptions implements SubscriptionStore {
+  readonly #names = new Map<string, Set<MailboxName>>()
+  list(user: MailUser): Promise<readonly MailboxName[]> {
+    return Promise.resolve([...(this.#names.get(user.name) ?? [])])
+  }
+  set(user: MailUser, name: MailboxName, on: boolean): Promise<void> {
+    let names = this.#names.get(user.name)
+    if (names === undefined) this.#names.set(user.name, (names = new Set()))
+    if (on) names.add(name)
+    else names.delete(name)
+    return Promise.resolve()
+  }
+}
+/** Sidecars of a host that has no place for them: as long as the process. */
+export class VolatileSidecars implements SidecarBackend {
+  readonly #records = new Map<string, Map<string, Uint8Array>>()
+  open(_user: MailUser): Promise<Sidecars> {
+    return Promise.resolve({
+      of: (at) => this.#sidecar(`at ${at.mount.store}\0${at.mount.root}\0${at.path}`),
+      account: (user) => this.#sidecar(`of ${user.name}`),
+    })
+  }
+  #sidecar(of: string): Sidecar {
+    const records = (kind: string): Map<string, Uint8Array> => {
+      const id = `${of}\0${kind}`
+      let own = this.#records.get(id)
+      if (own === undefined) this.#records.set(id, (own = new Map()))
+      return own
+    }
+    return {
+      get: (r, key) => {
+        const bytes = records(r.id).get(key)
+        return Promise.resolve(bytes === undefined ? undefined : r.codec.decode(bytes))
+      },
+      put: (r, key, value) => {
+        if (value === undefined) records(r.id).delete(key)
+        else records(r.id).set(key, r.codec.encode(value))
+        return Promise.resolve()
+      },
+      async *each(r) {
+        const all = [...records(r.id)].map(([key, bytes]) => [key, r.codec.decode(bytes)] as const)
+        if (all.length > 0) yield all
+      },
+    }
+  }
+}

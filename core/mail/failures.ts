@@ -1,0 +1,47 @@
+import { MailError, type MailProblem } from '../api/index.js'
+
+const PROBLEMS: Readonly<Record<string, MailProblem>> = {
+  ENOENT: 'not-found',
+  ENOTDIR: 'not-found',
+  EEXIST: 'exists',
+  EACCES: 'denied',
+  EPERM: 'denied',
+  EROFS: 'read-only',
+  ENOSPC: 'over-quota',
+  EDQUOT: 'over-quota',
+  EFBIG: 'limit',
+  ENAMETOOLONG: 'limit',
+  EMFILE: 'unavailable',
+  ENFILE: 'unavailable',
+  EIO: 'unavailable',
+  EBUSY: 'in-use',
+  ETXTBSY: 'in-use',
+}
+
+/** What a driver threw as what the daemons know: system errors by their code, an abort as `cancelled`; bugs stay as they are. */
+export function asMailFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof MailError) return error
+  if (error.name === 'AbortError') return new MailError('cancelled', 'the operation was cancelled', { cause: error })
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const kind = code === undefined ? undefined : PROBLEMS[code]
+  if (kind === undefined) return error
+  return new MailError(kind, error.message, { cause: error })
+}
+/** Throws `cancelled` when the signal was given. */
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new MailError('cancelled', 'the operation was cancelled', { cause: signal.reason })
+}
+/** The promise, or `cancelled` as soon as the signal is given; the promise's own work goes on. */
+export async function orCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  throwIfCancelled(signal)
+  let stop: (() => void) | undefined
+  const cancelled = new Promise<never>((_, reject) => {
+    stop = () => reject(new MailError('cancelled', 'the operation was cancelled', { cause: signal.reason }))
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([promise, cancelled])
+  } finally {
+    if (stop !== undefined) signal.removeEventListener('abort', stop)
+  }
+}

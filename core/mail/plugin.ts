@@ -1,0 +1,80 @@
+import {
+  API_VERSION,
+  CLOCK,
+  LOGGER,
+  MAILBOX_SETTINGS,
+  MAIL_DOOR,
+  MAIL_EVENTS,
+  chosen,
+  chosenEntries,
+  definePlugin,
+  factDerivers,
+  mailDrivers,
+  mailPolicies,
+  namespaceResolvers,
+  searchIndexes,
+  sidecarBackends,
+  storeLayers,
+  subscriptions,
+  userDirectories,
+} from '../api/index.js'
+import { HostDoor } from './access/door.js'
+import { generalSearch } from './access/engine.js'
+import { HostEvents } from './events.js'
+import { SourceRegistry } from './registry/registry.js'
+import { MAIL_REGISTRY } from './tokens.js'
+import { deriverTable } from './view/reader.js'
+
+/** Tables, views, journal, cache and the way from a login to its mail. */
+export default definePlugin({
+  id: 'core-mail',
+  api: API_VERSION,
+  summary: 'mailboxes as sessions see them',
+  setup(p) {
+    p.provide(MAIL_EVENTS, {
+      needs: { logger: LOGGER },
+      create: ({ logger }) => new HostEvents((error) => logger.error('mail.event-handler-failed', { error })),
+    })
+    p.provide(MAIL_REGISTRY, {
+      needs: { clock: CLOCK, logger: LOGGER },
+      create: ({ clock, logger }) => new SourceRegistry(clock, logger),
+    })
+    p.provide(MAIL_DOOR, {
+      needs: {
+        stores: chosenEntries(mailDrivers),
+        layers: chosen(storeLayers),
+        resolvers: chosen(namespaceResolvers),
+        policies: chosen(mailPolicies),
+        subscriptions: chosen(subscriptions),
+        sidecars: chosen(sidecarBackends),
+        derivers: chosen(factDerivers),
+        indexes: chosen(searchIndexes),
+        directories: chosen(userDirectories),
+        events: MAIL_EVENTS,
+        settings: MAILBOX_SETTINGS,
+        registry: MAIL_REGISTRY,
+        clock: CLOCK,
+        logger: LOGGER,
+      },
+      create: (n) =>
+        new HostDoor({
+          stores: n.stores,
+          layers: n.layers,
+          resolvers: n.resolvers,
+          policies: n.policies,
+          subscriptions: n.subscriptions,
+          sidecars: n.sidecars,
+          derivers: deriverTable(n.derivers),
+          indexes: n.indexes,
+          directories: n.directories,
+          events: n.events,
+          settings: n.settings,
+          registry: n.registry,
+          engine: generalSearch(n.clock),
+          clock: n.clock,
+          logger: n.logger,
+          stateOf: () => undefined,
+        }),
+    })
+  },
+})

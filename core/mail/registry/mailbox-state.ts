@@ -1,0 +1,31 @@
+import type { FactCache, AnyFact, FlagChange, MailboxSource, UidSet } from '../../api/index.js'
+import type { Author } from '../table/change-log.js'
+import type { Edit } from '../table/edit.js'
+import type { Commit, MailTable } from '../table/table.js'
+import type { SharedMailbox } from './shared-mailbox.js'
+
+/** What core keeps beside a mailbox on the disk: the journal of edits and the cache of rows and facts. */
+export interface MailboxState {
+  /** Whether acknowledged changes wait for the mailbox itself. */
+  readonly owes: boolean
+  /** After each edit that changed something. */
+  committed(commit: Commit): void
+  /** Before a refresh is committed: changes that are not in the mailbox yet are laid over what the source found. */
+  reconcile(edit: Edit): void
+  /** After a refresh, in the same turn. */
+  refreshed(mailbox: SharedMailbox): Promise<void>
+  /** Whether the journal answers for this change instead of the source. */
+  takes(change: FlagChange, source: MailboxSource, table: MailTable): boolean
+  store(mailbox: SharedMailbox, change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet>
+  /** Writes what is owed into the mailbox; the caller has the turn. */
+  foldNow(mailbox: SharedMailbox): Promise<void>
+  /** Undefined when it cannot tell. */
+  vanishedSince(modseq: number): UidSet | undefined
+  facts(fact: AnyFact): Promise<LoadableFacts>
+  close(mailbox: SharedMailbox, fold: boolean): Promise<void>
+}
+/** Facts whose segments are loaded before they are asked for. */
+export interface LoadableFacts extends FactCache {
+  /** Loads what is kept of these uids; a later `get` of them is synchronous. */
+  load(first: number, last: number): Promise<void>
+}

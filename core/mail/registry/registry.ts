@@ -1,0 +1,141 @@
+import type { Clock, FoundMailbox, Logger, MailLocation, MailboxSettings } from '../../api/index.js'
+import { asMailFailure } from '../failures.js'
+import { MailTable } from '../table/table.js'
+import type { MailboxState } from './mailbox-state.js'
+import { SharedMailbox } from './shared-mailbox.js'
+
+/** Makes what is kept on disk of a mailbox; fills the table with the rows of last time. */
+export type StateOpener = (key: string, source: SharedMailbox['source'], table: MailTable) => Promise<MailboxState | undefined>
+
+/** How long a mailbox stays open after the last session left, and how many such are kept. */
+const LINGER_MS = 30_000
+const MAX_LINGERING = 64
+
+interface Held {
+  readonly opening: Promise<SharedMailbox>
+  shared: SharedMailbox | undefined
+  uses: number
+  timer: Disposable | undefined
+}
+
+/**
+ * The mailboxes that this process has open, by the key of the physical mailbox: two hosts, or two generations of a host across a
+ * reload, that reach the same mailbox share one source. Closing is delayed, since the next command often wants the same mailbox again.
+ */
+export class SourceRegistry implements AsyncDisposable {
+  readonly #held = new Map<string, Held>()
+  readonly #closing = new Map<string, Promise<void>>()
+  readonly #clock: Clock
+  readonly #logger: Logger
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock
+    this.#logger = logger
+  }
+  /** To be given back with `release`. The rows are not yet true: refresh first. */
+  async acquire(found: FoundMailbox, settings: MailboxSettings, openState: StateOpener | undefined, signal: AbortSignal): Promise<SharedMailbox> {
+    for (;;) {
+      // What is closing writes its last things; a second source must not see them half done.
+      const closing = this.#closing.get(found.key)
+      if (closing === undefined) break
+      await closing
+    }
+    let held = this.#held.get(found.key)
+    if (held === undefined) {
+      const opening = this.#open(found, settings, openState, signal)
+      held = { opening, shared: undefined, uses: 0, timer: undefined }
+      this.#held.set(found.key, held)
+      const mine = held
+      opening.then(
+        (shared) => (mine.shared = shared),
+        () => this.#held.get(found.key) === mine && this.#held.delete(found.key),
+      )
+    }
+    held.uses++
+    held.timer?.[Symbol.dispose]()
+    held.timer = undefined
+    try {
+      return await held.opening
+    } catch (error) {
+      held.uses--
+      throw asMailFailure(error)
+    }
+  }
+  async #open(found: FoundMailbox, settings: MailboxSettings, openState: StateOpener | undefined, signal: AbortSignal): Promise<SharedMailbox> {
+    const source = await found.open(signal)
+    try {
+      const ownModseqs = source.traits.modseqs === 'own'
+      // Numbers that clients were told before are unknown here; a microsecond count exceeds them all (one edit takes longer than one).
+      const table = new MailTable({ ownModseqs, firstModseq: ownModseqs ? 1 : Math.max(1, Math.floor(this.#clock.now() * 1000)) })
+      const state = await openState?.(found.key, source, table)
+      return new SharedMailbox({ key: found.key, source, table, state, settings, clock: this.#clock, logger: this.#logger })
+    } catch (error) {
+      await source.close()
+      throw error
+    }
+  }
+  /** The open mailbox, kept for the caller until `release`; undefined when it is not open. */
+  async borrow(key: string): Promise<SharedMailbox | undefined> {
+    const held = this.#held.get(key)
+    if (held === undefined) return undefined
+    held.uses++
+    held.timer?.[Symbol.dispose]()
+    held.timer = undefined
+    try {
+      return await held.opening
+    } catch {
+      held.uses--
+      return undefined
+    }
+  }
+  release(shared: SharedMailbox): void {
+    const held = this.#held.get(shared.key)
+    if (held === undefined || held.shared !== shared) return
+    held.uses--
+    if (held.uses > 0) return
+    held.timer = this.#clock.after(LINGER_MS, () => void this.#close(shared.key, held, true))
+    this.#limit()
+  }
+  #limit(): void {
+    const idle = [...this.#held].filter(([, h]) => h.uses === 0 && h.shared !== undefined)
+    for (const [key, held] of idle.slice(0, Math.max(0, idle.length - MAX_LINGERING))) void this.#close(key, held, true)
+  }
+  /** Keys of the open mailboxes below a place. */
+  keysUnder(at: MailLocation, delimiter: string): readonly string[] {
+    const under = at.path + delimiter
+    const isBelow = (place: MailLocation): boolean => place.mount.store === at.mount.store && place.mount.root === at.mount.root && place.path.startsWith(under)
+    return [...this.#held].filter(([, held]) => held.shared?.places.some(isBelow)).map(([key]) => key)
+  }
+  /** The mailbox is about to be deleted or to change its name: its sessions end, and what is journalled is folded in when asked. */
+  async evict(key: string, why: string, fold: boolean): Promise<void> {
+    const held = this.#held.get(key)
+    if (held === undefined) {
+      await this.#closing.get(key)
+      return
+    }
+    const shared = await held.opening.catch(() => undefined)
+    if (shared === undefined || this.#held.get(key) !== held) return
+    if (fold) await shared.checkpoint(shared.signal)
+    shared.end(why)
+    await this.#close(key, held, fold)
+  }
+  async #close(key: string, held: Held, fold: boolean): Promise<void> {
+    if (this.#held.get(key) !== held) return
+    held.timer?.[Symbol.dispose]()
+    held.timer = undefined
+    this.#held.delete(key)
+    const closing = (async () => {
+      try {
+        await (await held.opening).close(fold)
+      } catch (error) {
+        this.#logger.warn('mail.close-failed', { key, error })
+      }
+    })()
+    this.#closing.set(key, closing)
+    await closing
+    if (this.#closing.get(key) === closing) this.#closing.delete(key)
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#held].map(([key, held]) => this.#close(key, held, true)))
+    await Promise.all(this.#closing.values())
+  }
+}

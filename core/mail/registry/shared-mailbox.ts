@@ -1,0 +1,274 @@
+import { uids } from '../../api/index.js'
+import type { Clock, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, UidSet } from '../../api/index.js'
+import { MailError } from '../../api/index.js'
+import { asMailFailure, orCancelled } from '../failures.js'
+import type { Author } from '../table/change-log.js'
+import type { Edit } from '../table/edit.js'
+import type { Commit, MailTable } from '../table/table.js'
+import type { MailboxState } from './mailbox-state.js'
+import { OperationQueue } from './queue.js'
+
+/** Where events of a mailbox go, and under which place. */
+export interface Outlet {
+  readonly events: MailEvents
+  readonly at: MailLocation
+}
+/** Hears that a session may have news, or that a look at the source may find some. */
+export type Listener = (what: 'changes' | 'sync') => void
+
+/** What a shared mailbox is made of. */
+export interface SharedParts {
+  readonly key: string
+  readonly source: MailboxSource
+  readonly table: MailTable
+  readonly state: MailboxState | undefined
+  readonly settings: MailboxSettings
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * A physical mailbox that this process has open: its source, its table, and the queue through which everything passes that edits
+ * the table. All sessions on the mailbox, of all hosts, share it.
+ *
+ * Invariants: edits never overlap; an edit whose operation throws is dropped; nobody is told before the commit; no operation of one
+ * session is cancelled by another's.
+ */
+export class SharedMailbox {
+  readonly key: string
+  readonly source: MailboxSource
+  readonly table: MailTable
+  readonly state: MailboxState | undefined
+  readonly settings: MailboxSettings
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #queue = new OperationQueue()
+  readonly #ending = new AbortController()
+  readonly #listeners = new Set<Listener>()
+  readonly #outlets: Outlet[] = []
+  /** Sessions that may claim recent messages and change things. */
+  writers = 0
+  /** Why nothing can be done here any more: deleted, renamed, closed. */
+  #gone: string | undefined
+  #dirty = true
+  #watch: Disposable | undefined
+  #poll: Disposable | undefined
+  #nextRefresh: Promise<void> | undefined
+  #removedSinceReclaim = false
+  /** Rises when the source says that a look may find something. */
+  #signals = 0
+
+  constructor(parts: SharedParts) {
+    this.key = parts.key
+    this.source = parts.source
+    this.table = parts.table
+    this.state = parts.state
+    this.settings = parts.settings
+    this.#clock = parts.clock
+    this.#logger = parts.logger
+    if (this.source.watch !== undefined) this.#watch = this.source.watch(() => this.touched())
+  }
+  get gone(): string | undefined {
+    return this.#gone
+  }
+  /** Given when the mailbox is closed under its sessions. */
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  // ---- listening
+
+  listen(hear: Listener): Disposable {
+    this.#listeners.add(hear)
+    this.#pollAgain()
+    return { [Symbol.dispose]: () => void this.#listeners.delete(hear) }
+  }
+  outlet(o: Outlet): void {
+    // Mounts are made anew for each login.
+    const { store, root } = o.at.mount
+    const known = this.#outlets.some((k) => k.events === o.events && k.at.mount.store === store && k.at.mount.root === root && k.at.path === o.at.path)
+    if (known) return
+    this.#outlets.push(o)
+  }
+  /** Under which places it was opened. */
+  get places(): readonly MailLocation[] {
+    return this.#outlets.map((o) => o.at)
+  }
+  /** Something outside the table changed the mailbox: the next `sync` looks. */
+  touched(): void {
+    this.#dirty = true
+    this.#signals++
+    for (const hear of this.#listeners) hear('sync')
+  }
+  /** Sources that cannot watch are looked at now and then while somebody listens. */
+  #pollAgain(): void {
+    if (this.#watch !== undefined || this.#poll !== undefined || this.#listeners.size === 0 || this.#gone !== undefined) return
+    this.#poll = this.#clock.after(this.settings.pollMs, () => {
+      this.#poll = undefined
+      for (const hear of this.#listeners) hear('sync')
+      this.#pollAgain()
+    })
+  }
+
+  // ---- editing
+
+  /** Runs an operation of the source with an edit, in its turn; commits when it resolves. */
+  edit<T>(operation: (edit: Edit) => Promise<T>, signal: AbortSignal, author?: Author): Promise<{ readonly value: T; readonly commit: Commit }> {
+    return this.#queue.run(async () => {
+      this.mustBeThere()
+      return this.editNow(operation, author)
+    }, signal)
+  }
+  /** The same for a caller whose turn it is already. */
+  async editNow<T>(operation: (edit: Edit) => Promise<T>, author?: Author): Promise<{ readonly value: T; readonly commit: Commit }> {
+    const edit = this.table.begin(author)
+    try {
+      const value = await operation(edit)
+      const commit = edit.commit()
+      this.#committed(commit)
+      return { value, commit }
+    } catch (error) {
+      edit.drop()
+      throw asMailFailure(error)
+    }
+  }
+  /** Runs something that must not meet an edit. */
+  inTurn<T>(operation: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#queue.run(operation, signal)
+  }
+  mustBeThere(): void {
+    if (this.#gone !== undefined) throw new MailError('not-found', this.#gone)
+  }
+  #committed(commit: Commit): void {
+    const { changed, arrived, removed, reset } = commit
+    if (changed.count + arrived.count + removed.count === 0 && !reset) {
+      if (this.table.version !== this.#heardVersion) this.#tell()
+      return
+    }
+    this.state?.committed(commit)
+    if (removed.count > 0) this.#removedSinceReclaim = true
+    for (const { events, at } of this.#outlets) {
+      if (arrived.count > 0) events.emit({ at, kind: 'arrived', uids: arrived })
+      if (removed.count > 0) events.emit({ at, kind: 'removed', uids: removed })
+      if (changed.count > 0) events.emit({ at, kind: 'flags', uids: changed })
+    }
+    this.#tell()
+  }
+  #heardVersion = 0
+  #tell(): void {
+    this.#heardVersion = this.table.version
+    for (const hear of this.#listeners) hear('changes')
+  }
+
+  // ---- what sessions ask for
+
+  /** Whether a look can be spared: nothing was heard since the last one. */
+  get current(): boolean {
+    return this.#watch !== undefined && !this.#dirty && this.#gone === undefined
+  }
+  /**
+   * Makes the rows true. Sessions that ask while a look is waiting for its turn share it, so it is not cancelled with one of them.
+   */
+  refresh(signal: AbortSignal): Promise<void> {
+    this.#nextRefresh ??= this.#queue.run(async () => {
+      this.#nextRefresh = undefined
+      this.mustBeThere()
+      await this.refreshNow()
+    })
+    return orCancelled(this.#nextRefresh, signal)
+  }
+  /** The same for a caller whose turn it is already. */
+  async refreshNow(): Promise<void> {
+    const before = this.#signals
+    this.#dirty = false
+    try {
+      await this.editNow(async (edit) => {
+        await this.source.refresh(edit, { claimRecent: this.writers > 0 && this.source.traits.writable }, this.signal)
+        this.state?.reconcile(edit)
+      })
+    } catch (error) {
+      this.#dirty = true
+      throw error
+    }
+    if (before !== this.#signals) this.#dirty = true
+    await this.state?.refreshed(this)
+  }
+  /** Returns what `unchangedSince` refused. */
+  async store(change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet> {
+    if (this.state !== undefined && this.state.takes(change, this.source, this.table)) return this.state.store(this, change, author, signal)
+    return this.inTurn(async () => {
+      this.mustBeThere()
+      await this.state?.foldNow(this)
+      const { value } = await this.editNow((edit) => this.source.store(change, edit, signal), author)
+      return value
+    }, signal)
+  }
+  async expunge(among: UidSet, always: boolean, signal: AbortSignal): Promise<UidSet> {
+    const { commit } = await this.edit((edit) => this.source.expunge(among, { always }, edit, signal), signal)
+    return commit.removed
+  }
+  async fill(set: UidSet, signal: AbortSignal): Promise<void> {
+    const fill = this.source.fill
+    if (fill === undefined) return
+    await this.edit((edit) => fill.call(this.source, set, edit, signal), signal)
+  }
+  /** Folds journalled changes into the mailbox. */
+  async checkpoint(signal: AbortSignal): Promise<void> {
+    const state = this.state
+    if (state === undefined || !state.owes) return
+    await this.inTurn(async () => {
+      this.mustBeThere()
+      await state.foldNow(this)
+    }, signal)
+  }
+  /** Uids removed after `since`; those that never were may be among them (RFC 7162 §3.2.10.1). */
+  async vanished(since: number, among: UidSet, signal: AbortSignal): Promise<UidSet> {
+    const t = this.table
+    const existing = uids.from(t.generation.uid.subarray(0, t.length))
+    // A mod-sequence that a client was told is one that core or the source made.
+    if (this.source.vanished !== undefined) return (await this.source.vanished(since as never, among, signal)).minus(existing)
+    const known = this.state?.vanishedSince(since)
+    if (known !== undefined) return known.and(among).minus(existing)
+    const used = t.uidNext > 1 ? uids.ranges(Uint32Array.of(1, t.uidNext - 1)) : uids.none
+    return among.and(used).minus(existing)
+  }
+  /** A session moved on or left: removed messages may now be nobody's. */
+  movedOn(): void {
+    const reclaim = this.source.reclaim
+    if (reclaim === undefined || !this.#removedSinceReclaim || this.table.lagging.size > 0 || this.#gone !== undefined) return
+    this.#removedSinceReclaim = false
+    this.#queue
+      .run(async () => {
+        if (this.table.lagging.size > 0) this.#removedSinceReclaim = true
+        else await reclaim.call(this.source, this.signal)
+      })
+      .catch((error: unknown) => this.#logger.warn('mail.reclaim-failed', { key: this.key, error }))
+  }
+
+  // ---- the end
+
+  /** No operation begins any more; sessions find out at their next look. */
+  end(why: string): void {
+    if (this.#gone !== undefined) return
+    this.#gone = why
+    this.table.epoch++
+    this.table.version++
+    this.#tell()
+  }
+  /** Folds, saves and closes; waits for what is under way. */
+  async close(fold: boolean): Promise<void> {
+    await this.#queue.idle()
+    this.#watch?.[Symbol.dispose]()
+    this.#poll?.[Symbol.dispose]()
+    this.#watch = undefined
+    this.#poll = undefined
+    try {
+      await this.state?.close(this, fold)
+    } catch (error) {
+      this.#logger.warn('mail.close-failed', { key: this.key, error })
+    }
+    this.#gone ??= 'the mailbox was closed'
+    this.#ending.abort(new MailError('cancelled', 'the mailbox was closed'))
+    await this.source.close()
+  }
+}

@@ -1,0 +1,65 @@
+import { uids, type UidSet } from '../../api/index.js'
+
+/** A line for every session, as a driver said it. */
+export interface Notice {
+  readonly severity: 'information' | 'warning'
+  readonly text: string
+}
+/** Whoever must not be told of its own doing. */
+export type Author = object
+
+const PARTS = 64
+const MANY_NODES = 1024
+
+/**
+ * One place in the log of flag news, a link of a chain. A session keeps the last link that it has told; links before the
+ * slowest session's are garbage, so nobody trims. Sums of uids are taken when read, in batches of 64, so that a session that
+ * stays behind costs at most the mailbox's uids and not every STORE.
+ */
+export class LogNode {
+  readonly author: Author | undefined
+  flags: UidSet[] = []
+  notices: Notice[] | undefined
+  keywords = false
+  /** Sessions whose place this is; nothing may be added to what they have told. */
+  holders = 0
+  next: LogNode | undefined
+  readonly number: number
+  constructor(author: Author | undefined, number: number) {
+    this.author = author
+    this.number = number
+  }
+  add(set: UidSet): void {
+    this.flags.push(set)
+    if (this.flags.length >= PARTS) this.flags = [this.flags.reduce((a, b) => a.or(b))]
+  }
+}
+
+/** What is appended at the end of the chain. */
+export class ChangeLog {
+  tail = new LogNode(undefined, 0)
+  /** The link to write on: the last one when no session has told it yet and it is by the same author. */
+  at(author: Author | undefined, oldestKept: number): LogNode {
+    const tail = this.tail
+    if (tail.holders === 0 && tail.number > 0 && (tail.author === author || (tail.number - oldestKept > MANY_NODES && tail.author === undefined))) return tail
+    const node = new LogNode(tail.number - oldestKept > MANY_NODES ? undefined : author, tail.number + 1)
+    tail.next = node
+    this.tail = node
+    return node
+  }
+}
+
+/** The sum of the flag news after a link, less what `reader` did itself. */
+export function newsAfter(node: LogNode, reader: Author): { readonly flags: UidSet; readonly notices: readonly Notice[]; readonly keywords: boolean; readonly end: LogNode } {
+  let flags = uids.none
+  let notices: Notice[] = []
+  let keywords = false
+  let at = node
+  while (at.next !== undefined) {
+    at = at.next
+    if (at.author !== reader) for (const part of at.flags) flags = flags.or(part)
+    if (at.notices !== undefined) notices = [...notices, ...at.notices]
+    if (at.keywords) keywords = true
+  }
+  return { flags, notices, keywords, end: at }
+}

@@ -1,0 +1,64 @@
+import { uids, type RowSet, type Rows, type UidSet } from '../../api/index.js'
+import { lowerBound } from './generation.js'
+
+/** Of no rows. */
+export const noRows: RowSet = { pairs: new Uint32Array(0), count: 0 }
+
+/** Of ascending, disjoint pairs, which are kept. */
+export function rowSet(pairs: ArrayLike<number>): RowSet {
+  if (pairs.length === 0) return noRows
+  let count = 0
+  for (let i = 0; i < pairs.length; i += 2) count += pairs[i + 1]! - pairs[i]! + 1
+  return { pairs: pairs instanceof Uint32Array ? pairs : Uint32Array.from(pairs), count }
+}
+/** Rows from `first` up to, not including, `end`. */
+export function rowRange(first: number, end: number): RowSet {
+  return first < end ? { pairs: Uint32Array.of(first, end - 1), count: end - first } : noRows
+}
+/** Rows below `end` whose uid is in the set. */
+export function rowsOf(rows: Rows, set: UidSet, end: number): RowSet {
+  const out: number[] = []
+  const ranges = set.ranges
+  for (let i = 0; i < ranges.length; i += 2) {
+    const first = lowerBound(rows.uid, end, ranges[i]!)
+    if (first >= end) break
+    const last = ranges[i + 1]!
+    const stop = ranges[i] === last ? first + (rows.uid[first] === last ? 1 : 0) : last >= rows.uid[end - 1]! ? end : lowerBound(rows.uid, end, last + 1)
+    if (stop <= first) continue
+    if (out.length > 0 && out[out.length - 1]! + 1 === first) out[out.length - 1] = stop - 1
+    else out.push(first, stop - 1)
+  }
+  return rowSet(out)
+}
+/** Uids of rows. */
+export function uidsOf(rows: Rows, set: RowSet): UidSet {
+  if (set.count === 0) return uids.none
+  const uid = rows.uid
+  const out: number[] = []
+  for (let i = 0; i < set.pairs.length; i += 2) {
+    const first = set.pairs[i]!
+    const last = set.pairs[i + 1]!
+    if (last - first === uid[last]! - uid[first]!) {
+      join(out, uid[first]!, uid[last]!)
+      continue
+    }
+    for (let row = first; row <= last; row++) join(out, uid[row]!, uid[row]!)
+  }
+  return uids.ranges(Uint32Array.from(out))
+}
+function join(out: number[], first: number, last: number): void {
+  if (out.length > 0 && out[out.length - 1]! + 1 === first) out[out.length - 1] = last
+  else out.push(first, last)
+}
+/** Ascending pairs of numbers that come in any order, several times. */
+export function pairsOf(numbers: number[]): number[] {
+  let ascending = true
+  for (let i = 1; i < numbers.length && ascending; i++) ascending = numbers[i - 1]! < numbers[i]!
+  const sorted = ascending ? numbers : numbers.toSorted((a, b) => a - b)
+  const out: number[] = []
+  for (const n of sorted) {
+    if (out.length > 0 && n <= out[out.length - 1]! + 1) out[out.length - 1] = n
+    else out.push(n, n)
+  }
+  return out
+}

@@ -1,0 +1,105 @@
+import { uids, type UidSet } from '../../api/index.js'
+import { ChangeLog, type Author, type LogNode } from './change-log.js'
+import { Edit } from './edit.js'
+import { FlagSets } from './flag-sets.js'
+import { Generation } from './generation.js'
+
+/** What an edit changed, for events and for the journal. */
+export interface Commit {
+  readonly changed: UidSet
+  readonly arrived: UidSet
+  readonly removed: UidSet
+  readonly reset: boolean
+  /** Given to all of it; 0 when nothing got a number. */
+  readonly modseq: number
+}
+/** A session on the table: where it stands and what it has told. */
+export interface Standing {
+  generation: Generation
+  mark: LogNode
+}
+
+/**
+ * One mailbox's messages as all sessions of the process share them. At most one edit is open; the caller's queue sees to that.
+ *
+ * Invariants: rows ascend by uid; a generation never loses a row; `length` is what is committed, while the generation may be longer
+ * during an edit; generations that sessions still stand on are kept true in flags, sizes, dates and mod-sequences, and grow at the end.
+ */
+export class MailTable {
+  flagSets = new FlagSets()
+  generation: Generation
+  /** Committed rows of `generation`. */
+  length = 0
+  stamp: string | undefined
+  uidValidity = 0
+  uidNext = 1
+  highestModseq: number
+  readonly ownModseqs: boolean
+  keywords: { readonly defined: readonly string[]; readonly canCreate: boolean } = { defined: [], canCreate: false }
+  /** Messages that no read-write session has been given yet. */
+  unclaimed: UidSet = uids.none
+  readonly log = new ChangeLog()
+  /** Rises with every change that a session can be told of. */
+  version = 0
+  /** Rises when all that a session knows is void. */
+  epoch = 0
+  /** Rises with every commit that the cache does not have. */
+  unsaved = 0
+  /** Generations before the present one that sessions stand on. */
+  readonly lagging = new Set<Generation>()
+  #open: Edit | undefined
+  #standings = new Set<Standing>()
+
+  /** `firstModseq` is for what is found at first; it must exceed all that clients may have been told earlier. */
+  constructor(how: { readonly ownModseqs: boolean; readonly firstModseq: number }) {
+    this.ownModseqs = how.ownModseqs
+    this.highestModseq = how.firstModseq
+    this.generation = new Generation(this.flagSets.list)
+  }
+
+  /** Starts an edit; whoever asked with `author` will not be told of flag changes in it. */
+  begin(author?: Author): Edit {
+    if (this.#open !== undefined) throw new Error('two edits of one mailbox overlap')
+    const edit = new Edit(this, author, () => (this.#open = undefined))
+    this.#open = edit
+    return edit
+  }
+  enter(standing: Standing): void {
+    standing.generation = this.generation
+    standing.mark = this.log.tail
+    standing.generation.views++
+    standing.mark.holders++
+    this.#standings.add(standing)
+  }
+  leave(standing: Standing): void {
+    if (!this.#standings.delete(standing)) return
+    standing.mark.holders--
+    this.#stepOff(standing.generation)
+  }
+  toEnd(standing: Standing, mark: LogNode): void {
+    standing.mark.holders--
+    mark.holders++
+    standing.mark = mark
+  }
+  toPresent(standing: Standing): void {
+    const old = standing.generation
+    if (old === this.generation) return
+    standing.generation = this.generation
+    this.generation.views++
+    this.#stepOff(old)
+  }
+  #stepOff(generation: Generation): void {
+    generation.views--
+    if (generation.views === 0) this.lagging.delete(generation)
+  }
+  /** Committed rows of a generation. */
+  lengthOf(generation: Generation): number {
+    return generation === this.generation ? this.length : generation.length
+  }
+  /** Number of the oldest link of the log that a session still needs. */
+  oldestMark(): number {
+    let oldest = this.log.tail.number
+    for (const s of this.#standings) oldest = Math.min(oldest, s.mark.number)
+    return oldest
+  }
+}

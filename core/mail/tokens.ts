@@ -1,0 +1,5 @@
+import { createToken } from '../api/index.js'
+import type { SourceRegistry } from './registry/registry.js'
+
+/** The mailboxes that this process has open, shared by all hosts and reloads. */
+export const MAIL_REGISTRY = createToken<SourceRegistry>('mail.registry').in('process', ['mail'])

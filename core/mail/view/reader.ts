@@ -1,0 +1,234 @@
+import { uids } from '../../api/index.js'
+import type { AnyFact, Fact, FactDeriver, MessageBytes, SealedDeriver, StoredMessage, UidSet, Wants } from '../../api/index.js'
+import { MailError } from '../../api/index.js'
+import { asMailFailure } from '../failures.js'
+import type { LoadableFacts } from '../registry/mailbox-state.js'
+import type { SharedMailbox } from '../registry/shared-mailbox.js'
+import type { Generation } from '../table/generation.js'
+import { rowsOf, uidsOf } from '../table/row-sets.js'
+import { VolatileFacts } from './volatile-facts.js'
+
+/** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
+const CHUNK = 256
+
+/** Derivers by the fact that they make. */
+export type Derivers = ReadonlyMap<string, FactDeriver<unknown>>
+/** The first deriver of each fact. */
+export function deriverTable(list: readonly SealedDeriver[]): Derivers {
+  const table = new Map<string, FactDeriver<unknown>>()
+  for (const sealed of list) {
+    // sealDeriver is the only maker of a SealedDeriver, and it hides a FactDeriver.
+    const deriver = sealed as FactDeriver<unknown>
+    if (!table.has(deriver.fact.id)) table.set(deriver.fact.id, deriver)
+  }
+  return table
+}
+
+const volatile = new WeakMap<SharedMailbox, Map<string, LoadableFacts>>()
+/** The cache of one fact of a mailbox; in memory alone where the mailbox keeps nothing on the disk. */
+export async function factsOf(m: SharedMailbox, fact: AnyFact): Promise<LoadableFacts> {
+  if (m.state !== undefined) return m.state.facts(fact)
+  let own = volatile.get(m)
+  if (own === undefined) volatile.set(m, (own = new Map()))
+  const id = `${fact.id}@${fact.version}`
+  let facts = own.get(id)
+  if (facts === undefined) own.set(id, (facts = new VolatileFacts()))
+  return facts
+}
+
+interface Derived {
+  readonly deriver: FactDeriver<unknown>
+  readonly facts: LoadableFacts
+}
+
+/**
+ * Reads messages as a session sees them. Facts come from the source where it has them, otherwise from the cache, otherwise they are
+ * derived from the message and kept; a batch whose facts are all cached touches no message.
+ */
+export async function* readMessages(
+  m: SharedMailbox,
+  seen: Generation,
+  set: UidSet,
+  wants: Wants,
+  derivers: Derivers,
+  signal: AbortSignal,
+): AsyncGenerator<readonly StoredMessage[]> {
+  const native: AnyFact[] = []
+  const derived: Derived[] = []
+  for (const fact of wants.facts) {
+    const deriver = derivers.get(fact.id)
+    if (m.source.traits.facts.some((f) => f.id === fact.id && f.version === fact.version)) native.push(fact)
+    else if (deriver !== undefined) derived.push({ deriver, facts: await factsOf(m, deriver.fact) })
+  }
+  if (derived.length === 0) {
+    yield* readStored(m, seen, set, wants, signal)
+    return
+  }
+  const factsAlone = wants.bytes === 'none' && wants.sections.length === 0 && native.length === 0
+  let put = false
+  try {
+    for (const chunk of chunks(set, seen)) {
+      const { ranges } = chunk
+      for (const { facts } of derived) await facts.load(ranges[0]!, ranges[ranges.length - 1]!)
+      const missing = uncached(chunk, derived)
+      if (missing.count > 0) put = true
+      if (!factsAlone) {
+        const bytes = missing.count > 0 ? deeper(wants.bytes, derived) : wants.bytes
+        for await (const batch of readStored(m, seen, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
+          for (const message of batch) await derive(message, derived, signal)
+          yield batch.map((message) => new WithFacts(message, derived))
+        }
+        continue
+      }
+      if (missing.count > 0) {
+        for await (const batch of readStored(m, seen, missing, { bytes: deeper('none', derived), sections: [], facts: [] }, signal)) {
+          for (const message of batch) await derive(message, derived, signal)
+        }
+      }
+      const batch: StoredMessage[] = []
+      for (let i = 0; i < ranges.length; i += 2) {
+        for (let uid = ranges[i]!; uid <= ranges[i + 1]!; uid++) {
+          if (derived.every(({ facts }) => facts.get(uid) !== undefined)) batch.push(new FactsAlone(m, seen, uid, derived))
+        }
+      }
+      if (batch.length > 0) yield batch
+    }
+  } finally {
+    if (put) for (const { facts } of derived) facts.flush().catch(() => undefined)
+  }
+}
+
+/** Existing uids of the set in pieces. */
+function* chunks(set: UidSet, seen: Generation): Generator<UidSet> {
+  const { pairs } = rowsOf(seen, set, seen.length)
+  for (let i = 0; i < pairs.length; i += 2) {
+    for (let row = pairs[i]!; row <= pairs[i + 1]!; row += CHUNK) {
+      const last = Math.min(pairs[i + 1]!, row + CHUNK - 1)
+      yield uidsOf(seen, { pairs: Uint32Array.of(row, last), count: last - row + 1 })
+    }
+  }
+}
+function uncached(chunk: UidSet, derived: readonly Derived[]): UidSet {
+  const out: number[] = []
+  for (let i = 0; i < chunk.ranges.length; i += 2) {
+    for (let uid = chunk.ranges[i]!; uid <= chunk.ranges[i + 1]!; uid++) {
+      for (const { facts } of derived) {
+        if (facts.get(uid) !== undefined) continue
+        out.push(uid)
+        break
+      }
+    }
+  }
+  return uids.from(out)
+}
+function deeper(wanted: Wants['bytes'], derived: readonly Derived[]): Wants['bytes'] {
+  if (wanted === 'whole' || derived.some(({ deriver }) => deriver.reads === 'whole')) return 'whole'
+  return derived.some(({ deriver }) => deriver.reads === 'header') ? 'header' : wanted
+}
+async function derive(message: StoredMessage, derived: readonly Derived[], signal: AbortSignal): Promise<void> {
+  for (const { deriver, facts } of derived) {
+    if (facts.get(message.uid) === undefined) facts.put(message.uid, deriver.fact.codec.encode(await deriver.derive(message, signal)))
+  }
+}
+
+/**
+ * What the source has. Messages that are removed already, but not yet for this session, are asked for only where the source says that it
+ * keeps them until `reclaim`: elsewhere the old columns would point to other messages.
+ */
+export async function* readStored(m: SharedMailbox, seen: Generation, set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+  const now = m.table.generation
+  try {
+    if (seen === now) {
+      yield* m.source.read(set, wants, now, signal)
+      return
+    }
+    const removed = goneSince(seen).and(set)
+    if (removed.count === 0 || m.source.reclaim === undefined) {
+      yield* m.source.read(set.minus(removed), wants, now, signal)
+      return
+    }
+    let from = 0
+    for (let i = 0; i < removed.ranges.length; i += 2) {
+      const first = removed.ranges[i]!
+      const last = removed.ranges[i + 1]!
+      if (first > from + 1) {
+        const before = set.and(uids.ranges(Uint32Array.of(from + 1, first - 1)))
+        if (before.count > 0) yield* m.source.read(before, wants, now, signal)
+      }
+      yield* m.source.read(uids.ranges(Uint32Array.of(first, last)), wants, seen, signal)
+      from = last
+    }
+    if (from < 0xffffffff) {
+      const rest = set.and(uids.ranges(Uint32Array.of(from + 1, 0xffffffff)))
+      if (rest.count > 0) yield* m.source.read(rest, wants, now, signal)
+    }
+  } catch (error) {
+    throw asMailFailure(error)
+  }
+}
+/** Uids removed after this generation. */
+export function goneSince(seen: Generation): UidSet {
+  let gone = uids.none
+  for (let at = seen; at.next !== undefined; at = at.next.generation) gone = gone.or(at.next.removed)
+  return gone
+}
+
+function decoded<T>(derived: readonly Derived[], f: Fact<T>, uid: number): T | undefined {
+  for (const { deriver, facts } of derived) {
+    if (deriver.fact.id !== f.id || deriver.fact.version !== f.version) continue
+    const bytes = facts.get(uid)
+    return bytes === undefined ? undefined : f.codec.decode(bytes)
+  }
+  return undefined
+}
+/** A stored message together with what core derived. */
+class WithFacts implements StoredMessage {
+  readonly uid: number
+  readonly #inner: StoredMessage
+  readonly #derived: readonly Derived[]
+  readonly section?: NonNullable<StoredMessage['section']>
+  constructor(inner: StoredMessage, derived: readonly Derived[]) {
+    this.uid = inner.uid
+    this.#inner = inner
+    this.#derived = derived
+    if (inner.section !== undefined) this.section = (s) => inner.section?.(s)
+  }
+  get headerSize(): number {
+    return this.#inner.headerSize
+  }
+  get bytes(): MessageBytes {
+    return this.#inner.bytes
+  }
+  fact<T>(f: Fact<T>): T | undefined {
+    return decoded(this.#derived, f, this.uid) ?? this.#inner.fact?.(f)
+  }
+}
+/** A message of which nothing but cached facts was wanted; its octets are fetched should somebody ask after all. */
+class FactsAlone implements StoredMessage {
+  readonly uid: number
+  readonly headerSize = 0
+  readonly #mailbox: SharedMailbox
+  readonly #seen: Generation
+  readonly #derived: readonly Derived[]
+  constructor(mailbox: SharedMailbox, seen: Generation, uid: number, derived: readonly Derived[]) {
+    this.uid = uid
+    this.#mailbox = mailbox
+    this.#seen = seen
+    this.#derived = derived
+  }
+  get bytes(): MessageBytes {
+    const row = this.#seen.find(this.uid)
+    return {
+      size: row === -1 ? 0 : this.#seen.size[row]!,
+      read: async (at, into, signal) => {
+        for await (const batch of readStored(this.#mailbox, this.#seen, uids.one(this.uid), { bytes: 'whole', sections: [], facts: [] }, signal)) {
+          for (const message of batch) return message.bytes.read(at, into, signal)
+        }
+        throw new MailError('vanished', `message ${this.uid} is gone`)
+      },
+    }
+  }
+  fact<T>(f: Fact<T>): T | undefined {
+    return decoded(this.#derived, f, this.uid)
+  }
+}

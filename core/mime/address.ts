@@ -79,7 +79,7 @@ class AddressReader {
     if (phrase !== undefined && next === ':' && depth < MIME_LIMITS.groupDepth) return this.#group(phrase, depth)
     this.#at = start
     this.#comment = undefined
-    const local = this.#words('.')
+    const local = this.#words()
     if (local === undefined) return this.#fail(`INVALID_ADDRESS${suffix}`)
     const host = this.#host()
     const index = this.#out.length
@@ -103,7 +103,7 @@ class AddressReader {
     this.#at++
     this.#skip()
     const route = this.#route()
-    const local = this.#words('.')
+    const local = this.#words()
     if (local === undefined) return this.#fail(`INVALID_ADDRESS${suffix}`)
     const host = this.#host()
     this.#comment = undefined
@@ -164,7 +164,7 @@ class AddressReader {
   }
 
   #domain(): string | undefined {
-    if (this.#text[this.#at] !== '[') return this.#words('.')
+    if (this.#text[this.#at] !== '[') return this.#words()
     const end = this.#text.indexOf(']', this.#at)
     if (end === -1) {
       this.#at = this.#text.length
@@ -176,7 +176,7 @@ class AddressReader {
   }
 
   /** Words joined by dots; white space and comments around the dots are dropped. Undefined when there is no word. */
-  #words(separator: '.'): string | undefined {
+  #words(): string | undefined {
     let out = ''
     let any = false
     for (;;) {
@@ -185,22 +185,12 @@ class AddressReader {
         out += word
         any = true
       }
-      const before = this.#at
       this.#skip()
-      if (this.#text[this.#at] === separator) {
-        out += separator
-        this.#at++
-        this.#skip()
-        any = true
-        continue
-      }
-      if (word === undefined || !out.endsWith(separator)) {
-        if (!any) return undefined
-        // A comment behind the last word belongs to whoever reads on.
-        if (this.#comment === undefined) this.#at = before
-        return out
-      }
-      return out
+      if (this.#text[this.#at] !== '.') return any ? out : undefined
+      out += '.'
+      any = true
+      this.#at++
+      this.#skip()
     }
   }
 

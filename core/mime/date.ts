@@ -20,6 +20,7 @@ const DAY_MS = 86_400_000
  * programs write: no day name, `21-Nov-97`, ctime's `Fri Nov 21 09:55:06 1997`, ISO 8601, dots in the time. Undefined when there is no day in it.
  */
 export function parseHeaderDate(text: string): HeaderDate | undefined {
+  if (text.length > 500) return undefined
   const iso = /^\s*(\d{4})-(\d\d?)-(\d\d?)(?:[Tt ]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?/.exec(text)
   if (iso !== null) {
     const [, y, mo, d, h = '0', mi = '0', s = '0', z] = iso
@@ -30,7 +31,7 @@ export function parseHeaderDate(text: string): HeaderDate | undefined {
   let year: number | undefined
   let time: readonly number[] | undefined
   let zone: number | undefined
-  for (const token of uncomment(text).split(/[\s,]+/)) {
+  for (const token of uncomment(text).replace(/\s*:\s*/g, ':').split(/[\s,]+/)) {
     if (token === '') continue
     const first = token.charCodeAt(0)
     if (/^\d\d?[-/][A-Za-z]{3,9}[-/]\d{2,4}$/.test(token) && day === undefined) {

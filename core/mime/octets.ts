@@ -21,7 +21,7 @@ export function upperAscii(text: string): string {
 
 /** One line of header text without its line breaks; white space that began a line becomes blanks. */
 export function unfold(text: string): string {
-  return text.includes('\n') ? text.replace(/\r*\n[ \t]*/g, (fold) => ' '.repeat(fold.length - fold.indexOf('\n') - 1)) : text
+  return text.includes('\n') ? text.replace(/\r?\n[ \t]*/g, (fold) => ' '.repeat(fold.length - fold.indexOf('\n') - 1)) : text
 }
 
 /** A field's value without line breaks and surrounding white space. */

@@ -123,7 +123,8 @@ export class MimeScanner {
 
   /** Keeps what must be seen again together with what follows. */
   #keep(work: Uint8Array, base: number, from: number): void {
-    this.#kept = from < work.length ? work.slice(from) : nothing
+    // A copy: `slice` of a Buffer would not be one.
+    this.#kept = from < work.length ? new Uint8Array(work.subarray(from)) : nothing
     this.#keptAt = base + from
   }
 

@@ -50,15 +50,15 @@ export function findPart(root: PartMap, numbers: readonly number[]): PartMap | u
     const next: PartMap | undefined = container.kind === 'multipart' ? container.children[number - 1] : number === 1 ? container : undefined
     if (next === undefined) return undefined
     at = next
-    container = within(at, container)
+    container = within(next)
   }
   return at
 }
 
 /** Where numbers behind this part count on: in a multipart itself, or in the message of a MESSAGE/RFC822. */
-function within(part: PartMap, container: PartMap): PartMap | undefined {
+function within(part: PartMap): PartMap | undefined {
   if (part.kind === 'message') return part.children[0]
-  return part.kind === 'multipart' && part !== container ? part : undefined
+  return part.kind === 'multipart' ? part : undefined
 }
 
 function place(at: number, size: number, what?: { readonly fields: readonly string[]; readonly not: boolean }, encoding = '7BIT'): SectionPlace {

@@ -87,20 +87,21 @@ export class QuotedPrintableDecoder implements TransferDecoder {
   push(octets: Uint8Array): Uint8Array {
     const input = this.#kept.length > 0 ? Buffer.concat([this.#kept, octets]) : octets
     const stop = undecided(input)
-    this.#kept = stop < input.length ? input.slice(stop) : nothing
-    return this.#decode(input.subarray(0, stop))
+    // A copy: `slice` of a Buffer would not be one.
+    this.#kept = stop < input.length ? new Uint8Array(input.subarray(stop)) : nothing
+    return this.#decode(input, stop, false)
   }
 
   end(): Uint8Array {
     const rest = this.#kept
     this.#kept = nothing
-    return this.#decode(rest)
+    return this.#decode(rest, rest.length, true)
   }
 
-  #decode(input: Uint8Array): Uint8Array {
-    if (this.#out.length < input.length) this.#out = new Uint8Array(input.length)
+  /** Decodes up to `end`; what stands behind it is looked at only. */
+  #decode(input: Uint8Array, end: number, last: boolean): Uint8Array {
+    if (this.#out.length < end) this.#out = new Uint8Array(end)
     const out = this.#out
-    const end = input.length
     let filled = 0
     let i = 0
     while (i < end) {
@@ -112,7 +113,7 @@ export class QuotedPrintableDecoder implements TransferDecoder {
           i += 3
           continue
         }
-        const next = lineEndBehindBlanks(input, i + 1)
+        const next = lineEndBehindBlanks(input, i + 1, last)
         if (next !== -1) {
           i = next
           continue
@@ -142,11 +143,11 @@ function undecided(input: Uint8Array): number {
   return input.length - at > 4096 ? input.length : at
 }
 
-/** Behind the line end that follows at `at`, with blanks before it; the end of the input counts as one. -1 when there is other text. */
-function lineEndBehindBlanks(input: Uint8Array, at: number): number {
+/** Behind the line end that follows at `at`, with blanks before it; the last of the input counts as one. -1 when there is other text. */
+function lineEndBehindBlanks(input: Uint8Array, at: number, last: boolean): number {
   let i = at
   while (i < input.length && (input[i] === 0x20 || input[i] === 0x09)) i++
-  if (i >= input.length) return i
+  if (i >= input.length) return last ? i : -1
   if (input[i] === 0x0a) return i + 1
   return input[i] === 0x0d && input[i + 1] === 0x0a ? i + 2 : -1
 }
@@ -169,7 +170,7 @@ export function decodeTransfer(octets: Uint8Array, encoding: string): Uint8Array
   if (decoder === undefined) return octets
   const body = decoder.push(octets)
   if (decoder.failed) return undefined
-  const kept = body.slice()
+  const kept = new Uint8Array(body)
   const tail = decoder.end()
   return tail.length === 0 ? kept : Buffer.concat([kept, tail])
 }

@@ -23,7 +23,8 @@ export interface ContentFacts {
 /**
  * A node of the part tree. Offsets are octets from the beginning of the whole message, in CRLF form as the client sees it.
  * `header` includes the blank line. A multipart's children are its parts; a MESSAGE/RFC822's only child is the message within it, whose header
- * begins where the body of the MESSAGE/RFC822 begins.
+ * begins where the body of the MESSAGE/RFC822 begins. A blank line that a delimiter follows at once ends the header and belongs to the delimiter
+ * as well: it counts in `headerSize`, but not in the body of an enclosing part.
  */
 export interface MimePart {
   readonly kind: 'leaf' | 'multipart' | 'message'

@@ -55,7 +55,7 @@ describe.each(deliverers)('$program delivers into the mailbox that clients use',
     const random = randomOf(seedOf(program))
     const removed = new Set<string>()
     const uidOf = new Map<string, number>()
-    let delivering = true
+    const deliveries = { running: true }
     // One client flags what it sees, another removes some; both note the uid under which they saw a subject.
     const learn = (untagged: readonly string[]): Map<number, string> => {
       const seen = new Map<number, string>()
@@ -72,7 +72,7 @@ describe.each(deliverers)('$program delivers into the mailbox that clients use',
     const busy = async (act: (client: RawClient, seen: Map<number, string>) => Promise<void>): Promise<void> => {
       const client = await RawClient.login(server.ports.imap, 'alice')
       expect((await client.do('SELECT INBOX')).status).toBe('OK')
-      while (delivering) {
+      while (deliveries.running) {
         await client.do('NOOP')
         const got = await client.do('UID FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
         expect(got.status).toBe('OK')
@@ -102,7 +102,7 @@ describe.each(deliverers)('$program delivers into the mailbox that clients use',
         expect(got.code, got.stderr).toBe(0)
       }
     } finally {
-      delivering = false
+      deliveries.running = false
       await Promise.all([flagger, remover])
     }
     await server.stop()

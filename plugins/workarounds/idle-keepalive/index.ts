@@ -17,7 +17,7 @@ export default definePlugin({
     p.to(workarounds).contribute({
       name: 'idle-keepalive',
       settings: z.strictObject({
-        every: duration().default('2m').describe('Time between two such lines; the first comes after half of it.'),
+        every: duration().prefault('2m').describe('Time between two such lines; the first comes after half of it.'),
       }),
       create: ({ every }) => forEverybody(summary, { idleNudgeMs: every }),
     })

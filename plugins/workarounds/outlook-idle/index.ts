@@ -18,7 +18,7 @@ export default definePlugin({
     p.to(workarounds).contribute({
       name: 'outlook-idle',
       settings: z.strictObject({
-        after: duration().default('29m').describe('How long a client may idle before it is told of a message that does not exist.'),
+        after: duration().prefault('29m').describe('How long a client may idle before it is told of a message that does not exist.'),
       }),
       create: ({ after }) => forEverybody(summary, { idlePhantomAfterMs: after }),
     })

@@ -17,7 +17,7 @@ export default definePlugin({
     p.to(workarounds).contribute({
       name: 'tls-8k-records',
       settings: z.strictObject({
-        payload: size().default('8KiB').describe('The most octets of payload in one record.'),
+        payload: size().prefault('8KiB').describe('The most octets of payload in one record.'),
       }),
       create: ({ payload }) => forEverybody(summary, { maxWriteOctets: payload }),
     })

@@ -7,7 +7,10 @@ import type { MailAccess } from './session.js'
 /** A byte pipe with a reversible place for layers; TLS is always the lowest and stays in `front`. */
 export interface Link {
   readonly peer: PeerFacts
+  /** Aborted when the link is gone: nothing can be said any more. */
   readonly signal: AbortSignal
+  /** Aborted when the server wants to stop: finish the command in hand, say goodbye, close. After a while `signal` follows. */
+  readonly stopping?: AbortSignal | undefined
   /** Next octets that have arrived; `undefined` at end of file. The view is valid until the next call. */
   read(): Promise<Uint8Array | undefined>
   /** Queued; one system call per turn. True: keep going, false: await `drained`. */

@@ -16,6 +16,8 @@ const DONE: Promise<void> = Promise.resolve()
 export interface LinkOptions {
   /** Layers that `wrap` may be asked for, by name. */
   readonly layers?: (use: string) => TransportLayerKind | undefined
+  /** See `Link.stopping`. */
+  readonly stopping?: AbortSignal
 }
 
 interface Waiting<T> {
@@ -63,6 +65,10 @@ export class ByteLink implements Link, TransportEvents {
   }
   get signal(): AbortSignal {
     return this.#abort.signal
+  }
+
+  get stopping(): AbortSignal | undefined {
+    return this.#options.stopping
   }
 
   read(): Promise<Uint8Array | undefined> {

@@ -16,6 +16,7 @@ export interface SocketLinkOptions {
   readonly peerName?: string | undefined
   readonly writeStallMs: number
   readonly layers: (use: string) => TransportLayerKind | undefined
+  readonly stopping: AbortSignal
   /** Absent: there is never TLS on this connection. */
   readonly tls?: {
     /** STARTTLS may be offered: a certificate for the local address is ready. */
@@ -53,5 +54,5 @@ export function socketLink(socket: Socket, options: SocketLinkOptions): ByteLink
           },
         }),
   })
-  return new ByteLink(transport, clear, { layers: options.layers })
+  return new ByteLink(transport, clear, { layers: options.layers, stopping: options.stopping })
 }

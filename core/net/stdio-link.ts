@@ -1,8 +1,9 @@
 import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import type { PeerFacts, TransportLayerKind } from '../api/index.js'
+import type { PeerFacts } from '../api/index.js'
 import { ByteLink } from './byte-link.js'
+import type { LinkOptions } from './byte-link.js'
 import { gather } from './gather.js'
 import type { Transport, TransportEvents } from './transport.js'
 
@@ -59,8 +60,8 @@ class StreamTransport implements Transport {
 }
 
 /** A link over a pair of streams; there is no TLS on it. */
-export function streamLink(input: Readable, output: Writable, peer: PeerFacts, layers: (use: string) => TransportLayerKind | undefined): ByteLink {
-  return new ByteLink(new StreamTransport(input, output), peer, { layers })
+export function streamLink(input: Readable, output: Writable, peer: PeerFacts, options: LinkOptions): ByteLink {
+  return new ByteLink(new StreamTransport(input, output), peer, options)
 }
 
 /** The connection that inetd or a systemd `Accept=yes` socket put on a descriptor; undefined when the descriptor is no socket. */

@@ -38,7 +38,7 @@ export async function loopback(options: LoopbackOptions = {}): Promise<{ readonl
   const listener = await Listener.open(
     { address: ['127.0.0.1'], port: 0, inherited: [], maxConnections: undefined },
     (socket) => {
-      const link = socketLink(socket, { session: 's', service: 'imap', writeStallMs: options.writeStallMs ?? 0, layers: () => undefined, ...(tls === undefined ? {} : { tls }) })
+      const link = socketLink(socket, { session: 's', service: 'imap', writeStallMs: options.writeStallMs ?? 0, layers: () => undefined, stopping: new AbortController().signal, ...(tls === undefined ? {} : { tls }) })
       all.push(link)
       const wanted = waiting.shift()
       if (wanted === undefined) links.push(link)

@@ -167,7 +167,7 @@ export interface PluginSetup {
     contribute<Out, const N extends Needs<S> = Record<never, never>>(what: Contribution<Made, S, Out, N, About>): void
   }
   /** Declares a point of the plugin's own, with its place in the configuration. */
-  offer(point: ExtensionPoint<never, Scope, Pick, never> | ExtensionPoint<unknown, Scope, Pick, unknown>): void
+  offer<Made, S extends Scope, K extends Pick, About>(point: ExtensionPoint<Made, S, K, About>): void
 }
 /** What a package exports by default. */
 export interface Plugin {

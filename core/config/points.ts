@@ -31,7 +31,7 @@ export const corePoints: readonly CorePoint[] = [
   { point: loginPolicies, help: 'Who may log in besides: administrators, rate limits, address rules; all must agree.' },
   { point: passwordSchemes, help: 'Stored forms of passwords; without this list all that are loaded.' },
   { point: namespaceResolvers, fallback: ['mailboxfile'], help: 'How mailbox names become places, as a chain.' },
-  { point: subscriptions, fallback: ['file'], help: 'Who keeps the lists of subscribed mailboxes.' },
+  { point: subscriptions, fallback: ['mailboxlist'], help: 'Who keeps the lists of subscribed mailboxes.' },
   { point: sidecarBackends, fallback: ['files'], help: 'Who keeps what a mailbox cannot hold itself.' },
   { point: storeLayers, help: 'Layers around every store, the outermost first.' },
   { point: mailPolicies, help: 'Rights and quotas; all must agree.' },

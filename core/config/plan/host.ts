@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { AUTH_SETTINGS, FORMAT_CHOICE, HOST, IMAP_SETTINGS, LOCK_SETTINGS, MAILBOX_SETTINGS } from '../../api/host.js'
 import type { OwnToken } from '../../api/kernel.js'
+import { mailboxFormats } from '../../api/mail.js'
 import type { SecretSource } from '../../api/settings.js'
 import { corePoints } from '../points.js'
 import { authSettings } from '../schema/auth.js'
@@ -82,8 +83,9 @@ function absoluteSecret(source: SecretSource, absolute: (path: string) => string
 
 /** New and empty mailboxes must be of a format that is in use. */
 function checkFormats(walked: Walked, chosen: { readonly create: string; readonly empty: string }, faults: Faults): void {
-  const use = walked.slots.find((slot) => slot.point === 'mail.formats')?.entries ?? []
-  const names = use.map((entry) => entry.use.slice(entry.use.indexOf('/') + 1))
+  const use = walked.slots.find((slot) => slot.point === mailboxFormats.id)
+  if (use === undefined) return
+  const names = (use.entries ?? []).map((entry) => entry.use.slice(entry.use.indexOf('/') + 1))
   const drivers = walked.sections.get('drivers')
   for (const key of ['create', 'empty'] as const) {
     const name = chosen[key]

@@ -112,7 +112,7 @@ export class OctetCursor implements ImapCursor {
     if (isStringStart(this.peek())) return this.string()
     const from = this.#at
     this.#skip(ASTRING, 'an atom or a string')
-    return this.#octets.slice(from, this.#at)
+    return copied(this.#octets, from, this.#at)
   }
   string(): Uint8Array {
     const c = this.peek()
@@ -248,7 +248,7 @@ export class OctetCursor implements ImapCursor {
       else if (c > 127 && !this.mode.utf8) return this.#failAt(at, 'a quoted string without 8-bit octets')
     }
     this.#at = at + 1
-    if (escapes === 0) return octets.slice(from, at)
+    if (escapes === 0) return copied(octets, from, at)
     const plain = new Uint8Array(at - from - escapes)
     for (let i = from, o = 0; i < at; i++) plain[o++] = octets[i] === BACKSLASH ? octets[++i]! : octets[i]!
     return plain
@@ -267,7 +267,7 @@ export class OctetCursor implements ImapCursor {
     if (octets[at] === 13) at++
     if (octets[at++] !== 10 || at + size > octets.length) this.fail('the octets of a literal')
     this.#at = at + size
-    return octets.slice(at, at + size)
+    return copied(octets, at, at + size)
   }
   #name(octets: Uint8Array, from: number): MailboxName {
     let name: string | undefined
@@ -289,6 +289,10 @@ export class OctetCursor implements ImapCursor {
   }
 }
 
+/** Not `slice`, which is a view where the octets are a Buffer. */
+function copied(octets: Uint8Array, from: number, to: number): Uint8Array {
+  return new Uint8Array(octets.subarray(from, to))
+}
 function isStringStart(c: number): boolean {
   return c === QUOTE || c === BRACE
 }

@@ -95,7 +95,8 @@ export class ImapFramer {
       this.#end += chunk.length
       return
     }
-    this.#buffer = chunk
+    // Never a Buffer, whose `slice` is a view and not a copy.
+    this.#buffer = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
     this.#own = false
     this.#start = this.#at = this.#pieceAt = 0
     if (this.#argsAt >= 0) this.#argsAt = 0

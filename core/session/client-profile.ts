@@ -6,6 +6,8 @@ export interface ClientProfile {
   readonly tweaks: Tweaks
   readonly with: ReadonlySet<string>
   readonly without: ReadonlySet<string>
+  /** Capabilities listed besides those of extensions. */
+  readonly show: readonly string[]
   /** Capabilities in upper case. */
   readonly hide: ReadonlySet<string>
   /** Rewrites message text in place; undefined: nobody does. */
@@ -31,6 +33,7 @@ export function profileOf(
     tweaks: Object.freeze(Object.assign({ ...base }, ...applied.map((w) => w.tweaks))) as Tweaks,
     with: new Set(applied.flatMap((w) => w.with ?? [])),
     without: new Set(applied.flatMap((w) => w.without ?? [])),
+    show: applied.flatMap((w) => w.show ?? []),
     hide: new Set(applied.flatMap((w) => w.hide ?? []).map((name) => name.toUpperCase())),
     text: hooks.length < 2 ? only : (chunk: Uint8Array) => hooks.forEach((hook) => hook(chunk)),
     reasons: applied.map((w) => w.reason),

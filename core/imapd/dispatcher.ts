@@ -1,0 +1,208 @@
+import { ConnectionLost, MailboxNameFailure, ProtocolAbort, SyntaxFailure } from '../api/index.js'
+import type { After, ImapCompletion } from '../api/index.js'
+import { afterCommand } from '../session/client-facts.js'
+import { OctetCursor } from '../wire/imap/cursor.js'
+import type { BadFrame, CommandFrame, Frame, LiteralFrame } from '../wire/imap/frames.js'
+import type { Alerts } from './alerts.js'
+import { CommandStream } from './command-stream.js'
+import { writeCompletion } from './completion.js'
+import { isStreaming } from './extensions/unseal.js'
+import type { BufferedRun, StreamingRun } from './extensions/unseal.js'
+import { badLine, refusal } from './failure.js'
+import type { ImapInput } from './input.js'
+import type { SessionLog } from './session-log.js'
+import type { LiveSession } from './session.js'
+import { commandKey } from './texts.js'
+
+/*
+ * Commands one after the other, each whole.
+ *
+ * - Arguments are read to their end before anything is awaited (streamed literals excepted), so no command runs half-parsed.
+ * - Every command ends with exactly one tagged line, also when it fails after it has written.
+ * - Nothing that a client does wrong is more than a BAD line; what nobody expected is NO [SERVERBUG] with an id that the log has too.
+ * - No turn ends without its replies being handed over, and none is handed over before: pipelined commands share one write.
+ */
+
+/** What runs commands besides the session. */
+export interface DispatcherParts {
+  readonly session: LiveSession
+  readonly input: ImapInput
+  readonly log: SessionLog
+  readonly alerts: Alerts
+  /** 0: no limit. */
+  readonly maxBadCommands: number
+  /** A short id for a bug. */
+  readonly newId: () => string
+}
+
+/** Commands that an anonymous user does not have (their names do not exist for them). */
+const NOT_FOR_ANONYMOUS: ReadonlySet<string> = new Set([
+  'APPEND', 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'EXPUNGE', 'UID EXPUNGE', 'COPY', 'UID COPY', 'MOVE', 'UID MOVE',
+])
+type Command = BufferedRun | StreamingRun
+
+export class Dispatcher {
+  readonly #parts: DispatcherParts
+  #bad = 0
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts
+  }
+
+  /** Runs commands until one changes what the link is for. Throws ProtocolAbort and ConnectionLost. */
+  async run(): Promise<After> {
+    const { input } = this.#parts
+    for (;;) {
+      const frame = input.framer.next() ?? (await input.next())
+      const after = await this.#frame(frame)
+      if (after !== undefined) return after
+    }
+  }
+
+  #frame(frame: Frame): Promise<After | undefined> | undefined {
+    switch (frame.kind) {
+      case 'command':
+        return this.#command(frame)
+      case 'literal':
+        return this.#literal(frame)
+      case 'bad':
+        return this.#badFrame(frame)
+      case 'abort':
+        throw new ProtocolAbort(frame.text, frame.text)
+      case 'octets':
+      case 'line':
+        throw new Error(`a command cannot begin with ${frame.kind}`)
+    }
+  }
+  #badFrame({ tag, text, why }: BadFrame): undefined {
+    const { session, log } = this.#parts
+    if (session.state === 'not-authenticated') {
+      const noise = { 'too-long': 'Line too long', 'null-command': 'Null command', 'missing-command': 'Missing command' }
+      if (why in noise) log.early(`${noise[why as keyof typeof noise]} before authentication`)
+    }
+    writeCompletion(session.out, tag, '', { kind: 'bad', text })
+    this.#countBad()
+    return undefined
+  }
+
+  // ---- literals
+
+  #literal(frame: LiteralFrame): Promise<After | undefined> | undefined {
+    const { session, input, log } = this.#parts
+    const key = commandKey(frame.name, frame.uid)
+    const command = this.#lookUp(key)
+    // A mailbox name may be a literal too: only what follows an argument is a message.
+    const streamed = command !== undefined && isStreaming(command) && (frame.args.length > 0 || frame.streamed > 0)
+    if (streamed && !frame.unasked) return this.#run(frame, key, command)
+    if (command === undefined) {
+      input.framer.refuse()
+      return this.#finish(frame, key, undefined, unrecognized(key))
+    }
+    if (frame.excess !== undefined) {
+      input.framer.refuse()
+      writeCompletion(session.out, undefined, '', { kind: 'bad', text: frame.excess })
+      log.info(`Overlong (${frame.size}) client literal`)
+      return this.#finish(frame, key, undefined, { kind: 'bad' })
+    }
+    input.framer.accept()
+    if (frame.sync) this.#invite()
+    return undefined
+  }
+  readonly #invite = (): void => {
+    this.#parts.session.out.raw('+ Ready for argument').endLine()
+  }
+
+  // ---- commands
+
+  #lookUp(key: string): Command | undefined {
+    const { session } = this.#parts
+    const command = session.grammar.tables.commands.get(key)
+    if (command === undefined || !command.states.includes(session.state)) return undefined
+    return session.mail?.user.kind === 'anonymous' && NOT_FOR_ANONYMOUS.has(key) ? undefined : command
+  }
+  #command(frame: CommandFrame): Promise<After | undefined> {
+    const key = commandKey(frame.name, frame.uid)
+    const command = this.#lookUp(key)
+    if (command === undefined) return this.#finish(frame, key, undefined, unrecognized(key))
+    return this.#run(frame, key, command)
+  }
+  async #run(frame: CommandFrame | LiteralFrame, key: string, command: Command): Promise<After | undefined> {
+    const { session } = this.#parts
+    session.tag = frame.tag
+    if (session.client.commands.length < 32) session.client = afterCommand(session.client, key)
+    let done: ImapCompletion
+    try {
+      done = isStreaming(command) ? await this.#stream(frame, command) : await this.#buffered(frame, command)
+    } catch (error) {
+      done = this.#failed(error, key)
+    }
+    return this.#finish(frame, key, command, done)
+  }
+  #buffered(frame: CommandFrame | LiteralFrame, command: BufferedRun): Promise<ImapCompletion> {
+    const { session } = this.#parts
+    // The table holds commands for the states they declare, and this state is one of them.
+    const here = session as unknown as Parameters<BufferedRun['parse']>[2]
+    const request = command.parse(new OctetCursor(frame.args, session.mode), frame.uid, here)
+    return command.run(request, session)
+  }
+  async #stream(frame: CommandFrame | LiteralFrame, command: StreamingRun): Promise<ImapCompletion> {
+    const { session, input } = this.#parts
+    const here = session as unknown as Parameters<StreamingRun['receive']>[2]
+    const stream = new CommandStream(input, frame, session.mode, this.#invite)
+    let request: unknown
+    try {
+      request = await command.receive(stream, frame.uid, here)
+    } finally {
+      input.framer.abandon()
+    }
+    return command.run(request, session)
+  }
+
+  /** Turns what a command threw into its tagged line; what ends the session goes on. */
+  #failed(error: unknown, key: string): ImapCompletion {
+    const { session, log, newId } = this.#parts
+    if (error instanceof ProtocolAbort || error instanceof ConnectionLost) throw error
+    if (!session.out.atLineStart && !session.out.dropLine()) throw new ProtocolAbort(undefined, 'a reply could not be finished', { cause: error })
+    if (error instanceof MailboxNameFailure) return { kind: 'no', code: { name: 'CANNOT' }, text: `${key} failed: ${error.reason}` }
+    if (error instanceof SyntaxFailure) {
+      log.debug('Bad command', { command: key, expected: error.expected, position: error.position })
+      return badLine(error, key)
+    }
+    const refused = refusal(error, key)
+    if (refused !== undefined) {
+      log.debug('Command refused', { command: key, error })
+      return refused
+    }
+    if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })
+    const id = newId()
+    log.error('Internal error', { command: key, id, error })
+    return { kind: 'no', code: { name: 'SERVERBUG' }, text: `Internal error, reference ${id}` }
+  }
+
+  async #finish(frame: CommandFrame | LiteralFrame, key: string, command: Command | undefined, answer: ImapCompletion): Promise<After | undefined> {
+    const { session, alerts, log } = this.#parts
+    if (alerts.due) await alerts.look(session.out)
+    if (session.selected !== undefined) {
+      try {
+        await session.updates.tell(answer.kind !== 'bad' && command?.mayReportExpunge === true, frame.uid)
+      } catch (error) {
+        if (error instanceof ProtocolAbort || error instanceof ConnectionLost || session.signal.aborted) throw error
+        if (!session.out.dropLine()) throw new ProtocolAbort(undefined, 'news could not be told to their end', { cause: error })
+        log.warn('News of the mailbox were not told', { command: key, error })
+      }
+    }
+    let done = answer
+    for (const completing of session.grammar.tables.completing) done = completing(key, done, session)
+    writeCompletion(session.out, frame.tag, key, done)
+    if (done.kind === 'bad') this.#countBad()
+    return done.after
+  }
+  #countBad(): void {
+    const { maxBadCommands } = this.#parts
+    if (maxBadCommands > 0 && ++this.#bad > maxBadCommands) throw new ProtocolAbort('Too many bad commands', 'Too many bad commands')
+  }
+}
+
+function unrecognized(key: string): ImapCompletion {
+  return { kind: 'bad', text: `Command unrecognized: ${key}` }
+}

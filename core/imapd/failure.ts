@@ -1,0 +1,77 @@
+import { MailError, SyntaxFailure } from '../api/index.js'
+import type { ImapCompletion, MailProblem, ResponseCode } from '../api/index.js'
+
+interface FailureRow {
+  /** RFC 5530 §3; undefined: no code says it. */
+  readonly code: string | undefined
+  /** For the client: short, fixed and harmless. What happened in detail is in the log. */
+  readonly text: string
+}
+
+/** What the daemons' one table is for IMAP: from the kind of a problem to the tagged NO. */
+export const failureTable = {
+  'not-found': { code: 'NONEXISTENT', text: 'no such mailbox' },
+  exists: { code: 'ALREADYEXISTS', text: 'mailbox already exists' },
+  'read-only': { code: 'NOPERM', text: 'mailbox is read-only' },
+  denied: { code: 'NOPERM', text: 'access denied' },
+  'over-quota': { code: 'OVERQUOTA', text: 'no room for more mail' },
+  'in-use': { code: 'INUSE', text: 'mailbox is in use, try again' },
+  limit: { code: 'LIMIT', text: 'a limit of this server is exceeded' },
+  corrupt: { code: 'CORRUPTION', text: 'mailbox is damaged' },
+  unavailable: { code: 'UNAVAILABLE', text: 'not available now, try again later' },
+  unsupported: { code: 'CANNOT', text: 'this mailbox cannot do that' },
+  cancelled: { code: undefined, text: 'cancelled' },
+  vanished: { code: 'EXPUNGEISSUED', text: 'some of the messages no longer exist' },
+} as const satisfies Record<MailProblem, FailureRow>
+
+/** A refusal whose words a command chose; `text` follows `<COMMAND> failed: ` unless `bare`. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly code: ResponseCode | undefined
+  readonly text: string
+  readonly bare: boolean
+  constructor(text: string, how: { readonly code?: string | ResponseCode | undefined; readonly bare?: boolean; readonly cause?: unknown } = {}) {
+    super(text, how.cause === undefined ? undefined : { cause: how.cause })
+    this.text = text
+    this.code = typeof how.code === 'string' ? { name: how.code } : how.code
+    this.bare = how.bare ?? false
+  }
+}
+
+/** Arguments that are no arguments of ours, with the whole text of the BAD line. */
+export class BadArgument extends SyntaxFailure {
+  override readonly name = 'BadArgument'
+  readonly text: string
+  constructor(text: string, position = 0) {
+    super(position, text)
+    this.text = text
+  }
+}
+
+/** Waits, and turns a MailError into a refusal in the command's own words, made from the harmless text of its kind. */
+export async function inWords<T>(waited: Promise<T>, words: (reason: string, kind: MailProblem) => string): Promise<T> {
+  try {
+    return await waited
+  } catch (cause) {
+    if (!(cause instanceof MailError)) throw cause
+    const row: FailureRow = failureTable[cause.kind]
+    throw new Refused(words(row.text, cause.kind), { code: row.code, cause })
+  }
+}
+
+/** The BAD line for arguments that could not be read (spec of generic lines). */
+export function badLine(failure: SyntaxFailure, command: string): ImapCompletion {
+  if (failure instanceof BadArgument) return { kind: 'bad', text: failure.text }
+  if (failure.expected === 'the end of the command') return { kind: 'bad', text: `Argument given to ${command} when none expected` }
+  return { kind: 'bad', text: `Missing or invalid argument to ${command}` }
+}
+
+/** The NO line of a failure that is somebody's answer; undefined: it is a bug, or the end of the session. */
+export function refusal(error: unknown, command: string): ImapCompletion | undefined {
+  if (error instanceof Refused) {
+    return { kind: 'no', ...(error.code === undefined ? {} : { code: error.code }), text: error.bare ? error.text : `${command} failed: ${error.text}` }
+  }
+  if (!(error instanceof MailError)) return undefined
+  const row: FailureRow = failureTable[error.kind]
+  return { kind: 'no', ...(row.code === undefined ? {} : { code: { name: row.code } }), text: `${command} failed: ${row.text}` }
+}

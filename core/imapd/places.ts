@@ -1,0 +1,32 @@
+import type { Located, MailSession, MailProblem, MailboxName, Purpose } from '../api/index.js'
+import type { NameArgument } from './arguments.js'
+import { Refused, inWords } from './failure.js'
+
+const OPEN_TO_ALL = ['#news.', '#ftp/', '#public/'] as const
+
+/** The name that was given, unless it is none or nothing for this user. */
+export function checkedName(given: NameArgument, session: MailSession, command: string): MailboxName {
+  if ('invalid' in given) throw new Refused(given.invalid, { code: 'CANNOT' })
+  const { name } = given
+  if (session.mail.user.kind === 'anonymous' && /^[#{]/.test(name)) {
+    const lower = name.toLowerCase()
+    if (!OPEN_TO_ALL.some((prefix) => lower.startsWith(prefix))) throw new Refused(`Anonymous may not ${command} this name`, { bare: true, code: 'NOPERM' })
+  }
+  return name
+}
+
+/** Where a name leads, or the refusal in the command's words. */
+export function place(session: MailSession, name: MailboxName, purpose: Purpose, words: (reason: string, kind: MailProblem) => string): Promise<Located> {
+  return inWords(session.mail.locate(name, purpose, session.signal), words)
+}
+
+/** The place of a mailbox that is to receive messages; a missing one asks for CREATE (RFC 3501 §6.3.11, §6.4.7 "TRYCREATE"). */
+export async function target(session: MailSession, name: MailboxName, verb: 'append' | 'copy'): Promise<Located> {
+  try {
+    return await place(session, name, 'append', (reason) => reason)
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code?.name !== 'NONEXISTENT') throw error
+    session.out.raw(`* OK [TRYCREATE] Must create mailbox before ${verb}`).endLine()
+    throw new Refused(error.text, { code: 'TRYCREATE', cause: error })
+  }
+}

@@ -1,0 +1,59 @@
+import {
+  CLOCK,
+  FILES,
+  HOST,
+  IMAP_SETTINGS,
+  LOGGER,
+  RANDOM,
+  chosenEntries,
+  definePlugin,
+  imapExtensions,
+  mailDrivers,
+  mailboxFormats,
+  noSettings,
+  protocols,
+  sidecarBackends,
+  transportLayers,
+  workarounds,
+} from '../api/index.js'
+import { baseAbout, baseEntry, baseExtension } from './base.js'
+import { BASE_EXTENSION, ExtensionAssembly } from './extensions/assembly.js'
+import { Imap4 } from './imap4.js'
+
+/** IMAP4rev1 as a protocol of the server, and its commands as an extension that others may build on. */
+export default definePlugin({
+  id: 'core-imapd',
+  api: '1.0',
+  summary: 'IMAP4rev1: both halves of a session and the commands of RFC 3501',
+  setup(p) {
+    p.to(imapExtensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: () => baseExtension })
+    p.to(protocols).contribute({
+      name: 'imap4',
+      settings: noSettings,
+      about: { service: 'imap', ports: { plain: 143, tls: 993 } },
+      needs: {
+        host: HOST,
+        settings: IMAP_SETTINGS,
+        logger: LOGGER,
+        clock: CLOCK,
+        files: FILES,
+        random: RANDOM,
+        extensions: chosenEntries(imapExtensions),
+        workarounds: chosenEntries(workarounds),
+        stores: chosenEntries(mailDrivers),
+        formats: chosenEntries(mailboxFormats),
+        sidecars: chosenEntries(sidecarBackends),
+        layers: chosenEntries(transportLayers),
+      },
+      create(_settings, needs) {
+        const list = needs.workarounds.map((w) => w.made)
+        const drivers = [...needs.stores, ...needs.formats].map((d) => d.about)
+        const abilities = { drivers, sidecars: needs.sidecars.length > 0, layers: needs.layers.map((l) => l.about.use) }
+        const assembly = new ExtensionAssembly(baseEntry, needs.extensions, list, abilities)
+        for (const [extension, reason] of assembly.off) needs.logger.info('IMAP extension is off', { host: needs.host.id, extension, reason })
+        const { host, settings, logger, clock, files, random } = needs
+        return new Imap4({ host, settings, logger, clock, files, random, assembly, workarounds: list, drivers })
+      },
+    })
+  },
+})

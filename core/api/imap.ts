@@ -144,7 +144,7 @@ export type SessionIn<S extends ImapState> = ImapSession &
 /** After the login. */
 export type MailSession = SessionIn<'authenticated' | 'selected'>
 /** The tagged line; whatever changes the link happens after it has left. */
-export type ImapCompletion = { readonly kind: 'ok' | 'no' | 'bad'; readonly code?: ResponseCode; readonly text?: string; readonly then?: After }
+export type ImapCompletion = { readonly kind: 'ok' | 'no' | 'bad'; readonly code?: ResponseCode; readonly text?: string; readonly after?: After }
 /** Layers begin exactly after the tagged line has left. */
 export type After = { readonly wrap: LayerSpec | { readonly use: 'tls' } } | { readonly login: LayerSpec | undefined } | 'logout' | 'unauthenticate'
 /** Without brackets. */

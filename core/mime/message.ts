@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises'
 import { MailError } from '../api/index.js'
 import type { MessageBytes, StoredMessage } from '../api/index.js'
 import { MimeScanner, scanOctets } from './scanner.js'
 import type { ScanOptions } from './scanner.js'
 import type { MimePart } from './part.js'
 
+/** After this much without a turn of the loop, one is given: reading from memory gives none. */
+const BREATH = 1024 * 1024
 /** How much of a large message is looked at between two turns of the loop. */
 const WINDOW = 256 * 1024
 
@@ -27,6 +30,7 @@ export async function eachWindow(
     if (got === 0) throw new MailError('vanished', 'a message ended before its size')
     at += got
     if (take(window.subarray(0, got)) === false) return
+    if (Math.floor(at / BREATH) !== Math.floor((at - got) / BREATH)) await setImmediate()
   }
 }
 

@@ -8,9 +8,11 @@ export function latin1(octets: Uint8Array, from = 0, to = octets.length): string
   return asBuffer(octets).toString('latin1', from, to)
 }
 
-/** The way back from `latin1`. */
+/** The way back from `latin1`; the octets have a buffer of their own, so that keeping them keeps nothing else. */
 export function fromLatin1(text: string): Uint8Array {
-  return Buffer.from(text, 'latin1')
+  const out = new Uint8Array(text.length)
+  asBuffer(out).write(text, 'latin1')
+  return out
 }
 
 /** ASCII letters raised, all other characters as they are. */

@@ -1,0 +1,6 @@
+export { describeMailboxDriver } from './describe-driver.js'
+export type { DriverUnderTest, KitServices } from './driver-under-test.js'
+export type { ContractCase } from './contract-case.js'
+export { reasonToSkip, runCase } from './contract-case.js'
+export { driverCases } from './cases/all-cases.js'
+export { ContractFailure } from './expecting.js'

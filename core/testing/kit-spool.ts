@@ -1,0 +1,21 @@
+import type { AppendItem, Spool, Spooled } from '../api/mail.js'
+
+/** Keeps what it takes in memory. */
+export const memorySpool: Spool = {
+  async take(item: AppendItem): Promise<Spooled> {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of item.bytes) {
+      chunks.push(chunk.slice())
+      size += chunk.length
+    }
+    return {
+      size,
+      async *chunks() {
+        await undefined
+        yield* chunks
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
+  },
+}

@@ -41,13 +41,14 @@ function tokens(session: LiveSession, state: ImapState): readonly string[] {
  * first, then what only the one after has, then what only the one before has.
  */
 export function capabilityList(session: LiveSession, which: 'before' | 'after' | 'all'): readonly string[] {
-  if (which === 'after') return tokens(session, 'authenticated')
   const before = tokens(session, 'not-authenticated')
-  if (which === 'before') return before
   const after = tokens(session, 'authenticated')
-  const early = new Set(before)
-  const late = new Set(after)
-  return [...after.filter((t) => early.has(t)), ...after.filter((t) => !early.has(t)), ...before.filter((t) => !late.has(t))]
+  const always = after.filter((t) => before.includes(t))
+  return [
+    ...always,
+    ...(which === 'before' ? [] : after.filter((t) => !always.includes(t))),
+    ...(which === 'after' ? [] : before.filter((t) => !always.includes(t))),
+  ]
 }
 
 /** `CAPABILITY IMAP4REV1 ...` as a response code. */

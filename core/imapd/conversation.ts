@@ -85,7 +85,9 @@ export class Conversation implements AsyncDisposable {
       session: () => this.session.inside,
       send,
       busy: () => framer.waiting > 0,
-      pollMs: shared.settings.timeouts.idlePollMs,
+      alerts: async () => {
+        if (this.alerts.due) await this.alerts.look(this.out)
+      },
       serverName: shared.host.serverName,
     })
     this.session = new LiveSession({
@@ -168,7 +170,8 @@ export class Conversation implements AsyncDisposable {
     const { link } = this.#half
     if (error instanceof ProtocolAbort) {
       if (error.bye !== undefined && (out.atLineStart || out.dropLine())) out.raw('* BYE ').raw(error.bye).endLine()
-      log.end(error.message)
+      log.end(endWord(error))
+      if (error.cause !== undefined) log.warn('Session was ended', { reason: error.message, error: error.cause })
     } else if (error instanceof EndOfInput) log.end(`Command stream end of file, while ${error.doing}`)
     else if (error instanceof ConnectionLost) log.end(`${error.message}, while ${this.input.framer.reading}`)
     else {
@@ -179,4 +182,13 @@ export class Conversation implements AsyncDisposable {
     out.flush()
     await link.close()
   }
+}
+
+/** The log's word for an end that this server chose. */
+function endWord(abort: ProtocolAbort): string {
+  const { bye } = abort
+  if (bye === undefined) return `Broken off (${abort.message})`
+  if (bye.startsWith('Autologout')) return 'Autologout'
+  if (bye.startsWith('Server shutting down')) return 'Killed (terminated)'
+  return bye.includes('Fatal mailbox error') ? 'Fatal mailbox error' : `Ended (${bye})`
 }

@@ -21,8 +21,8 @@ export interface UpdateOwner {
   readonly send: () => void
   /** More commands wait. */
   readonly busy: () => boolean
-  /** How often a mailbox is looked at while the client idles. */
-  readonly pollMs: number
+  /** Alert and shutdown files, where it is time. */
+  readonly alerts: () => Promise<void>
   /** For the last line, should the mailbox be lost. */
   readonly serverName: string
 }
@@ -65,10 +65,6 @@ export class SessionUpdates implements Updates {
   }
   async changed(signal: AbortSignal): Promise<void> {
     this.#owner.send()
-    using _poll = this.#owner.clock.after(this.#owner.pollMs, () => {
-      this.#stale = true
-      this.#bell.ring()
-    })
     await this.#bell.wait(signal)
   }
   /** Looks at the mailbox now; what is found waits for `flush`. A mailbox that is no more ends the session: its numbers mean nothing. */
@@ -87,7 +83,8 @@ export class SessionUpdates implements Updates {
   }
 
   async flush(may: { readonly expunge: boolean }): Promise<void> {
-    await this.tell(may.expunge, false)
+    await this.#owner.alerts()
+    if (this.#owner.session().selected !== undefined) await this.tell(may.expunge, false)
     this.#owner.send()
   }
   /** `withUid`: answers caused by a UID command bear the uid (RFC 3501 §6.4.8). */

@@ -28,6 +28,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'imap-sasl-ir', provides: [{ point: 'imap.extensions', name: 'sasl-ir' }], load: () => import('./imap/sasl-ir/index.js') },
   { id: 'imap-uidplus', provides: [{ point: 'imap.extensions', name: 'uidplus' }], load: () => import('./imap/uidplus/index.js') },
   { id: 'imap-unselect', provides: [{ point: 'imap.extensions', name: 'unselect' }], load: () => import('./imap/unselect/index.js') },
+  { id: 'log-syslog', provides: [{ point: 'process.log', name: 'syslog' }], load: () => import('./log/syslog/index.js') },
   { id: 'users-virtual', provides: [{ point: 'auth.users', name: 'virtual' }], load: () => import('./auth/users/virtual/index.js') },
   { id: 'workaround-entourage', provides: [{ point: 'client.workarounds', name: 'entourage' }], load: () => import('./workarounds/entourage/index.js') },
   { id: 'workaround-hold-expunge', provides: [{ point: 'client.workarounds', name: 'hold-expunge' }], load: () => import('./workarounds/hold-expunge/index.js') },

@@ -127,9 +127,9 @@ describe('IDLE (RFC 2177)', () => {
   test('without workarounds it is quiet and ends after half an hour', async () => {
     const scene = new Scene({})
     await settled()
-    const end = expect(scene.done).rejects.toThrow(ProtocolAbort)
+    const end = scene.done.catch((failure: unknown) => failure)
     await scene.pass(30)
-    await end
+    expect(await end).toBeInstanceOf(ProtocolAbort)
     expect(scene.sent).toEqual(['+ Waiting for DONE'])
   })
   test('a failed look is told at the end, not before DONE', async () => {
@@ -172,18 +172,18 @@ describe('the 29th minute (FAQ 7.37)', () => {
     scene.news()
     await settled()
     expect(scene.flushes).toBe(flushes)
-    const end = expect(scene.done).rejects.toThrow(ProtocolAbort)
+    const end = scene.done.catch((failure: unknown) => failure)
     await scene.pass(1)
     expect(scene.sent.slice(-2)).toEqual(['* 3 EXISTS', '* 1 RECENT'])
     await scene.pass(1)
-    await end
+    expect(await end).toBeInstanceOf(ProtocolAbort)
   })
   test('without a mailbox there is no phantom', async () => {
     const scene = new Scene(both, false)
     await settled()
-    const end = expect(scene.done).rejects.toThrow(ProtocolAbort)
+    const end = scene.done.catch((failure: unknown) => failure)
     await scene.pass(30)
-    await end
+    expect(await end).toBeInstanceOf(ProtocolAbort)
     expect(scene.sent.filter((line) => line.includes('EXISTS'))).toEqual([])
   })
 })

@@ -1,10 +1,15 @@
+import { tmpdir } from 'node:os'
 import {
   API_VERSION,
   CLOCK,
+  FILES,
   LOGGER,
+  MAILBOX_CACHE,
   MAILBOX_SETTINGS,
   MAIL_DOOR,
   MAIL_EVENTS,
+  RANDOM,
+  SPOOL,
   chosen,
   chosenEntries,
   definePlugin,
@@ -12,6 +17,7 @@ import {
   mailDrivers,
   mailPolicies,
   namespaceResolvers,
+  sealDeriver,
   searchIndexes,
   sidecarBackends,
   storeLayers,
@@ -20,9 +26,14 @@ import {
 } from '../api/index.js'
 import { HostDoor } from './access/door.js'
 import { generalSearch } from './access/engine.js'
+import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../mime/facts.js'
+import { SegmentPool } from './cache/fact-store.js'
+import { OpenCaches } from './cache/mailbox-cache.js'
 import { HostEvents } from './events.js'
 import { SourceRegistry } from './registry/registry.js'
-import { MAIL_REGISTRY } from './tokens.js'
+import { stateKeeper } from './registry/state-folders.js'
+import { FileSpool } from './spool/file-spool.js'
+import { FACT_MEMORY, MAIL_REGISTRY } from './tokens.js'
 import { deriverTable } from './view/reader.js'
 
 /** Tables, views, journal, cache and the way from a login to its mail. */
@@ -38,6 +49,12 @@ export default definePlugin({
     p.provide(MAIL_REGISTRY, {
       needs: { clock: CLOCK, logger: LOGGER },
       create: ({ clock, logger }) => new SourceRegistry(clock, logger),
+    })
+    p.provide(FACT_MEMORY, { create: () => new SegmentPool() })
+    p.provide(MAILBOX_CACHE, { needs: { registry: MAIL_REGISTRY }, create: ({ registry }) => new OpenCaches(registry) })
+    p.provide(SPOOL, {
+      needs: { files: FILES, random: RANDOM },
+      create: ({ files, random }) => new FileSpool(files, tmpdir(), random),
     })
     p.provide(MAIL_DOOR, {
       needs: {
@@ -55,6 +72,8 @@ export default definePlugin({
         registry: MAIL_REGISTRY,
         clock: CLOCK,
         logger: LOGGER,
+        files: FILES,
+        pool: FACT_MEMORY,
       },
       create: (n) =>
         new HostDoor({
@@ -64,7 +83,8 @@ export default definePlugin({
           policies: n.policies,
           subscriptions: n.subscriptions,
           sidecars: n.sidecars,
-          derivers: deriverTable(n.derivers),
+          // A plugin's deriver of the same fact comes first.
+          derivers: deriverTable([...n.derivers, sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver)]),
           indexes: n.indexes,
           directories: n.directories,
           events: n.events,
@@ -73,7 +93,7 @@ export default definePlugin({
           engine: generalSearch(n.clock),
           clock: n.clock,
           logger: n.logger,
-          stateOf: () => undefined,
+          stateOf: (at, owner) => stateKeeper(n, at, owner),
         }),
     })
   },

@@ -23,6 +23,7 @@ import type {
   UidSet,
 } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
+import type { StateKeeper } from '../registry/registry.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import { TableView, type ViewOwner } from '../view/view.js'
 import { lazySidecar, type HostMail } from './context.js'
@@ -175,8 +176,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   async #acquire(at: Located, writes: boolean, signal: AbortSignal): Promise<SharedMailbox> {
     const found = probes.get(at) ?? (await this.#find(at, signal))
     probes.delete(at)
-    const state = this.#host.stateOf(at.at, owners.get(at.at) ?? this.user)
-    const mailbox = await this.registry.acquire(found, this.#host.settings, state, signal)
+    const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(at.at), signal)
     try {
       mailbox.outlet({ events: this.events, at: at.at })
       if (writes) mailbox.writers++
@@ -191,6 +191,9 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       this.registry.release(mailbox)
       throw asMailFailure(error)
     }
+  }
+  #states(at: MailLocation): StateKeeper | undefined {
+    return this.#host.stateOf(at, owners.get(at) ?? this.user)
   }
   async open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView> {
     mustHave(at.rights, 'r', 'reading')
@@ -263,7 +266,10 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     try {
       const found = await store.find(at.at, signal)
       await store.remove(at.at)
-      if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was deleted', false)
+      if (found !== undefined) {
+        await this.registry.evict(found.key, 'the mailbox was deleted', false)
+        await this.#states(at.at)?.discard(found.key)
+      }
     } catch (error) {
       throw asMailFailure(error)
     }

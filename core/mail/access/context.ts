@@ -21,7 +21,7 @@ import type {
   UidSet,
   UserDirectory,
 } from '../../api/index.js'
-import type { SourceRegistry, StateOpener } from '../registry/registry.js'
+import type { SourceRegistry, StateKeeper } from '../registry/registry.js'
 import type { Derivers } from '../view/reader.js'
 import type { TableView } from '../view/view.js'
 
@@ -48,8 +48,8 @@ export interface HostMail {
   readonly engine: SearchEngine
   readonly clock: Clock
   readonly logger: Logger
-  /** Where core keeps what lies beside this mailbox; undefined: nowhere. */
-  stateOf(at: MailLocation, owner: MailUser): StateOpener | undefined
+  /** Where core keeps what lies beside the mailboxes of a place's owner; undefined: nowhere. */
+  stateOf(at: MailLocation, owner: MailUser): StateKeeper | undefined
 }
 
 /** A sidecar that is opened when it is first used. */

@@ -1,11 +1,42 @@
-import { MailError } from '../../api/index.js'
-import type { Clock, SearchAbility } from '../../api/index.js'
-import type { TableView } from '../view/view.js'
+import { ENVELOPE, MailError } from '../../api/index.js'
+import type { Clock, SearchAbility, SearchTerm, UidSet } from '../../api/index.js'
 import type { SearchContext } from '../search/context.js'
+import { search } from '../search/search.js'
+import { factsOf } from '../view/facts.js'
+import type { TableView } from '../view/view.js'
 import type { SearchEngine } from './context.js'
 
-/** What the general search sees of a view. */
-export function searchContext(view: TableView, ability: SearchAbility | undefined, clock: Clock, signal: AbortSignal): SearchContext {
+/** Whether envelopes answer a branch of the term. */
+function asksEnvelopes(term: SearchTerm): boolean {
+  switch (term.kind) {
+    case 'and':
+    case 'or':
+      return term.terms.some(asksEnvelopes)
+    case 'not':
+      return asksEnvelopes(term.term)
+    case 'day':
+      return term.of === 'sent'
+    case 'text':
+      return typeof term.in === 'object' || term.in === 'addresses'
+    default:
+      return false
+  }
+}
+/** What the general search sees of a view; cached envelopes are loaded when the term can use them. */
+export async function searchContext(
+  view: TableView,
+  ability: SearchAbility | undefined,
+  term: SearchTerm,
+  within: UidSet,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<SearchContext> {
+  const envelopes = asksEnvelopes(term) ? await factsOf(view.mailbox, ENVELOPE) : undefined
+  if (envelopes !== undefined && view.announced > 0) {
+    const { uid } = view.rows
+    const last = Math.min(within.ranges[within.ranges.length - 1]!, uid[view.announced - 1]!)
+    await envelopes.load(Math.max(within.ranges[0]!, uid[0]!), last)
+  }
   return {
     get rows() {
       return view.rows
@@ -13,20 +44,24 @@ export function searchContext(view: TableView, ability: SearchAbility | undefine
     isRecent: (row) => view.isRecent(row),
     read: (set, wants, s) => view.readUids(set, wants, s),
     fill: (set, s) => view.mailbox.fill(set, s),
+    factCache: (fact) => (fact.id === ENVELOPE.id && fact.version === ENVELOPE.version ? envelopes : undefined),
     ability,
     now: () => clock.now(),
     signal,
   }
 }
-/** Searches in the source or index alone. */
-export function generalSearch(_clock: Clock): SearchEngine {
+/** Core's own search, with the source or an index for the branches that they take. */
+export function generalSearch(clock: Clock): SearchEngine {
   return {
-    async search(_view, ability, term, within, signal) {
-      if (ability?.can(term) === 'exact') return ability.run(term, within, signal)
-      throw new MailError('unsupported', 'this mailbox cannot be searched')
+    async search(view, ability, term, within, signal) {
+      return search(term, within, await searchContext(view, ability, term, within, clock, signal))
     },
-    sort() {
-      throw new MailError('unsupported', 'this mailbox cannot be sorted')
+    async sort(view, ability, keys, term, signal) {
+      const all = view.uidsOf(view.resolve({ pairs: Uint32Array.of(1, Math.max(1, view.announced)) }, 'seq'))
+      const found = await search(term, all, await searchContext(view, ability, term, all, clock, signal))
+      const order = await ability?.order?.(keys, found, signal)
+      if (order === undefined) throw new MailError('unsupported', 'this mailbox cannot be sorted')
+      return order
     },
   }
 }

@@ -4,8 +4,13 @@ import { MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
 import { SharedMailbox } from './shared-mailbox.js'
 
-/** Makes what is kept on disk of a mailbox; fills the table with the rows of last time. */
-export type StateOpener = (key: string, source: SharedMailbox['source'], table: MailTable) => Promise<MailboxState | undefined>
+/** Where the states of mailboxes lie on the disk. */
+export interface StateKeeper {
+  /** Fills the table with the rows of last time. Undefined: nothing is kept of it. */
+  open(key: string, table: MailTable): Promise<MailboxState | undefined>
+  /** The mailbox was deleted; its key may come again. */
+  discard(key: string): Promise<void>
+}
 
 /** How long a mailbox stays open after the last session left, and how many such are kept. */
 const LINGER_MS = 30_000
@@ -32,7 +37,7 @@ export class SourceRegistry implements AsyncDisposable {
     this.#logger = logger
   }
   /** To be given back with `release`. The rows are not yet true: refresh first. */
-  async acquire(found: FoundMailbox, settings: MailboxSettings, openState: StateOpener | undefined, signal: AbortSignal): Promise<SharedMailbox> {
+  async acquire(found: FoundMailbox, settings: MailboxSettings, states: StateKeeper | undefined, signal: AbortSignal): Promise<SharedMailbox> {
     for (;;) {
       // What is closing writes its last things; a second source must not see them half done.
       const closing = this.#closing.get(found.key)
@@ -41,7 +46,7 @@ export class SourceRegistry implements AsyncDisposable {
     }
     let held = this.#held.get(found.key)
     if (held === undefined) {
-      const opening = this.#open(found, settings, openState, signal)
+      const opening = this.#open(found, settings, states, signal)
       held = { opening, shared: undefined, uses: 0, timer: undefined }
       this.#held.set(found.key, held)
       const mine = held
@@ -60,13 +65,13 @@ export class SourceRegistry implements AsyncDisposable {
       throw asMailFailure(error)
     }
   }
-  async #open(found: FoundMailbox, settings: MailboxSettings, openState: StateOpener | undefined, signal: AbortSignal): Promise<SharedMailbox> {
+  async #open(found: FoundMailbox, settings: MailboxSettings, states: StateKeeper | undefined, signal: AbortSignal): Promise<SharedMailbox> {
     const source = await found.open(signal)
     try {
       const ownModseqs = source.traits.modseqs === 'own'
       // Numbers that clients were told before are unknown here; a microsecond count exceeds them all (one edit takes longer than one).
       const table = new MailTable({ ownModseqs, firstModseq: ownModseqs ? 1 : Math.max(1, Math.floor(this.#clock.now() * 1000)) })
-      const state = await openState?.(found.key, source, table)
+      const state = await states?.open(found.key, table)
       return new SharedMailbox({ key: found.key, source, table, state, settings, clock: this.#clock, logger: this.#logger })
     } catch (error) {
       await source.close()

@@ -119,11 +119,12 @@ export class SharedMailbox {
       return this.editNow(operation, author)
     }, signal)
   }
-  /** The same for a caller whose turn it is already. */
-  async editNow<T>(operation: (edit: Edit) => Promise<T>, author?: Author): Promise<{ readonly value: T; readonly commit: Commit }> {
+  /** The same for a caller whose turn it is already. What the journal holds is laid over what the source read anew, unless told not to. */
+  async editNow<T>(operation: (edit: Edit) => Promise<T>, author?: Author, reconcile = true): Promise<{ readonly value: T; readonly commit: Commit }> {
     const edit = this.table.begin(author)
     try {
       const value = await operation(edit)
+      if (reconcile) this.state?.reconcile(edit)
       const commit = edit.commit()
       this.#committed(commit)
       return { value, commit }
@@ -182,10 +183,8 @@ export class SharedMailbox {
     const before = this.#signals
     this.#dirty = false
     try {
-      await this.editNow(async (edit) => {
-        await this.source.refresh(edit, { claimRecent: this.writers > 0 && this.source.traits.writable }, this.signal)
-        this.state?.reconcile(edit)
-      })
+      const claimRecent = this.writers > 0 && this.source.traits.writable
+      await this.editNow((edit) => this.source.refresh(edit, { claimRecent }, this.signal))
     } catch (error) {
       this.#dirty = true
       throw error
@@ -204,8 +203,13 @@ export class SharedMailbox {
     }, signal)
   }
   async expunge(among: UidSet, always: boolean, signal: AbortSignal): Promise<UidSet> {
-    const { commit } = await this.edit((edit) => this.source.expunge(among, { always }, edit, signal), signal)
-    return commit.removed
+    return this.inTurn(async () => {
+      this.mustBeThere()
+      // \Deleted may be in the journal alone; a source that finds its mailbox changed must find that out before it removes.
+      if (this.state?.owes === true) await this.refreshNow()
+      const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal))
+      return commit.removed
+    }, signal)
   }
   async fill(set: UidSet, signal: AbortSignal): Promise<void> {
     const fill = this.source.fill

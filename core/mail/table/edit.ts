@@ -211,6 +211,7 @@ export class Edit implements TableEdit {
     const modseq = this.#number(changedRows, removedRows.length > 0)
     for (const other of t.lagging) this.#tellLagging(other, changedRows)
     t.length = g.length
+    if (t.stamp !== this.stamp) t.unsaved++
     t.stamp = this.stamp
     t.uidValidity = this.uidValidity
     t.uidNext = Math.max(this.uidNext, g.length > 0 ? g.uid[g.length - 1]! + 1 : 1)
@@ -284,7 +285,8 @@ export class Edit implements TableEdit {
       return t.highestModseq
     }
     if (changedRows.length === 0 && g.length === this.#old && !removing) return 0
-    const modseq = ++t.highestModseq
+    const modseq = t.nextModseq()
+    t.highestModseq = modseq
     for (const row of changedRows) g.modseq[row] = modseq
     for (let row = this.#old; row < g.length; row++) g.modseq[row] = modseq
     return modseq

@@ -34,6 +34,15 @@ export class FlagSets {
     }
     return known
   }
+  /** Keywords in their places. */
+  get words(): readonly string[] {
+    return [...this.#keywords.values()].map((k) => k.name)
+  }
+  /** Makes kept combinations again, under the same ids; false when that is not possible. */
+  restore(words: readonly string[], sets: readonly (readonly [number, readonly string[]])[]): boolean {
+    for (const word of words) this.keyword(word)
+    return sets.every(([system, keywords], id) => this.of(system, keywords) === id)
+  }
   of(system: number, keywords: readonly string[]): FlagSetId {
     const bits = system & SYSTEM_MASK
     let names: readonly { readonly name: string; readonly at: number }[] = []

@@ -34,6 +34,8 @@ export class MailTable {
   uidValidity = 0
   uidNext = 1
   highestModseq: number
+  /** No number below is given from now on: those that were told before a crash may be forgotten. */
+  #floor: number
   readonly ownModseqs: boolean
   keywords: { readonly defined: readonly string[]; readonly canCreate: boolean } = { defined: [], canCreate: false }
   /** Messages that no read-write session has been given yet. */
@@ -54,9 +56,41 @@ export class MailTable {
   constructor(how: { readonly ownModseqs: boolean; readonly firstModseq: number }) {
     this.ownModseqs = how.ownModseqs
     this.highestModseq = how.firstModseq
+    this.#floor = how.firstModseq
     this.generation = new Generation(this.flagSets.list)
   }
 
+  /** Takes rows of last time; the table is empty and no session is on it. */
+  restore(
+    generation: Generation,
+    of: {
+      readonly stamp: string
+      readonly uidValidity: number
+      readonly uidNext: number
+      readonly highest: number
+      readonly defined: readonly string[]
+      readonly canCreate: boolean
+      readonly unclaimed: readonly number[]
+    },
+  ): void {
+    this.generation = generation
+    this.length = generation.length
+    this.stamp = of.stamp
+    this.uidValidity = of.uidValidity
+    this.uidNext = of.uidNext
+    this.highestModseq = of.highest
+    this.keywords = { defined: of.defined, canCreate: of.canCreate }
+    this.unclaimed = uids.ranges(Uint32Array.from(of.unclaimed))
+  }
+  /** Nothing is known of what clients were told: all that is there counts as changed now. */
+  renumber(): void {
+    if (this.ownModseqs) return
+    this.highestModseq = this.nextModseq()
+    this.generation.modseq.fill(this.highestModseq, 0, this.length)
+  }
+  nextModseq(): number {
+    return Math.max(this.highestModseq + 1, this.#floor)
+  }
   /** Starts an edit; whoever asked with `author` will not be told of flag changes in it. */
   begin(author?: Author): Edit {
     if (this.#open !== undefined) throw new Error('two edits of one mailbox overlap')

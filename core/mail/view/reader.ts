@@ -6,7 +6,7 @@ import type { LoadableFacts } from '../registry/mailbox-state.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { Generation } from '../table/generation.js'
 import { rowsOf, uidsOf } from '../table/row-sets.js'
-import { VolatileFacts } from './volatile-facts.js'
+import { factsOf } from './facts.js'
 
 /** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
 const CHUNK = 256
@@ -22,18 +22,6 @@ export function deriverTable(list: readonly SealedDeriver[]): Derivers {
     if (!table.has(deriver.fact.id)) table.set(deriver.fact.id, deriver)
   }
   return table
-}
-
-const volatile = new WeakMap<SharedMailbox, Map<string, LoadableFacts>>()
-/** The cache of one fact of a mailbox; in memory alone where the mailbox keeps nothing on the disk. */
-export async function factsOf(m: SharedMailbox, fact: AnyFact): Promise<LoadableFacts> {
-  if (m.state !== undefined) return m.state.facts(fact)
-  let own = volatile.get(m)
-  if (own === undefined) volatile.set(m, (own = new Map()))
-  const id = `${fact.id}@${fact.version}`
-  let facts = own.get(id)
-  if (facts === undefined) own.set(id, (facts = new VolatileFacts()))
-  return facts
 }
 
 interface Derived {

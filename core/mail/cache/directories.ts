@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import type { Files } from '../../api/index.js'
+
+/** Makes a folder and those above it that are missing, for their owner alone. */
+export async function makePath(files: Files, path: string): Promise<void> {
+  if ((await files.stat(path)) !== undefined) return
+  const above = path.slice(0, path.lastIndexOf('/'))
+  if (above !== '') await makePath(files, above)
+  try {
+    await files.makeDirectory(path, 0o700)
+  } catch (error) {
+    // Somebody else was faster.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
+}
+/** Name of the folder of what lies beside a mailbox; keys may be of any length and octets. */
+export function folderOf(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 40)
+}
+/** Everything of a file; undefined when there is none. */
+export async function readWhole(files: Files, path: string): Promise<Uint8Array | undefined> {
+  if ((await files.stat(path)) === undefined) return undefined
+  const file = await files.open(path)
+  try {
+    const { size } = await file.stat()
+    const bytes = new Uint8Array(size)
+    const n = await file.read(bytes, 0)
+    return n === size ? bytes : bytes.subarray(0, n)
+  } finally {
+    await file.close()
+  }
+}
+/** Puts a file in the place of the old one at once. Not synced: checksums tell what a power failure did to it. */
+export async function replaceFile(files: Files, path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.new`
+  await files.unlink(temporary).catch(() => undefined)
+  const file = await files.open(temporary, { write: true, create: 'new' })
+  try {
+    await file.write([bytes], 0)
+  } finally {
+    await file.close()
+  }
+  await files.rename(temporary, path)
+}

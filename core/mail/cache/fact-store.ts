@@ -1,0 +1,135 @@
+import type { AnyFact, Files, OpenFile } from '../../api/index.js'
+import type { LoadableFacts } from '../registry/mailbox-state.js'
+import { readWhole } from './directories.js'
+import { SEGMENT_UIDS, Segment } from './segment.js'
+
+/** Octets of segments that are kept in memory by all mailboxes of the process. */
+const DEFAULT_BUDGET = 64 * 1024 * 1024
+
+/** Bounds the segments of all mailboxes together; the one used longest ago goes first. */
+export class SegmentPool {
+  readonly #budget: number
+  readonly #segments = new Map<Segment, { readonly drop: () => void; octets: number }>()
+  #octets = 0
+  constructor(budget = DEFAULT_BUDGET) {
+    this.#budget = budget
+  }
+  get octets(): number {
+    return this.#octets
+  }
+  touch(segment: Segment, drop: () => void): void {
+    this.forget(segment)
+    const { octets } = segment
+    this.#segments.set(segment, { drop, octets })
+    this.#octets += octets
+    for (const [old, entry] of this.#segments) {
+      if (this.#octets <= this.#budget || old === segment) break
+      if (old.isDirty) continue
+      this.forget(old)
+      entry.drop()
+    }
+  }
+  forget(segment: Segment): void {
+    const entry = this.#segments.get(segment)
+    if (entry === undefined) return
+    this.#segments.delete(segment)
+    this.#octets -= entry.octets
+  }
+}
+
+/** All facts of one mailbox in segment files of one folder. Losing them costs time only. */
+export class FactStore {
+  readonly #files: Files
+  readonly #folder: string
+  readonly #pool: SegmentPool
+  readonly #segments = new Map<number, Segment>()
+  readonly #loading = new Map<number, Promise<void>>()
+  #writing: Promise<void> = Promise.resolve()
+  #closed = false
+  constructor(files: Files, folder: string, pool: SegmentPool) {
+    this.#files = files
+    this.#folder = folder
+    this.#pool = pool
+  }
+  of(fact: AnyFact): LoadableFacts {
+    const name = `${fact.id}@${fact.version}`
+    return {
+      get: (uid) => this.#segments.get(Math.floor(uid / SEGMENT_UIDS))?.get(name, uid),
+      put: (uid, value) => this.#put(name, uid, value),
+      flush: () => this.flush(),
+      load: (first, last) => this.#load(first, last),
+    }
+  }
+  #path(number: number): string {
+    return `${this.#folder}/facts-${number}`
+  }
+  #put(name: string, uid: number, value: Uint8Array): void {
+    if (this.#closed) return
+    const number = Math.floor(uid / SEGMENT_UIDS)
+    let segment = this.#segments.get(number)
+    if (segment === undefined) {
+      // Not loaded before: what is on the disk is found by the next load and replaced by it.
+      segment = new Segment(number * SEGMENT_UIDS, undefined)
+      this.#segments.set(number, segment)
+    }
+    segment.put(name, uid, value)
+  }
+  async #load(first: number, last: number): Promise<void> {
+    const from = Math.floor(first / SEGMENT_UIDS)
+    const to = Math.floor(last / SEGMENT_UIDS)
+    for (let number = from; number <= to; number++) {
+      const segment = this.#segments.get(number)
+      if (segment === undefined) await this.#loadOne(number)
+      else this.#keep(number, segment)
+    }
+  }
+  #loadOne(number: number): Promise<void> {
+    let loading = this.#loading.get(number)
+    if (loading === undefined) {
+      loading = (async () => {
+        const bytes = await readWhole(this.#files, this.#path(number)).catch(() => undefined)
+        if (this.#segments.has(number) || this.#closed) return
+        const segment = new Segment(number * SEGMENT_UIDS, bytes)
+        this.#segments.set(number, segment)
+        this.#keep(number, segment)
+      })().finally(() => this.#loading.delete(number))
+      this.#loading.set(number, loading)
+    }
+    return loading
+  }
+  #keep(number: number, segment: Segment): void {
+    this.#pool.touch(segment, () => {
+      if (this.#segments.get(number) === segment) this.#segments.delete(number)
+    })
+  }
+  /** Writes what was put; one writer at a time. */
+  flush(): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      for (const [number, segment] of this.#segments) if (segment.isDirty) await this.#write(number, segment)
+    })
+    // The next flush tries again; facts that could not be written stay in memory.
+    const result = this.#writing
+    this.#writing = this.#writing.catch(() => undefined)
+    return result
+  }
+  async #write(number: number, segment: Segment): Promise<void> {
+    const batch = segment.batch()
+    if (batch === undefined) return
+    const file: OpenFile = await this.#files.open(this.#path(number), { write: true, create: 'if-missing', noFollow: true })
+    try {
+      const { size } = await file.stat()
+      if (size > segment.end) await file.truncate(segment.end)
+      await file.write([batch.bytes], segment.end)
+    } finally {
+      await file.close()
+    }
+    batch.written()
+    this.#keep(number, segment)
+  }
+  async close(): Promise<void> {
+    await this.flush().catch(() => undefined)
+    this.#closed = true
+    for (const segment of this.#segments.values()) this.#pool.forget(segment)
+    this.#segments.clear()
+  }
+}

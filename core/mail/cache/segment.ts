@@ -1,0 +1,139 @@
+import { crc32 } from 'node:zlib'
+
+/** Uids of one segment file. */
+export const SEGMENT_UIDS = 4096
+const MAGIC = 0x31_46_57_4d // "MWF1", little-endian
+const FRAME = 8
+const VALUE_HEAD = 9
+const MAX_BATCH = 256 * 1024 * 1024
+
+interface Place {
+  readonly offset: Int32Array
+  readonly length: Int32Array
+}
+
+/**
+ * Facts of up to 4096 messages, of all kinds. A file is a magic number and batches (length, checksum, payload); a batch defines the fact
+ * names it uses and gives values; a later value replaces an earlier one. A torn or damaged batch ends the file.
+ */
+export class Segment {
+  readonly base: number
+  #bytes: Uint8Array
+  readonly #places = new Map<string, Place>()
+  readonly #fresh = new Map<string, Map<number, Uint8Array>>()
+  #freshOctets = 0
+  /** Where the next batch goes. */
+  end: number
+  constructor(base: number, file: Uint8Array | undefined) {
+    this.base = base
+    this.#bytes = file ?? new Uint8Array(0)
+    this.end = this.#index()
+  }
+  /** What it costs to keep. */
+  get octets(): number {
+    return this.#bytes.length + this.#freshOctets + this.#places.size * SEGMENT_UIDS * 8 + 256
+  }
+  get isDirty(): boolean {
+    return this.#fresh.size > 0
+  }
+  get(fact: string, uid: number): Uint8Array | undefined {
+    const fresh = this.#fresh.get(fact)?.get(uid)
+    if (fresh !== undefined) return fresh
+    const place = this.#places.get(fact)
+    if (place === undefined) return undefined
+    const at = place.offset[uid - this.base]!
+    return at === 0 ? undefined : this.#bytes.subarray(at, at + place.length[uid - this.base]!)
+  }
+  put(fact: string, uid: number, value: Uint8Array): void {
+    let own = this.#fresh.get(fact)
+    if (own === undefined) this.#fresh.set(fact, (own = new Map()))
+    own.set(uid, value.slice())
+    this.#freshOctets += value.length + 128
+  }
+  #index(): number {
+    const b = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength)
+    if (b.length < 4 || b.readUInt32LE(0) !== MAGIC) {
+      this.#bytes = new Uint8Array(0)
+      return 0
+    }
+    let at = 4
+    while (at + FRAME <= b.length) {
+      const length = b.readUInt32LE(at)
+      const start = at + FRAME
+      if (length === 0 || length > MAX_BATCH || start + length > b.length) break
+      if (crc32(b.subarray(start, start + length)) !== b.readUInt32LE(at + 4)) break
+      this.#indexBatch(b, start, start + length)
+      at = start + length
+    }
+    return at
+  }
+  #indexBatch(b: Buffer, start: number, end: number): void {
+    const names: string[] = []
+    let at = start
+    const count = b[at++]!
+    for (let i = 0; i < count; i++) {
+      const length = b[at++]!
+      names.push(b.toString('latin1', at, at + length))
+      at += length
+    }
+    while (at + VALUE_HEAD <= end) {
+      const name = names[b[at]!]
+      const uid = b.readUInt32LE(at + 1)
+      const length = b.readUInt32LE(at + 5)
+      at += VALUE_HEAD
+      if (name !== undefined && uid >= this.base && uid < this.base + SEGMENT_UIDS) {
+        const place = this.#place(name)
+        place.offset[uid - this.base] = at
+        place.length[uid - this.base] = length
+      }
+      at += length
+    }
+  }
+  #place(name: string): Place {
+    let place = this.#places.get(name)
+    if (place === undefined) {
+      place = { offset: new Int32Array(SEGMENT_UIDS), length: new Int32Array(SEGMENT_UIDS) }
+      this.#places.set(name, place)
+    }
+    return place
+  }
+  /** The octets to write at `end`, and the number of values; what is put later goes into the next batch. */
+  batch(): { readonly bytes: Uint8Array; written(): void } | undefined {
+    if (this.#fresh.size === 0) return undefined
+    const facts = [...this.#fresh].slice(0, 255).map(([name, values]) => [name, [...values]] as const)
+    const parts: Uint8Array[] = [Uint8Array.of(facts.length)]
+    for (const [name] of facts) parts.push(Uint8Array.of(Buffer.byteLength(name, 'latin1')), Buffer.from(name, 'latin1'))
+    for (const [code, [, values]] of facts.entries()) {
+      for (const [uid, value] of values) {
+        const head = Buffer.allocUnsafe(VALUE_HEAD)
+        head[0] = code
+        head.writeUInt32LE(uid, 1)
+        head.writeUInt32LE(value.length, 5)
+        parts.push(head, value)
+      }
+    }
+    const payload = Buffer.concat(parts)
+    const frame = Buffer.allocUnsafe(FRAME)
+    frame.writeUInt32LE(payload.length, 0)
+    frame.writeUInt32LE(crc32(payload), 4)
+    const magic = Buffer.allocUnsafe(this.end === 0 ? 4 : 0)
+    if (magic.length > 0) magic.writeUInt32LE(MAGIC, 0)
+    const bytes = Buffer.concat([magic, frame, payload])
+    const written = (): void => {
+      const start = this.end + magic.length + FRAME
+      this.#bytes = Buffer.concat([this.#bytes.subarray(0, this.end), bytes])
+      this.end = this.#bytes.length
+      this.#indexBatch(Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength), start, this.end)
+      for (const [name, values] of facts) {
+        const own = this.#fresh.get(name)
+        for (const [uid, value] of values) {
+          if (own?.get(uid) !== value) continue
+          own.delete(uid)
+          this.#freshOctets -= value.length + 128
+        }
+        if (own?.size === 0) this.#fresh.delete(name)
+      }
+    }
+    return { bytes, written }
+  }
+}

@@ -1,0 +1,149 @@
+import { MailError, type Files, type OpenFile } from '../../api/index.js'
+import { asMailFailure } from '../failures.js'
+import { decodeRecords, encodeRecord, type JournalRecord } from './records.js'
+
+const NEW_FOLDERS = 4
+
+interface Waiting {
+  readonly bytes: Uint8Array
+  readonly sync: boolean
+  readonly done: () => void
+  readonly failed: (error: unknown) => void
+}
+
+/**
+ * An append-only file of records. What is asked while a write is under way goes out together with the next one, with one sync for all.
+ *
+ * Invariants: nothing is reported durable before the sync that covers it; a write that failed is cut off before the next begins, so
+ * that what was refused does not come back; a torn end is cut off when the file is opened.
+ */
+export class JournalFile {
+  readonly #files: Files
+  readonly #path: string
+  readonly #durable: boolean
+  #file: OpenFile | undefined
+  #end = 0
+  #waiting: Waiting[] = []
+  #writing: Promise<void> | undefined
+  #broken: unknown
+  #nameIsNew = false
+  private constructor(files: Files, path: string, durable: boolean) {
+    this.#files = files
+    this.#path = path
+    this.#durable = durable
+  }
+  /** Undefined when another process has it. */
+  static async open(files: Files, path: string, durable: boolean): Promise<{ readonly journal: JournalFile; readonly records: readonly JournalRecord[] } | undefined> {
+    const journal = new JournalFile(files, path, durable)
+    const fresh = (await files.stat(path)) === undefined
+    const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true })
+    try {
+      if (file.lock('flock', 'exclusive') === 'busy') {
+        await file.close()
+        return undefined
+      }
+      const { size } = await file.stat()
+      const bytes = new Uint8Array(size)
+      const n = await file.read(bytes, 0)
+      const { records, end } = decodeRecords(bytes.subarray(0, n))
+      if (end < size) await file.truncate(end)
+      journal.#nameIsNew = fresh
+      journal.#file = file
+      journal.#end = end
+      return { journal, records }
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+  get size(): number {
+    return this.#end
+  }
+  /** Why it cannot be written any more. */
+  get broken(): unknown {
+    return this.#broken
+  }
+  /** Resolves when the record is written, and, with `sync`, on the disk. */
+  append(record: JournalRecord, sync: boolean): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ bytes: encodeRecord(record), sync: sync && this.#durable, done, failed })
+      this.#writing ??= this.#write()
+    })
+  }
+  async #write(): Promise<void> {
+    // What is asked in the same turn of the loop goes together.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting
+      this.#waiting = []
+      try {
+        await this.#writeBatch(batch)
+        for (const w of batch) w.done()
+      } catch (error) {
+        for (const w of batch) w.failed(asMailFailure(error))
+      }
+    }
+    this.#writing = undefined
+  }
+  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
+    const file = this.#file
+    if (file === undefined || this.#broken !== undefined) throw new MailError('unavailable', 'the journal cannot be written', { cause: this.#broken })
+    try {
+      await file.write(batch.map((w) => w.bytes), this.#end)
+      if (batch.some((w) => w.sync)) {
+        await file.sync()
+        if (this.#nameIsNew) await this.#syncName()
+      }
+    } catch (error) {
+      try {
+        await file.truncate(this.#end)
+      } catch {
+        this.#broken = error
+      }
+      throw error
+    }
+    for (const w of batch) this.#end += w.bytes.length
+  }
+  /** The same journal with these records alone, in the place of the old one at once. Nothing may be appended meanwhile. */
+  async rewrite(records: readonly JournalRecord[]): Promise<void> {
+    await this.#writing
+    const temporary = `${this.#path}.new`
+    await this.#files.unlink(temporary).catch(() => undefined)
+    const file = await this.#files.open(temporary, { write: true, create: 'new' })
+    try {
+      // Locked before it has the name, so that nobody takes it in between.
+      if (file.lock('flock', 'exclusive') === 'busy') throw new MailError('in-use', 'the new journal is locked by somebody')
+      const bytes = records.map(encodeRecord)
+      await file.write(bytes, 0)
+      if (this.#durable) await file.sync()
+      await this.#files.rename(temporary, this.#path)
+      await this.#syncName()
+      const old = this.#file
+      this.#file = file
+      this.#end = bytes.reduce((sum, b) => sum + b.length, 0)
+      this.#broken = undefined
+      await old?.close()
+    } catch (error) {
+      await file.close()
+      await this.#files.unlink(temporary).catch(() => undefined)
+      throw error
+    }
+  }
+  async #syncName(): Promise<void> {
+    if (this.#durable) {
+      // The folder of the mailbox, the one of all mailboxes and the state folder may all be as new as the file.
+      let folder = this.#path
+      for (let i = 0; i < NEW_FOLDERS; i++) {
+        folder = folder.slice(0, folder.lastIndexOf('/'))
+        if (folder !== '') await this.#files.syncDirectory(folder)
+      }
+    }
+    this.#nameIsNew = false
+  }
+  async close(): Promise<void> {
+    await this.#writing
+    const file = this.#file
+    this.#file = undefined
+    await file?.close()
+  }
+}

@@ -1,0 +1,337 @@
+import { MailError, uids } from '../../api/index.js'
+import type { AnyFact, Clock, Files, FlagChange, Logger, MailboxSettings, MailboxSource, UidSet } from '../../api/index.js'
+import { decodeRows, encodeRows } from '../cache/rows-codec.js'
+import { makePath, readWhole, replaceFile } from '../cache/directories.js'
+import { FactStore, type SegmentPool } from '../cache/fact-store.js'
+import { asMailFailure } from '../failures.js'
+import { JournalFile } from '../journal/journal-file.js'
+import { PendingChanges } from '../journal/pending.js'
+import { flagsRecord, setOf, type JournalRecord } from '../journal/records.js'
+import type { Author } from '../table/change-log.js'
+import type { Edit } from '../table/edit.js'
+import type { Commit, MailTable } from '../table/table.js'
+import type { LoadableFacts, MailboxState } from './mailbox-state.js'
+import type { SharedMailbox } from './shared-mailbox.js'
+
+/** A journal larger than this is written anew when the mailbox is closed. */
+const COMPACT_OCTETS = 64 * 1024
+/** Changes that wait; more are folded in at once. */
+const MAX_PENDING = 500
+/** Removals that are remembered; older ones are answered from what is there. */
+const MAX_REMOVALS = 4096
+/** Rows are kept some time after the last change, so that a crash does not cost a parse. */
+const SAVE_DELAY_MS = 10_000
+const FOLD_ATTEMPTS = 3
+
+/** What a state is made of. */
+export interface DiskParts {
+  readonly files: Files
+  readonly folder: string
+  readonly key: string
+  readonly settings: MailboxSettings
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly pool: SegmentPool
+}
+
+/**
+ * What lies beside one mailbox in the user's state folder: `journal`, `rows`, `facts-*`.
+ *
+ * Invariants: rows are kept only while nothing waits in the journal, so they describe what is in the mailbox; an acknowledged change is
+ * in the journal until a checkpoint has put it into the mailbox; mod-sequences that may have been told are never given again.
+ */
+export class DiskState implements MailboxState {
+  readonly #parts: DiskParts
+  readonly #table: MailTable
+  readonly #facts: FactStore
+  readonly #pending = new PendingChanges()
+  readonly #folderMade: Promise<void>
+  #journal: JournalFile | undefined
+  #journalValidity = 0
+  #removals: { readonly modseq: number; readonly set: UidSet }[] = []
+  /** What was removed up to this number is not known. */
+  #floor = Infinity
+  #settled = false
+  /** Whether the journal says already that numbers were given since it was closed. */
+  #marked = false
+  #savedAt = -1
+  #foldTimer: Disposable | undefined
+  #saveTimer: Disposable | undefined
+  #lastChange = 0
+
+  private constructor(parts: DiskParts, table: MailTable) {
+    this.#parts = parts
+    this.#table = table
+    this.#facts = new FactStore(parts.files, parts.folder, parts.pool)
+    this.#folderMade = makePath(parts.files, parts.folder)
+  }
+  /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
+  static async open(parts: DiskParts, table: MailTable): Promise<DiskState> {
+    const state = new DiskState(parts, table)
+    await state.#folderMade
+    const opened = await JournalFile.open(parts.files, `${parts.folder}/journal`, parts.settings.durability === 'full')
+    state.#journal = opened?.journal
+    const { closedAt, floor } = state.#replay(opened?.records ?? [])
+    const restored = await state.#restoreRows()
+    const exact = restored && closedAt === table.highestModseq
+    if (restored && !exact) table.renumber()
+    state.#floor = exact ? floor : Infinity
+    if (!exact) state.#removals = []
+    state.#savedAt = exact ? table.unsaved : -1
+    return state
+  }
+  /** Forgets a mailbox that was deleted. */
+  static async discard(files: Files, folder: string): Promise<void> {
+    if ((await files.stat(folder)) === undefined) return
+    for (const { name } of await files.list(folder)) await files.unlink(`${folder}/${name}`)
+    await files.removeDirectory(folder)
+  }
+  #replay(records: readonly JournalRecord[]): { readonly closedAt: number | undefined; readonly floor: number } {
+    let closedAt: number | undefined
+    let floor = Infinity
+    for (const r of records) {
+      closedAt = undefined
+      switch (r.t) {
+        case 'head':
+          this.#journalValidity = r.uidValidity
+          floor = r.floor
+          this.#pending.clear()
+          this.#removals = []
+          break
+        case 'flags':
+          this.#pending.add({ uids: setOf(r.u), how: r.h, system: r.s, keywords: r.k }, setOf(r.u))
+          break
+        case 'folded':
+          this.#pending.clear()
+          break
+        case 'gone':
+          this.#removals.push({ modseq: r.m, set: setOf(r.u) })
+          break
+        case 'open':
+          break
+        case 'high':
+          closedAt = r.m
+          break
+      }
+    }
+    return { closedAt, floor }
+  }
+  async #restoreRows(): Promise<boolean> {
+    const { files, folder, key, logger } = this.#parts
+    try {
+      const bytes = await readWhole(files, `${folder}/rows`)
+      return bytes !== undefined && decodeRows(bytes, key, this.#table)
+    } catch (error) {
+      logger.warn('mail.cache-unreadable', { key, error })
+      return false
+    }
+  }
+
+  // ---- the journal
+
+  get owes(): boolean {
+    return !this.#pending.isEmpty
+  }
+  committed(commit: Commit): void {
+    if (commit.modseq > 0 && !this.#marked) {
+      this.#marked = true
+      this.#note({ t: 'open', m: commit.modseq })
+    }
+    if (commit.reset) {
+      this.#pending.clear()
+      this.#removals = []
+      this.#floor = this.#table.highestModseq
+      // The journal speaks of other messages: nothing is acknowledged from it before `refreshed` has begun a new one.
+      this.#journalValidity = 0
+    }
+    if (commit.removed.count > 0) {
+      this.#pending.forget(commit.removed)
+      this.#remember(commit.modseq, commit.removed)
+      this.#note({ t: 'gone', m: commit.modseq, u: [...commit.removed.ranges] })
+    }
+  }
+  #remember(modseq: number, set: UidSet): void {
+    this.#removals.push({ modseq, set })
+    if (this.#removals.length > MAX_REMOVALS) this.#floor = Math.max(this.#floor, this.#removals.shift()!.modseq)
+  }
+  /** Written as soon as possible; losing it costs a client's time, not mail. */
+  #note(record: JournalRecord): void {
+    // Before the head is written a record would be about nobody knows which messages; the head says it then.
+    if (this.#journalValidity !== this.#table.uidValidity) return
+    this.#journal?.append(record, false).catch((error: unknown) => this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error }))
+  }
+  reconcile(edit: Edit): void {
+    if (!this.#settled && this.#journalValidity !== 0 && this.#journalValidity !== edit.uidValidity) {
+      // The numbers mean other messages now.
+      this.#pending.clear()
+      this.#removals = []
+      this.#floor = Infinity
+    }
+    if (this.#pending.isEmpty) return
+    this.#pending.apply(edit, this.#settled ? edit.touched() : uids.all)
+  }
+  async refreshed(mailbox: SharedMailbox): Promise<void> {
+    const t = this.#table
+    if (this.#settled) {
+      if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity) await this.#startJournal()
+      if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+      return
+    }
+    this.#settled = true
+    if (this.#floor === Infinity) this.#floor = t.highestModseq
+    if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity) await this.#startJournal()
+    if (this.owes) {
+      if (mailbox.source.checkpoint === undefined || !mailbox.source.traits.writable) this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
+      else await this.foldNow(mailbox).catch((error: unknown) => this.#parts.logger.warn('mail.checkpoint-failed', { key: this.#parts.key, error }))
+    }
+    if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+  }
+  #headRecords(): JournalRecord[] {
+    const t = this.#table
+    const records: JournalRecord[] = [{ t: 'head', key: this.#parts.key, uidValidity: t.uidValidity, floor: Number.isFinite(this.#floor) ? this.#floor : t.highestModseq }]
+    for (const { modseq, set } of this.#removals) records.push({ t: 'gone', m: modseq, u: [...set.ranges] })
+    for (const change of this.#pending.changes) records.push(flagsRecord(change, change.uids))
+    return records
+  }
+  async #startJournal(): Promise<void> {
+    try {
+      const records = [...this.#headRecords(), ...(this.#marked ? [{ t: 'open', m: this.#table.highestModseq } as const] : [])]
+      // Into a new file, the sync of the first change takes the head along.
+      if (this.#journal?.size === 0) await Promise.all(records.map((r) => this.#journal?.append(r, false)))
+      else await this.#journal?.rewrite(records)
+      this.#journalValidity = this.#table.uidValidity
+    } catch (error) {
+      // Without a head nothing can be acknowledged from it: changes go to the mailbox at once.
+      this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
+      await this.#journal?.close()
+      this.#journal = undefined
+    }
+  }
+  takes(change: FlagChange, source: MailboxSource, table: MailTable): boolean {
+    if (source.checkpoint === undefined || !this.#settled || this.#journalValidity !== table.uidValidity || this.#journal === undefined || this.#journal.broken !== undefined) return false
+    if (change.how === 'remove' || change.keywords.length === 0) return true
+    // Whether a mailbox can take a new keyword is the driver's to say.
+    const known = new Set(table.keywords.defined.map((k) => k.toLowerCase()))
+    return change.keywords.every((k) => known.has(k.toLowerCase()))
+  }
+  async store(mailbox: SharedMailbox, change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet> {
+    const { refused, durable } = await mailbox.inTurn(async () => {
+      mailbox.mustBeThere()
+      if (this.#pending.count >= MAX_PENDING) await this.foldNow(mailbox)
+      const { value } = await mailbox.editNow((edit) => {
+        const result = edit.apply(change)
+        if (result.changed.count === 0) return Promise.resolve({ refused: result.refused, durable: undefined })
+        const { unchangedSince: _, ...plain } = change
+        this.#pending.add(plain, result.changed)
+        this.#marked = true
+        const written = this.#journal?.append(flagsRecord(plain, result.changed), true)
+        // Awaited below, outside the turn: others' changes share the sync.
+        written?.catch(() => undefined)
+        return Promise.resolve({ refused: result.refused, durable: written })
+      }, author, false)
+      return value
+    }, signal)
+    this.#foldLater(mailbox)
+    try {
+      await durable
+    } catch (error) {
+      // The journal's disk is full or failing; the change is kept if the mailbox itself takes it.
+      await mailbox.inTurn(() => this.foldNow(mailbox)).catch(() => {
+        throw asMailFailure(error)
+      })
+    }
+    return refused
+  }
+  #foldLater(mailbox: SharedMailbox): void {
+    const { clock, settings, logger, key } = this.#parts
+    this.#lastChange = clock.now()
+    this.#foldTimer ??= clock.after(settings.checkpointDelayMs, () => {
+      this.#foldTimer = undefined
+      if (!this.owes || mailbox.gone !== undefined) return
+      if (clock.now() - this.#lastChange < settings.checkpointDelayMs) {
+        this.#foldLater(mailbox)
+        return
+      }
+      mailbox.checkpoint(mailbox.signal).catch((error: unknown) => {
+        logger.warn('mail.checkpoint-failed', { key, error })
+        this.#foldLater(mailbox)
+      })
+    })
+  }
+  async foldNow(mailbox: SharedMailbox): Promise<void> {
+    const { source } = mailbox
+    const checkpoint = source.checkpoint?.bind(source)
+    if (!this.owes || checkpoint === undefined) return
+    for (let attempt = 1; this.owes; attempt++) {
+      // What others changed is taken in first, with what waits laid over it.
+      await mailbox.refreshNow()
+      const { value: lost } = await mailbox.editNow(async (edit) => {
+        await checkpoint(this.#pending.uids, edit, mailbox.signal)
+        // Rows that the source read anew on the way were not written with what waits for them.
+        return this.#pending.apply(edit, edit.touched())
+      }, undefined, false)
+      if (lost === 0) break
+      if (attempt === FOLD_ATTEMPTS) throw new MailError('in-use', 'the mailbox changes while its flags are written')
+    }
+    this.#pending.clear()
+    this.#note({ t: 'folded' })
+    if (this.#table.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+  }
+  vanishedSince(modseq: number): UidSet | undefined {
+    if (modseq < this.#floor) return undefined
+    let set = uids.none
+    for (const removal of this.#removals) if (removal.modseq > modseq) set = set.or(removal.set)
+    return set
+  }
+
+  // ---- the cache
+
+  facts(fact: AnyFact): Promise<LoadableFacts> {
+    return Promise.resolve(this.#facts.of(fact))
+  }
+  #saveLater(mailbox: SharedMailbox): void {
+    this.#saveTimer ??= this.#parts.clock.after(SAVE_DELAY_MS, () => {
+      this.#saveTimer = undefined
+      if (mailbox.gone !== undefined) return
+      mailbox.inTurn(() => this.#saveRows()).catch((error: unknown) => this.#parts.logger.warn('mail.cache-failed', { key: this.#parts.key, error }))
+    })
+  }
+  async #saveRows(): Promise<void> {
+    const t = this.#table
+    if (this.owes || t.unsaved === this.#savedAt) return
+    const bytes = encodeRows(this.#parts.key, t)
+    if (bytes === undefined) return
+    const at = t.unsaved
+    await replaceFile(this.#parts.files, `${this.#parts.folder}/rows`, bytes)
+    this.#savedAt = at
+  }
+  async close(mailbox: SharedMailbox, fold: boolean): Promise<void> {
+    this.#foldTimer?.[Symbol.dispose]()
+    this.#saveTimer?.[Symbol.dispose]()
+    try {
+      if (fold && this.#settled && mailbox.source.traits.writable) await mailbox.inTurn(() => this.foldNow(mailbox))
+    } finally {
+      await this.#finish()
+    }
+  }
+  async #finish(): Promise<void> {
+    const { logger, key } = this.#parts
+    this.#foldTimer?.[Symbol.dispose]()
+    this.#saveTimer?.[Symbol.dispose]()
+    try {
+      await this.#saveRows()
+      await this.#facts.close()
+      const journal = this.#journal
+      if (journal !== undefined && this.#settled && this.#marked) {
+        const high: JournalRecord = { t: 'high', m: this.#table.highestModseq }
+        if (journal.size > COMPACT_OCTETS) await journal.rewrite([...this.#headRecords(), high])
+        else await journal.append(high, false)
+      }
+    } catch (error) {
+      logger.warn('mail.cache-failed', { key, error })
+    } finally {
+      await this.#journal?.close()
+      this.#journal = undefined
+    }
+  }
+}

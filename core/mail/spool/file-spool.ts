@@ -1,0 +1,124 @@
+import { MailError, type AppendItem, type Files, type OpenFile, type Spool, type Spooled } from '../../api/index.js'
+import { throwIfCancelled } from '../failures.js'
+
+/** Bounds of a spool, in octets. */
+export interface SpoolLimits {
+  /** A message beyond this goes to a file. */
+  readonly memory: number
+  /** All messages in memory together; what comes when it is full goes to a file at once. */
+  readonly memoryOfAll: number
+  /** The largest message at all (RFC 3501 has none; the original's is 1 GiB). */
+  readonly message: number
+}
+export const SPOOL_LIMITS: SpoolLimits = { memory: 256 * 1024, memoryOfAll: 64 * 1024 * 1024, message: 1024 * 1024 * 1024 }
+const PIECE = 64 * 1024
+
+/**
+ * Holds messages that are still arriving: in memory while small, then in a file that has no name from the moment it is open, so that nothing
+ * is left behind whatever happens.
+ */
+export class FileSpool implements Spool {
+  readonly #files: Files
+  readonly #folder: string
+  readonly #random: (octets: number) => Uint8Array
+  readonly #limits: SpoolLimits
+  #inMemory = 0
+  constructor(files: Files, folder: string, random: (octets: number) => Uint8Array, limits = SPOOL_LIMITS) {
+    this.#files = files
+    this.#folder = folder
+    this.#random = random
+    this.#limits = limits
+  }
+  /** Octets that are held in memory. */
+  get memory(): number {
+    return this.#inMemory
+  }
+  async take(item: AppendItem, signal: AbortSignal): Promise<Spooled> {
+    let chunks: Uint8Array[] = []
+    let size = 0
+    let held = 0
+    let file: OpenFile | undefined
+    try {
+      for await (const chunk of item.bytes) {
+        throwIfCancelled(signal)
+        if (size + chunk.length > this.#limits.message) throw new MailError('limit', 'the message is too large')
+        if (file === undefined && (size + chunk.length > this.#limits.memory || this.#inMemory + chunk.length > this.#limits.memoryOfAll)) {
+          file = await this.#nameless()
+          await file.write(chunks, 0)
+          chunks = []
+          this.#inMemory -= held
+          held = 0
+        }
+        if (file === undefined) {
+          // The giver may use its buffer again.
+          chunks.push(chunk.slice())
+          held += chunk.length
+          this.#inMemory += chunk.length
+        } else await file.write([chunk], size)
+        size += chunk.length
+      }
+    } catch (error) {
+      this.#inMemory -= held
+      await file?.close()
+      throw error
+    }
+    if (file !== undefined) return new InFile(file, size)
+    return new InMemory(chunks, size, () => (this.#inMemory -= held))
+  }
+  async #nameless(): Promise<OpenFile> {
+    const path = `${this.#folder}/mailwright-${Buffer.from(this.#random(12)).toString('hex')}`
+    const file = await this.#files.open(path, { write: true, create: 'new', mode: 0o600, noFollow: true })
+    try {
+      await this.#files.unlink(path)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    return file
+  }
+}
+
+class InMemory implements Spooled {
+  readonly size: number
+  #held: readonly Uint8Array[]
+  #release: (() => void) | undefined
+  constructor(chunks: readonly Uint8Array[], size: number, release: () => void) {
+    this.#held = chunks
+    this.size = size
+    this.#release = release
+  }
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (const chunk of this.#held) yield chunk
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#held = []
+    this.#release?.()
+    this.#release = undefined
+    return Promise.resolve()
+  }
+}
+class InFile implements Spooled {
+  readonly size: number
+  #file: OpenFile | undefined
+  constructor(file: OpenFile, size: number) {
+    this.#file = file
+    this.size = size
+  }
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < this.size; ) {
+      const file = this.#file
+      if (file === undefined) throw new Error('the spooled message was used after it was closed')
+      // Each piece has memory of its own: the consumer may keep it.
+      const piece = new Uint8Array(Math.min(PIECE, this.size - at))
+      const n = await file.read(piece, at)
+      if (n === 0) throw new MailError('unavailable', 'the spool file ended early')
+      yield n === piece.length ? piece : piece.subarray(0, n)
+      at += n
+    }
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    await file?.close()
+  }
+}

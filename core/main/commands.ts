@@ -1,0 +1,114 @@
+import type { Command } from './command.js'
+
+const CONFIG = `  -c, --config FILE   configuration file; without it mailwright.config.* of the working directory, else of
+                      /etc/mailwright, else a personal server on loopback with its data in the XDG state folder
+`
+
+/** All commands, in the order of the help. */
+export const commands: readonly Command[] = [
+  {
+    name: 'serve',
+    summary: 'run the server until it is told to stop',
+    help: `usage: mailwright serve [--config FILE] [--try]
+
+Runs in the foreground. SIGTERM and SIGINT let sessions end and stop it; SIGHUP takes up a changed configuration.
+
+${CONFIG}      --try           make a first account and a small mailbox where there is none, and say how to try them
+
+exit: 0 stopped, 78 the configuration or the machine does not allow a start
+`,
+    load: () => import('./commands/serve.js'),
+  },
+  {
+    name: 'check',
+    summary: 'report every problem of the configuration and of the machine',
+    help: `usage: mailwright check [--config FILE]
+
+Nothing is started or changed. Looks at the file, the plugins, certificates, permissions and ports.
+
+${CONFIG}
+exit: 0 usable (there may be warnings), 78 not usable
+`,
+    load: () => import('./commands/check.js'),
+  },
+  {
+    name: 'explain',
+    summary: 'show which plugin serves what, where settings come from, what is off and why',
+    help: `usage: mailwright explain [USER[@DOMAIN]] [options]
+
+Without a user the whole server; with one, or with an address, the host that serves it.
+
+${CONFIG}      --from ADDR         address of the client
+      --to ADDR           local address that the client connects to
+      --server-name NAME  name that the client asks for in TLS
+      --listener NAME     listener that the client connects to
+`,
+    load: () => import('./commands/explain.js'),
+  },
+  {
+    name: 'plugins',
+    summary: 'list what is loaded, from where, and which points it fills',
+    help: `usage: mailwright plugins [--config FILE] [--json]
+
+${CONFIG}      --json          for programs
+`,
+    load: () => import('./commands/plugins.js'),
+  },
+  {
+    name: 'schema',
+    summary: 'print the JSON Schema of the configuration',
+    help: `usage: mailwright schema
+
+For editors; for YAML put "# yaml-language-server: $schema=FILE" at the top of the configuration.
+`,
+    load: () => import('./commands/schema.js'),
+  },
+  {
+    name: 'reload',
+    summary: 'let the running server take up its configuration again',
+    help: `usage: mailwright reload [--config FILE]
+
+The new configuration is checked whole first; when something is wrong with it, nothing changes.
+
+${CONFIG}
+exit: 0 taken up, 69 no server runs, 78 refused
+`,
+    load: () => import('./commands/reload.js'),
+  },
+  {
+    name: 'imapd',
+    summary: 'serve one connection on standard input and output',
+    help: `usage: mailwright imapd [options]
+
+For inetd, systemd sockets with Accept=yes, and ssh. As root it is a connection with a login; for everybody else it is
+the session of the account that started it.
+
+${CONFIG}      --user NAME     root only: the session of this account
+      --tls HOW       when standard input is a socket: none, starttls (default) or implicit
+      --protocol NAME imap4, or the name of a protocol that a plugin brings
+`,
+    load: () => import('./commands/imapd.js'),
+  },
+  {
+    name: 'user',
+    summary: 'add, list and remove accounts, set passwords',
+    help: `usage: mailwright user add|passwd|remove NAME [options]
+       mailwright user list [options]
+
+Edits the accounts of the first password backend that can be edited. The password is asked for without echo, or read
+from the first line of standard input. The mail of a removed user stays.
+
+${CONFIG}      --host ID       virtual host; without it the first
+`,
+    load: () => import('./commands/user.js'),
+  },
+  {
+    name: 'init',
+    summary: 'write a commented configuration for this machine',
+    help: `usage: mailwright init [FILE] [--force]
+
+      --force         replace a file that is there
+`,
+    load: () => import('./commands/init.js'),
+  },
+]

@@ -1,0 +1,122 @@
+import type { Writable } from 'node:stream'
+import { StartFailure } from '../../api/index.js'
+import type { Reloaded } from '../../kernel/kernel.js'
+import { LogHub } from '../../log/log-hub.js'
+import { StreamSink } from '../../log/sinks/stream-sink.js'
+import { takeInheritedSockets } from '../../net/activation.js'
+import { addressWithPort } from '../../net/addresses.js'
+import { parseCommandLine } from '../command.js'
+import type { CommandContext } from '../command.js'
+import { locateConfig } from '../config-file.js'
+import type { LocatedConfig } from '../config-file.js'
+import { ControlSocket } from '../control.js'
+import type { ControlAnswer } from '../control.js'
+import { EXIT } from '../exit-codes.js'
+import { problemText } from '../problem-text.js'
+import { runDirectory } from '../run-directory.js'
+import { MailServer } from '../server.js'
+import { say } from '../terminal.js'
+import { prepareTrial, trialText } from '../trial.js'
+
+/** `mailwright serve`: runs until it is told to stop. */
+export async function run({ args, terminal, env }: CommandContext): Promise<number> {
+  const { values } = parseCommandLine(args, { config: { type: 'string', short: 'c' }, try: { type: 'boolean' } })
+  const inherited = takeInheritedSockets(env, process.pid)
+  const log = new LogHub(new StreamSink(process.stderr, { level: 'info', format: 'auto', env }))
+  // Heard from the first moment on: a service manager may change its mind while the server starts.
+  const signals = new Signals()
+  try {
+    const located = await locateConfig(values.config, env)
+    const server = await MailServer.start({ source: located.source, log, inherited, listen: true })
+    const reload = (): Promise<ControlAnswer> => takeUp(server, located, log)
+    const control = await openControl(server, reload, log, env)
+    for (const at of server.addresses) log.info('listening', { listener: at.listener, protocol: at.protocol, tls: at.tls, at: addressWithPort(at.address, at.port) })
+    if (values.try === true || located.quickstart !== undefined) await tellHowToTry(server, located, values.config, terminal.out)
+    await notify(env, 'READY=1')
+    signals.on('SIGHUP', () => void reload())
+    const signal = await signals.stop
+    log.info('stopping', { signal })
+    await notify(env, 'STOPPING=1')
+    await control?.[Symbol.asyncDispose]()
+    await server.stop()
+    return EXIT.ok
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error
+    say(terminal.err, problemText(error.problems, { colours: process.stderr.isTTY && terminal.colours }))
+    return EXIT.configuration
+  } finally {
+    signals.close()
+  }
+}
+
+async function tellHowToTry(server: MailServer, located: LocatedConfig, config: string | undefined, out: Writable): Promise<void> {
+  const made = await prepareTrial(server)
+  say(out, trialText(server, made, located.quickstart === undefined ? config : undefined))
+}
+
+async function takeUp(server: MailServer, located: LocatedConfig, log: LogHub): Promise<ControlAnswer> {
+  try {
+    const reloaded = await server.reload(await located.again())
+    log.info('reloaded', { changed: reloaded.changed, added: reloaded.added, removed: reloaded.removed, kept: reloaded.kept })
+    for (const path of reloaded.restart) log.warn('takes effect only after a restart', { at: path })
+    return { ok: true, text: [reloadedText(reloaded), problemText(reloaded.warnings, { colours: false })].filter((t) => t !== '').join('\n') }
+  } catch (error) {
+    if (!(error instanceof StartFailure)) log.error('reload failed', { error })
+    else for (const { code, path, message } of error.problems) log.error('reload refused', { code, at: path, text: message })
+    const text = error instanceof StartFailure ? problemText(error.problems, { colours: false }) : String(error)
+    return { ok: false, text: `${text}\nnothing has changed` }
+  }
+}
+
+function reloadedText(r: Reloaded): string {
+  const words = (label: string, ids: readonly string[]): string => (ids.length === 0 ? '' : `${label} ${ids.join(', ')}`)
+  const hosts = [words('changed', r.changed), words('added', r.added), words('removed', r.removed), words('unchanged', r.kept)].filter((w) => w !== '').join('; ')
+  return [`hosts: ${hosts}`, ...r.restart.map((path) => `${path} takes effect only after a restart`)].join('\n')
+}
+
+async function openControl(server: MailServer, reload: () => Promise<ControlAnswer>, log: LogHub, env: NodeJS.ProcessEnv): Promise<ControlSocket | undefined> {
+  const folder = runDirectory(server.kernel.plan, env)
+  try {
+    return await ControlSocket.open(folder, (request) =>
+      request === 'reload' ? reload() : Promise.resolve({ ok: true, text: `pid ${process.pid}, ${server.connections.count} connections` }),
+    )
+  } catch (error) {
+    // Mail is more important than the comfort of a command.
+    log.warn('"mailwright reload" cannot reach this server, SIGHUP can', { folder, text: error instanceof Error ? error.message : String(error) })
+    return undefined
+  }
+}
+
+/** sd_notify(3), where the service manager asked for it and datagrams can be sent. */
+async function notify(env: NodeJS.ProcessEnv, state: string): Promise<void> {
+  const { NOTIFY_SOCKET: to } = env
+  if (to === undefined || to === '') return
+  const { sendDatagram } = await import('../../os/datagram.js')
+  await sendDatagram(to, Buffer.from(state)).catch(() => false)
+}
+
+/** SIGTERM and SIGINT once; a second one ends the process at once. */
+class Signals {
+  readonly stop: Promise<NodeJS.Signals>
+  readonly #heard: { readonly signal: NodeJS.Signals; readonly hear: () => void }[] = []
+
+  constructor() {
+    let count = 0
+    this.stop = new Promise((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        this.on(signal, () => {
+          count += 1
+          if (count > 1) process.exit(EXIT.failed)
+          resolve(signal)
+        })
+      }
+    })
+  }
+  on(signal: NodeJS.Signals, hear: () => void): void {
+    this.#heard.push({ signal, hear })
+    process.on(signal, hear)
+  }
+  close(): void {
+    for (const { signal, hear } of this.#heard.splice(0)) process.off(signal, hear)
+  }
+}

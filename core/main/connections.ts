@@ -1,0 +1,231 @@
+import type { Socket } from 'node:net'
+import { DEFAULT_TWEAKS, ConnectionLost, LOGIN_GATE, MAIL_DOOR, protocols, transportLayers } from '../api/index.js'
+import type { Handover, LoginGate, Logger, MailUser, PeerFacts, Protocol, TransportLayerKind } from '../api/index.js'
+import type { ConfigPlan, HostPlan, ListenerPlan } from '../config/plan/types.js'
+import type { HostView, Kernel } from '../kernel/kernel.js'
+import { plainAddress } from '../net/addresses.js'
+import type { ByteLink } from '../net/byte-link.js'
+import { socketLink } from '../net/socket-link.js'
+import type { SocketLinkOptions } from '../net/socket-link.js'
+import { DomainGate } from './domain-gate.js'
+import { HostChoice, hostOf } from './host-choice.js'
+import type { HostTls } from './host-tls.js'
+import { newSessionId } from './session-id.js'
+
+/** A client that takes nothing at all for this long is given up. */
+const WRITE_STALL_MS = 5 * 60_000
+const HANDSHAKE_MS = 60_000
+
+/** What a connection needs to know of its listener. */
+export type Place = Pick<ListenerPlan, 'id' | 'protocol' | 'tls'>
+
+/** Serves connections: from the first octet over the login to the end of the session, each on the host it belongs to. */
+export class Connections {
+  readonly #kernel: Kernel<ConfigPlan>
+  readonly #logger: Logger
+  readonly #tls: HostTls
+  readonly #open = new Set<ByteLink>()
+  readonly #running = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
+  #choice: HostChoice
+
+  constructor(kernel: Kernel<ConfigPlan>, logger: Logger, tls: HostTls) {
+    this.#kernel = kernel
+    this.#logger = logger
+    this.#tls = tls
+    this.#choice = new HostChoice(kernel.plan.hosts)
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#open.size
+  }
+  /** For links that are made elsewhere. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal
+  }
+
+  /** After a reload: new connections find their host in the new plan. */
+  replan(): void {
+    this.#choice = new HostChoice(this.#kernel.plan.hosts)
+  }
+
+  /** A connection that was accepted and from which nothing was read. Never rejects. */
+  accept(socket: Socket, place: Place): void {
+    void this.serveSocket(socket, place)
+  }
+
+  /** The same, resolving when the session has ended; never rejects. */
+  serveSocket(socket: Socket, place: Place): Promise<void> {
+    // Until a link takes it over, an error on the socket has no other hearer.
+    socket.on('error', () => undefined)
+    return this.#track(this.#acceptSocket(socket, place))
+  }
+
+  /** A session on a link that is already there, such as standard input and output. Resolves when it has ended; never rejects. */
+  serve(link: ByteLink, protocol: string): Promise<void> {
+    return this.#track(this.#serveLink(link, () => this.#session(link, protocol)))
+  }
+
+  /** The same for somebody who needs no login, because the operating system knows who it is. */
+  servePreauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<void> {
+    return this.#track(this.#serveLink(link, () => this.#preauthenticated(link, protocol, user)))
+  }
+
+  /** Lets sessions end by themselves within `withinMs`, then ends them. */
+  async drain(withinMs: number): Promise<void> {
+    this.#stopping.abort()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs)
+    })
+    await Promise.race([late, Promise.all(this.#running)])
+    clearTimeout(timer)
+    for (const link of this.#open) link.abort('the server stops')
+    await Promise.all(this.#running)
+  }
+
+  #track(session: Promise<void>): Promise<void> {
+    const run = session.catch((error: unknown) => this.#logger.error('a connection failed', { error })).finally(() => this.#running.delete(run))
+    this.#running.add(run)
+    return run
+  }
+
+  async #acceptSocket(socket: Socket, place: Place): Promise<void> {
+    const localAddress = plainAddress(socket.localAddress)
+    const peer = `[${plainAddress(socket.remoteAddress)}]`
+    const host = this.#host({ localAddress })
+    const entry = protocolOf(host, place.protocol)
+    if (entry === undefined) {
+      this.#logger.warn(`host ${host.id} does not serve ${place.protocol}`, { listener: place.id, host: peer })
+      socket.destroy()
+      return
+    }
+    this.#logger.debug(`${place.id} service init from ${plainAddress(socket.remoteAddress)}`)
+    const tls = place.tls === 'none' ? undefined : await this.#tlsOf(host, localAddress, peer)
+    if (socket.destroyed) return
+    if (place.tls === 'implicit' && tls?.offered !== true) {
+      socket.destroy()
+      return
+    }
+    const link = socketLink(socket, {
+      session: newSessionId(),
+      service: entry.about.service,
+      writeStallMs: WRITE_STALL_MS,
+      layers: this.#layer,
+      stopping: this.#stopping.signal,
+      ...(tls === undefined ? {} : { tls }),
+    })
+    if (place.tls === 'implicit') {
+      this.#open.add(link)
+      try {
+        await link.wrap({ use: 'tls' })
+      } catch (error) {
+        this.#logger.info('Unable to accept SSL connection', { host: peer, text: error instanceof Error ? error.message : String(error) })
+        await link.close()
+        return
+      } finally {
+        this.#open.delete(link)
+      }
+    }
+    await this.#serveLink(link, () => this.#session(link, place.protocol))
+  }
+
+  async #tlsOf(host: HostView, localAddress: string, peer: string): Promise<NonNullable<SocketLinkOptions['tls']>> {
+    const choose = async (serverName: string | undefined): ReturnType<NonNullable<SocketLinkOptions['tls']>['choose']> => {
+      const chosen = serverName === undefined ? host : this.#host({ localAddress, serverName })
+      const plan = this.#planOf(chosen)
+      return plan === undefined ? undefined : this.#tls.contexts(chosen, plan).find(serverName, localAddress)
+    }
+    let offered = false
+    try {
+      offered = (await choose(undefined)) !== undefined
+    } catch (error) {
+      this.#logger.error('Unable to load certificate', { host: peer, error })
+    }
+    return { offered, timeoutMs: HANDSHAKE_MS, choose }
+  }
+
+  async #serveLink(link: ByteLink, session: () => Promise<'ended' | 'again'>): Promise<void> {
+    this.#open.add(link)
+    try {
+      while ((await session()) === 'again') {
+        // RFC 8437: the link goes back to the greeting's half.
+      }
+    } catch (error) {
+      if (error instanceof ConnectionLost) this.#logger.debug('connection lost', { session: link.peer.session, text: error.message })
+      else this.#logger.error('session failed', { session: link.peer.session, host: `[${link.peer.address}]`, error })
+    } finally {
+      await link.close()
+      this.#open.delete(link)
+    }
+  }
+
+  async #session(link: ByteLink, protocol: string): Promise<'ended' | 'again'> {
+    let { host, entry } = this.#entry(link.peer, undefined, protocol)
+    let hold = host.hold()
+    const gateFor = (peer: PeerFacts, domain: string | undefined): LoginGate => {
+      const next = this.#entry(peer, domain, protocol)
+      if (next.host !== host) {
+        hold[Symbol.dispose]()
+        ;({ host, entry } = next)
+        hold = host.hold()
+      }
+      return host.get(LOGIN_GATE)
+    }
+    try {
+      const from = await entry.greet(link, new DomainGate({ gateFor }), DEFAULT_TWEAKS)
+      if (from === undefined) return 'ended'
+      return await serveMail(link, host, entry, { ...from, sessionId: link.peer.session ?? newSessionId(), host: host.id, plan: '' })
+    } finally {
+      hold[Symbol.dispose]()
+    }
+  }
+
+  async #preauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<'ended' | 'again'> {
+    const { host, entry } = this.#entry(link.peer, undefined, protocol)
+    using _hold = host.hold()
+    return await serveMail(link, host, entry, {
+      sessionId: link.peer.session ?? newSessionId(),
+      host: host.id,
+      plan: '',
+      login: { kind: 'in', user, authcid: user.name, alerts: [] },
+      peer: link.peer,
+      client: { address: link.peer.address, id: new Map(), commands: [] },
+      unread: new Uint8Array(0),
+      slots: new Map(),
+    })
+  }
+
+  #entry(peer: PeerFacts, domain: string | undefined, protocol: string): { host: HostView; entry: Protocol } {
+    const asked = this.#host({ localAddress: peer.localAddress, serverName: peer.tls?.serverName, domain })
+    const found = protocolOf(asked, protocol)
+    if (found === undefined) throw new Error(`host ${asked.id} does not serve ${protocol}`)
+    return { host: asked, entry: found.made }
+  }
+
+  #host(evidence: { readonly localAddress: string; readonly serverName?: string | undefined; readonly domain?: string | undefined }): HostView {
+    return hostOf(this.#choice, this.#kernel.hosts, { serverName: undefined, domain: undefined, ...evidence })
+  }
+  #planOf(host: HostView): HostPlan | undefined {
+    return this.#kernel.plan.hosts.find((h) => h.id === host.id)
+  }
+  readonly #layer = (use: string): TransportLayerKind | undefined => this.#kernel.process.entries(transportLayers).find((e) => e.about.use === use)?.made
+}
+
+/** The second half of a session, between opening its mail and closing it. */
+async function serveMail(link: ByteLink, host: HostView, entry: Protocol, from: Handover): Promise<'ended' | 'again'> {
+  const mail = await host.get(MAIL_DOOR).open(from.login.user, link.signal)
+  try {
+    return (await entry.serve(link, from, mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
+  } finally {
+    await mail[Symbol.asyncDispose]()
+  }
+}
+
+function protocolOf(host: HostView, name: string): ReturnType<typeof entriesOf>[number] | undefined {
+  return entriesOf(host).find((entry) => entry.name === name)
+}
+function entriesOf(host: HostView): ReturnType<typeof host.entries<Protocol, { service: string }>> {
+  return host.entries(protocols)
+}

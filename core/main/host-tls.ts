@@ -1,0 +1,58 @@
+import { hostname } from 'node:os'
+import { certificateSources, secret } from '../api/index.js'
+import type { CertificateSource, Logger, Secret } from '../api/index.js'
+import { readFile } from 'node:fs/promises'
+import type { HostPlan, TlsPlan } from '../config/plan/types.js'
+import type { HostView } from '../kernel/kernel.js'
+import { CertificateFiles } from '../net/tls/certificate-files.js'
+import { TlsContexts } from '../net/tls/contexts.js'
+import { SelfSignedCertificate } from '../net/tls/self-signed.js'
+
+/** Names that a self-signed certificate of a host is made for. */
+export function certificateNames(plan: Pick<HostPlan, 'serverName' | 'match'>): readonly string[] {
+  const own = [plan.serverName, ...plan.match.names, hostname()].filter((name) => /^[A-Za-z0-9*-]+(\.[A-Za-z0-9-]+)*$/.test(name))
+  return [...new Set(['localhost', ...own.map((name) => name.toLowerCase()), '127.0.0.1', '::1', ...plan.match.addresses])]
+}
+
+/** Where the certificates of a host come from: its own files first, then the plugins that were chosen. */
+export function ownCertificates(plan: HostPlan, logger: Logger): readonly CertificateSource[] {
+  const { certificate, selfSigned, key } = plan.tls
+  if (certificate !== undefined) {
+    return [
+      new CertificateFiles({
+        certificate,
+        key: key === undefined ? undefined : () => readKey(key),
+        keyFile: key !== undefined && 'file' in key ? key.file : undefined,
+        warn: (message, error) => logger.warn(message, { error }),
+      }),
+    ]
+  }
+  return selfSigned === undefined ? [] : [new SelfSignedCertificate(selfSigned, certificateNames(plan))]
+}
+
+/** TLS of the hosts that are up; a host that was replaced by a reload takes its contexts with it. */
+export class HostTls {
+  readonly #logger: Logger
+  readonly #known = new WeakMap<HostView, TlsContexts>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  contexts(host: HostView, plan: HostPlan): TlsContexts {
+    let found = this.#known.get(host)
+    if (found === undefined) {
+      const plugins = host.entries(certificateSources).map((entry) => entry.made)
+      found = new TlsContexts({ sources: [...ownCertificates(plan, this.#logger), ...plugins], minVersion: plan.tls.minVersion })
+      this.#known.set(host, found)
+    }
+    return found
+  }
+}
+
+async function readKey(from: NonNullable<TlsPlan['key']>): Promise<Secret> {
+  if ('file' in from) return secret(await readFile(from.file))
+  const value = process.env[from.env]
+  if (value === undefined) throw new Error(`the environment has no ${from.env}`)
+  return secret(Buffer.from(value))
+}

@@ -1,0 +1,158 @@
+import { LOGGER, StartFailure, logSinks } from '../api/index.js'
+import { builtinPlugins } from '../../plugins/builtin.js'
+import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
+import type { Kernel, Reloaded } from '../kernel/kernel.js'
+import { startKernel } from '../kernel/lifecycle/start.js'
+import type { LogHub } from '../log/log-hub.js'
+import type { InheritedSockets } from '../net/activation.js'
+import { alwaysOn, knownPoints, readByMain } from './always.js'
+import { Bindings } from './bindings.js'
+import type { ServerAddress } from './bindings.js'
+import { Connections } from './connections.js'
+import { HostTls } from './host-tls.js'
+
+/** What a server is started with. */
+export interface ServerParts {
+  readonly source: ConfigSource
+  readonly log: LogHub
+  /** Sockets from a service manager; they stand in for the address of the listener of the same name. */
+  readonly inherited: InheritedSockets
+  /** False: no sockets, for a process that serves one connection or edits accounts. */
+  readonly listen: boolean
+}
+
+/** The kernel's options, the same for start, check and explain. */
+export function kernelOptions(source: ConfigSource, log: LogHub): Parameters<typeof startKernel<ConfigPlan>>[0] {
+  return {
+    source,
+    builtins: builtinPlugins,
+    always: alwaysOn,
+    points: knownPoints,
+    reads: readByMain,
+    given: [{ token: LOGGER, value: log }],
+    logger: log,
+    roles: ['front', 'auth', 'mail'],
+  }
+}
+
+/** A running server: kernel, listeners, connections. */
+export class MailServer {
+  readonly kernel: Kernel<ConfigPlan>
+  readonly connections: Connections
+  readonly #bindings: Bindings
+  readonly #log: LogHub
+  readonly #tls: HostTls
+  #stopped: Promise<void> | undefined
+  #reloading: Promise<unknown> = Promise.resolve()
+
+  private constructor(kernel: Kernel<ConfigPlan>, parts: ServerParts) {
+    this.kernel = kernel
+    this.#log = parts.log
+    this.#tls = new HostTls(parts.log)
+    this.connections = new Connections(kernel, parts.log, this.#tls)
+    this.#bindings = new Bindings(
+      (socket, place) => this.connections.accept(socket, place),
+      (place, peer) => parts.log.warn('connection refused', { listener: place.id, host: `[${peer}]` }),
+      parts.inherited,
+    )
+  }
+
+  /**
+   * Starts the kernel, then listens.
+   * @throws StartFailure with everything that is wrong; nothing stays open then.
+   */
+  static async start(parts: ServerParts): Promise<MailServer> {
+    const preview = parts.source.plan(knownPoints)
+    const kernel = await startKernel({
+      ...kernelOptions(parts.source, parts.log),
+      startTimeoutMs: preview.server.startTimeoutMs,
+      stopTimeoutMs: preview.server.stopTimeoutMs,
+    })
+    parts.log.use(kernel.process.entries(logSinks).map((entry) => entry.made))
+    const server = new MailServer(kernel, parts)
+    try {
+      await server.#warmUp()
+      if (parts.listen) await server.#listen()
+      return server
+    } catch (error) {
+      parts.log.use([])
+      await kernel.stop()
+      throw error
+    }
+  }
+
+  /** Where clients reach it. */
+  get addresses(): readonly ServerAddress[] {
+    return this.#bindings.addresses
+  }
+
+  /**
+   * Takes up a new configuration: validated whole, then host by host; sessions that are open go on as they are.
+   * @throws StartFailure when something is wrong with it; then nothing has changed.
+   */
+  reload(source: ConfigSource): Promise<Reloaded> {
+    const turn = this.#reloading.then(() => this.#reload(source))
+    this.#reloading = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** Closes the listeners, lets sessions end for a while, then closes everything in reverse order. Twice does no harm. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #reload(source: ConfigSource): Promise<Reloaded> {
+    const prepared = await this.#bindings.prepare(source.plan(knownPoints).listeners)
+    try {
+      if (prepared.problems.length > 0) throw new StartFailure(prepared.problems)
+      const reloaded = await this.kernel.reload(source)
+      await prepared.commit()
+      this.connections.replan()
+      return reloaded
+    } catch (error) {
+      await prepared.discard()
+      throw error
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const prepared = await this.#bindings.prepare(this.kernel.plan.listeners)
+    if (prepared.problems.length > 0) {
+      await prepared.discard()
+      throw new StartFailure(prepared.problems)
+    }
+    await prepared.commit()
+  }
+
+  /** Certificates are read, or made, before the first client waits for one; a listener that cannot do what it is for does not start. */
+  async #warmUp(): Promise<void> {
+    const { plan } = this.kernel
+    const needed = plan.listeners.some((l) => l.tls !== 'none')
+    const problems = []
+    for (const host of needed ? plan.hosts : []) {
+      const view = this.kernel.host(host.id)
+      if (view === undefined) continue
+      const path = `hosts.${host.id}.tls`
+      try {
+        const found = await this.#tls.contexts(view, host).find(undefined, '127.0.0.1')
+        if (found === undefined) {
+          const message = 'there is no certificate, so TLS is not offered'
+          if (plan.listeners.some((l) => l.tls === 'implicit') && host === plan.hosts[0]) {
+            problems.push({ code: 'NET_NO_CERTIFICATE', severity: 'error' as const, path, message: 'there is no certificate, but a listener has "tls: implicit"', hint: 'set certificate and key, or selfSigned for trying out' })
+          } else this.#log.warn(message, { at: path })
+        }
+      } catch (error) {
+        problems.push({ code: 'NET_BAD_CERTIFICATE', severity: 'error' as const, path, message: `the certificate cannot be used: ${error instanceof Error ? error.message : String(error)}` })
+      }
+    }
+    if (problems.length > 0) throw new StartFailure(problems)
+  }
+
+  async #stop(): Promise<void> {
+    await this.#bindings.close()
+    await this.connections.drain(this.kernel.plan.server.drainTimeoutMs)
+    this.#log.use([])
+    await this.kernel.stop()
+  }
+}

@@ -1,5 +1,6 @@
 import { MailError, type MailProblem } from '../api/mail.js'
 import { deepStrictEqual } from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 
 /** A contract was not kept. */
 export class ContractFailure extends Error {
@@ -13,10 +14,20 @@ export function must(held: boolean, sentence: string): asserts held {
 /** Compares whole values; the difference is in the message. */
 export function mustEqual(found: unknown, expected: unknown, sentence: string): void {
   try {
-    deepStrictEqual(found, expected)
+    deepStrictEqual(readable(found), readable(expected))
   } catch (error) {
-    throw new ContractFailure(`${sentence}\n${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new ContractFailure(`${sentence}\n${error instanceof Error ? error.message : String(error)}`)
   }
+}
+/** Octets as a line that can be compared and read. */
+function readable(value: unknown): unknown {
+  if (value instanceof Uint8Array) {
+    const sum = createHash('sha1').update(value).digest('hex').slice(0, 12)
+    return `${value.length} octets, ${sum}, ${JSON.stringify(Buffer.from(value.subarray(0, 60)).toString('latin1'))}`
+  }
+  if (Array.isArray(value)) return value.map(readable)
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, readable(inner)]))
 }
 /** Octets, with the place of the first difference instead of a dump. */
 export function mustEqualOctets(found: Uint8Array, expected: Uint8Array, sentence: string): void {

@@ -86,17 +86,17 @@ export const togetherCases: readonly ContractCase[] = [
       const box = await bench.filled(path, four)
       const { watch } = box.source
       must(watch !== undefined, 'about says that it watches, the source has no `watch`')
-      let calls = 0
-      const watching = watch.call(box.source, () => calls++)
-      const before = calls
+      const heard = { calls: 0 }
+      const watching = watch.call(box.source, () => heard.calls++)
+      const before = heard.calls
       await bench.deliver(path, [sampleMessage(5)])
-      for (let i = 0; i < 50 && calls === before; i++) await new Promise((resolve) => setImmediate(resolve))
-      must(calls > before, 'nobody was called when a message was delivered')
+      for (let i = 0; i < 50 && heard.calls === before; i++) await turn()
+      must(heard.calls > before, 'nobody was called when a message was delivered')
       watching[Symbol.dispose]()
-      const after = calls
+      const after = heard.calls
       await bench.deliver(path, [sampleMessage(6)])
-      for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
-      mustEqual(calls, after, 'calls after the watch ended')
+      for (let i = 0; i < 10; i++) await turn()
+      mustEqual(heard.calls, after, 'calls after the watch ended')
     },
   },
   {
@@ -152,3 +152,7 @@ export const togetherCases: readonly ContractCase[] = [
     },
   },
 ]
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

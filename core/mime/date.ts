@@ -13,6 +13,8 @@ const ZONES: Readonly<Record<string, number>> = {
   ut: 0, utc: 0, gmt: 0, z: 0, est: -300, edt: -240, cst: -360, cdt: -300, mst: -420, mdt: -360, pst: -480, pdt: -420,
   wet: 0, west: 60, bst: 60, cet: 60, met: 60, cest: 120, mest: 120, eet: 120, eest: 180, msk: 180, ist: 330, jst: 540, kst: 540, hst: -600,
 }
+/** What nearly all mail has. */
+const USUAL = /^(?:[A-Za-z]{3}, )? ?(\d\d?) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ([+-]\d{4})(?: \([^()]*\))?$/
 const DAY_MS = 86_400_000
 
 /**
@@ -21,6 +23,12 @@ const DAY_MS = 86_400_000
  */
 export function parseHeaderDate(text: string): HeaderDate | undefined {
   if (text.length > 500) return undefined
+  const usual = USUAL.exec(text)
+  if (usual !== null) {
+    const [, d, m, y, h, mi, s = '0', z] = usual
+    const month = readMonth(m!)
+    if (month !== undefined) return compose(Number(y), month, Number(d), [Number(h), Number(mi), Number(s)], readZone(z!) ?? 0)
+  }
   const iso = /^\s*(\d{4})-(\d\d?)-(\d\d?)(?:[Tt ]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?/.exec(text)
   if (iso !== null) {
     const [, y, mo, d, h = '0', mi = '0', s = '0', z] = iso

@@ -32,7 +32,7 @@ export interface MimePart {
   readonly headerSize: number
   readonly bodyAt: number
   readonly bodySize: number
-  /** Line ends within the body. */
+  /** Line ends within the body of a TEXT or MESSAGE/RFC822 part; 0 for the others, of which nobody is told. */
   readonly bodyLines: number
   readonly content: ContentFacts
   readonly children: readonly MimePart[]
@@ -40,8 +40,26 @@ export interface MimePart {
   readonly envelope: Uint8Array | undefined
 }
 
-/** Value of a parameter, which is named in upper case. */
+/**
+ * Value of a parameter, which is named in upper case: as it stands, or put together and decoded where it is written as RFC 2231 has it
+ * (`name*0="a"; name*1="b"`, `name*=utf-8''a%20b`). Octets as Latin-1; the character set of RFC 2231 is left out.
+ */
 export function parameterOf(list: readonly Parameter[], name: string): string | undefined {
   for (const p of list) if (p.name === name) return p.value
-  return undefined
+  const pieces = new Map<number, string>()
+  for (const p of list) {
+    if (!p.name.startsWith(`${name}*`)) continue
+    const place = /^\*(?:(\d{1,3})(\*)?)?$/.exec(p.name.slice(name.length))
+    if (place === null) continue
+    const number = Number(place[1] ?? 0)
+    const isEncoded = place[1] === undefined || place[2] !== undefined
+    if (!pieces.has(number)) pieces.set(number, isEncoded ? percentDecoded(number === 0 ? p.value.replace(/^[^']*'[^']*'/, '') : p.value) : p.value)
+  }
+  let out = ''
+  for (let i = 0; pieces.has(i); i++) out += pieces.get(i)!
+  return pieces.has(0) ? out : undefined
+}
+
+function percentDecoded(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }

@@ -32,7 +32,7 @@ export function inPart(message: Uint8Array, part: MimePart, pattern: TextPattern
 
 /** The same for a message that is not held in memory: its parts are found in one pass, then read one after the other. */
 export async function inLargeMessage(m: StoredMessage, pattern: TextPattern, withHeaders: boolean, signal: AbortSignal): Promise<boolean> {
-  const root = await scanMessage(m.bytes, {}, signal)
+  const root = await scanMessage(m.bytes, { lines: false }, signal)
   return inLargePart(m.bytes, root, pattern, withHeaders, signal)
 }
 

@@ -41,7 +41,7 @@ export function messageTest(term: Extract<SearchTerm, { kind: 'text' | 'custom' 
     matches({ m, header, whole, signal }) {
       if (withHeaders && header !== undefined && pattern.inHeaderText(header)) return true
       if (whole === undefined) return inLargeMessage(m, pattern, withHeaders, signal)
-      return inPart(whole, scanOctets(whole), pattern, withHeaders)
+      return inPart(whole, scanOctets(whole, { lines: false }), pattern, withHeaders)
     },
   }
 }

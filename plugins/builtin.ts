@@ -17,6 +17,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'auth-plain', provides: [{ point: 'auth.mechanisms', name: 'plain' }], load: () => import('./auth/mechanisms/plain/index.js') },
   { id: 'auth-schemes', provides: ['argon2id', 'scrypt', 'bcrypt', 'sha512-crypt', 'sha256-crypt', 'plain'].map((name) => ({ point: 'auth.schemes', name })), load: () => import('./auth/schemes/index.js') },
   { id: 'drivers-memory', provides: [{ point: 'mail.drivers', name: 'memory' }], load: () => import('./drivers/memory/index.js') },
+  { id: 'format-unix', provides: [{ point: 'mail.formats', name: 'unix' }], load: () => import('./formats/unix/index.js') },
   { id: 'imap-children', provides: [{ point: 'imap.extensions', name: 'children' }], load: () => import('./imap/children/index.js') },
   { id: 'imap-condstore', provides: [{ point: 'imap.extensions', name: 'condstore' }], load: () => import('./imap/condstore/index.js') },
   { id: 'imap-enable', provides: [{ point: 'imap.extensions', name: 'enable' }], load: () => import('./imap/enable/index.js') },

@@ -77,10 +77,19 @@ export interface UidBase {
   readonly validity: number
   readonly last: number
   readonly keywords: readonly string[]
+  /** Where the digits of `last` stand, as indices of what was read. */
+  readonly lastAt: number
+  readonly lastEnd: number
 }
 export function uidBase(b: Uint8Array, from: number, end: number): UidBase | undefined {
   const validity = numberAt(b, from, end)
   if (validity === undefined || validity.value === 0) return undefined
   const last = numberAt(b, validity.after, end)
-  return last && { validity: validity.value, last: last.value, keywords: words(b, last.after, end) }
+  if (last === undefined) return undefined
+  let lastAt = last.after
+  while (lastAt > from && isDigit(b[lastAt - 1])) lastAt--
+  return { validity: validity.value, last: last.value, keywords: words(b, last.after, end), lastAt, lastEnd: last.after }
+}
+function isDigit(octet: number | undefined): boolean {
+  return octet !== undefined && octet >= 48 && octet <= 57
 }

@@ -33,10 +33,13 @@ export interface Found {
 export interface FoundBase extends UidBase {
   /** The message is no mail but the format's own record. */
   readonly pseudo: boolean
+  /** Place of the last number's digits in the file. */
+  readonly digitsAt: number
+  readonly digits: number
 }
 export interface ParseTarget {
   readonly uids: UidRules
-  /** Before the first message is delivered, when it holds a base. */
+  /** While the first message is read, when it holds a base; lines before it are not believed. */
   base(b: FoundBase): void
   /** The format's own record at the start of the file. */
   pseudo(m: Found): void
@@ -222,7 +225,7 @@ class Scan {
       case INTERNAL.xImapBase: {
         const base = mayBase ? uidBase(bytes, value, end) : undefined
         if (base === undefined) return undefined
-        const found = { ...base, pseudo: which === INTERNAL.xImap }
+        const found = { ...base, pseudo: which === INTERNAL.xImap, digitsAt: this.#w.start + base.lastAt, digits: base.lastEnd - base.lastAt }
         this.#target.base(found)
         return found
       }

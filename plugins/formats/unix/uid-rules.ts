@@ -4,6 +4,9 @@ export interface Notice {
   readonly text: string
 }
 
+/** Another program may have numbered messages meanwhile, but not this many; more is a line that came with the mail. */
+const FARTHEST = 100_000
+
 /**
  * Unique identifiers as they are read, message by message. After a number that cannot be right the validity is dropped
  * and every later X-UID of the file is ignored; the last number is kept, so that nothing is given out twice.
@@ -18,29 +21,58 @@ export class UidRules {
   #previous: number
   #current = 0
   #believing = true
+  #known: ((uid: number) => boolean) | undefined
   /** Number of the message as a client sees it. */
   #ordinal: number
 
-  constructor(from: { readonly validity: number; readonly last: number; readonly previous: number; readonly count: number }) {
+  /**
+   * With `known` this server has given out the numbers before and remembers which: a line that cannot be right, because
+   * it came with the mail, is then ignored alone, and does not cost all messages their numbers.
+   */
+  constructor(from: {
+    readonly validity: number
+    readonly last: number
+    readonly previous: number
+    readonly count: number
+    readonly known?: ((uid: number) => boolean) | undefined
+  }) {
     this.validity = from.validity
     this.last = from.last
     this.#previous = from.previous
     this.#ordinal = from.count
+    this.#known = from.known
   }
 
   /** The number that the next warning names. */
   get ordinal(): number {
     return this.#ordinal + 1
   }
+  /** Number of the message before. */
+  get previous(): number {
+    return this.#previous
+  }
   warn(text: string): void {
     this.notices.push({ severity: 'warning', text })
+  }
+
+  /** The file's own base; what was remembered counts only for the same validity. */
+  base(validity: number, last: number): void {
+    if (this.#known !== undefined && validity === this.validity) {
+      if (last > this.last) this.last = last
+      return
+    }
+    this.#known = undefined
+    this.#current = 0
+    this.validity = validity
+    this.last = last
   }
 
   /** An X-UID line of the current message; counts only once a base was seen. */
   claim(uid: number): void {
     if (this.validity === 0 || !this.#believing) return
-    if (this.#current !== 0) this.#drop(`Message ${this.ordinal} UID ${uid} already has UID ${this.#current}`)
-    else if (uid <= this.#previous) this.#drop(`Message ${this.ordinal} UID ${uid} less than ${this.#previous + 1}`)
+    if (this.#current !== 0) this.#refuse(`Message ${this.ordinal} UID ${uid} already has UID ${this.#current}`)
+    else if (uid <= this.#previous) this.#refuse(`Message ${this.ordinal} UID ${uid} less than ${this.#previous + 1}`)
+    else if (this.#known !== undefined && !this.#known(uid) && (uid <= this.last || uid - this.last > FARTHEST)) this.warn(`Message ${this.ordinal} UID ${uid} was not given out here`)
     else {
       this.#current = uid
       if (uid > this.last) {
@@ -49,8 +81,9 @@ export class UidRules {
       }
     }
   }
-  #drop(text: string): void {
+  #refuse(text: string): void {
     this.warn(text)
+    if (this.#known !== undefined) return
     this.validity = 0
     this.#current = 0
     this.#believing = false

@@ -1,0 +1,27 @@
+import type { FileState } from './stamp.js'
+
+/** What appending to a mailbox that nobody has open needs to know of it. */
+export interface Tail {
+  readonly state: FileState
+  readonly validity: number
+  readonly last: number
+  /** Every message bears its number in the file, so that one more may. */
+  readonly numbered: boolean
+}
+const KEPT = 256
+
+/** Last seen states of mailboxes that were appended to, so that the next message costs no scan. */
+export class AppendFacts {
+  readonly #tails = new Map<string, Tail>()
+  get(path: string): Tail | undefined {
+    return this.#tails.get(path)
+  }
+  set(path: string, tail: Tail): void {
+    this.#tails.delete(path)
+    this.#tails.set(path, tail)
+    for (const oldest of this.#tails.keys()) {
+      if (this.#tails.size <= KEPT) break
+      this.#tails.delete(oldest)
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { Clock, Files, MailboxSettings, MailUser, Spool } from 'mailwright/api'
+import type { LockContext } from '../shared/lock-context.js'
+import type { Turns } from '../shared/turns.js'
+import type { AppendFacts } from './append-facts.js'
+
+/** What the format's parts share; one per host. */
+export interface UnixContext {
+  readonly files: Files
+  readonly clock: Clock
+  readonly locks: LockContext
+  readonly turns: Turns
+  readonly spool: Spool
+  readonly mailbox: MailboxSettings
+  /** Name of the server in the mailbox's own record and in From lines. */
+  readonly serverName: string
+  /** Change notices of the kernel; off for network file systems, which do not tell what others do. */
+  readonly watch: boolean
+  readonly facts: AppendFacts
+}
+
+/** Folder of the user's state, `{home}` and `{user}` filled in. */
+export function stateDirectory(settings: Pick<MailboxSettings, 'stateDirectory'>, user: MailUser): string {
+  return settings.stateDirectory.replaceAll('{home}', user.home ?? '/').replaceAll('{user}', user.name)
+}
+export function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000)
+}

@@ -1,0 +1,157 @@
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type OpenMailbox, type TableEdit } from 'mailwright/api'
+import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
+import { appendMessages, type AppendHow, type Target, type Waiting } from './append.js'
+import { nowSeconds, type UnixContext } from './context.js'
+import { filedFlags, KeywordTable } from './flags.js'
+import { localZone } from './from-line.js'
+import { BIT } from './internal-lines.js'
+import { FORM } from './layout.js'
+import { MailboxFile, outOfRoom, type HeldFile } from './mailbox-file.js'
+import { scanFile, type Scanned } from './scan.js'
+import { UnixSource } from './source.js'
+import { compare, fileState } from './stamp.js'
+
+/** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
+export class UnixDelivery implements Delivery {
+  readonly #place: FilePlace
+  readonly #ctx: UnixContext
+  readonly #waiting: Waiting[] = []
+
+  constructor(place: FilePlace, ctx: UnixContext) {
+    this.#place = place
+    this.#ctx = ctx
+  }
+
+  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    const spooled = await this.#ctx.spool.take(item, signal)
+    this.#waiting.push({ item, spooled })
+    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  }
+
+  async abort(): Promise<void> {
+    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  }
+
+  async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
+    // A layer may stand in front of the source; the next look at the file then finds the rows.
+    const source = open?.source instanceof UnixSource && open.source.path === this.#place.path ? open.source : undefined
+    const edit = source === undefined ? undefined : open?.edit
+    const say: Say = source === undefined || edit === undefined ? () => undefined : source.say(edit)
+    try {
+      await this.#makeFile()
+      const file = new MailboxFile(this.#place, this.#ctx)
+      const done = await file.locked('append', signal, say, async (held) => {
+        const result = source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal)
+        return { result }
+      })
+      if (done === undefined) throw new MailError('not-found', `${this.#place.path} is gone`)
+      return done.result
+    } catch (error) {
+      throw outOfRoom(error)
+    } finally {
+      await this.abort()
+    }
+  }
+  /** A missing file is the empty INBOX: it comes into being with its first message. */
+  async #makeFile(): Promise<void> {
+    const { files } = this.#ctx
+    if ((await files.stat(this.#place.path)) !== undefined) return
+    try {
+      await (await files.open(this.#place.path, { write: true, create: 'if-missing', mode: this.#place.fileMode })).close()
+      if (this.#ctx.mailbox.durability === 'full') await files.syncDirectory(folderOf(this.#place.path))
+    } catch (error) {
+      throw failedWith(error, 'EACCES', 'EPERM') ? new MailError('denied', reasonOf(error), { cause: error }) : error
+    }
+  }
+
+  async #intoOpen(file: MailboxFile, held: HeldFile, source: UnixSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
+    source.attach(edit)
+    await source.catchUp(held, edit, signal)
+    const { keywords } = source
+    if (!held.owner) {
+      await appendMessages(held.file, this.#waiting, undefined, this.#how(file, keywords), signal)
+      await source.look(held, edit, signal)
+      return undefined
+    }
+    const more = keywords.define(this.#wanted())
+    if ((more && source.base.kind !== 'none') || source.mustNumber) await source.number(held, edit, signal)
+    const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1 }
+    const done = await appendMessages(held.file, this.#waiting, target, this.#how(file, keywords), signal)
+    if (done.mended) await source.look(held, edit, signal)
+    else {
+      source.entered(edit, done.entered, done.base, done.end)
+      await source.remember(edit, held, source.layout, done.base)
+    }
+    return { uidValidity: edit.uidValidity, uids: uids.from(done.entered.map(({ place }) => place.uid)) }
+  }
+
+  /** Nobody of this process has the mailbox open: what is known from the last append, or a scan, says how to number. */
+  async #intoClosed(file: MailboxFile, held: HeldFile, signal: AbortSignal): Promise<AppendResult | undefined> {
+    const { facts, clock } = this.#ctx
+    const { path } = this.#place
+    const known = facts.get(path)
+    let target: Target | undefined
+    if (held.owner && known !== undefined && known.numbered && compare(known.state, held.stat) === 'same') {
+      target = { base: known.state.base, validity: known.validity, last: known.last }
+      if (new KeywordTable(target.base.keywords).define(this.#wanted())) target = undefined
+    }
+    if (target === undefined) {
+      const found = await scanFile(held.file, held.stat.size, undefined, signal)
+      if (found.stopped < held.stat.size && found.layout.count === 0 && found.base.kind === 'none') throw new MailError('corrupt', `Not a UNIX-format mailbox: ${path}`)
+      const keywords = new KeywordTable(found.base.keywords)
+      const more = keywords.define(this.#wanted())
+      if (!held.owner) {
+        await appendMessages(held.file, this.#waiting, undefined, this.#how(file, keywords), signal)
+        return undefined
+      }
+      target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last }
+      const { layout } = found
+      let numbered = layout.count === 0 || found.base.kind !== 'none'
+      for (let i = 0; i < layout.count && numbered; i++) numbered = layout.has(i, FORM.numbered)
+      if (!numbered || (more && found.base.kind !== 'none')) target = { ...target, base: await this.#number(file, held, found, target, keywords, signal) }
+    }
+    const keywords = new KeywordTable(target.base.keywords)
+    keywords.define(this.#wanted())
+    const done = await appendMessages(held.file, this.#waiting, target, this.#how(file, keywords), signal)
+    const last = target.last + done.entered.length
+    facts.set(path, { state: fileState(await held.file.stat(), done.base), validity: target.validity, last, numbered: true })
+    return { uidValidity: target.validity, uids: uids.from(done.entered.map(({ place }) => place.uid)) }
+  }
+  /** Gives the messages that are there their numbers, and the mailbox its keywords. */
+  async #number(file: MailboxFile, held: HeldFile, found: Scanned, target: Target, keywords: KeywordTable, signal: AbortSignal): Promise<Target['base']> {
+    const { layout } = found
+    const sets: FlagSet[] = []
+    for (let i = 0; i < layout.count; i++) {
+      const words = keywords.known(found.words[i] ?? [])
+      const system = (found.bits[i] ?? 0) & ~BIT.old
+      layout.filed[i] = filedFlags(system, words)
+      sets.push({ system, keywords: words, wire: EMPTY })
+    }
+    const now = this.#now()
+    const wish = {
+      layout, base: found.base, validity: target.validity, last: target.last, keywords: keywords.names.filter((name) => name !== ''),
+      flags: (i: number) => sets[i] ?? NO_FLAGS, keep: () => true, claim: false, record: { host: this.#ctx.serverName, nowMs: now.ms, zone: now.zone },
+    }
+    return (await file.rewrite(held, held.stat.size, wish, signal)).base
+  }
+
+  #wanted(): readonly string[] {
+    return this.#waiting.flatMap(({ item }) => item.keywords)
+  }
+  #now(): { readonly ms: number; readonly zone: number } {
+    const ms = this.#ctx.clock.now()
+    return { ms, zone: localZone(ms) }
+  }
+  #how(file: MailboxFile, keywords: KeywordTable): AppendHow {
+    const name = this.#place.user.name.replaceAll(/[^\x21-\x7e]/g, '_')
+    return {
+      sender: name.includes('@') ? name : `${name}@${this.#ctx.serverName}`,
+      quoting: this.#ctx.mailbox.fromQuoting,
+      keywords: keywords.names.filter((word) => word !== ''),
+      now: () => this.#now(),
+      durable: file.durable,
+    }
+  }
+}
+const EMPTY = new Uint8Array()
+const NO_FLAGS: FlagSet = { system: 0, keywords: [], wire: EMPTY }

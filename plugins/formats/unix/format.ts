@@ -1,0 +1,83 @@
+import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { failedWith, folderOf } from '../shared/lock-context.js'
+import { mailboxRecord } from './blocks.js'
+import { nowSeconds, type UnixContext } from './context.js'
+import { UnixDelivery } from './delivery.js'
+import { localZone } from './from-line.js'
+import { looksLikeMailbox } from './parser.js'
+import { UnixSource } from './source.js'
+
+/** So many octets tell whether a file is a mailbox; the From line must end within them. */
+const PROBED = 1023
+
+/** Traditional mailbox files, shared with every mail program of the machine. */
+export class UnixFormat implements MailboxFormat {
+  readonly #ctx: UnixContext
+  constructor(ctx: UnixContext) {
+    this.#ctx = ctx
+  }
+
+  async recognise(at: FilePlace): Promise<'mine' | 'empty' | 'not-mine'> {
+    const { files } = this.#ctx
+    const stat = await files.stat(at.path)
+    if (stat?.kind !== 'file') return 'not-mine'
+    if (stat.size === 0) return 'empty'
+    const file = await files.open(at.path)
+    try {
+      const head = Buffer.alloc(Math.min(PROBED, stat.size))
+      const got = await file.read(head, 0)
+      if (!looksLikeMailbox(head.subarray(0, got))) return 'not-mine'
+    } finally {
+      await file.close()
+    }
+    await this.#keepNewMailMark(at.path, stat)
+    return 'mine'
+  }
+  /** A look at a file with new mail must not make it look read. */
+  async #keepNewMailMark(path: string, before: { atimeMs: number; mtimeMs: number; ctimeMs: number }): Promise<void> {
+    if (before.ctimeMs <= before.atimeMs && before.mtimeMs <= before.atimeMs) return
+    const now = await this.#ctx.files.stat(path)
+    if (now === undefined || now.atimeMs === before.atimeMs || now.mtimeMs !== before.mtimeMs) return
+    try {
+      await this.#ctx.files.setTimes(path, before.atimeMs, before.mtimeMs)
+    } catch (error) {
+      if (!failedWith(error, 'EPERM', 'EACCES', 'EROFS', 'ENOENT')) throw error
+    }
+  }
+
+  async create(at: FilePlace): Promise<void> {
+    const { files, clock, serverName, mailbox } = this.#ctx
+    const nowMs = clock.now()
+    const record = mailboxRecord({ host: serverName, nowMs, zone: localZone(nowMs), validity: nowSeconds(clock), last: 0, keywords: mailbox.defaultKeywords, messageId: false })
+    const file = await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })
+    try {
+      await file.write([Buffer.from(record, 'latin1')], 0)
+      if (mailbox.durability === 'full') await file.sync()
+    } catch (error) {
+      await file.truncate(0)
+      await files.unlink(at.path)
+      throw error
+    } finally {
+      await file.close()
+    }
+    if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
+  }
+
+  async open(at: FilePlace): Promise<MailboxSource> {
+    return new UnixSource(at, await this.#writable(at.path), this.#ctx)
+  }
+  async #writable(path: string): Promise<boolean> {
+    try {
+      await (await this.#ctx.files.open(path, { write: true })).close()
+      return true
+    } catch (error) {
+      if (failedWith(error, 'ENOENT')) return true
+      if (failedWith(error, 'EACCES', 'EPERM', 'EROFS')) return false
+      throw new MailError('unavailable', `Can't open mailbox ${path}`, { cause: error })
+    }
+  }
+
+  async append(at: FilePlace): Promise<Delivery> {
+    return new UnixDelivery(at, this.#ctx)
+  }
+}

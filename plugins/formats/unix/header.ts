@@ -1,0 +1,55 @@
+import { INTERNAL, internalLine } from './internal-lines.js'
+
+const LF = 10
+const CR = 13
+
+/** A header without its internal lines. */
+export interface FilteredHeader {
+  /** From line and visible lines with LF, without the empty line. */
+  readonly bytes: Buffer
+  /** CRLF octets of the visible lines, without the empty line. */
+  readonly visible: number
+}
+
+/** Calls back for each line that a client sees, `[start, end)` with its LF if it has one; the From line and the empty line are not among them. */
+export function eachVisibleLine(head: Uint8Array, from: number, line: (start: number, end: number) => void): void {
+  let at = from
+  let internal = false
+  while (at < head.length) {
+    const lf = head.indexOf(LF, at)
+    const end = lf < 0 ? head.length : lf + 1
+    const first = head[at]
+    if (first === LF || (first === CR && head[at + 1] === LF)) return
+    if (first !== 32 && first !== 9) internal = internalLine(head, at, end) !== INTERNAL.none
+    if (!internal) line(at, end)
+    at = end
+  }
+}
+
+/** Copies octets without CR; returns the index after them. */
+export function copyWithoutCr(from: Uint8Array, start: number, end: number, into: Uint8Array, at: number): number {
+  if (from.subarray(start, end).indexOf(CR) < 0) {
+    into.set(from.subarray(start, end), at)
+    return at + end - start
+  }
+  let to = at
+  for (let i = start; i < end; i++) if (from[i] !== CR) into[to++] = from[i] ?? 0
+  return to
+}
+
+/** From line and visible lines of a stored header (all octets before the text), CRs dropped and a last LF supplied. */
+export function filterHeader(head: Uint8Array): FilteredHeader {
+  const out = Buffer.allocUnsafe(head.length + 2)
+  const fromLf = head.indexOf(LF)
+  const fromEnd = fromLf < 0 ? head.length : fromLf
+  let to = copyWithoutCr(head, 0, fromEnd, out, 0)
+  out[to++] = LF
+  let visible = 0
+  eachVisibleLine(head, fromEnd + 1, (start, end) => {
+    const before = to
+    to = copyWithoutCr(head, start, end, out, to)
+    if (out[to - 1] !== LF) out[to++] = LF
+    visible += to - before + 1
+  })
+  return { bytes: out.subarray(0, to), visible }
+}

@@ -1,0 +1,50 @@
+import { CLOCK, definePlugin, FILES, HOST, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL } from 'mailwright/api'
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { Turns } from '../shared/turns.js'
+import { AppendFacts } from './append-facts.js'
+import { UnixFormat } from './format.js'
+
+const settings = z.strictObject({
+  watch: z
+    .boolean()
+    .default(true)
+    .describe('Rely on change notices of the kernel. Switch it off for mailboxes on network file systems, where changes by other machines bring none.'),
+})
+
+/** Traditional UNIX mailboxes (mbox). */
+export default definePlugin({
+  id: 'format-unix',
+  api: '1.0',
+  summary: 'Traditional UNIX mailbox files, byte-compatible with c-client programs',
+  setup(p) {
+    p.to(mailboxFormats).contribute({
+      name: 'unix',
+      about: {
+        modseqs: false,
+        keywords: 'any',
+        uidsPersist: true,
+        hierarchy: false,
+        watches: true,
+        facts: [],
+        manyProcesses: true,
+        acceptsUids: false,
+      },
+      settings,
+      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL },
+      create({ watch }, { files, clock, random, locks, mailbox, host, spool }) {
+        return new UnixFormat({
+          files,
+          clock,
+          locks: { files, clock, random, settings: locks, machine: { host: hostname(), pid: process.pid } },
+          turns: new Turns(),
+          spool,
+          mailbox,
+          serverName: host.serverName,
+          watch,
+          facts: new AppendFacts(),
+        })
+      },
+    })
+  },
+})

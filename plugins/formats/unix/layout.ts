@@ -1,0 +1,150 @@
+import { createColumn, type Column, type Row, type Rows, type TableEdit } from 'mailwright/api'
+
+/** What is known of the file's form of a message; bits of the `state` column. */
+export const FORM = {
+  /** Its X-UID stands in the file. */
+  numbered: 1,
+  /** `O` stands in the file: somebody has seen that it came. */
+  old: 2,
+  hasCr: 4,
+  /** An empty line separates it from what follows. */
+  separated: 8,
+} as const
+
+/** Numbers kept per message, in the order of the file. */
+export interface Place {
+  uid: number
+  /** Of the From line. */
+  offset: number
+  /** Octets before the text, From line included. */
+  head: number
+  /** Octets from the From line to the end of the text. */
+  length: number
+  /** CRLF octets of the header that a client sees, with its empty line. */
+  header: number
+  /** CRLF octets of the whole. */
+  size: number
+  form: number
+  /** Flags as the file has them, see `filedFlags`. */
+  filed: number
+  print: number
+}
+
+const OFFSET = createColumn('unix.offset', 'f64')
+const U32 = {
+  head: createColumn('unix.head', 'u32'),
+  length: createColumn('unix.length', 'u32'),
+  header: createColumn('unix.header', 'u32'),
+  form: createColumn('unix.form', 'u32'),
+  filed: createColumn('unix.filed', 'u32'),
+  print: createColumn('unix.print', 'u32'),
+} as const
+/** Flags as the file has them, and its form, of rows that are in the table. */
+export const FILED = U32.filed
+export const FORM_OF = U32.form
+/** Kept by core with the common columns, so that an unchanged mailbox is not parsed after a restart. */
+export const COLUMNS: readonly (Column<'u32'> | Column<'f64'>)[] = [OFFSET, ...Object.values(U32)]
+
+/**
+ * Where the messages of a mailbox file are. It always describes the file as last seen, while the rows of a lagging
+ * session may describe an older one; readers find messages here, by uid.
+ */
+export class Layout {
+  count = 0
+  uid: Uint32Array = new Uint32Array(64)
+  offset: Float64Array = new Float64Array(64)
+  head: Uint32Array = new Uint32Array(64)
+  length: Uint32Array = new Uint32Array(64)
+  header: Uint32Array = new Uint32Array(64)
+  size: Uint32Array = new Uint32Array(64)
+  form: Uint32Array = new Uint32Array(64)
+  filed: Uint32Array = new Uint32Array(64)
+  print: Uint32Array = new Uint32Array(64)
+  /** Where the last message ends. */
+  end = 0
+
+  push(p: Place): number {
+    if (this.count === this.uid.length) this.#grow()
+    const i = this.count++
+    this.uid[i] = p.uid
+    this.put(i, p)
+    return i
+  }
+  put(i: number, p: Omit<Place, 'uid'>): void {
+    this.offset[i] = p.offset
+    this.head[i] = p.head
+    this.length[i] = p.length
+    this.header[i] = p.header
+    this.size[i] = p.size
+    this.form[i] = p.form
+    this.filed[i] = p.filed
+    this.print[i] = p.print
+  }
+  #grow(): void {
+    const wider = <T extends Uint32Array | Float64Array>(old: T, empty: T): T => {
+      empty.set(old)
+      return empty
+    }
+    const n = 2 * this.uid.length
+    this.offset = wider(this.offset, new Float64Array(n))
+    for (const name of ['uid', 'head', 'length', 'header', 'size', 'form', 'filed', 'print'] as const) this[name] = wider(this[name], new Uint32Array(n))
+  }
+
+  /** Index of a message, or -1. */
+  find(uid: number): number {
+    const i = this.firstFrom(uid)
+    return i < this.count && this.uid[i] === uid ? i : -1
+  }
+  /** Index of the first message with this number or a higher one. */
+  firstFrom(uid: number): number {
+    let low = 0
+    let high = this.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.uid[middle] ?? 0) < uid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+  at(i: number, array: Uint32Array | Float64Array): number {
+    return array[i] ?? 0
+  }
+  /** Where message `i` ends, with what separates it from the next. */
+  endOf(i: number): number {
+    return i + 1 < this.count ? (this.offset[i + 1] ?? 0) : this.end
+  }
+  has(i: number, form: number): boolean {
+    return ((this.form[i] ?? 0) & form) === form
+  }
+
+  /** Of rows that core restored or keeps. */
+  static of(rows: Rows, end: number): Layout {
+    const out = new Layout()
+    const n = rows.length
+    const capacity = Math.max(n, 64)
+    const part = (column: Uint32Array): Uint32Array => {
+      const copy = new Uint32Array(capacity)
+      copy.set(column.subarray(0, n))
+      return copy
+    }
+    out.count = n
+    out.uid = part(rows.uid)
+    out.size = part(rows.size)
+    out.offset = new Float64Array(capacity)
+    out.offset.set(rows.column(OFFSET).subarray(0, n))
+    for (const name of ['head', 'length', 'header', 'form', 'filed', 'print'] as const) out[name] = part(rows.column(U32[name]))
+    out.end = end
+    return out
+  }
+  /** Writes message `i` into a row. */
+  save(i: number, row: Row, edit: TableEdit): void {
+    edit.set(row, OFFSET, this.at(i, this.offset))
+    edit.set(row, U32.head, this.at(i, this.head))
+    edit.set(row, U32.length, this.at(i, this.length))
+    edit.set(row, U32.header, this.at(i, this.header))
+    edit.set(row, U32.form, this.at(i, this.form))
+    edit.set(row, U32.filed, this.at(i, this.filed))
+    edit.set(row, U32.print, this.at(i, this.print))
+    if (edit.rows.size[row] !== this.size[i]) edit.setSize(row, this.at(i, this.size))
+  }
+}

@@ -1,0 +1,385 @@
+import { MailError, uids, type Files, type MessageBytes, type OpenFile, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { failedWith } from '../shared/lock-context.js'
+import { toCrlf } from './crlf.js'
+import { isFromLine } from './from-line.js'
+import { eachVisibleLine } from './header.js'
+import type { Layout } from './layout.js'
+import { compare, type FileState } from './stamp.js'
+
+/** The mailbox as readers see it. */
+export interface Readable {
+  readonly files: Files
+  readonly path: string
+  layout(): Layout
+  /** What `layout` describes; undefined while it is being changed. */
+  state(): FileState | undefined
+  /** Waits until an operation under way has ended. */
+  settled(): Promise<void>
+  /** Looks at the file anew, since another program rewrote it. */
+  relocate(): Promise<Layout>
+}
+
+/** Messages up to this size are handed out whole. */
+const INLINE = 1 << 16
+/** Octets of one read, and how far apart two messages may be for one read to fetch both. */
+const BATCH = 1 << 20
+const NEAR = 1 << 14
+/** So many messages of one batch at most, when only their headers are wanted. */
+const MANY = 1000
+/** A file that is rewritten all the time cannot be read without the locks. */
+const TRIES = 5
+
+const LF = 10
+
+/** Messages of the set in ascending batches. One that is gone is left out. */
+export async function* readMessages(box: Readable, set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+  if (wants.bytes === 'none' && wants.sections.length === 0) {
+    yield* nothingRead(box, set)
+    return
+  }
+  const headOnly = wants.bytes === 'header' && wants.sections.length === 0
+  const reader = new Reader(box, headOnly)
+  try {
+    for (let next = 1; ; ) {
+      signal.throwIfAborted()
+      const batch = await reader.batch(set, next)
+      if (batch.messages.length > 0) yield batch.messages
+      if (batch.next === undefined) return
+      next = batch.next
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+/** Only columns and facts were wanted, yet somebody may ask for octets after all. */
+async function* nothingRead(box: Readable, set: UidSet): AsyncGenerator<readonly StoredMessage[]> {
+  const layout = box.layout()
+  let batch: StoredMessage[] = []
+  for (const i of indices(layout, set, 1)) {
+    const uid = layout.at(i, layout.uid)
+    batch.push({ uid, headerSize: layout.at(i, layout.header), bytes: new LateBytes(box, uid, layout.at(i, layout.size)) })
+    if (batch.length === MANY) {
+      yield batch
+      batch = []
+    }
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** Indices of the set's messages from a uid on. */
+function* indices(layout: Layout, set: UidSet, from: number): Generator<number> {
+  const { ranges } = set
+  for (let r = 0; r + 1 < ranges.length; r += 2) {
+    const last = ranges[r + 1] ?? 0
+    if (last < from) continue
+    for (let i = layout.firstFrom(Math.max(from, ranges[r] ?? 0)); i < layout.count && layout.at(i, layout.uid) <= last; i++) yield i
+  }
+}
+
+interface Batch {
+  readonly messages: readonly StoredMessage[]
+  /** Where to go on; undefined at the end. */
+  readonly next: number | undefined
+}
+
+class Reader {
+  readonly #box: Readable
+  readonly #headOnly: boolean
+  #file: OpenFile | undefined
+  #inode = 0
+  /** Found by looking at the file, when the mailbox's own layout is out of date. */
+  #found: Layout | undefined
+  #buffer = Buffer.allocUnsafe(0)
+  #made = Buffer.allocUnsafe(0)
+  #taken = 0
+
+  constructor(box: Readable, headOnly: boolean) {
+    this.#box = box
+    this.#headOnly = headOnly
+  }
+
+  /** The next messages; read again where the file changed in between. */
+  async batch(set: UidSet, from: number): Promise<Batch> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const layout = await this.#ready()
+      if (layout === undefined) return { messages: [], next: undefined }
+      const picked = this.#pick(layout, set, from)
+      if (picked.places.length === 0) return { messages: [], next: undefined }
+      const messages = await this.#read(layout, picked.places)
+      if (messages !== undefined && (await this.#unchanged())) return { messages, next: picked.next }
+      await this.#lookAnew()
+    }
+    throw new MailError('unavailable', `${this.#box.path} is rewritten again and again`)
+  }
+  /** Opens the file as the layout knows it. */
+  async #ready(): Promise<Layout | undefined> {
+    const { files, path } = this.#box
+    let stat = await files.stat(path)
+    if (this.#found === undefined && !this.#agrees(stat)) {
+      await this.#box.settled()
+      stat = await files.stat(path)
+      if (!this.#agrees(stat)) this.#found = await this.#box.relocate()
+    }
+    if (stat === undefined) return undefined
+    if (this.#file === undefined || this.#inode !== stat.inode) {
+      await this.#file?.close()
+      this.#file = undefined
+      try {
+        this.#file = await files.open(path)
+      } catch (error) {
+        if (failedWith(error, 'ENOENT')) return undefined
+        throw error
+      }
+      this.#inode = (await this.#file.stat()).inode
+    }
+    return this.#found ?? this.#box.layout()
+  }
+  #agrees(stat: Parameters<typeof compare>[1]): boolean {
+    const state = this.#box.state()
+    return state !== undefined && compare(state, stat) !== 'other'
+  }
+  async #unchanged(): Promise<boolean> {
+    const stat = await this.#box.files.stat(this.#box.path)
+    return this.#found === undefined ? this.#agrees(stat) : stat !== undefined && stat.inode === this.#inode
+  }
+  async #lookAnew(): Promise<void> {
+    await this.#box.settled()
+    if (!this.#agrees(await this.#box.files.stat(this.#box.path))) this.#found = await this.#box.relocate()
+    else if (this.#found !== undefined) this.#found = undefined
+    else this.#found = await this.#box.relocate()
+  }
+
+  /** Messages whose octets come out of few large reads. */
+  #pick(layout: Layout, set: UidSet, from: number): { places: number[]; next: number | undefined } {
+    const places: number[] = []
+    let octets = 0
+    for (const i of indices(layout, set, from)) {
+      if (places.length > 0 && (octets >= BATCH || places.length >= MANY)) return { places, next: layout.at(i, layout.uid) }
+      places.push(i)
+      octets += this.#wanted(layout, i)
+    }
+    return { places, next: undefined }
+  }
+  #wanted(layout: Layout, i: number): number {
+    const head = layout.at(i, layout.head)
+    return this.#headOnly || layout.at(i, layout.size) > INLINE ? head : layout.at(i, layout.length)
+  }
+
+  /** Undefined when something else stands where a message should. */
+  async #read(layout: Layout, places: readonly number[]): Promise<StoredMessage[] | undefined> {
+    const out: StoredMessage[] = []
+    this.#taken = 0
+    for (let first = 0; first < places.length; ) {
+      const start = layout.at(places[first] ?? 0, layout.offset)
+      let after = first
+      let end = start
+      while (after < places.length) {
+        const i = places[after] ?? 0
+        const offset = layout.at(i, layout.offset)
+        if (after > first && (offset > end + NEAR || offset < end)) break
+        end = offset + this.#wanted(layout, i)
+        after++
+      }
+      const size = end - start
+      if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafe(Math.max(size, Math.min(BATCH, 2 * size)))
+      const got = (await this.#file?.read(this.#buffer.subarray(0, size), start)) ?? 0
+      if (got < size || !this.#convert(layout, places.slice(first, after), start, out)) return undefined
+      first = after
+    }
+    return out
+  }
+  #convert(layout: Layout, places: readonly number[], start: number, out: StoredMessage[]): boolean {
+    let room = 0
+    for (const i of places) room += this.#whole(layout, i) ? layout.at(i, layout.size) : layout.at(i, layout.header)
+    const into = this.#room(room)
+    let to = 0
+    for (const i of places) {
+      const head = layout.at(i, layout.head)
+      const from = layout.at(i, layout.offset) - start
+      const uid = layout.at(i, layout.uid)
+      const size = layout.at(i, layout.size)
+      const headerSize = layout.at(i, layout.header)
+      const header = visibleHeader(this.#buffer.subarray(from, from + head), into, to)
+      if (header === undefined || header !== to + headerSize) return false
+      if (!this.#whole(layout, i)) {
+        out.push({ uid, headerSize, bytes: new LongBytes(this.#box, uid, size, into.subarray(to, header)) })
+        to = header
+        continue
+      }
+      if (to + size > into.length) return false
+      const end = toCrlf(this.#buffer, from + head, from + layout.at(i, layout.length), into, header)
+      if (end !== to + size) return false
+      out.push({ uid, headerSize, bytes: new ShortBytes(into.subarray(to, end)) })
+      to = end
+    }
+    return true
+  }
+  /** Handed out once per batch: what is in it counts until the next one is pulled. */
+  #room(octets: number): Buffer {
+    if (this.#made.length - this.#taken < octets) {
+      this.#made = Buffer.allocUnsafe(Math.max(octets, Math.min(BATCH, 2 * octets)))
+      this.#taken = 0
+    }
+    const part = this.#made.subarray(this.#taken, this.#taken + octets)
+    this.#taken += octets
+    return part
+  }
+  #whole(layout: Layout, i: number): boolean {
+    return !this.#headOnly && layout.at(i, layout.size) <= INLINE
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close()
+  }
+}
+
+/** CRLF octets of a stored header as a client sees it; undefined when there is no From line or no room. */
+function visibleHeader(head: Buffer, into: Buffer, at: number): number | undefined {
+  const lf = head.indexOf(LF)
+  const fromEnd = lf < 0 ? head.length : lf
+  if (!isFromLine(head, 0, head[fromEnd - 1] === 13 ? fromEnd - 1 : fromEnd)) return undefined
+  let to = at
+  let last = fromEnd + 1
+  let fits = true
+  const put = (start: number, end: number): void => {
+    // Conversion at most doubles, and what does not fit is no message of ours.
+    if (2 * (end - start) > into.length - to && crlfLength(head, start, end) > into.length - to) fits = false
+    if (fits) to = toCrlf(head, start, end, into, to)
+  }
+  eachVisibleLine(head, fromEnd + 1, (start, end) => {
+    put(start, end)
+    last = end
+  })
+  // The empty line, which a header that ends with the file lacks.
+  if (head.length > last && head[head.length - 1] === LF && endsWithEmptyLine(head, fromEnd)) put(head.length - 1, head.length)
+  return fits ? to : undefined
+}
+function endsWithEmptyLine(head: Buffer, fromEnd: number): boolean {
+  let before = head.length - 2
+  if (before >= 0 && head[before] === 13) before--
+  return before <= fromEnd || head[before] === LF
+}
+function crlfLength(b: Buffer, start: number, end: number): number {
+  let length = 0
+  for (let i = start; i < end; i++) length += b[i] === LF ? 2 : b[i] === 13 ? 0 : 1
+  return length
+}
+
+class ShortBytes implements MessageBytes {
+  readonly inline: Uint8Array
+  constructor(inline: Uint8Array) {
+    this.inline = inline
+  }
+  get size(): number {
+    return this.inline.length
+  }
+  async read(at: number, into: Uint8Array): Promise<number> {
+    const part = this.inline.subarray(at, at + into.length)
+    into.set(part)
+    return part.length
+  }
+}
+
+/** Octets in the file that one read of a long text takes. */
+const PIECE = 1 << 18
+
+/** A long message: its header is at hand, its text is read in pieces, each found again by uid. */
+class LongBytes implements MessageBytes {
+  readonly size: number
+  readonly #box: Readable
+  readonly #uid: number
+  readonly #header: Uint8Array
+  /** A place in the text, as CRLF octets and as octets of the file. */
+  #crlfAt = 0
+  #storedAt = 0
+
+  constructor(box: Readable, uid: number, size: number, header: Uint8Array) {
+    this.#box = box
+    this.#uid = uid
+    this.size = size
+    this.#header = header
+  }
+  async read(at: number, into: Uint8Array, signal: AbortSignal): Promise<number> {
+    let got = 0
+    if (at < this.#header.length) {
+      const part = this.#header.subarray(at, at + into.length)
+      into.set(part)
+      got = part.length
+    }
+    const wanted = Math.min(into.length, this.size - at)
+    if (got < wanted) got += await this.#text(at + got - this.#header.length, Buffer.from(into.buffer, into.byteOffset + got, wanted - got), signal)
+    return got
+  }
+  async #text(at: number, into: Buffer, signal: AbortSignal): Promise<number> {
+    if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
+    const { file, from, length } = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
+    try {
+      const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
+      const crlf = Buffer.allocUnsafe(2 * piece.length)
+      let done = 0
+      while (done < into.length && this.#storedAt < length) {
+        signal.throwIfAborted()
+        const n = await file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
+        if (n === 0) break
+        const made = toCrlf(piece, 0, n, crlf, 0)
+        const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
+        const take = Math.min(made - skip, into.length - done)
+        crlf.copy(into, done, skip, skip + take)
+        done += take
+        // A piece that is used up is left behind; one that is not is converted again by the next read.
+        if (skip + take < made) break
+        this.#storedAt += n
+        this.#crlfAt += made
+      }
+      return done
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+/** A message of which nothing was read yet. */
+class LateBytes implements MessageBytes {
+  readonly size: number
+  readonly #box: Readable
+  readonly #uid: number
+  #bytes: MessageBytes | undefined
+  constructor(box: Readable, uid: number, size: number) {
+    this.#box = box
+    this.#uid = uid
+    this.size = size
+  }
+  async read(at: number, into: Uint8Array, signal: AbortSignal): Promise<number> {
+    if (this.#bytes === undefined) {
+      const reader = new Reader(this.#box, false)
+      try {
+        const { messages } = await reader.batch(uids.one(this.#uid), this.#uid)
+        this.#bytes = messages[0]?.bytes
+      } finally {
+        await reader.close()
+      }
+    }
+    if (this.#bytes === undefined) throw new MailError('vanished', `message ${this.#uid} is gone`)
+    return this.#bytes.read(at, into, signal)
+  }
+}
+
+/** The text of a message, wherever the message is now. */
+async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<{ file: OpenFile; from: number; length: number }> {
+  let layout = box.layout()
+  let stat = await box.files.stat(box.path)
+  const agrees = (): boolean => {
+    const state = box.state()
+    return state !== undefined && compare(state, stat) !== 'other'
+  }
+  if (!agrees()) {
+    await box.settled()
+    stat = await box.files.stat(box.path)
+    layout = agrees() ? box.layout() : await box.relocate()
+  }
+  const i = layout.find(uid)
+  // Texts are never changed in place; another size means another message.
+  if (i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize) throw new MailError('vanished', `message ${uid} is gone`)
+  return { file: await box.files.open(box.path), from: layout.at(i, layout.offset) + layout.at(i, layout.head), length: layout.at(i, layout.length) - layout.at(i, layout.head) }
+}

@@ -1,0 +1,222 @@
+import type { FlagSet, OpenFile } from 'mailwright/api'
+import { mailboxRecord, RECORD_DIGITS, statusBlock, type BlockFacts } from './blocks.js'
+import { FiledCache } from './flags.js'
+import { copyWithoutCr, filterHeader } from './header.js'
+import { BIT } from './internal-lines.js'
+import { FORM, Layout, type Place } from './layout.js'
+import type { RedoWriter } from './redo.js'
+import type { Base } from './stamp.js'
+import { WindowReader } from './window-reader.js'
+
+/** What the mailbox is to become. */
+export interface RewriteWish {
+  readonly layout: Layout
+  /** As the file has it now. */
+  readonly base: Base
+  readonly validity: number
+  readonly last: number
+  readonly keywords: readonly string[]
+  flags(i: number): FlagSet
+  keep(i: number): boolean
+  /** Writes that the messages were seen to come. */
+  readonly claim: boolean
+  readonly record: { readonly host: string; readonly nowMs: number; readonly zone: number }
+}
+export interface Rewritten {
+  readonly layout: Layout
+  readonly base: Base
+}
+
+/** Writes down front to back what changes; messages that neither change nor move are passed over. */
+export async function rewrite(file: OpenFile, w: RedoWriter, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
+  return new Rewrite(file, w, wish).run(signal)
+}
+
+const LF = Buffer.from('\n')
+
+class Rewrite {
+  readonly #w: RedoWriter
+  readonly #reader: WindowReader
+  readonly #wish: RewriteWish
+  readonly #out = new Layout()
+  readonly #filed = new FiledCache()
+  #base: Base
+
+  constructor(file: OpenFile, w: RedoWriter, wish: RewriteWish) {
+    this.#w = w
+    this.#reader = new WindowReader(file)
+    this.#wish = wish
+    this.#base = wish.base
+  }
+
+  async run(signal: AbortSignal): Promise<Rewritten> {
+    const { layout, keep } = this.#wish
+    await this.#start()
+    let first = this.#base.kind !== 'record'
+    for (let i = 0; i < layout.count; i++) {
+      if (!keep(i)) continue
+      // The reader's pieces are up to a MiB, so the test is rare enough.
+      if ((i & 255) === 0) signal.throwIfAborted()
+      await this.#message(i, first)
+      first = false
+    }
+    this.#out.end = this.#w.at
+    return { layout: this.#out, base: this.#base }
+  }
+
+  /** The mailbox's own record: made when nothing else is left, renewed when its content changes, otherwise kept. */
+  async #start(): Promise<void> {
+    const { layout, base, validity, last, keywords, keep, record } = this.#wish
+    const same = base.validity === validity && sameWords(base.keywords, keywords)
+    if (base.kind === 'record' && base.standard && same) {
+      if (base.last !== last) {
+        this.#w.stay(base.digitsAt)
+        await this.#w.bytes(Buffer.from(String(last).padStart(RECORD_DIGITS, '0')))
+      }
+      this.#w.stay(base.recordLength)
+      this.#base = { ...base, last }
+      return
+    }
+    let kept = false
+    for (let i = 0; i < layout.count && !kept; i++) kept = keep(i)
+    if (base.kind !== 'record' && kept) {
+      // Blank lines may stand in front of the first message; they stay.
+      this.#w.stay(layout.at(0, layout.offset))
+      return
+    }
+    const text = Buffer.from(mailboxRecord({ ...record, validity, last, keywords, messageId: true }), 'latin1')
+    const digitsAt = text.indexOf('\nX-IMAP: ') + '\nX-IMAP: '.length + RECORD_DIGITS + 1
+    this.#w.stay(0)
+    await this.#w.bytes(text)
+    this.#base = { kind: 'record', validity, last, digitsAt, digits: RECORD_DIGITS, recordLength: text.length, standard: true, keywords: [...keywords] }
+  }
+
+  async #message(i: number, first: boolean): Promise<void> {
+    const { layout, flags, claim } = this.#wish
+    const set = flags(i)
+    const filed = this.#filed.of(set)
+    const dirty = filed !== layout.filed[i] || !layout.has(i, FORM.numbered) || (claim && !layout.has(i, FORM.old)) || (first ? this.#baseChanges(i) : this.#bearsBase(i))
+    if (dirty) await this.#renew(i, first, set, filed)
+    else await this.#move(i)
+  }
+  /** Whether the first message must say something else of the mailbox. */
+  #baseChanges(i: number): boolean {
+    const { base, validity, last, keywords } = this.#wish
+    return i > 0 || base.kind !== 'first' || base.validity !== validity || base.last !== last || !sameWords(base.keywords, keywords)
+  }
+  /** A message that bore the base but stands behind a record now. */
+  #bearsBase(i: number): boolean {
+    return i === 0 && this.#wish.base.kind === 'first'
+  }
+
+  async #move(i: number): Promise<void> {
+    const { layout } = this.#wish
+    const place = this.#place(i)
+    if (place.offset === this.#w.at) {
+      this.#w.stay(layout.endOf(i))
+      this.#out.push(place)
+      return
+    }
+    const offset = this.#w.at
+    await this.#copy(place.offset, place.offset + place.length)
+    this.#out.push({ ...place, ...(await this.#separate(i)), offset })
+  }
+
+  async #renew(i: number, first: boolean, set: FlagSet, filed: number): Promise<void> {
+    const { layout, validity, last, keywords, claim } = this.#wish
+    const place = this.#place(i)
+    const textAt = place.offset + place.head
+    const head = Buffer.from(await this.#reader.bytes(place.offset, textAt))
+    const { bytes, visible } = filterHeader(head)
+    const old = claim || layout.has(i, FORM.old)
+    const facts: BlockFacts = {
+      ...(first && { base: { validity, last, keywords } }),
+      bits: set.system | (old ? BIT.old : 0),
+      keywords: inTableOrder(set.keywords, keywords),
+      uid: place.uid,
+    }
+    const renewed = Buffer.concat([bytes, Buffer.from(statusBlock(facts), 'latin1'), LF])
+    const offset = this.#w.at
+    if (first) this.#base = firstBase(offset + bytes.length, validity, last, keywords)
+    const inPlace = offset === place.offset && renewed.length === head.length && !layout.has(i, FORM.hasCr)
+    if (inPlace) await this.#patch(head, renewed)
+    else await this.#w.bytes(renewed)
+    const form = FORM.numbered | (old ? FORM.old : 0)
+    const header = visible + 2
+    const next = { ...place, offset, head: renewed.length, header, filed, size: header + place.size - place.header }
+    if (inPlace && layout.has(i, FORM.separated)) {
+      this.#w.stay(layout.endOf(i))
+      this.#out.push({ ...next, form: form | FORM.separated })
+      return
+    }
+    const text = inPlace ? place.length - place.head : await this.#text(i, textAt, place.offset + place.length)
+    if (inPlace) this.#w.stay(place.offset + place.length)
+    const end = await this.#separate(i)
+    this.#out.push({ ...next, form: form | (end.form & FORM.separated), length: renewed.length + text + end.length - place.length, size: next.size + end.size - place.size })
+  }
+  /** Only the octets that differ. */
+  async #patch(old: Buffer, renewed: Buffer): Promise<void> {
+    const start = this.#w.at
+    let from = 0
+    while (from < old.length && old[from] === renewed[from]) from++
+    let to = old.length
+    while (to > from && old[to - 1] === renewed[to - 1]) to--
+    if (from < to) {
+      this.#w.stay(start + from)
+      await this.#w.bytes(renewed.subarray(from, to))
+    }
+    this.#w.stay(start + old.length)
+  }
+  /** Copies the text without CRs; returns its length. */
+  async #text(i: number, from: number, to: number): Promise<number> {
+    if (!this.#wish.layout.has(i, FORM.hasCr)) {
+      await this.#copy(from, to)
+      return to - from
+    }
+    let length = 0
+    for await (const piece of this.#reader.pieces(from, to)) {
+      const clean = Buffer.allocUnsafe(piece.length)
+      const n = copyWithoutCr(piece, 0, piece.length, clean, 0)
+      await this.#w.bytes(clean.subarray(0, n))
+      length += n
+    }
+    return length
+  }
+  async #copy(from: number, to: number): Promise<void> {
+    for await (const piece of this.#reader.pieces(from, to)) await this.#w.bytes(piece)
+  }
+  /** Exactly one line end follows the text; a text without one of its own takes it. */
+  async #separate(i: number): Promise<{ form: number; length: number; size: number }> {
+    const { layout } = this.#wish
+    const form = layout.at(i, layout.form)
+    const length = layout.at(i, layout.length)
+    const size = layout.at(i, layout.size)
+    await this.#w.bytes(LF)
+    if (layout.has(i, FORM.separated) || length === layout.at(i, layout.head)) return { form: form | FORM.separated, length, size }
+    const end = layout.at(i, layout.offset) + length
+    const [lastOctet] = await this.#reader.bytes(end - 1, end)
+    return lastOctet === 10 ? { form: form | FORM.separated, length, size } : { form, length: length + 1, size: size + 2 }
+  }
+  #place(i: number): Place {
+    const l = this.#wish.layout
+    return {
+      uid: l.at(i, l.uid), offset: l.at(i, l.offset), head: l.at(i, l.head), length: l.at(i, l.length), header: l.at(i, l.header),
+      size: l.at(i, l.size), form: l.at(i, l.form), filed: l.at(i, l.filed), print: l.at(i, l.print),
+    }
+  }
+}
+
+/** The base as it stands in the first message, whose internal lines begin at `at`. */
+export function firstBase(at: number, validity: number, last: number, keywords: readonly string[]): Base {
+  const digitsAt = at + `X-IMAPbase: ${validity} `.length
+  return { kind: 'first', validity, last, digitsAt, digits: String(last).length, recordLength: 0, standard: true, keywords: [...keywords] }
+}
+/** Keywords of a message as the mailbox spells and orders them. */
+export function inTableOrder(words: readonly string[], table: readonly string[]): readonly string[] {
+  if (words.length === 0) return words
+  const wanted = new Set(words.map((word) => word.toLowerCase()))
+  return table.filter((name) => name !== '' && wanted.has(name.toLowerCase()))
+}
+export function sameWords(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i])
+}

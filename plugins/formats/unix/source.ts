@@ -1,0 +1,404 @@
+import {
+  MailError, uids, type Clock, type FilePlace, type FlagChange, type FlagSet, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits,
+  type StoredMessage, type TableEdit, type UidSet, type Wants,
+} from 'mailwright/api'
+import type { Say } from '../shared/lock-context.js'
+import { localZone } from './from-line.js'
+import { nowSeconds, type UnixContext } from './context.js'
+import { FlagReader, KeywordTable } from './flags.js'
+import { COLUMNS, FILED, FORM, FORM_OF, Layout, type Place } from './layout.js'
+import { MailboxFile, type HeldFile } from './mailbox-file.js'
+import { readMessages, type Readable } from './reading.js'
+import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
+import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, type Base, type FileState } from './stamp.js'
+
+/** A message that was appended, for the table. */
+export interface Entered {
+  readonly place: Place
+  readonly system: number
+  readonly keywords: readonly string[]
+  readonly date: { readonly ms: number; readonly zone: number }
+}
+
+/** More warnings about one file are of no use to anybody. */
+const MOST_NOTICES = 20
+
+/**
+ * A traditional mailbox file. Every operation takes the locks, makes sure that the file is as remembered, works, and
+ * gives the locks back; nothing is kept open in between, so that other programs use the same file freely.
+ */
+export class UnixSource implements MailboxSource {
+  readonly traits: SourceTraits
+  readonly file: MailboxFile
+  readonly #ctx: UnixContext
+  readonly #path: string
+  /** What the table's stamp says, decoded. */
+  #state: FileState | undefined
+  #stamp: string | undefined
+  #layout: Layout | undefined
+  #keywords = new KeywordTable([])
+  /** Some message lacks its number or `O` in the file, or the file lacks its base. */
+  #owes = false
+  #said = new Set<string>()
+  #watched: Watch | undefined
+  readonly watch?: (changed: () => void) => Disposable
+
+  constructor(place: FilePlace, writable: boolean, ctx: UnixContext) {
+    this.#ctx = ctx
+    this.#path = place.path
+    this.file = new MailboxFile(place, ctx)
+    this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
+    if (ctx.watch) this.watch = (changed) => this.#watch(changed)
+  }
+
+  get path(): string {
+    return this.#path
+  }
+
+  // ---- the table
+
+  /** Makes memory agree with the table: after a restart the columns are all that is known, after a dropped edit nothing is. */
+  attach(edit: TableEdit): void {
+    if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
+    this.#state = decodeStamp(edit.stamp)
+    this.#stamp = this.#state === undefined ? undefined : edit.stamp
+    this.#layout = undefined
+    if (this.#state === undefined) return
+    this.#layout = Layout.of(edit.rows, this.#state.size)
+    this.#keywords = new KeywordTable(this.#state.base.keywords)
+    this.#keywords.publish(edit, this.traits.writable)
+    this.#noteDebts()
+  }
+  get layout(): Layout {
+    return (this.#layout ??= new Layout())
+  }
+  get base(): Base {
+    return this.#state?.base ?? NO_BASE
+  }
+  get keywords(): KeywordTable {
+    return this.#keywords
+  }
+  #noteDebts(): void {
+    const { layout } = this
+    this.#owes = layout.count > 0 && this.base.kind === 'none'
+    for (let i = 0; i < layout.count && !this.#owes; i++) this.#owes = !layout.has(i, FORM.numbered | FORM.old)
+  }
+  /** What is remembered from now on, in memory and in the table's stamp. */
+  async remember(edit: TableEdit, held: HeldFile | undefined, layout: Layout, base: Base): Promise<void> {
+    this.#layout = layout
+    this.#state = fileState(held === undefined ? undefined : await held.file.stat(), base)
+    this.#stamp = edit.stamp = encodeStamp(this.#state)
+    this.#noteDebts()
+    this.#watched?.follow(this.#state.inode)
+    this.#ctx.facts.set(this.#path, { state: this.#state, validity: edit.uidValidity, last: edit.uidNext - 1, numbered: base.kind !== 'none' && !this.#unnumbered() })
+  }
+  #unnumbered(): boolean {
+    const { layout } = this
+    for (let i = layout.count - 1; i >= 0; i--) if (!layout.has(i, FORM.numbered)) return true
+    return false
+  }
+  /** Says each thing once. */
+  say(edit: TableEdit): Say {
+    return (severity, text) => {
+      if (this.#said.has(text)) return
+      this.#said.add(text)
+      edit.notice(severity, text)
+    }
+  }
+
+  // ---- operations
+
+  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
+    this.attach(edit)
+    const claim = how.claimRecent && this.traits.writable
+    const stat = await this.#ctx.files.stat(this.#path)
+    if (this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes)) return
+    const found = await this.file.locked(claim ? 'owner' : 'shared', signal, this.say(edit), async (held) => {
+      await this.catchUp(held, edit, signal)
+      if (claim && this.#owes) {
+        if (held.owner) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
+        else this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
+      }
+      if (claim) await this.file.settleTimes(held.file)
+      else await this.file.keepTimes(held.file, held.stat)
+      await this.remember(edit, held, this.layout, this.base)
+      return true
+    })
+    if (found === undefined) await this.#vanish(edit)
+  }
+  /** There is no file: an empty mailbox. */
+  async #vanish(edit: TableEdit): Promise<void> {
+    if (edit.rows.length > 0) edit.remove(uids.all)
+    if (edit.uidValidity === 0) edit.uidValidity = nowSeconds(this.#ctx.clock)
+    this.#keywords = new KeywordTable(this.#ctx.mailbox.defaultKeywords)
+    this.#keywords.publish(edit, this.traits.writable)
+    await this.remember(edit, undefined, new Layout(), NO_BASE)
+  }
+
+  /** Makes the table true for the locked file: nothing, its tail, or all of it is scanned. */
+  async catchUp(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    const difference = this.#state === undefined ? 'other' : compare(this.#state, held.stat)
+    if (difference === 'same') return
+    const known: Known = { validity: edit.uidValidity, last: Math.max(0, edit.uidNext - 1), layout: this.#layout ?? Layout.of(edit.rows, 0) }
+    const tail = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 ? await scanTail(held.file, held.stat.size, this.base, known, signal) : undefined
+    if (tail !== undefined && tail.stopped === held.stat.size) {
+      this.#addTail(tail, edit)
+      return
+    }
+    const all = await scanFile(held.file, held.stat.size, known, signal)
+    if (all.stopped < held.stat.size && all.layout.count === 0 && all.base.kind === 'none') throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
+    this.#takeAll(all, edit)
+  }
+  #addTail(tail: Scanned, edit: TableEdit): void {
+    const { layout } = this
+    const reader = new FlagReader(edit, this.#keywords)
+    const first = layout.count > 0 ? layout.count - 1 : 0
+    if (layout.count > 0) layout.count--
+    for (let i = 0; i < tail.layout.count; i++) {
+      const at = layout.push(placeOf(tail.layout, i))
+      if (first + i !== at) throw new Error('the tail does not continue the mailbox')
+      const row = edit.rows.find(layout.at(at, layout.uid))
+      this.#enter(tail, i, layout, at, row, edit, reader)
+    }
+    layout.end = tail.stopped
+    this.#finishScan(tail, edit, tail.base)
+  }
+  #takeAll(all: Scanned, edit: TableEdit): void {
+    const { layout, base } = all
+    let { validity } = all.uids
+    if (validity === 0) {
+      validity = Math.max(nowSeconds(this.#ctx.clock), edit.uidValidity + 1)
+      if (layout.count > 0) edit.notice('information', 'Assigning new unique identifiers to all messages')
+    }
+    if (edit.uidValidity !== 0 && edit.uidValidity !== validity) edit.reset(validity)
+    edit.uidValidity = validity
+    this.#keywords = new KeywordTable(base.kind === 'none' && layout.count === 0 ? this.#ctx.mailbox.defaultKeywords : base.keywords)
+    const reader = new FlagReader(edit, this.#keywords)
+    const gone: number[] = []
+    let row = 0
+    const before = edit.rows.length
+    for (let i = 0; i < layout.count; i++) {
+      const uid = layout.at(i, layout.uid)
+      while (row < before && (edit.rows.uid[row] ?? 0) < uid) gone.push(edit.rows.uid[row++] ?? 0)
+      const there = row < before && edit.rows.uid[row] === uid
+      // A row number is an index of the table.
+      this.#enter(all, i, layout, i, there ? (row as Row) : -1, edit, reader)
+      if (there) row++
+    }
+    while (row < before) gone.push(edit.rows.uid[row++] ?? 0)
+    if (gone.length > 0) edit.remove(uids.from(gone))
+    this.#layout = layout
+    this.#finishScan(all, edit, base)
+  }
+  /** One scanned message into the table; `filed` tells whether its flags were changed in the file, or here. */
+  #enter(from: Scanned, i: number, layout: Layout, at: number, row: Row | -1, edit: TableEdit, reader: FlagReader): void {
+    const { id, filed } = reader.read(from.bits[i] ?? 0, from.words[i] ?? [])
+    const recent = !layout.has(at, FORM.old)
+    layout.filed[at] = filed
+    if (row === -1) {
+      const added = edit.add(layout.at(at, layout.uid), id, recent)
+      edit.setSize(added, layout.at(at, layout.size))
+      edit.setDate(added, from.ms[i] ?? 0, from.zone[i] ?? 0)
+      layout.save(at, added, edit)
+      return
+    }
+    if (edit.rows.column(FILED)[row] !== filed) edit.setFlags(row, id)
+    if (!recent && ((edit.rows.column(FORM_OF)[row] ?? 0) & FORM.old) === 0) edit.setRecent(row, false)
+    if (edit.rows.date[row] !== from.ms[i]) edit.setDate(row, from.ms[i] ?? 0, from.zone[i] ?? 0)
+    layout.save(at, row, edit)
+  }
+  #finishScan(found: Scanned, edit: TableEdit, base: Base): void {
+    edit.uidNext = Math.max(edit.uidNext, found.uids.last + 1)
+    this.#keywords.publish(edit, this.traits.writable)
+    for (const { severity, text } of found.uids.notices.slice(0, MOST_NOTICES)) edit.notice(severity, text)
+    this.#state = fileState(undefined, base)
+    this.#stamp = undefined
+    this.#noteDebts()
+  }
+
+  async store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet> {
+    let refused: UidSet = uids.none
+    await this.#rewriting(edit, signal, async (held) => {
+      const outcome = edit.apply(change)
+      refused = outcome.refused
+      if (outcome.changed.count > 0) await this.#write(held, edit, { claim: false, keep: () => true }, signal)
+    })
+    return refused
+  }
+
+  async checkpoint(_dirty: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    await this.#rewriting(edit, signal, (held) => this.#write(held, edit, { claim: false, keep: () => true }, signal))
+  }
+
+  async expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    await this.#rewriting(edit, signal, async (held) => {
+      const existing = uids.from(edit.rows.uid.subarray(0, edit.rows.length)).and(among)
+      const gone = how.always ? existing : edit.deleted(existing)
+      if (gone.count === 0) return
+      const { layout } = this
+      await this.#write(held, edit, { claim: false, keep: (i) => !gone.has(layout.at(i, layout.uid)) }, signal)
+      edit.remove(gone)
+    })
+  }
+
+  /** A new message could not be numbered, because those before it are not, or the mailbox has no base. */
+  get mustNumber(): boolean {
+    return this.layout.count > 0 && (this.base.kind === 'none' || this.#unnumbered())
+  }
+  /** Writes numbers and keywords of what is there, so that what is appended is believed. */
+  number(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    return this.#write(held, edit, { claim: false, keep: () => true }, signal)
+  }
+  /** Finds what was written to the end of the locked file. */
+  async look(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    await this.catchUp({ ...held, stat: await held.file.stat() }, edit, signal)
+    await this.remember(edit, held, this.layout, this.base)
+  }
+  /** Messages were appended as described. */
+  entered(edit: TableEdit, messages: readonly Entered[], base: Base, end: number): void {
+    const { layout } = this
+    for (const { place, system, keywords, date } of messages) {
+      const row = edit.add(place.uid, edit.flagSet(system, keywords), true)
+      edit.setSize(row, place.size)
+      edit.setDate(row, date.ms, date.zone)
+      layout.save(layout.push(place), row, edit)
+    }
+    layout.end = end
+    this.#keywords.publish(edit, this.traits.writable)
+    this.#state = fileState(undefined, base)
+    this.#stamp = undefined
+  }
+
+  /** An operation that may rewrite; afterwards the table is true again. */
+  async #rewriting(edit: TableEdit, signal: AbortSignal, work: (held: HeldFile) => Promise<void>): Promise<void> {
+    this.attach(edit)
+    if (!this.traits.writable) throw new MailError('read-only', `${this.#path} is read-only`)
+    const done = await this.file.locked('owner', signal, this.say(edit), async (held) => {
+      if (!held.owner) throw new MailError('in-use', 'Mailbox is open by another process, access is readonly')
+      await this.catchUp(held, edit, signal)
+      await work(held)
+      await this.file.settleTimes(held.file)
+      await this.remember(edit, held, this.layout, this.base)
+      return true
+    })
+    if (done === undefined) await this.#vanish(edit)
+  }
+
+  /** Writes what the table says into the file. Rows that stay get their new places. */
+  async #write(held: HeldFile, edit: TableEdit, how: { readonly claim: boolean; readonly keep: (i: number) => boolean }, signal: AbortSignal): Promise<void> {
+    const { layout, base } = this
+    const flags = flagsOf(edit.rows, layout)
+    this.#defineUsed(layout, flags, how.keep)
+    const names = this.#keywords.names.filter((name) => name !== '')
+    const nowMs = this.#ctx.clock.now()
+    const done = await this.file.rewrite(
+      held,
+      layout.end,
+      {
+        layout, base, flags, validity: edit.uidValidity, last: edit.uidNext - 1, keywords: names, keep: how.keep, claim: how.claim,
+        record: { host: this.#ctx.serverName, nowMs, zone: localZone(nowMs) },
+      },
+      signal,
+    )
+    for (let i = 0; i < done.layout.count; i++) {
+      const row = edit.rows.find(done.layout.at(i, done.layout.uid))
+      if (row !== -1) done.layout.save(i, row, edit)
+    }
+    this.#layout = done.layout
+    this.#state = fileState(undefined, done.base)
+    this.#stamp = undefined
+    this.#keywords.publish(edit, this.traits.writable)
+    this.#noteDebts()
+  }
+  /** Keywords that core let in are defined before they are written. */
+  #defineUsed(layout: Layout, flags: (i: number) => FlagSet, keep: (i: number) => boolean): void {
+    const seen = new Set<FlagSet>()
+    for (let i = 0; i < layout.count; i++) if (keep(i)) seen.add(flags(i))
+    for (const set of seen) this.#keywords.define(set.keywords)
+  }
+
+  read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
+    const box: Readable = {
+      files: this.#ctx.files,
+      path: this.#path,
+      // After an operation that failed the rows are what is left to go by.
+      layout: () => this.#layout ?? Layout.of(rows, 0),
+      state: () => this.#state,
+      settled: () => this.#ctx.turns.run(this.#path, () => Promise.resolve()),
+      relocate: () => this.#relocate(rows, signal),
+    }
+    return readMessages(box, set, wants, signal)
+  }
+  /** The file changed while it was read: where things are now. What the table knows follows at the next refresh. */
+  async #relocate(rows: Rows, signal: AbortSignal): Promise<Layout> {
+    const layout = this.#layout ?? Layout.of(rows, 0)
+    const known: Known = { validity: 1, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
+    const found = await this.file.locked('shared', signal, () => undefined, async (held) => (await scanFile(held.file, held.stat.size, known, signal)).layout)
+    return found ?? new Layout()
+  }
+
+  #watch(changed: () => void): Disposable {
+    this.#watched?.[Symbol.dispose]()
+    const watch = new Watch(this.#ctx, this.#path, changed)
+    this.#watched = watch
+    watch.follow(this.#state?.inode ?? 0)
+    return watch
+  }
+  async close(): Promise<void> {
+    this.#watched?.[Symbol.dispose]()
+    this.#watched = undefined
+  }
+}
+
+/** The file's change notices follow its name: when another inode takes the name, that one is watched. */
+class Watch implements Disposable {
+  readonly #ctx: { readonly files: UnixContext['files']; readonly clock: Clock; readonly mailbox: { readonly pollMs: number } }
+  readonly #path: string
+  readonly #changed: () => void
+  #inode = -1
+  #notices: Disposable | undefined
+  #ended = false
+  constructor(ctx: UnixContext, path: string, changed: () => void) {
+    this.#ctx = ctx
+    this.#path = path
+    this.#changed = changed
+  }
+  follow(inode: number): void {
+    if (inode === this.#inode || this.#ended) return
+    this.#inode = inode
+    this.#notices?.[Symbol.dispose]()
+    try {
+      this.#notices = this.#ctx.files.watch(this.#path, this.#changed)
+    } catch {
+      // No such file yet, or no more notices to be had on this machine: it is looked at now and then.
+      this.#poll()
+    }
+  }
+  #poll(): void {
+    this.#notices = this.#ctx.clock.after(this.#ctx.mailbox.pollMs, () => {
+      if (this.#ended) return
+      this.#inode = -1
+      this.#changed()
+      this.follow(0)
+    })
+  }
+  [Symbol.dispose](): void {
+    this.#ended = true
+    this.#notices?.[Symbol.dispose]()
+  }
+}
+
+function placeOf(l: Layout, i: number): Place {
+  return {
+    uid: l.at(i, l.uid), offset: l.at(i, l.offset), head: l.at(i, l.head), length: l.at(i, l.length), header: l.at(i, l.header),
+    size: l.at(i, l.size), form: l.at(i, l.form), filed: l.at(i, l.filed), print: l.at(i, l.print),
+  }
+}
+function flagsOf(rows: Rows, layout: Layout): (i: number) => FlagSet {
+  const none: FlagSet = { system: 0, keywords: [], wire: new Uint8Array() }
+  return (i) => {
+    const row = rows.uid[i] === layout.uid[i] ? i : rows.find(layout.at(i, layout.uid))
+    const id = row === -1 ? undefined : (rows.flags[row] as FlagSetId | undefined)
+    return (id === undefined ? undefined : rows.flagSets[id]) ?? none
+  }
+}

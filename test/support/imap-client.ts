@@ -132,7 +132,7 @@ interface Step {
 function steps(script: string): readonly Step[] {
   return script
     .split('\n')
-    .map((line) => line.trim())
+    .map((line) => line.trimStart())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line): Step => {
       const found = /^(C>|C|S):? ?(.*)$/s.exec(line)

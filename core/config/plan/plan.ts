@@ -44,7 +44,7 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
     },
     processes: section('processes'),
     listeners: readListeners(root.entries.get('listeners'), faults),
-    process: { id: '', slots: walked.slots, given: [], said: valueOf(below) },
+    process: { id: '', slots: walked.slots, given: [], said: saidOfProcess(below) },
     hosts: hosts.map((host) => host.plan),
     settings: settingSources(walked, hosts),
     problems: [...from.problems, ...faults.problems],
@@ -53,6 +53,15 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
       return file === undefined ? undefined : { file, line }
     },
   })
+}
+
+/** What only a restart can change: the server's name is given to the hosts, and the time to drain is asked for when it is needed. */
+function saidOfProcess(below: MapNode): unknown {
+  const server = below.entries.get('server')
+  if (server?.kind !== 'map') return valueOf(below)
+  const { name: _name, drainTimeout: _drain, ...rest } = Object.fromEntries(server.entries)
+  const kept: MapNode = { ...server, entries: new Map(Object.entries(rest)) }
+  return valueOf({ ...below, entries: new Map([...below.entries, ['server', kept]]) })
 }
 
 function checkRoot(root: MapNode, known: readonly string[], faults: Faults): void {

@@ -25,8 +25,17 @@ export function samePart(a: WiredPart, b: WiredPart): boolean {
   return isDeepStrictEqual(fingerprint(a), fingerprint(b))
 }
 
-/** Places of the slots whose choices differ. */
-export function changedSlots(a: WiredPart, b: WiredPart): string[] {
+/** Places of the process whose content differs: choices, and what else was said, two levels deep. */
+export function changedPlaces(a: WiredPart, b: WiredPart): string[] {
   const before = new Map(fingerprint(a).slots)
-  return [...b.slots.values()].filter((slot) => !isDeepStrictEqual(before.get(slot.point.id) ?? [], slot.entries.map(entryPrint))).map((slot) => slot.path)
+  const slots = [...b.slots.values()].filter((slot) => !isDeepStrictEqual(before.get(slot.point.id) ?? [], slot.entries.map(entryPrint))).map((slot) => slot.path)
+  return [...new Set([...slots, ...differences(a.part.said, b.part.said, '', 2)])]
 }
+
+function differences(a: unknown, b: unknown, path: string, depth: number): string[] {
+  if (isDeepStrictEqual(a, b)) return []
+  if (depth === 0 || !isRecord(a ?? {}) || !isRecord(b ?? {})) return [path]
+  const [before, after] = [{ ...(a as object) }, { ...(b as object) }] as Record<string, unknown>[]
+  return [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].flatMap((key) => differences(before?.[key], after?.[key], path === '' ? key : `${path}.${key}`, depth - 1))
+}
+const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)

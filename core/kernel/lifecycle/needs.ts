@@ -52,7 +52,8 @@ function checkNeed(check: NeedsCheck, part: WiredPart, node: Node, key: string, 
     if (!point.roles.some((role) => check.roles.includes(role))) return problem('PLG_WRONG_ROLE', node, `needs ${what}, which are created in other processes`)
     if (need.from === 'own-settings' || need.many) return undefined
     const slot = (point.scope === 'process' ? check.processPart : part).slots.get(need.point)
-    if (slot !== undefined && slot.entries.length > 0) return undefined
+    // A choice that could not be resolved has been reported as such.
+    if (slot !== undefined && (slot.entries.length > 0 || slot.said)) return undefined
     return { ...problem('CFG_NOTHING_CHOSEN', node, `needs a choice for ${point.slot}`), path: slot?.path ?? point.slot }
   }
   const given = [...check.given, ...check.processPart.part.given, ...part.part.given]

@@ -5,7 +5,7 @@ import type { HostView, Kernel, KernelOptions, Reloaded, ScopeView, Step } from 
 import { PluginRefusal } from '../loader/refusal.js'
 import type { KernelPlan, PlanSource } from '../plan.js'
 import { LivePart, type Policy } from './create.js'
-import { changedSlots, samePart } from './fingerprint.js'
+import { changedPlaces, samePart } from './fingerprint.js'
 import { LiveHost, PartView } from './host.js'
 import type { WiredPart } from './node.js'
 import { ServiceRunner } from './service-runner.js'
@@ -130,7 +130,7 @@ class RunningKernel<P extends KernelPlan> implements Kernel<P> {
     }
 
     const before = this.#hosts
-    const restart = changedSlots(this.#wired.processPart, wired.processPart)
+    const restart = changedPlaces(this.#wired.processPart, wired.processPart)
     this.#hosts = next
     this.#wired = wired
     this.#process = additions

@@ -108,7 +108,7 @@ describe('reload', () => {
 
   test('what only a restart can change is named', async () => {
     const kernel = (running = await startKernel(options({ default: host('d') }, { inks: ['black'] })))
-    const answer = await kernel.reload(source({ default: host('d') }, { inks: [{ use: 'black', shade: 2 }] }))
-    expect(answer).toMatchObject({ kept: ['default'], restart: ['inks'] })
+    const answer = await kernel.reload(source({ default: host('d') }, { inks: [{ use: 'black', shade: 2 }], server: { stopTimeout: '1s', drainTimeout: '2s' } }))
+    expect(answer).toMatchObject({ kept: ['default'], restart: ['inks', 'server.stopTimeout'] })
   })
 })

@@ -34,7 +34,7 @@ export class BelievingClient {
     }
     same(gone.toReversed(), listOf(told.removed))
     for (let i = 0; i < told.arrived.pairs.length; i += 2) {
-      for (let row = told.arrived.pairs[i]!; row <= told.arrived.pairs[i + 1]!; row++) {
+      for (let row: number = told.arrived.pairs[i]!; row <= told.arrived.pairs[i + 1]!; row++) {
         same(row, this.messages.length)
         this.messages.push({ uid: this.view.rows.uid[row]!, flags: this.flagsAt(row) })
       }

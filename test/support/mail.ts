@@ -149,7 +149,7 @@ export function mailFixture(change: MailOverrides = {}): MailFixture {
 }
 
 /** A signal that is never given. */
-export const never = new AbortController().signal
+export const never: AbortSignal = new AbortController().signal
 /** A name, as the wire layer would have made it. */
 export function named(name: string): MailboxName {
   return name as MailboxName

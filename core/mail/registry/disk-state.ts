@@ -137,7 +137,8 @@ export class DiskState implements MailboxState {
       this.#marked = true
       this.#note({ t: 'open', m: commit.modseq })
     }
-    if (commit.reset) {
+    // The first look at a mailbox may be one too; what the journal means then was settled in `reconcile`.
+    if (commit.reset && this.#settled) {
       this.#pending.clear()
       this.#removals = []
       this.#floor = this.#table.highestModseq

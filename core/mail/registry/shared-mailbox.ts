@@ -8,6 +8,9 @@ import type { Commit, MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
 import { OperationQueue } from './queue.js'
 
+/** How much less often a source that watches is looked at. */
+const WATCHED_POLL = 6
+
 /** Where events of a mailbox go, and under which place. */
 export interface Outlet {
   readonly events: MailEvents
@@ -57,6 +60,7 @@ export class SharedMailbox {
   #removedSinceReclaim = false
   /** Rises when the source says that a look may find something. */
   #signals = 0
+  #lookedAt = -Infinity
 
   constructor(parts: SharedParts) {
     this.key = parts.key
@@ -100,10 +104,14 @@ export class SharedMailbox {
     this.#signals++
     for (const hear of this.#listeners) hear('sync')
   }
-  /** Sources that cannot watch are looked at now and then while somebody listens. */
+  /**
+   * Looked at now and then while somebody listens. Sources that watch too, less often: a network file system tells nothing of what other
+   * machines do.
+   */
   #pollAgain(): void {
-    if (this.#watch !== undefined || this.#poll !== undefined || this.#listeners.size === 0 || this.#gone !== undefined) return
-    this.#poll = this.#clock.after(this.settings.pollMs, () => {
+    if (this.#poll !== undefined || this.#listeners.size === 0 || this.#gone !== undefined) return
+    const every = this.#watch === undefined ? this.settings.pollMs : WATCHED_POLL * this.settings.pollMs
+    this.#poll = this.#clock.after(every, () => {
       this.#poll = undefined
       for (const hear of this.#listeners) hear('sync')
       this.#pollAgain()
@@ -163,9 +171,9 @@ export class SharedMailbox {
 
   // ---- what sessions ask for
 
-  /** Whether a look can be spared: nothing was heard since the last one. */
+  /** Whether a look can be spared: nothing was heard since the last one, which was not long ago. */
   get current(): boolean {
-    return this.#watch !== undefined && !this.#dirty && this.#gone === undefined
+    return this.#watch !== undefined && !this.#dirty && this.#clock.now() - this.#lookedAt < this.settings.pollMs
   }
   /**
    * Makes the rows true. Sessions that ask while a look is waiting for its turn share it, so it is not cancelled with one of them.
@@ -182,6 +190,7 @@ export class SharedMailbox {
   async refreshNow(): Promise<void> {
     const before = this.#signals
     this.#dirty = false
+    this.#lookedAt = this.#clock.now()
     try {
       const claimRecent = this.writers > 0 && this.source.traits.writable
       await this.editNow((edit) => this.source.refresh(edit, { claimRecent }, this.signal))

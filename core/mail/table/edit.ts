@@ -140,7 +140,9 @@ export class Edit implements TableEdit {
   }
   remove(set: UidSet): void {
     this.#mustBeOpen()
-    this.#removed = this.#removed.or(set)
+    const g = this.#generation
+    // Of what is there now: `all` does not speak of rows that are added afterwards.
+    if (g.length > 0) this.#removed = this.#removed.or(set.and(uids.ranges(Uint32Array.of(1, g.uid[g.length - 1]!))))
   }
   apply(change: FlagChange): { readonly changed: UidSet; readonly refused: UidSet } {
     this.#mustBeOpen()

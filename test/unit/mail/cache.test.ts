@@ -1,0 +1,248 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createColumn, createFact } from '../../../core/api/index.js'
+import { FactStore, SegmentPool } from '../../../core/mail/cache/fact-store.js'
+import { decodeRows, encodeRows } from '../../../core/mail/cache/rows-codec.js'
+import { Segment } from '../../../core/mail/cache/segment.js'
+import { SourceRegistry } from '../../../core/mail/registry/registry.js'
+import { stateFolder, stateKeeper } from '../../../core/mail/registry/state-folders.js'
+import { MailTable } from '../../../core/mail/table/table.js'
+import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
+import { QuietLogger, StillClock, alice, never, setOf, testSettings } from '../../support/mail.js'
+import { place } from '../../support/mail-table.js'
+import { TextDisk, type TextSource } from '../../support/mail-text-source.js'
+
+const OFFSET = createColumn('offset', 'f64')
+const HEAD = createColumn('head', 'u32')
+const NAME = createColumn('name', 'ref')
+
+function filled(): MailTable {
+  const t = new MailTable({ ownModseqs: false, firstModseq: 100 })
+  const edit = t.begin()
+  edit.uidValidity = 9
+  edit.stamp = 'as it was'
+  edit.keywords(['$b', 'a'], true)
+  for (let uid = 1; uid <= 40; uid += 1 + (uid % 3)) {
+    const row = edit.add(uid, edit.flagSet(uid & 5, uid % 2 === 0 ? ['a', '$b'] : []), uid > 30)
+    if (uid !== 7) edit.setSize(row, uid * 10)
+    edit.setDate(row, uid * 1000.5, -60)
+    edit.set(row, OFFSET, 2 ** 40 + uid)
+    edit.set(row, HEAD, uid)
+    if (uid % 2 === 0) edit.set(row, NAME, `name ${uid} ü`)
+  }
+  edit.commit()
+  return t
+}
+function picture(t: MailTable): unknown {
+  const g = t.generation
+  const n = t.length
+  return {
+    ...{ stamp: t.stamp, validity: t.uidValidity, next: t.uidNext, highest: t.highestModseq, keywords: t.keywords, gaps: g.gaps, recent: [...t.unclaimed.ranges] },
+    rows: Array.from({ length: n }, (_, row) => [
+      ...[g.uid[row], g.size[row], g.date[row], g.zone[row], g.modseq[row]],
+      new TextDecoder().decode(g.flagSets[g.flags[row]!]!.wire),
+      ...[g.column(OFFSET)[row], g.column(HEAD)[row], g.column(NAME)[row]],
+    ]),
+  }
+}
+
+describe('rows in the cache', () => {
+  test('come back as they were, private columns, gaps and waiting \\Recent too', () => {
+    const t = filled()
+    const bytes = encodeRows('key', t)!
+    const again = new MailTable({ ownModseqs: false, firstModseq: 500 })
+    expect(decodeRows(bytes, 'key', again)).toBe(true)
+    expect(picture(again)).toEqual(picture(t))
+    const edit = again.begin()
+    edit.add(again.uidNext, edit.flagSet(1, ['A']), false)
+    edit.commit()
+    expect(again.highestModseq).toBe(500)
+  })
+  test('are ignored when a single octet is wrong, when cut, and for another mailbox', () => {
+    const bytes = encodeRows('key', filled())!
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const damaged = bytes.slice()
+        damaged[at]! ^= flip
+        const t = new MailTable({ ownModseqs: false, firstModseq: 1 })
+        expect(decodeRows(damaged, 'key', t)).toBe(false)
+        expect(decodeRows(bytes.subarray(0, at), 'key', t)).toBe(false)
+        expect([t.length, t.stamp]).toEqual([0, undefined])
+      }),
+    )
+    expect(decodeRows(bytes, 'other', new MailTable({ ownModseqs: false, firstModseq: 1 }))).toBe(false)
+  })
+  test('without a stamp nothing is kept', () => {
+    const t = filled()
+    t.begin().drop()
+    expect(encodeRows('key', t)).toBeUndefined()
+  })
+})
+
+describe('a restart', () => {
+  async function site() {
+    const files = new VirtualFiles()
+    await files.makeDirectory('/home', 0o755)
+    const clock = new StillClock()
+    const start = () => {
+      const registry = new SourceRegistry(clock, new QuietLogger())
+      const keeper = stateKeeper({ files, settings: testSettings, clock, logger: new QuietLogger(), pool: new SegmentPool() }, place.at, { ...alice, home: '/home' })
+      return {
+        registry,
+        open: async (d: TextDisk) => {
+          const m = await registry.acquire(d.found(), testSettings, keeper, never)
+          await m.refresh(never)
+          return m
+        },
+      }
+    }
+    return { files, clock, start }
+  }
+  const disk = (): TextDisk => {
+    const d = new TextDisk()
+    for (let uid = 1; uid <= 5; uid++) d.messages.set(uid, { system: 0, keywords: [] })
+    return d
+  }
+  test('opens an unchanged mailbox without parsing it, mod-sequences and removals as they were', async () => {
+    const { start } = await site()
+    const d = disk()
+    const one = start()
+    const m = await one.open(d)
+    const first = m.table.highestModseq
+    await m.store({ uids: setOf(2), how: 'add', system: 1, keywords: [] }, undefined, never)
+    await m.expunge(setOf(4), true, never)
+    const seqs = [...m.table.generation.modseq.subarray(0, 4)]
+    const highest = m.table.highestModseq
+    await one.registry[Symbol.asyncDispose]()
+    const two = start()
+    const again = await two.open(d)
+    expect((again.source as TextSource).parsed).toBe(0)
+    expect([[...again.table.generation.modseq.subarray(0, 4)], again.table.highestModseq]).toEqual([seqs, highest])
+    expect([...(await again.vanished(first, setOf(1, 2, 3, 4, 5, 6), never)).ranges]).toEqual([4, 4])
+    await two.registry[Symbol.asyncDispose]()
+  })
+  test('after a crash counts everything as changed, with numbers never told before', async () => {
+    const { start, files, clock } = await site()
+    const d = disk()
+    const one = start()
+    const m = await one.open(d)
+    clock.advance(11_000)
+    await m.inTurn(async () => undefined)
+    await m.store({ uids: setOf(2), how: 'add', system: 1, keywords: [] }, undefined, never)
+    const told = m.table.highestModseq
+    const crashed = new VirtualFiles(files.disk)
+    const registry = new SourceRegistry(clock, new QuietLogger())
+    clock.advance(1)
+    const keeper = stateKeeper({ files: crashed, settings: testSettings, clock, logger: new QuietLogger(), pool: new SegmentPool() }, place.at, { ...alice, home: '/home' })
+    const again = await registry.acquire(d.found(), testSettings, keeper, never)
+    await again.refresh(never)
+    for (let row = 0; row < again.table.length; row++) expect(again.table.generation.modseq[row]).toBeGreaterThan(told)
+    await registry[Symbol.asyncDispose]()
+    await one.registry[Symbol.asyncDispose]()
+  })
+  test('a deleted mailbox leaves nothing behind', async () => {
+    const { files, clock } = await site()
+    const keeper = stateKeeper({ files, settings: testSettings, clock, logger: new QuietLogger(), pool: new SegmentPool() }, place.at, { ...alice, home: '/home' })!
+    const registry = new SourceRegistry(clock, new QuietLogger())
+    const m = await registry.acquire(disk().found(), testSettings, keeper, never)
+    await m.refresh(never)
+    registry.release(m)
+    await registry.evict('text', 'deleted', false)
+    await keeper.discard('text')
+    expect(await files.list('/home/.mailwright/mailboxes')).toEqual([])
+    await registry[Symbol.asyncDispose]()
+  })
+  test.each([
+    { name: 'home', template: '{home}/.mailwright', expected: '/home/alice/.mailwright' },
+    { name: 'user, whatever it is called', template: '/var/lib/x/{user}', expected: '/var/lib/x/alice' },
+    { name: 'not absolute', template: 'state', expected: undefined },
+  ])('state folder: $name', ({ template, expected }) => expect(stateFolder(template, alice)).toBe(expected))
+  test('a user name is one folder name', () => {
+    expect(stateFolder('/s/{user}', { ...alice, name: '../../etc' })).toBe('/s/..%2F..%2Fetc')
+    expect(stateFolder('/s/{user}', { ...alice, name: '..' })).toBe('/s/%2E.')
+  })
+})
+
+describe('facts in the cache', () => {
+  const fact = createFact<Uint8Array>('envelope', 1, { encode: (v) => v, decode: (b) => b })
+  const other = { id: 'structure', version: 2 }
+  const value = (text: string): Uint8Array => new TextEncoder().encode(text)
+  const text = (b: Uint8Array | undefined): string | undefined => (b === undefined ? undefined : new TextDecoder().decode(b))
+  async function folder() {
+    const files = new VirtualFiles()
+    await files.makeDirectory('/f', 0o700)
+    return files
+  }
+  test('survive a restart, the later value wins, versions are apart', async () => {
+    const files = await folder()
+    const one = new FactStore(files, '/f', new SegmentPool())
+    const facts = one.of(fact)
+    await facts.load(1, 9000)
+    facts.put(1, value('one'))
+    facts.put(5000, value('far'))
+    await facts.flush()
+    facts.put(1, value('ONE'))
+    one.of(other).put(2, value(''))
+    await one.close()
+    const two = new FactStore(files, '/f', new SegmentPool())
+    const again = two.of(fact)
+    expect(again.get(1)).toBeUndefined()
+    await again.load(1, 5000)
+    expect([text(again.get(1)), text(again.get(5000)), text(again.get(2)), text(two.of(other).get(2))]).toEqual(['ONE', 'far', undefined, ''])
+    expect(two.of({ id: 'envelope', version: 2 }).get(1)).toBeUndefined()
+    await two.close()
+  })
+  test('every torn or damaged file gives right values or none', async () => {
+    const segment = new Segment(0, undefined)
+    let file: Uint8Array = new Uint8Array(0)
+    for (let round = 0; round < 3; round++) {
+      for (let uid = 1; uid < 6; uid++) segment.put('f@1', uid, value(`${uid}/${round}`))
+      const batch = segment.batch()!
+      file = Buffer.concat([file, batch.bytes])
+      batch.written()
+    }
+    for (let cut = 0; cut <= file.length; cut++) {
+      const again = new Segment(0, file.slice(0, cut))
+      for (let uid = 1; uid < 6; uid++) expect([undefined, `${uid}/0`, `${uid}/1`, `${uid}/2`]).toContain(text(again.get('f@1', uid)))
+      expect(again.end).toBeLessThanOrEqual(cut)
+    }
+    expect(text(new Segment(0, file).get('f@1', 3))).toBe('3/2')
+    fc.assert(
+      fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const damaged = file.slice()
+        damaged[at]! ^= flip
+        const got = text(new Segment(0, damaged).get('f@1', 3))
+        expect([undefined, '3/0', '3/1', '3/2']).toContain(got)
+      }),
+    )
+  })
+  test('memory is bounded over all mailboxes; what was dropped is loaded again', async () => {
+    const files = await folder()
+    const pool = new SegmentPool(200_000)
+    const store = new FactStore(files, '/f', pool)
+    const facts = store.of(fact)
+    for (let n = 0; n < 10; n++) {
+      await facts.load(n * 4096 + 1, n * 4096 + 1)
+      facts.put(n * 4096 + 1, new Uint8Array(30_000).fill(n))
+      await facts.flush()
+    }
+    expect(pool.octets).toBeLessThan(300_000)
+    expect(facts.get(1)).toBeUndefined()
+    await facts.load(1, 1)
+    expect(facts.get(1)?.length).toBe(30_000)
+    await store.close()
+    expect(pool.octets).toBe(0)
+  })
+  test('a full disk costs nothing but the cache', async () => {
+    const files = await folder()
+    const store = new FactStore(files, '/f', new SegmentPool())
+    const facts = store.of(fact)
+    facts.put(1, value('kept'))
+    files.fault = { at: files.log.length, code: 'ENOSPC', lasting: true }
+    await expect(facts.flush()).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect(text(facts.get(1))).toBe('kept')
+    files.fault = undefined
+    await facts.flush()
+    await store.close()
+  })
+})

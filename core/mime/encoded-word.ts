@@ -1,4 +1,5 @@
 import { decodeText } from './charset/decode.js'
+import { MIME_LIMITS } from './limits.js'
 import { fromLatin1 } from './octets.js'
 import { Base64Decoder } from './transfer.js'
 
@@ -13,16 +14,16 @@ export function decodeHeaderText(text: string): string {
   if (!text.includes('=?')) return plain(text)
   let out = ''
   let at = 0
-  let afterWord = false
+  let left: number = MIME_LIMITS.encodedWords
   WORD.lastIndex = 0
-  for (let match = WORD.exec(text); match !== null; match = WORD.exec(text)) {
+  for (let match = WORD.exec(text); match !== null && left > 0; match = WORD.exec(text)) {
     const [whole, before = '', charset = '', encoding = '', content = ''] = match
     const decoded = whole.length > 500 ? undefined : decodeWord(charset, encoding, content)
     if (decoded === undefined) continue
     const gap = text.slice(at, match.index) + before
-    out += afterWord && /^[ \t\r\n]*$/.test(gap) ? decoded : plain(gap) + decoded
+    out += left < MIME_LIMITS.encodedWords && /^[ \t\r\n]*$/.test(gap) ? decoded : plain(gap) + decoded
     at = match.index + whole.length
-    afterWord = true
+    left--
   }
   return out + plain(text.slice(at))
 }

@@ -73,18 +73,27 @@ export function nameIs(octets: Uint8Array, at: number, end: number, lower: strin
   return true
 }
 
+/** So many names of one length are compared one by one; more are looked up. */
+const FEW = 8
+
 /** Set of field names, made once per FETCH item and asked for every field of every message. */
 export class FieldNames {
-  readonly #names: ReadonlySet<string>
-  /** Lengths that occur, as a quick no. */
-  readonly #lengths = new Uint8Array(256)
+  readonly #byLength = new Map<number, string[]>()
+  readonly #all: ReadonlySet<string>
   constructor(names: readonly string[]) {
-    this.#names = new Set(names.map((name) => name.toLowerCase()))
-    for (const name of this.#names) this.#lengths[Math.min(name.length, 255)] = 1
+    this.#all = new Set(names.map((name) => name.toLowerCase()))
+    for (const name of this.#all) {
+      const same = this.#byLength.get(name.length)
+      if (same === undefined) this.#byLength.set(name.length, [name])
+      else same.push(name)
+    }
   }
   has(octets: Uint8Array, at: number, end: number): boolean {
-    if (this.#lengths[Math.min(end - at, 255)] === 0) return false
-    return this.#names.has(latin1(octets, at, end).toLowerCase())
+    const same = this.#byLength.get(end - at)
+    if (same === undefined) return false
+    if (same.length > FEW) return this.#all.has(latin1(octets, at, end).toLowerCase())
+    for (const name of same) if (nameIs(octets, at, end, name)) return true
+    return false
   }
 }
 

@@ -10,6 +10,8 @@ export const MIME_LIMITS = {
   delimiterLine: 1000,
   /** Groups within groups of an address list. */
   groupDepth: 50,
+  /** Encoded words that are decoded in one field; later ones stay as they are. */
+  encodedWords: 2000,
   /** Parameters of one header field. */
   parameters: 200,
 } as const

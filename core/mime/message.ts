@@ -18,7 +18,7 @@ export async function eachWindow(
   take: (octets: Uint8Array) => boolean | void,
   signal: AbortSignal,
 ): Promise<void> {
-  if (bytes.inline !== undefined && bytes.inline.length <= WINDOW) {
+  if (bytes.inline !== undefined && bytes.inline.length >= to && to - from <= WINDOW) {
     if (to > from) take(bytes.inline.subarray(from, to))
     return
   }
@@ -52,7 +52,7 @@ async function readInto(bytes: MessageBytes, from: number, into: Uint8Array, sig
 
 /** The part tree of a stored message; one that is not in memory is read once, in windows. */
 export async function scanMessage(bytes: MessageBytes, options: ScanOptions, signal: AbortSignal): Promise<MimePart> {
-  if (bytes.inline !== undefined && bytes.inline.length <= WINDOW) return scanOctets(bytes.inline, options)
+  if (bytes.inline !== undefined && bytes.inline.length >= bytes.size && bytes.size <= WINDOW) return scanOctets(bytes.inline, options)
   const scanner = new MimeScanner(options)
   await eachWindow(bytes, 0, bytes.size, (octets) => scanner.push(octets), signal)
   return scanner.end()

@@ -14,6 +14,8 @@ const TWINS: ReadonlyMap<string, string> = new Map([
   ['\u301c', '~'], ['\u2225', '\u2016'], ['\u2212', '-'],
 ])
 
+/** Mail may bring every character there is; those of the living scripts fit. */
+const REMEMBERED = 70_000
 const folded = new Map<string, string>()
 
 /**
@@ -30,7 +32,7 @@ export function fold(text: string): string {
       let form = folded.get(character)
       if (form === undefined) {
         form = foldCharacter(character)
-        folded.set(character, form)
+        if (folded.size < REMEMBERED) folded.set(character, form)
       }
       out += form
     }

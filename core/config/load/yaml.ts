@@ -23,9 +23,12 @@ export function parseYaml(file: string, text: string): { readonly root: ConfigNo
       const entries = new Map<string, ConfigNode>()
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : String(key)
-        // A key with nothing behind it says nothing: all that stood below it may be commented out.
-        if (value === null || (isScalar(value) && value.value === null)) continue
         const keyLine = isScalar(key) ? lineOf(key, lines) : undefined
+        if (value === null || (isScalar(value) && value.value === null)) {
+          // A key with nothing behind it says nothing: all that stood below it may be commented out. A host is there all the same.
+          if (path === 'hosts') entries.set(name, { kind: 'map', at: { path: joined(path, name), file, line: keyLine, folder }, entries: new Map() })
+          continue
+        }
         entries.set(name, convert(value as Node, joined(path, name), keyLine))
       }
       return { kind: 'map', at, entries }

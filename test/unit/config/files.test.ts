@@ -95,6 +95,13 @@ describe('syntax', () => {
     expect(await failure(readConfig(await put('a.yaml', `${levels.join('\n')}\n`)))).toEqual(['CFG_SYNTAX /a.yaml:1 more than 100000 values'])
   })
 
+  test('a key with nothing behind it says nothing, but a host is there', async () => {
+    const plan = (await readConfig(await put('a.yaml', 'server:\nlog:\nhosts:\n  default:\n    auth:\n      # plaintext: always\n  other:\n'))).plan(points)
+    expect(plan.problems).toEqual([])
+    expect(plan.hosts.map((h) => h.id)).toEqual(['default', 'other'])
+    expect(plan.process.slots.find((s) => s.point === 'process.log')?.entries?.map((e) => e.use)).toEqual(['stderr'])
+  })
+
   test('a list at the top is no configuration', async () => {
     expect(await failure(readConfig(await put('a.yaml', '- a\n')))).toEqual(['CFG_SYNTAX /a.yaml:1 expected a mapping of sections'])
   })

@@ -8,9 +8,20 @@ const tests = sourcesIn('test')
 
 /** Words in capitals that are no error codes of ours: environment variables, Node's codes, names of formats. */
 const OTHER_WORDS = new Set([
-  ...['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'],
-  ...['JOURNAL_STREAM', 'LISTEN_FDNAMES', 'LISTEN_FDS', 'LISTEN_PID', 'NO_COLOR', 'RUNTIME_DIRECTORY', 'SSH_CLIENT', 'XDG_RUNTIME_DIR', 'XDG_STATE_HOME'],
-  ...['MISSING_MAILBOX_TERMINATOR', 'MISSING_PARAMETER_VALUE', 'SHIFT_JIS'],
+  'ERR_MODULE_NOT_FOUND',
+  'JOURNAL_STREAM',
+  'LISTEN_FDNAMES',
+  'LISTEN_FDS',
+  'LISTEN_PID',
+  'MISSING_MAILBOX_TERMINATOR',
+  'MISSING_PARAMETER_VALUE',
+  'MODULE_NOT_FOUND',
+  'NO_COLOR',
+  'RUNTIME_DIRECTORY',
+  'SHIFT_JIS',
+  'SSH_CLIENT',
+  'XDG_RUNTIME_DIR',
+  'XDG_STATE_HOME',
 ])
 
 describe('references', () => {

@@ -44,7 +44,7 @@ export class Alerts {
   /** A login is followed by a look at once, and at the user's own file too. */
   loggedIn(home: string | undefined): void {
     const { userFile } = this.#settings.alert
-    if (userFile.startsWith('/')) this.#userFile = userFile
+    if (userFile === '' || userFile.startsWith('/')) this.#userFile = userFile
     else if (home !== undefined) this.#userFile = `${home}/${userFile}`
     this.#due = 0
   }

@@ -27,7 +27,7 @@ import type { MailFixture, MailOverrides, StillClock } from './mail.js'
 export const testImapSettings: ImapSettings = {
   greetingVersion: 'none',
   timeouts: { preloginMs: 180_000, inactivityMs: 1_800_000, inputMs: 300_000, alertMs: 60_000, shutdownMs: 60_000, idlePollMs: 60_000, idleCheckpointMs: 900_000 },
-  alert: { systemFile: '', userFile: '/nonexistent/imapalert' },
+  alert: { systemFile: '', userFile: '' },
   shutdownFile: '',
   maxBadCommands: 0,
 }

@@ -11,6 +11,16 @@ const ARGUMENTS = [
   '("name" "x")', 'CONDSTORE', '" 1-Feb-1994 02:44:25 -0700"', 'AGEAYg==', '=', '\0', '\xff\xfe', '\t', '\x7f', '~{3+}\r\n\0\0\0', '{0+}\r\n', '{5+}\r\nINBOX', '{5}\r\nINBOX', '{99999}', '{12+}\r\nhello\r\nworld',
 ] as const
 
+/** Whole commands, well formed: most of what is sent, so that what is wrong meets a session that does something. */
+const COMMANDS = [
+  'NOOP', 'CAPABILITY', 'LOGIN alice secret', 'LOGIN {5+}\r\nalice {6+}\r\nsecret', 'AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==', 'SELECT INBOX', 'SELECT INBOX (CONDSTORE)', 'EXAMINE INBOX', 'SELECT Drafts',
+  'CREATE Drafts', 'CREATE a/b/c', 'DELETE Drafts', 'RENAME Drafts "&AOk-t&AOk-"', 'SUBSCRIBE INBOX', 'UNSUBSCRIBE INBOX', 'LIST "" *', 'LIST "" ""', 'LSUB "" %', 'STATUS INBOX (MESSAGES UNSEEN UIDNEXT HIGHESTMODSEQ)',
+  'APPEND INBOX (\\Seen $x) {12+}\r\nhello\r\nworld', 'APPEND Drafts " 1-Feb-1994 02:44:25 -0700" {40+}\r\nFrom: a\r\nContent-Type: multipart/mixed\r\n', 'CHECK', 'CLOSE', 'EXPUNGE', 'UNSELECT', 'UID EXPUNGE 1:2',
+  'FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)', 'FETCH 1 BODY[]<0.5>', 'UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (Subject)] BODY[1])', 'FETCH 1:* (UID) (CHANGEDSINCE 1)', 'FETCH * FULL',
+  'STORE 1:2 +FLAGS (\\Deleted)', 'UID STORE 1:* FLAGS.SILENT (\\Seen $y)', 'STORE 1 (UNCHANGEDSINCE 5) -FLAGS \\Deleted', 'COPY 1:* Drafts', 'UID COPY 1 Nowhere', 'MOVE 1 Drafts', 'SEARCH ALL', 'UID SEARCH OR SEEN NOT TEXT one',
+  'SEARCH CHARSET UTF-8 SUBJECT {3+}\r\none SINCE 1-Jan-2020', 'SEARCH MODSEQ 1 LARGER 5', 'NAMESPACE', 'ID ("name" "x")', 'ENABLE CONDSTORE', 'IDLE\r\nDONE',
+] as const
+
 export type Random = () => number
 export function pick<T>(random: Random, list: readonly T[]): T {
   return list[Math.floor(random() * list.length)]!
@@ -18,6 +28,7 @@ export function pick<T>(random: Random, list: readonly T[]): T {
 
 /** One command, well formed in most places. */
 export function command(random: Random, tag: string): string {
+  if (random() < 0.6) return `${tag} ${pick(random, COMMANDS)}\r\n`
   let text = `${random() < 0.02 ? pick(random, ['', ' ', '+', '\xff', 'x'.repeat(60)]) : tag} ${pick(random, WORDS)}`
   for (let n = Math.floor(random() * 5); n > 0; n--) text += (random() < 0.95 ? ' ' : pick(random, ['', '  ', '\t'])) + pick(random, ARGUMENTS)
   const end = random()

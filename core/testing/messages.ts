@@ -61,7 +61,7 @@ export function itemOf(message: SampleMessage, cut: (left: number) => number = (
       const end = Math.min(bytes.length, at + Math.max(1, cut(bytes.length - at)))
       await undefined
       // A copy: drivers may not keep what they are handed.
-      yield bytes.slice(at, end)
+      yield new Uint8Array(bytes.subarray(at, end))
       at = end
     }
   }

@@ -1,4 +1,5 @@
 import type { ContractCase } from '../contract-case.js'
+import { crashCases } from '../crash/crash-cases.js'
 import { appendCases } from './append.js'
 import { expungeCases } from './expunge.js'
 import { flagCases } from './flags.js'
@@ -20,4 +21,5 @@ export const driverCases: Readonly<Record<string, readonly ContractCase[]>> = {
   reading: readCases,
   restarts: restartCases,
   'together with others': togetherCases,
+  'crashes and failing disks': crashCases,
 }

@@ -67,9 +67,9 @@ function cutNames(done: readonly DiskOp[], syncs: Map<Inode, number>, random: Se
   return cuts
 }
 
-/** Whole, its first octets, its other sectors, only its length, or nothing. */
+/** Whole, its first octets, its last sectors, all but some sectors in the middle, only its length, or nothing. */
 function tear(op: DataOp, random: SeededRandom): DataOp[] {
-  const kind = random.below(5)
+  const kind = random.below(6)
   if (kind === 0) return []
   if (kind === 1 || op.op !== 'write' || op.bytes.length === 0) return [op]
   const { inode, at, bytes } = op
@@ -78,6 +78,13 @@ function tear(op: DataOp, random: SeededRandom): DataOp[] {
     // Sectors reach the disk in any order; this one's first are missing.
     const cut = Math.min(bytes.length, Math.ceil(random.below(bytes.length) / SECTOR) * SECTOR)
     return [{ op: 'write', inode, at: at + cut, bytes: bytes.subarray(cut) }]
+  }
+  if (kind === 4) {
+    // Not `slice`, which of a Buffer is no copy.
+    const hole = new Uint8Array(bytes)
+    const from = random.below(bytes.length)
+    hole.fill(0, from, Math.min(bytes.length, from + SECTOR * (1 + random.below(4))))
+    return [{ op: 'write', inode, at, bytes: hole }]
   }
   return [{ op: 'write', inode, at: at + bytes.length, bytes: new Uint8Array(0) }]
 }

@@ -586,6 +586,8 @@ export interface Mount {
   readonly advertised: boolean
   readonly listed: boolean
   readonly readOnly?: boolean
+  /** Where INBOX of this personal mount is kept when no format takes it over: an absolute path, which may lie outside `root` (a spool). */
+  readonly inbox?: string
 }
 /** Some names exist for some commands only (`#driver.mbx/`). */
 export type Purpose = 'open' | 'examine' | 'status' | 'list' | 'create' | 'append' | 'remove' | 'rename' | 'subscribe' | 'rights'

@@ -10,7 +10,7 @@ export function checkCharset(name: string): void {
       name: 'BADCHARSET',
       write(w) {
         w.raw(' (')
-        CHARSETS.forEach((known, i) => (i === 0 ? w : w.raw(' ')).string(Buffer.from(known, 'latin1')))
+        CHARSETS.forEach((known, i) => (i === 0 ? w : w.raw(' ')).atom(known))
         w.raw(')')
       },
     },

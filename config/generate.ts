@@ -6,6 +6,7 @@ import { jsonSchema } from '../core/config/schema/json-schema.js'
 import { catalogue } from '../core/kernel/lifecycle/catalogue.js'
 import { alwaysOn, knownPoints } from '../core/main/always.js'
 import { builtinPlugins } from '../plugins/builtin.js'
+import { configPage, limitsPage } from './reference.js'
 
 /** The generated files by their path below the project. */
 export async function generated(): Promise<ReadonlyMap<string, string>> {
@@ -13,6 +14,8 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['config/default.yaml', defaultYaml(choices)],
     ['config/schema/mailwright.schema.json', `${JSON.stringify(jsonSchema(choices), undefined, 2)}\n`],
+    ['docs/reference/config.md', configPage(choices)],
+    ['docs/reference/limits.md', limitsPage()],
   ])
 }
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 
 describe('generated files', () => {
-  test.each(['config/default.yaml', 'config/schema/mailwright.schema.json'])('%s is what the schemas say (UPDATE_GENERATED=1 writes it)', async (path) => {
+  test.each(['config/default.yaml', 'config/schema/mailwright.schema.json', 'docs/reference/config.md', 'docs/reference/limits.md'])('%s is what the schemas say (UPDATE_GENERATED=1 writes it)', async (path) => {
     expect(await readFile(join(project, path), 'utf8')).toBe((await generated()).get(path))
   })
 

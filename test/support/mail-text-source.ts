@@ -81,7 +81,7 @@ export class TextSource implements MailboxSource {
     await this.refresh(edit)
     const gone = how.always ? among : edit.deleted(among)
     this.disk.changing()
-    for (const uid of [...this.disk.messages.keys()]) if (gone.has(uid)) this.disk.messages.delete(uid)
+    for (const uid of this.disk.messages.keys()) if (gone.has(uid)) this.disk.messages.delete(uid)
     this.disk.version++
     edit.remove(gone)
     edit.stamp = `${this.disk.uidValidity}.${this.disk.version}`

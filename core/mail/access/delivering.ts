@@ -1,5 +1,5 @@
 import { MailError } from '../../api/index.js'
-import type { AppendItem, AppendResult, Delivery, Located, MailPolicy, MailStore, MailUser } from '../../api/index.js'
+import type { AppendItem, AppendResult, Delivery, Located, MailEvents, MailPolicy, MailStore, MailUser } from '../../api/index.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
 import { flagsOnArrival, mustHave } from './rights.js'
@@ -9,6 +9,7 @@ export interface Delivering {
   readonly user: MailUser
   readonly policies: readonly MailPolicy[]
   readonly registry: SourceRegistry
+  readonly events: MailEvents
   store(to: Located): Promise<MailStore>
 }
 
@@ -63,9 +64,9 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
 async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal): Promise<AppendResult | undefined> {
   const found = await store.find(to.at, signal)
   const open = found === undefined ? undefined : await d.registry.borrow(found.key)
-  if (open === undefined) return delivery.commit(undefined, signal)
+  if (open === undefined) return commitUnseen(d, to, delivery, signal)
   try {
-    if (open.gone !== undefined) return await delivery.commit(undefined, signal)
+    if (open.gone !== undefined) return await commitUnseen(d, to, delivery, signal)
     const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
     // The delivery may have left the rows to the next look.
     open.touched()
@@ -73,4 +74,10 @@ async function commit(d: Delivering, store: MailStore, to: Located, delivery: De
   } finally {
     d.registry.release(open)
   }
+}
+/** Into a mailbox that nobody of this process looks at: no table tells the news. */
+async function commitUnseen(d: Delivering, to: Located, delivery: Delivery, signal: AbortSignal): Promise<AppendResult | undefined> {
+  const result = await delivery.commit(undefined, signal)
+  if (result !== undefined) d.events.emit({ at: to.at, kind: 'arrived', uids: result.uids })
+  return result
 }

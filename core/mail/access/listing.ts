@@ -62,12 +62,11 @@ export async function* listNames(c: Catalogue, query: Query, signal: AbortSignal
         const full = mount.prefix + entry.path
         if (Buffer.byteLength(full) > MAX_NAME) continue
         const matches = (n: string): boolean => patterns.some((p) => matchesPattern(n, p, delimiter))
-        let name = full
-        if (!matches(full)) {
-          if (delimiter === undefined || !entry.inferiors || !matches(full + delimiter)) continue
-          name = full + delimiter
+        if (matches(full)) batch.push(await entryOf(c, full as MailboxName, { mount, path: entry.path }, entry, delimiter, subscribed))
+        else if (delimiter !== undefined && entry.inferiors && patterns.some((p) => p.endsWith(delimiter) && matchesPattern(full + delimiter, p, delimiter))) {
+          const level = { ...entry, path: entry.path + delimiter, selectable: false }
+          batch.push(await entryOf(c, (full + delimiter) as MailboxName, { mount, path: level.path }, level, delimiter, subscribed))
         }
-        batch.push(await entryOf(c, name as MailboxName, { mount, path: entry.path }, entry, delimiter, subscribed))
       }
       if (batch.length > 0) yield batch
     }

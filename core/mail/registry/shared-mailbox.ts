@@ -54,6 +54,7 @@ export class SharedMailbox {
   /** Why nothing can be done here any more: deleted, renamed, closed. */
   #gone: string | undefined
   #dirty = true
+  #loaded = false
   #watch: Disposable | undefined
   #poll: Disposable | undefined
   #nextRefresh: Promise<void> | undefined
@@ -156,7 +157,9 @@ export class SharedMailbox {
     }
     this.state?.committed(commit)
     if (removed.count > 0) this.#removedSinceReclaim = true
-    for (const { events, at } of this.#outlets) {
+    // What the first look finds was there before: no news.
+    const outlets = this.#loaded ? this.#outlets : []
+    for (const { events, at } of outlets) {
       if (arrived.count > 0) events.emit({ at, kind: 'arrived', uids: arrived })
       if (removed.count > 0) events.emit({ at, kind: 'removed', uids: removed })
       if (changed.count > 0) events.emit({ at, kind: 'flags', uids: changed })
@@ -198,6 +201,7 @@ export class SharedMailbox {
       this.#dirty = true
       throw error
     }
+    this.#loaded = true
     if (before !== this.#signals) this.#dirty = true
     await this.state?.refreshed(this)
   }

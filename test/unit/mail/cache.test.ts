@@ -37,11 +37,13 @@ function picture(t: MailTable): unknown {
   const g = t.generation
   const n = t.length
   return {
-    ...{ stamp: t.stamp, validity: t.uidValidity, next: t.uidNext, highest: t.highestModseq, keywords: t.keywords, gaps: g.gaps, recent: [...t.unclaimed.ranges] },
+    of: [t.stamp, t.uidValidity, t.uidNext, t.highestModseq, t.keywords, g.gaps],
+    recent: [...t.unclaimed.ranges],
     rows: Array.from({ length: n }, (_, row) => [
-      ...[g.uid[row], g.size[row], g.date[row], g.zone[row], g.modseq[row]],
+      g.uid[row],
+      [g.size[row], g.date[row], g.zone[row], g.modseq[row]],
       new TextDecoder().decode(g.flagSets[g.flags[row]!]!.wire),
-      ...[g.column(OFFSET)[row], g.column(HEAD)[row], g.column(NAME)[row]],
+      [g.column(OFFSET)[row], g.column(HEAD)[row], g.column(NAME)[row]],
     ]),
   }
 }

@@ -77,12 +77,16 @@ function hear(socket: Socket, answer: (request: ControlRequest) => Promise<Contr
     text += chunk.toString('latin1')
     if (!text.includes('\n') && text.length <= LONGEST_REQUEST) return
     socket.off('data', hearMore)
+    socket.off('end', gone)
     const request = text.split('\n', 1)[0]
     if (request !== 'reload' && request !== 'status') reply({ ok: false, text: 'unknown request' })
     else answer(request).then(reply, (error: unknown) => reply({ ok: false, text: error instanceof Error ? error.message : String(error) }))
   }
+  // Whoever only looks whether somebody answers says nothing.
+  const gone = (): void => void socket.destroy()
   socket.on('error', () => undefined)
   socket.on('data', hearMore)
+  socket.on('end', gone)
 }
 
 function answers(path: string): Promise<boolean> {

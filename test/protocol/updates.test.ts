@@ -11,8 +11,8 @@ import { fill, notes } from '../support/imap-scenes.js'
 function forgetful(): MailDriver {
   const driver = new MemoryDriver(() => 0)
   return {
-    async openStore(user, signal) {
-      const store = await driver.openStore(user, signal)
+    async openStore(user) {
+      const store = await driver.openStore(user)
       const find: MailStore['find'] = async (at, within) => {
         const found = await store.find(at, within)
         return found === undefined ? undefined : { ...found, open: async (until) => delegate(await found.open(until), ['watch'], {}) }

@@ -67,7 +67,7 @@ export async function appendMessages(file: OpenFile, waiting: readonly Waiting[]
       if (bearsBase) base = firstBase(offset + incoming.head - block.length - 1, target.validity, last, how.keywords)
       const place = {
         uid: uid ?? 0, offset, head: incoming.head, length: incoming.head + incoming.text, header: incoming.visibleHeader,
-        size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated, filed: filedFlags(item.system, keywords), print: 0,
+        size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical, filed: filedFlags(item.system, keywords), print: 0,
       }
       entered.push({ place, system: item.system, keywords, date })
     }

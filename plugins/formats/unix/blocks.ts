@@ -31,6 +31,18 @@ export function statusBlock(m: BlockFacts, padded = true): string {
   return `${lines.padEnd(length, ' ')}\n${uid}`
 }
 
+/** Length of what `statusBlock` makes, padded, without making it. `baseLength` is that of the X-IMAPbase line. */
+export function blockLength(bits: number, keywords: readonly string[], uid: number, baseLength: number): number {
+  let length = baseLength + 'Status: \nX-Status: \nX-Keywords:'.length
+  for (let rest = bits; rest !== 0; rest &= rest - 1) length++
+  for (const word of keywords) length += word.length + 1
+  return Math.max(length, baseLength === 0 ? KEYWORDS_END : KEYWORDS_END_WITH_BASE) + '\nX-UID: \n'.length + String(uid).length
+}
+/** Length of the X-IMAPbase line. */
+export function baseLineLength(base: NonNullable<BlockFacts['base']>): number {
+  return `X-IMAPbase: ${[base.validity, base.last, ...base.keywords].join(' ')}\n`.length
+}
+
 const ten = (n: number): string => String(n).padStart(10, '0')
 
 /** Values of the mailbox's own record. */

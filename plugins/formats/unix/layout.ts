@@ -9,6 +9,8 @@ export const FORM = {
   hasCr: 4,
   /** An empty line separates it from what follows. */
   separated: 8,
+  /** The internal lines have the length that a rewrite would give them. */
+  canonical: 16,
 } as const
 
 /** Numbers kept per message, in the order of the file. */

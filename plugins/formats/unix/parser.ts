@@ -12,6 +12,8 @@ export interface Found {
   textAt: number
   textEnd: number
   end: number
+  /** Octets of From line and visible header lines with LF, without internal lines and empty line. */
+  bare: number
   /** As CRLF octets: the header that a client sees, with its empty line, and the whole. */
   headerSize: number
   size: number
@@ -77,7 +79,7 @@ class Scan {
   readonly #target: ParseTarget
   readonly #limit: number
   readonly #found: Found = {
-    offset: 0, textAt: 0, textEnd: 0, end: 0, headerSize: 0, size: 0, ms: 0, zone: 0, bits: 0, keywords: NO_WORDS, uid: 0, hasCr: false, separated: false, print: 0,
+    offset: 0, textAt: 0, textEnd: 0, end: 0, bare: 0, headerSize: 0, size: 0, ms: 0, zone: 0, bits: 0, keywords: NO_WORDS, uid: 0, hasCr: false, separated: false, print: 0,
   }
   /** Equal keyword lines are split once. */
   readonly #wordLists = new Map<string, readonly string[]>()
@@ -151,6 +153,7 @@ class Scan {
     f.bits = 0
     f.keywords = NO_WORDS
     f.hasCr = fromEnd < fromLine.end
+    f.bare = fromEnd - fromLine.start + 1
     f.print = crc32(bytes.subarray(fromLine.start, fromEnd))
     const date = fromLineDate(bytes, fromLine.start, fromEnd)
     if (date === undefined) uids.warn(`Unable to parse internal date: ${bytes.toString('latin1', fromLine.start + 5, fromEnd)}`)
@@ -165,6 +168,7 @@ class Scan {
       if (line === undefined) {
         const long = await this.#longLine(at)
         visible += long.visible
+        f.bare += long.visible
         at = long.next
         internal = false
         continue
@@ -193,6 +197,7 @@ class Scan {
       }
       const crs = this.#crsIn(line.start, end)
       visible += end - line.start - crs + (line.ended ? 2 : 0)
+      f.bare += end - line.start - crs + 1
     }
     f.headerSize = visible
     f.uid = uids.taken()

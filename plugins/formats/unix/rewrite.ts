@@ -95,7 +95,7 @@ class Rewrite {
     const { layout, flags, claim } = this.#wish
     const set = flags(i)
     const filed = this.#filed.of(set)
-    const dirty = filed !== layout.filed[i] || !layout.has(i, FORM.numbered) || (claim && !layout.has(i, FORM.old)) || (first ? this.#baseChanges(i) : this.#bearsBase(i))
+    const dirty = filed !== layout.filed[i] || !layout.has(i, FORM.numbered | FORM.canonical) || (claim && !layout.has(i, FORM.old)) || (first ? this.#baseChanges(i) : this.#bearsBase(i))
     if (dirty) await this.#renew(i, first, set, filed)
     else await this.#move(i)
   }
@@ -141,7 +141,7 @@ class Rewrite {
     const inPlace = offset === place.offset && renewed.length === head.length && !layout.has(i, FORM.hasCr)
     if (inPlace) await this.#patch(head, renewed)
     else await this.#w.bytes(renewed)
-    const form = FORM.numbered | (old ? FORM.old : 0)
+    const form = FORM.numbered | FORM.canonical | (old ? FORM.old : 0)
     const header = visible + 2
     const next = { ...place, offset, head: renewed.length, header, filed, size: header + place.size - place.header }
     if (inPlace && layout.has(i, FORM.separated)) {

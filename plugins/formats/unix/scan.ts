@@ -1,5 +1,5 @@
 import type { OpenFile } from 'mailwright/api'
-import { RECORD_DIGITS, RECORD_SENDER } from './blocks.js'
+import { baseLineLength, blockLength, RECORD_DIGITS, RECORD_SENDER } from './blocks.js'
 import { FORM, Layout } from './layout.js'
 import { BIT } from './internal-lines.js'
 import { parseMailbox, type Found, type FoundBase, type ParseTarget } from './parser.js'
@@ -134,7 +134,7 @@ class Scan implements ParseTarget {
       header: m.headerSize,
       size: m.size,
       form:
-        (m.uid === 0 ? 0 : FORM.numbered) | ((m.bits & BIT.old) === 0 ? 0 : FORM.old) | (m.hasCr ? FORM.hasCr : 0) | (m.separated ? FORM.separated : 0),
+        (m.uid === 0 ? 0 : FORM.numbered | (this.#canonical(m) ? FORM.canonical : 0)) | ((m.bits & BIT.old) === 0 ? 0 : FORM.old) | (m.hasCr ? FORM.hasCr : 0) | (m.separated ? FORM.separated : 0),
       filed: 0,
       print: m.print,
     })
@@ -142,6 +142,10 @@ class Scan implements ParseTarget {
     this.#words.push(m.keywords)
     this.#ms.push(m.ms)
     this.#zone.push(m.zone)
+  }
+  #canonical(m: Found): boolean {
+    const bearsBase = this.#layout.count === 0 && this.#base.kind === 'first' && this.#base.digitsAt > m.offset && this.#base.digitsAt < m.textAt
+    return m.textAt - m.offset === m.bare + blockLength(m.bits, m.keywords, m.uid, bearsBase ? baseLineLength(this.#base) : 0) + 1
   }
   #remembered(mark: number): number | undefined {
     const list = this.#unwritten.get(mark)

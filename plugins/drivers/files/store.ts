@@ -1,0 +1,216 @@
+import {
+  MailError, type Delivery, type DriverAbout, type Entry, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
+  type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
+} from 'mailwright/api'
+import { listDirectory, type ListingSettings } from './listing.js'
+import { asProblem, failedWith, folderOf, isInbox, pathOf } from './paths.js'
+
+type Format = Entry<MailboxFormat, DriverAbout>
+
+/** What the driver is made of; one per host. */
+export interface FilesParts {
+  readonly files: Files
+  /** In probing order. */
+  readonly formats: readonly Format[]
+  readonly choice: FormatChoice
+  readonly mailbox: MailboxSettings
+  readonly listing: ListingSettings
+}
+
+/** Mailboxes in files and directories, in whatever format each of them has. */
+export class FilesDriver implements MailDriver {
+  readonly #parts: FilesParts
+  constructor(parts: FilesParts) {
+    this.#parts = parts
+  }
+  async openStore(user: MailUser): Promise<MailStore> {
+    return new FilesStore(user, this.#parts)
+  }
+}
+
+/** A format that takes a file, or the fact that it has none yet. */
+interface Probed {
+  readonly format: Format
+  readonly empty: boolean
+}
+
+class FilesStore implements MailStore {
+  readonly delimiter = '/'
+  readonly #user: MailUser
+  readonly #parts: FilesParts
+  readonly #stateDirectory: string
+
+  constructor(user: MailUser, parts: FilesParts) {
+    this.#user = user
+    this.#parts = parts
+    this.#stateDirectory = parts.mailbox.stateDirectory.replaceAll('{home}', user.home ?? '/').replaceAll('{user}', user.name)
+  }
+
+  list(query: ListQuery, signal: AbortSignal): AsyncIterable<readonly MailboxEntry[]> {
+    const { files, formats, listing } = this.#parts
+    return listDirectory({ files, formats: formats.map((f) => f.made), settings: listing, stateDirectory: this.#stateDirectory }, query, signal)
+  }
+
+  async find(at: MailLocation, signal: AbortSignal): Promise<FoundMailbox | undefined> {
+    const place = await this.#place(at, signal)
+    try {
+      let stat = await this.#parts.files.stat(place.path)
+      if (stat === undefined && isInbox(at)) stat = await this.#makeInbox(place)
+      if (stat === undefined) return isInbox(at) ? this.#found(`absent:${place.path}`, true, this.#emptyFormat(at), place) : undefined
+      const probed = await this.#probe(at, place, stat, signal)
+      if (probed === undefined) return undefined
+      return this.#found(`${stat.device.toString(16)}-${stat.inode.toString(16)}`, probed.empty, probed.format, place)
+    } catch (error) {
+      throw asProblem(error, `Can't open ${at.path}`)
+    }
+  }
+  #found(key: string, empty: boolean, format: Format, place: FilePlace): FoundMailbox {
+    return { key, empty, open: (signal) => format.made.open(place, signal) }
+  }
+  /** INBOX always exists. Its file is made where that is allowed, so that it has an identity before the first message comes. */
+  async #makeInbox(place: FilePlace): Promise<FileStat | undefined> {
+    const { files } = this.#parts
+    try {
+      await this.#makeFolders(folderOf(place.path), place.directoryMode)
+      await (await files.open(place.path, { write: true, create: 'if-missing', mode: place.fileMode })).close()
+      return await files.stat(place.path)
+    } catch (error) {
+      if (failedWith(error, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT')) return undefined
+      throw error
+    }
+  }
+
+  /** The first format that takes the file wins. */
+  async #probe(at: MailLocation, place: FilePlace, stat: FileStat, signal: AbortSignal): Promise<Probed | undefined> {
+    let empty = false
+    for (const format of this.#formats(at)) {
+      const answer = await format.made.recognise(place, signal)
+      if (answer === 'mine') return { format, empty: false }
+      empty ||= answer === 'empty'
+    }
+    if (empty) return { format: this.#emptyFormat(at), empty: true }
+    if (stat.kind === 'directory') return undefined
+    throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
+  }
+  #formats(at: MailLocation): readonly Format[] {
+    const { formats: all } = at.mount
+    return all === undefined ? this.#parts.formats : this.#parts.formats.filter((f) => all.includes(f.name))
+  }
+  #emptyFormat(at: MailLocation): Format {
+    return this.#named(at.format ?? this.#parts.choice.empty, at)
+  }
+  #named(name: string, at: MailLocation): Format {
+    const format = this.#parts.formats.find((f) => f.name === name)
+    if (format === undefined) throw new MailError('unsupported', `${at.path}: unknown format "${name}"`)
+    return format
+  }
+
+  async #place(at: MailLocation, signal: AbortSignal): Promise<FilePlace> {
+    const { mailbox } = this.#parts
+    const modes = { fileMode: at.mount.fileMode ?? mailbox.fileMode, directoryMode: at.mount.directoryMode ?? mailbox.directoryMode }
+    if (!isInbox(at)) return { path: pathOf(at), user: this.#user, ...modes }
+    if (at.mount.root === this.#user.home || at.mount.root.startsWith(`${this.#user.home}/`)) {
+      for (const format of this.#formats(at)) {
+        const taken = await format.made.inbox?.(this.#user, signal)
+        if (taken !== undefined) return taken
+      }
+    }
+    return { path: at.mount.inbox ?? pathOf({ mount: at.mount, path: 'INBOX' }), user: this.#user, ...modes }
+  }
+
+  async create(at: MailLocation, _how: { readonly specialUse: readonly string[] }): Promise<void> {
+    const { signal } = new AbortController()
+    const { files, choice } = this.#parts
+    const place = await this.#place(at, signal)
+    const what = `Can't create mailbox ${at.path}`
+    try {
+      const there = await files.stat(place.path)
+      if (there !== undefined) throw new MailError('exists', `${what}: mailbox already exists`)
+      await this.#makeFolders(folderOf(place.path), place.directoryMode)
+      if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
+      else await this.#named(at.format ?? at.mount.createFormat ?? choice.create, at).made.create(place)
+      if (at.path.endsWith('/')) await files.syncDirectory(folderOf(place.path))
+    } catch (error) {
+      throw asProblem(error, what)
+    }
+  }
+  /** Missing superior directories are made; a file in the way is said so. */
+  async #makeFolders(path: string, mode: number): Promise<void> {
+    const { files } = this.#parts
+    const there = await files.stat(path)
+    if (there?.kind === 'directory') return
+    if (there !== undefined) throw new MailError('exists', `Can't create mailbox node ${path}: File exists`)
+    if (path === '/') return
+    await this.#makeFolders(folderOf(path), mode)
+    try {
+      await files.makeDirectory(path, mode)
+      await files.syncDirectory(folderOf(path))
+    } catch (error) {
+      if (!failedWith(error, 'EEXIST')) throw error
+    }
+  }
+
+  async remove(at: MailLocation): Promise<void> {
+    const { files } = this.#parts
+    const { signal } = new AbortController()
+    const place = await this.#place(at, signal)
+    const what = `Can't delete mailbox ${at.path}`
+    try {
+      const stat = await files.stat(place.path)
+      if (stat === undefined) throw new MailError('not-found', `${what}: no such mailbox`)
+      const format = await this.#owner(at, place, signal)
+      if (format?.made.remove !== undefined) await format.made.remove(place)
+      else if (stat.kind === 'directory') await files.removeDirectory(place.path)
+      else await files.unlink(place.path)
+      await files.syncDirectory(folderOf(place.path))
+    } catch (error) {
+      if (failedWith(error, 'ENOTEMPTY', 'EEXIST')) throw new MailError('denied', `${what}: it holds other mailboxes`, { cause: error })
+      throw asProblem(error, what)
+    }
+  }
+  async rename(from: MailLocation, to: MailLocation): Promise<void> {
+    const { files } = this.#parts
+    const { signal } = new AbortController()
+    const [source, target] = [await this.#place(from, signal), await this.#place(to, signal)]
+    const what = `Can't rename mailbox ${from.path} to ${to.path}`
+    try {
+      if ((await files.stat(source.path)) === undefined) throw new MailError('not-found', `${what}: no such mailbox`)
+      if ((await files.lstat(target.path)) !== undefined) throw new MailError('exists', `${what}: destination already exists`)
+      if (target.path.startsWith(`${source.path}/`)) throw new MailError('denied', `${what}: a mailbox cannot be moved into itself`)
+      await this.#makeFolders(folderOf(target.path), target.directoryMode)
+      const format = await this.#owner(from, source, signal)
+      if (format?.made.rename !== undefined) await format.made.rename(source, target)
+      else await files.rename(source.path, target.path)
+      await files.syncDirectory(folderOf(target.path))
+      if (folderOf(source.path) !== folderOf(target.path)) await files.syncDirectory(folderOf(source.path))
+    } catch (error) {
+      throw asProblem(error, what)
+    }
+  }
+  /** The format of what is there; a file of no format is still a name that can be moved or deleted. */
+  async #owner(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format | undefined> {
+    for (const format of this.#formats(at)) if ((await format.made.recognise(place, signal)) === 'mine') return format
+    return undefined
+  }
+
+  async append(at: MailLocation, signal: AbortSignal): Promise<Delivery> {
+    const place = await this.#place(at, signal)
+    const what = `Can't append to mailbox ${at.path}`
+    try {
+      const stat = await this.#parts.files.stat(place.path)
+      if (stat === undefined) {
+        if (!isInbox(at)) throw new MailError('not-found', 'Must create mailbox before append')
+        await this.#makeFolders(folderOf(place.path), place.directoryMode)
+        return await this.#emptyFormat(at).made.append(place, signal)
+      }
+      const probed = await this.#probe(at, place, stat, signal)
+      if (probed === undefined) throw new MailError('not-found', `${what}: not a mailbox`)
+      return await probed.format.made.append(place, signal)
+    } catch (error) {
+      throw asProblem(error, what)
+    }
+  }
+  async close(): Promise<void> {
+    // Nothing is held between calls.
+  }
+}

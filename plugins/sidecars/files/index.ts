@@ -1,0 +1,17 @@
+import { CLOCK, definePlugin, FILES, MAIL_EVENTS, MAILBOX_SETTINGS, noSettings, sidecarBackends } from 'mailwright/api'
+import { FileSidecars } from './backend.js'
+
+export default definePlugin({
+  id: 'sidecars-files',
+  api: '1.0',
+  summary: 'What a mailbox cannot hold itself, in files of the state directory',
+  setup(p) {
+    p.to(sidecarBackends).contribute({
+      name: 'files',
+      about: { manyProcesses: false },
+      settings: noSettings,
+      needs: { files: FILES, clock: CLOCK, events: MAIL_EVENTS, mailbox: MAILBOX_SETTINGS },
+      create: (_settings, { files, clock, events, mailbox }) => new FileSidecars({ files, clock, events, stateDirectory: mailbox.stateDirectory }),
+    })
+  },
+})

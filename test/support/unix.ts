@@ -1,0 +1,132 @@
+import type { Clock, Files, LockSettings, MailboxSettings, MailboxSource, MailUser, Spool } from '../../core/api/index.js'
+import { MailTable, type Commit } from '../../core/mail/table/table.js'
+import type { Edit } from '../../core/mail/table/edit.js'
+import { Turns } from '../../plugins/formats/shared/turns.js'
+import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
+import type { UnixContext } from '../../plugins/formats/unix/context.js'
+import { UnixFormat } from '../../plugins/formats/unix/format.js'
+
+/** A clock that stands still until it is moved; waiting moves it. */
+export class TestClock implements Clock {
+  ms: number
+  constructor(ms = Date.UTC(2026, 10, 23, 1, 58, 56)) {
+    this.ms = ms
+  }
+  now(): number {
+    return this.ms
+  }
+  after(ms: number, run: () => void): Disposable {
+    const at = this.ms + ms
+    const timer = setImmediate(() => {
+      this.ms = Math.max(this.ms, at)
+      run()
+    })
+    return { [Symbol.dispose]: () => clearImmediate(timer) }
+  }
+}
+export const lockSettings: LockSettings = {
+  dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: '/tmp', kernelLocks: ['fcntl', 'flock'], warnUnlocked: true,
+}
+export function mailboxSettings(stateDirectory: string): MailboxSettings {
+  return {
+    fileMode: 0o600, directoryMode: 0o700, stateDirectory, defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000,
+  }
+}
+/** Keeps octets in memory. */
+export const memorySpool: Spool = {
+  async take(item) {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of item.bytes) chunks.push(chunk.slice())
+    return {
+      size: chunks.reduce((sum, c) => sum + c.length, 0),
+      async *chunks() {
+        yield* chunks
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
+  },
+}
+export const alice: MailUser = { name: 'alice', kind: 'account', facts: {} }
+
+export function unixContext(files: Files, folder: string, change: Partial<UnixContext> = {}): UnixContext {
+  const clock = change.clock ?? new TestClock()
+  return {
+    files,
+    clock,
+    locks: { files, clock, random: (n) => new Uint8Array(n).fill(128), settings: { ...lockSettings, lockDirectory: folder }, machine: { host: 'mail.example.org', pid: 4711 } },
+    turns: new Turns(),
+    spool: memorySpool,
+    mailbox: mailboxSettings(`${folder}/state`),
+    serverName: 'mail.example.org',
+    watch: false,
+    facts: new AppendFacts(),
+    ...change,
+  }
+}
+export const never: globalThis.AbortSignal = new AbortController().signal
+
+/** A mailbox with its table, as core holds it. */
+export class OpenUnix {
+  readonly format: UnixFormat
+  readonly source: MailboxSource
+  readonly table: MailTable
+  readonly path: string
+  readonly notices: { severity: string; text: string }[] = []
+  private constructor(format: UnixFormat, source: MailboxSource, path: string) {
+    this.format = format
+    this.source = source
+    this.path = path
+    this.table = new MailTable({ ownModseqs: false, firstModseq: 1 })
+  }
+  static async open(ctx: UnixContext, path: string): Promise<OpenUnix> {
+    const format = new UnixFormat(ctx)
+    return new OpenUnix(format, await format.open({ path, user: alice, fileMode: 0o600, directoryMode: 0o700 }), path)
+  }
+  async edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
+    const edit = this.table.begin()
+    const notice = edit.notice.bind(edit)
+    edit.notice = (severity, text) => {
+      this.notices.push({ severity, text })
+      notice(severity, text)
+    }
+    try {
+      const value = await work(edit)
+      return { value, commit: edit.commit() }
+    } catch (error) {
+      edit.drop()
+      throw error
+    }
+  }
+  refresh(claimRecent: boolean): Promise<{ commit: Commit }> {
+    return this.edit((edit) => this.source.refresh(edit, { claimRecent }, never))
+  }
+  get uids(): number[] {
+    return [...this.table.generation.uid.subarray(0, this.table.length)]
+  }
+  get sizes(): number[] {
+    return [...this.table.generation.size.subarray(0, this.table.length)]
+  }
+  flags(row: number): { system: number; keywords: readonly string[] } {
+    const g = this.table.generation
+    const set = g.flagSets[g.flags[row] ?? 0]
+    return { system: set?.system ?? 0, keywords: set?.keywords ?? [] }
+  }
+  /** Whole messages by uid. */
+  async messages(which = this.uids): Promise<Map<number, string>> {
+    const { uids } = await import('../../core/api/index.js')
+    const out = new Map<number, string>()
+    for await (const batch of this.source.read(uids.from(which), { bytes: 'whole', sections: [], facts: [] }, this.table.generation, never)) {
+      for (const m of batch) {
+        const into = new Uint8Array(m.bytes.size + 10)
+        let got = 0
+        for (;;) {
+          const n = await m.bytes.read(got, into.subarray(got, Math.min(into.length, got + 100_000)), never)
+          if (n === 0) break
+          got += n
+        }
+        out.set(m.uid, Buffer.from(into.subarray(0, got)).toString('latin1'))
+      }
+    }
+    return out
+  }
+}

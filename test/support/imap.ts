@@ -90,6 +90,7 @@ export class ImapFixture implements AsyncDisposable {
   readonly #tweaks: Tweaks
   readonly #running = new Set<Promise<void>>()
   readonly #links: { abort(reason: string): void }[] = []
+  readonly #stopping = new AbortController()
   #sessions = 0
 
   private constructor(mail: MailFixture, imap: (f: { readonly log: LoggedLines }) => Imap4, settings: ImapSettings, options: ImapOptions) {
@@ -132,7 +133,7 @@ export class ImapFixture implements AsyncDisposable {
   /** A link that the server greets; both halves run, as the composition root runs them. */
   connect({ cut, tls = 'none' }: LinkChoice = {}): ScriptClient {
     const peer: Partial<PeerFacts> = { session: `s${++this.#sessions}`, ...(tls === 'offered' ? { startTls: true } : {}), ...(tls === 'on' ? { tls: TLS } : {}) }
-    const pair = memoryLinkPair({ peer, ...(tls === 'offered' ? { tls: TLS } : {}) })
+    const pair = memoryLinkPair({ peer, stopping: this.#stopping.signal, ...(tls === 'offered' ? { tls: TLS } : {}) })
     this.#links.push(pair.server)
     this.#track(this.#serve(pair.server))
     return new ScriptClient(pair.client, cut)
@@ -154,6 +155,10 @@ export class ImapFixture implements AsyncDisposable {
     await client.line()
     await client.command('login', `LOGIN ${user} secret`)
     return client
+  }
+  /** As when the process is told to end. */
+  stop(): void {
+    this.#stopping.abort()
   }
   /** The mail of a user, to set a scene. */
   access(user: MailUser = alice): Promise<MailAccess & AsyncDisposable> {

@@ -34,8 +34,8 @@ export const place: Located = {
   rights: 'lrswipkxtea' as Rights,
 }
 /** A shared mailbox over a source, with views made without a login. */
-export function sharedOver(source: MailboxSource, more: { readonly clock?: StillClock; readonly firstModseq?: number } = {}) {
-  const table = new MailTable({ ownModseqs: source.traits.modseqs === 'own', firstModseq: more.firstModseq ?? 1 })
+export function sharedOver(source: MailboxSource, more: { readonly clock?: StillClock; readonly firstModseq?: number; readonly logLinks?: number } = {}) {
+  const table = new MailTable({ ownModseqs: source.traits.modseqs === 'own', firstModseq: more.firstModseq ?? 1, logLinks: more.logLinks ?? 1024 })
   const shared = new SharedMailbox({
     key: 'test',
     source,

@@ -13,13 +13,13 @@ const MANY_NODES = 1024
 
 /**
  * One place in the log of flag news, a link of a chain. A session keeps the last link that it has told; links before the
- * slowest session's are garbage, so nobody trims. Sums of uids are taken when read, in batches of 64, so that a session that
- * stays behind costs at most the mailbox's uids and not every STORE.
+ * slowest session's are garbage, so nobody trims. Sums of uids are taken in batches of 64, and links between two sessions' places are
+ * joined when there are many, so that a session that stays behind costs at most the mailbox's uids and not every STORE.
  */
 export class LogNode {
-  readonly author: Author | undefined
+  author: Author | undefined
   flags: UidSet[] = []
-  notices: Notice[] | undefined
+  notices: readonly Notice[] = []
   keywords = false
   /** Sessions whose place this is; nothing may be added to what they have told. */
   holders = 0
@@ -33,32 +33,60 @@ export class LogNode {
     this.flags.push(set)
     if (this.flags.length >= PARTS) this.flags = [this.flags.reduce((a, b) => a.or(b))]
   }
+  /** Takes over what an earlier link says. Whose doing it was is forgotten where they differ: at worst somebody hears of it twice. */
+  takeIn(earlier: LogNode): void {
+    if (earlier.author !== this.author) this.author = undefined
+    for (const set of earlier.flags) this.add(set)
+    this.notices = [...earlier.notices, ...this.notices]
+    this.keywords ||= earlier.keywords
+  }
 }
 
 /** What is appended at the end of the chain. */
 export class ChangeLog {
   tail = new LogNode(undefined, 0)
+  #nodes = 1
+  readonly #many: number
+  constructor(many = MANY_NODES) {
+    this.#many = many
+  }
   /** The link to write on: the last one when no session has told it yet and it is by the same author. */
-  at(author: Author | undefined, oldestKept: number): LogNode {
+  at(author: Author | undefined, slowest: () => LogNode): LogNode {
     const tail = this.tail
-    if (tail.holders === 0 && tail.number > 0 && (tail.author === author || (tail.number - oldestKept > MANY_NODES && tail.author === undefined))) return tail
-    const node = new LogNode(tail.number - oldestKept > MANY_NODES ? undefined : author, tail.number + 1)
+    if (tail.holders === 0 && tail.number > 0 && tail.author === author) return tail
+    if (++this.#nodes > this.#many) this.#join(slowest())
+    const node = new LogNode(author, tail.number + 1)
     tail.next = node
     this.tail = node
     return node
+  }
+  /** Links that are no session's place become part of the next that is, or of the last one. */
+  #join(from: LogNode): void {
+    let place = from
+    this.#nodes = 2
+    for (let node = place.next; node !== undefined; node = node.next) {
+      const { next } = node
+      if (node.holders === 0 && next !== undefined) {
+        next.takeIn(node)
+        place.next = next
+        continue
+      }
+      place = node
+      this.#nodes++
+    }
   }
 }
 
 /** The sum of the flag news after a link, less what `reader` did itself. */
 export function newsAfter(node: LogNode, reader: Author): { readonly flags: UidSet; readonly notices: readonly Notice[]; readonly keywords: boolean; readonly end: LogNode } {
   let flags = uids.none
-  let notices: Notice[] = []
+  let notices: readonly Notice[] = []
   let keywords = false
   let at = node
   while (at.next !== undefined) {
     at = at.next
     if (at.author !== reader) for (const part of at.flags) flags = flags.or(part)
-    if (at.notices !== undefined) notices = [...notices, ...at.notices]
+    if (at.notices.length > 0) notices = [...notices, ...at.notices]
     if (at.keywords) keywords = true
   }
   return { flags, notices, keywords, end: at }

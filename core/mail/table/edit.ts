@@ -237,7 +237,7 @@ export class Edit implements TableEdit {
     this.#table.stamp = undefined
     // Somebody may have fetched the flags while the operation was under way; they are told how it ended.
     if (touched.count > 0) {
-      this.#table.log.at(undefined, this.#table.oldestMark()).add(touched)
+      this.#table.log.at(undefined, this.#table.slowestMark).add(touched)
       this.#table.version++
     }
     this.#done()
@@ -307,10 +307,10 @@ export class Edit implements TableEdit {
     t.version++
     // Notices and new keywords are for the author too.
     const own = this.#notices.length > 0 || newKeywords
-    if (changed.count > 0) t.log.at(this.#author, t.oldestMark()).add(changed)
+    if (changed.count > 0) t.log.at(this.#author, t.slowestMark).add(changed)
     if (!own) return
-    const node = t.log.at(undefined, t.oldestMark())
-    if (this.#notices.length > 0) node.notices = [...(node.notices ?? []), ...this.#notices]
+    const node = t.log.at(undefined, t.slowestMark)
+    node.notices = [...node.notices, ...this.#notices]
     if (newKeywords) node.keywords = true
   }
   #startGeneration(dropped: Uint32Array): UidSet {

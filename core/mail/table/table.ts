@@ -40,7 +40,7 @@ export class MailTable {
   keywords: { readonly defined: readonly string[]; readonly canCreate: boolean } = { defined: [], canCreate: false }
   /** Messages that no read-write session has been given yet. */
   unclaimed: UidSet = uids.none
-  readonly log = new ChangeLog()
+  readonly log: ChangeLog
   /** Rises with every change that a session can be told of. */
   version = 0
   /** Rises when all that a session knows is void. */
@@ -52,8 +52,9 @@ export class MailTable {
   #open: Edit | undefined
   #standings = new Set<Standing>()
 
-  /** `firstModseq` is for what is found at first; it must exceed all that clients may have been told earlier. */
-  constructor(how: { readonly ownModseqs: boolean; readonly firstModseq: number }) {
+  /** `firstModseq` is for what is found at first; it must exceed all that clients may have been told earlier. `logLinks` bounds the log. */
+  constructor(how: { readonly ownModseqs: boolean; readonly firstModseq: number; readonly logLinks?: number }) {
+    this.log = new ChangeLog(how.logLinks)
     this.ownModseqs = how.ownModseqs
     this.highestModseq = how.firstModseq
     this.#floor = how.firstModseq
@@ -130,10 +131,10 @@ export class MailTable {
   lengthOf(generation: Generation): number {
     return generation === this.generation ? this.length : generation.length
   }
-  /** Number of the oldest link of the log that a session still needs. */
-  oldestMark(): number {
-    let oldest = this.log.tail.number
-    for (const s of this.#standings) oldest = Math.min(oldest, s.mark.number)
-    return oldest
+  /** The link of the log that the slowest session has told. */
+  readonly slowestMark = (): LogNode => {
+    let slowest = this.log.tail
+    for (const s of this.#standings) if (s.mark.number < slowest.number) slowest = s.mark
+    return slowest
   }
 }

@@ -24,8 +24,8 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 describe('table and views', () => {
   test('what sessions are told makes their clients right, however far they lag', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps: readonly Step[]) => {
-        const { shared, table, view } = sharedOver(new PassiveSource({ columns: [] }))
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), fc.constantFrom(1, 3, 1024), async (steps: readonly Step[], logLinks) => {
+        const { shared, table, view } = sharedOver(new PassiveSource({ columns: [] }), { logLinks })
         await shared.edit(async (edit) => edit.keywords([], true), never)
         const model = new Map<number, { bits: number; words: Set<string> }>()
         let nextUid = 1

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { FileSpool } from '../../../core/mail/spool/file-spool.js'
+import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
+import { item, never } from '../../support/mail.js'
+
+async function* pieces(size: number, piece: number): AsyncGenerator<Uint8Array> {
+  const shared = new Uint8Array(piece)
+  for (let at = 0; at < size; at += piece) {
+    // One buffer for all pieces, as a socket would have it.
+    for (let i = 0; i < piece; i++) shared[i] = (at + i) % 251
+    yield shared.subarray(0, Math.min(piece, size - at))
+  }
+}
+async function spool(limits = { memory: 1000, memoryOfAll: 2500, message: 100_000 }) {
+  const files = new VirtualFiles()
+  await files.makeDirectory('/tmp', 0o777)
+  let n = 0
+  return { files, spool: new FileSpool(files, '/tmp', (octets) => new Uint8Array(octets).fill(n++), limits) }
+}
+async function whole(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const out: Uint8Array[] = []
+  for await (const c of chunks) out.push(c.slice())
+  return Buffer.concat(out)
+}
+
+describe('the spool', () => {
+  test.each([0, 1, 999, 1000, 1001, 70_000])('gives back %d octets, twice, and leaves nothing', async (size) => {
+    const { files, spool: s } = await spool()
+    const taken = await s.take({ ...item(''), bytes: pieces(size, 100) }, never)
+    const expected = await whole(pieces(size, 100))
+    expect(taken.size).toBe(size)
+    expect(await whole(taken.chunks())).toEqual(expected)
+    expect(await whole(taken.chunks())).toEqual(expected)
+    expect([await files.list('/tmp'), files.open_.size]).toEqual([[], size > 1000 ? 1 : 0])
+    await taken[Symbol.asyncDispose]()
+    await taken[Symbol.asyncDispose]()
+    expect([s.memory, files.open_.size]).toEqual([0, 0])
+  })
+  test('memory is bounded over all messages', async () => {
+    const { files, spool: s } = await spool()
+    const taken = []
+    for (let i = 0; i < 5; i++) taken.push(await s.take({ ...item(''), bytes: pieces(900, 100) }, never))
+    expect([s.memory <= 2500, files.open_.size]).toEqual([true, 3])
+    for (const t of taken) await t[Symbol.asyncDispose]()
+    expect(s.memory).toBe(0)
+  })
+  test('the largest message passes, one octet more does not, and nothing is left', async () => {
+    const { files, spool: s } = await spool()
+    const largest = await s.take({ ...item(''), bytes: pieces(100_000, 1000) }, never)
+    await largest[Symbol.asyncDispose]()
+    await expect(s.take({ ...item(''), bytes: pieces(100_001, 1000) }, never)).rejects.toMatchObject({ kind: 'limit' })
+    expect([s.memory, files.open_.size, await files.list('/tmp')]).toEqual([0, 0, []])
+  })
+  test('a sender that stops leaves nothing', async () => {
+    const { files, spool: s } = await spool()
+    const stop = new AbortController()
+    const stopping = (async function* (): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(5000)
+      stop.abort()
+      yield new Uint8Array(1)
+    })()
+    await expect(s.take({ ...item(''), bytes: stopping }, stop.signal)).rejects.toMatchObject({ kind: 'cancelled' })
+    expect([s.memory, files.open_.size]).toEqual([0, 0])
+  })
+  test('a full disk is said', async () => {
+    const { files, spool: s } = await spool()
+    files.fault = { at: files.log.length, code: 'ENOSPC', lasting: true }
+    await expect(s.take({ ...item(''), bytes: pieces(5000, 100) }, never)).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect([s.memory, files.open_.size]).toEqual([0, 0])
+  })
+})

@@ -70,7 +70,7 @@ export class LoggedLines implements Logger {
 
 export const words = (text: string): Secret => secret(new TextEncoder().encode(text))
 export const octets = (text: string): Uint8Array => new TextEncoder().encode(text)
-export const never = new AbortController().signal
+export const never: AbortSignal = new AbortController().signal
 
 const clear: PeerFacts = { session: 's1', address: '192.0.2.7', localAddress: '192.0.2.1', localPort: 143, service: 'imap' }
 const encrypted: PeerFacts = { ...clear, tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} } }

@@ -1,6 +1,8 @@
 import type { UidSet } from './mail.js'
 
 const LAST = 0xffffffff
+/** More pairs than this are sorted in halves. */
+const PLACES = 2 ** 20
 
 /** Index of the first range that ends at or after `uid`. */
 function firstRangeReaching(ranges: Uint32Array, uid: number): number {
@@ -31,6 +33,8 @@ class Ranges implements UidSet {
   and(other: UidSet): UidSet {
     const a = this.ranges
     const b = other.ranges
+    if (covers(b, a)) return this
+    if (covers(a, b)) return other
     const out: number[] = []
     let i = 0
     let j = 0
@@ -64,6 +68,8 @@ class Ranges implements UidSet {
   minus(other: UidSet): UidSet {
     const a = this.ranges
     const b = other.ranges
+    if (a.length === 0 || b.length === 0) return this
+    if (covers(b, a)) return none
     const out: number[] = []
     let j = 0
     for (let i = 0; i < a.length; i += 2) {
@@ -82,6 +88,10 @@ class Ranges implements UidSet {
   }
 }
 
+/** Whether the first is one range that contains all of the second: the common case of `1:*`. */
+function covers(a: Uint32Array, b: Uint32Array): boolean {
+  return b.length === 0 || (a.length === 2 && a[0]! <= b[0]! && a[1]! >= b[b.length - 1]!)
+}
 function pushJoined(out: number[], first: number, last: number): void {
   const end = out.length - 1
   if (end > 0 && first <= out[end]! + 1) {
@@ -118,11 +128,17 @@ export const uids = {
   /** Of pairs in any order, which may overlap or stand last before first; the array is not kept. */
   ranges(pairs: Uint32Array): UidSet {
     if (isAscending(pairs)) return pairs.length === 0 ? none : new Ranges(pairs.slice())
-    const sorted: [number, number][] = []
-    for (let i = 0; i + 1 < pairs.length; i += 2) sorted.push([Math.min(pairs[i]!, pairs[i + 1]!), Math.max(pairs[i]!, pairs[i + 1]!)])
-    sorted.sort((x, y) => x[0] - y[0])
+    // First numbers with the places of their pairs: 2^32 times 2^20 is exact, and numbers sort fast.
+    const count = pairs.length >>> 1
+    if (count > PLACES) return uids.ranges(pairs.subarray(0, count & ~1)).or(uids.ranges(pairs.subarray(count & ~1)))
+    const keys = new Float64Array(count)
+    for (let i = 0; i < count; i++) keys[i] = Math.min(pairs[2 * i]!, pairs[2 * i + 1]!) * PLACES + i
+    keys.sort()
     const out: number[] = []
-    for (const [first, last] of sorted) pushJoined(out, first, last)
+    for (const key of keys) {
+      const i = key % PLACES
+      pushJoined(out, Math.floor(key / PLACES), Math.max(pairs[2 * i]!, pairs[2 * i + 1]!))
+    }
     return made(out)
   },
 } as const

@@ -10,6 +10,8 @@ export type Author = object
 
 const PARTS = 64
 const MANY_NODES = 1024
+/** Numbers that are sorted rather than merged. */
+const SORTED = 4096
 
 /**
  * One place in the log of flag news, a link of a chain. A session keeps the last link that it has told; links before the
@@ -31,7 +33,7 @@ export class LogNode {
   }
   add(set: UidSet): void {
     this.flags.push(set)
-    if (this.flags.length >= PARTS) this.flags = [this.flags.reduce((a, b) => a.or(b))]
+    if (this.flags.length >= PARTS) this.flags = [sumOf(this.flags)]
   }
   /** Takes over what an earlier link says. Whose doing it was is forgotten where they differ: at worst somebody hears of it twice. */
   takeIn(earlier: LogNode): void {
@@ -77,17 +79,32 @@ export class ChangeLog {
   }
 }
 
+/** All uids of all sets: few sets one after the other, many small ones in one sort. */
+function sumOf(sets: readonly UidSet[]): UidSet {
+  if (sets.length <= 2) return sets.length === 0 ? uids.none : sets.length === 1 ? sets[0]! : sets[0]!.or(sets[1]!)
+  let octets = 0
+  for (const set of sets) octets += set.ranges.length
+  if (octets > SORTED) return sumOf([sumOf(sets.slice(0, sets.length >>> 1)), sumOf(sets.slice(sets.length >>> 1))])
+  const pairs = new Uint32Array(octets)
+  let at = 0
+  for (const set of sets) {
+    pairs.set(set.ranges, at)
+    at += set.ranges.length
+  }
+  return uids.ranges(pairs)
+}
+
 /** The sum of the flag news after a link, less what `reader` did itself. */
 export function newsAfter(node: LogNode, reader: Author): { readonly flags: UidSet; readonly notices: readonly Notice[]; readonly keywords: boolean; readonly end: LogNode } {
-  let flags = uids.none
+  const parts: UidSet[] = []
   let notices: readonly Notice[] = []
   let keywords = false
   let at = node
   while (at.next !== undefined) {
     at = at.next
-    if (at.author !== reader) for (const part of at.flags) flags = flags.or(part)
+    if (at.author !== reader) parts.push(...at.flags)
     if (at.notices.length > 0) notices = [...notices, ...at.notices]
     if (at.keywords) keywords = true
   }
-  return { flags, notices, keywords, end: at }
+  return { flags: sumOf(parts), notices, keywords, end: at }
 }

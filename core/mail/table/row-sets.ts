@@ -17,18 +17,27 @@ export function rowRange(first: number, end: number): RowSet {
 }
 /** Rows below `end` whose uid is in the set. */
 export function rowsOf(rows: Rows, set: UidSet, end: number): RowSet {
-  const out: number[] = []
-  const ranges = set.ranges
-  for (let i = 0; i < ranges.length; i += 2) {
-    const first = lowerBound(rows.uid, end, ranges[i]!)
-    if (first >= end) break
+  const { ranges } = set
+  const { uid } = rows
+  // At most one pair per range, and one per row.
+  const out = new Uint32Array(Math.min(ranges.length, 2 * end))
+  let filled = 0
+  let at = 0
+  for (let i = 0; i < ranges.length && at < end; i += 2) {
+    at = lowerBound(uid, end, ranges[i]!, at)
+    if (at >= end) break
     const last = ranges[i + 1]!
-    const stop = ranges[i] === last ? first + (rows.uid[first] === last ? 1 : 0) : last >= rows.uid[end - 1]! ? end : lowerBound(rows.uid, end, last + 1)
-    if (stop <= first) continue
-    if (out.length > 0 && out[out.length - 1]! + 1 === first) out[out.length - 1] = stop - 1
-    else out.push(first, stop - 1)
+    const stop = ranges[i] === last ? at + (uid[at] === last ? 1 : 0) : last >= uid[end - 1]! ? end : lowerBound(uid, end, last + 1, at)
+    if (stop <= at) continue
+    if (filled > 0 && out[filled - 1]! + 1 === at) out[filled - 1] = stop - 1
+    else {
+      out[filled] = at
+      out[filled + 1] = stop - 1
+      filled += 2
+    }
+    at = stop
   }
-  return rowSet(out)
+  return rowSet(filled === out.length ? out : out.slice(0, filled))
 }
 /** Uids of rows. */
 export function uidsOf(rows: Rows, set: RowSet): UidSet {

@@ -14,7 +14,7 @@ const pidFile = join(home, 'server.pid')
 const configFile = join(home, 'bench.yaml')
 
 const config = `version: 1
-server: { hostname: localhost }
+server: { name: localhost, runDirectory: run }
 log: [ { use: stderr, level: warn } ]
 listeners:
   imap: { protocol: imap4, address: 127.0.0.1, port: ${port}, tls: none }
@@ -24,7 +24,7 @@ hosts:
     auth:
       plaintext: always
       failureDelay: 0s
-      schemes: [ { use: plain } ]
+      schemes: [ { use: plain, allow: true } ]
       passwords: [ { use: file, path: users.txt } ]
       users: [ { use: virtual, home: ${JSON.stringify(join(home, 'mail', '{user}'))} } ]
     namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]

@@ -78,7 +78,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   await writeFile(
     join(folder, 'mailwright.config.yaml'),
     `version: 1
-server: { name: localhost }
+server: { name: localhost, runDirectory: run }
 log: [ { use: stderr, level: info } ]
 listeners:
   imap: { protocol: imap4, address: 127.0.0.1, port: ${ports.imap}, tls: starttls }
@@ -89,7 +89,7 @@ hosts:
     auth:
       plaintext: always
       failureDelay: 10ms
-      schemes: [ { use: plain }, scrypt ]
+      schemes: [ { use: plain, allow: true }, scrypt ]
       passwords: [ { use: file, path: users.txt } ]
       users: [ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]
     namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]
@@ -125,7 +125,7 @@ ${options.host === undefined ? '' : indented(options.host)}
     home,
     inbox: (user) => join(home(user), 'INBOX'),
     log: () => log,
-    certificate: join(folder, 'certificates', 'certificate.pem'),
+    certificate: join(folder, 'certificates', 'self-signed.pem'),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     again: begin,

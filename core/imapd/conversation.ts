@@ -105,6 +105,7 @@ export class Conversation implements AsyncDisposable {
         const profile = profileOf(shared.workarounds, client, mail?.user, half.tweaks)
         return { profile, grammar: new Grammar(shared.assembly.tables(profile)) }
       },
+      tune: () => this.#tune(),
     })
     this.#tune()
     this.#dispatcher = new Dispatcher({

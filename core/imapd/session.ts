@@ -47,6 +47,8 @@ export interface SessionParts {
   readonly line: (limit: number, withinMs: number | undefined) => Promise<Uint8Array | undefined>
   /** What the workarounds make of a client: asked at the beginning and once more after ID. */
   readonly profile: (client: ClientFacts) => { readonly profile: ClientProfile; readonly grammar: Grammar }
+  /** The profile has changed: what depends on it beyond the session follows. */
+  readonly tune: () => void
 }
 
 /** The session as commands see it: values and the parts that carry them. */
@@ -125,6 +127,7 @@ export class LiveSession implements ImapSession {
     this.profile = profile
     this.grammar = grammar
     this.#treatText()
+    this.#parts.tune()
   }
   markEnabled(name: string): void {
     this.enabled.add(name.toUpperCase())

@@ -1,5 +1,5 @@
 import { sealCommand } from '../../api/index.js'
-import type { ImapCompletion, MailboxName, SealedCommand } from '../../api/index.js'
+import type { ImapCompletion, MailSession, MailboxName, SealedCommand } from '../../api/index.js'
 import { nameArgument } from '../arguments.js'
 import type { NameArgument } from '../arguments.js'
 import { inWords } from '../failure.js'
@@ -31,9 +31,21 @@ function subscription(command: 'SUBSCRIBE' | 'UNSUBSCRIBE'): SealedCommand {
     async run(box, session): Promise<ImapCompletion> {
       const name = checkedName(box, session, command)
       await inWords(session.mail.subscribe(name, on), words(name))
+      if (on && session.tweaks.warnSubscribeDirectory && (await isDirectory(name, session))) {
+        session.out.raw(`* NO CLIENT BUG DETECTED: subscribe of non-mailbox directory ${shown(name)}`).endLine()
+      }
       return { kind: 'ok' }
     },
   })
+}
+/** Whether the name is that of a directory and nothing else. A name with wildcards in it is not looked at. */
+async function isDirectory(name: MailboxName, session: MailSession): Promise<boolean> {
+  if (/[*%]/.test(name)) return false
+  // The empty reference: the name stands for itself.
+  for await (const batch of session.mail.list({ reference: '' as MailboxName, patterns: [name] }, session.signal)) {
+    for (const entry of batch) if (entry.name === name) return [...entry.attributes].some((a) => a.toLowerCase() === String.raw`\noselect`)
+  }
+  return false
 }
 export const subscribe = subscription('SUBSCRIBE')
 export const unsubscribe = subscription('UNSUBSCRIBE')

@@ -45,7 +45,7 @@ export function socketLink(socket: Socket, options: SocketLinkOptions): ByteLink
       : {
           async secure(lower) {
             try {
-              const { socket: upper, facts } = await acceptTls(lower, tls)
+              const { socket: upper, facts } = await acceptTls(lower, { ...tls, stopping: options.stopping })
               const { startTls: _, ...rest } = clear
               return { socket: upper, peer: { ...rest, tls: facts } }
             } catch (cause) {

@@ -9,6 +9,8 @@ export interface HandshakeOptions {
   /** The context for a server name; `undefined` when the client names none. */
   readonly choose: (serverName: string | undefined) => Promise<ReadyContext | undefined>
   readonly timeoutMs: number
+  /** The server stops: a client that has not come through the handshake has nothing to finish. */
+  readonly stopping?: AbortSignal
 }
 
 type TlsFacts = NonNullable<PeerFacts['tls']>
@@ -44,11 +46,19 @@ export async function acceptTls(clear: Socket, options: HandshakeOptions): Promi
       resolve()
     }
     const gone = (): void => fail(new Error('the client went away during the TLS handshake'))
+    const stops = (): void => fail(new Error('the server stops'))
+    // Nobody reads yet, and the end of input is told to readers alone. Octets that came behind the handshake stay where they are.
+    const look = (): void => {
+      if (socket.readableLength === 0) socket.read()
+    }
     const timer = setTimeout(() => fail(new Error(`no TLS handshake within ${options.timeoutMs} ms`)), options.timeoutMs)
     const settle = (): void => {
       clearTimeout(timer)
+      options.stopping?.removeEventListener('abort', stops)
+      socket.off('readable', look)
       socket.off('secure', done)
       socket.off('_tlsError', fail)
+      socket.off('end', gone)
       socket.off('close', gone)
     }
     socket.once('secure', done)
@@ -56,7 +66,11 @@ export async function acceptTls(clear: Socket, options: HandshakeOptions): Promi
     socket.once('_tlsError', fail)
     // Stays: an error between here and whoever takes the socket over must not end the process either.
     socket.on('error', fail)
+    socket.on('readable', look)
+    socket.once('end', gone)
     socket.once('close', gone)
+    if (options.stopping?.aborted === true) stops()
+    else options.stopping?.addEventListener('abort', stops, { once: true })
   })
   return { socket, facts: factsOf(socket, chosen) }
 }

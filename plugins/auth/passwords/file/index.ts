@@ -15,7 +15,7 @@ export default definePlugin({
       settings: z.strictObject({
         path: filePath().default('users').describe('The file: lines of the form "name:hash".'),
         fallthrough: z.boolean().default(false).describe('Ask the next backend also after a wrong password.'),
-        rehash: z.boolean().default(true).describe('Replace weak hashes when their owner logs in.'),
+        rehash: z.boolean().default(false).describe('Replace weak or outdated hashes in the file when their owner logs in.'),
         parallel: z.int().min(1).max(64).default(2).describe('Hashes that are computed at the same time.'),
       }),
       needs: { files: FILES, clock: CLOCK, logger: LOGGER, schemes: chosen(passwordSchemes) },

@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import 'reflect-metadata'
 import { commands } from './commands.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { mainHelp } from './help.js'

@@ -1,4 +1,3 @@
-import 'reflect-metadata'
 import { configOf, readConfig } from '../config/config.js'
 import type { Reloaded } from '../kernel/kernel.js'
 import { LogHub } from '../log/log-hub.js'

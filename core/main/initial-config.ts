@@ -44,5 +44,8 @@ ${
         - { use: file, path: ${data}/users }
       users:
         - { use: virtual, data: ${data}/mail }
+    namespaces:
+      # All mail of an account is in its home: the INBOX beside the other mailboxes.
+      - { use: mailboxfile, inboxPath: '{home}/INBOX' }
 `
 }

@@ -11,6 +11,7 @@ export function quickstartConfig(): object {
       default: {
         tls: { selfSigned: 'tls' },
         auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
+        namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
       },
     },
   }

@@ -1,4 +1,5 @@
 import { LOGGER, StartFailure, logSinks } from '../api/index.js'
+import type { Problem } from '../api/index.js'
 import { builtinPlugins } from '../../plugins/builtin.js'
 import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
 import type { Kernel, Reloaded } from '../kernel/kernel.js'
@@ -103,9 +104,10 @@ export class MailServer {
   }
 
   async #reload(source: ConfigSource): Promise<Reloaded> {
-    const prepared = await this.#bindings.prepare(source.plan(knownPoints).listeners)
+    const preview = source.plan(knownPoints)
+    const prepared = await this.#bindings.prepare(preview.listeners)
     try {
-      if (prepared.problems.length > 0) throw new StartFailure(prepared.problems)
+      if (prepared.problems.length > 0) throw new StartFailure(placed(prepared.problems, preview))
       const reloaded = await this.kernel.reload(source)
       await prepared.commit()
       this.connections.replan()
@@ -120,7 +122,7 @@ export class MailServer {
     const prepared = await this.#bindings.prepare(this.kernel.plan.listeners)
     if (prepared.problems.length > 0) {
       await prepared.discard()
-      throw new StartFailure(prepared.problems)
+      throw new StartFailure(placed(prepared.problems, this.kernel.plan))
     }
     await prepared.commit()
   }
@@ -129,7 +131,7 @@ export class MailServer {
   async #warmUp(): Promise<void> {
     const { plan } = this.kernel
     const needed = plan.listeners.some((l) => l.tls !== 'none')
-    const problems = []
+    const problems: Problem[] = []
     for (const host of needed ? plan.hosts : []) {
       const view = this.kernel.host(host.id)
       if (view === undefined) continue
@@ -139,14 +141,14 @@ export class MailServer {
         if (found === undefined) {
           const message = 'there is no certificate, so TLS is not offered'
           if (plan.listeners.some((l) => l.tls === 'implicit') && host === plan.hosts[0]) {
-            problems.push({ code: 'NET_NO_CERTIFICATE', severity: 'error' as const, path, message: 'there is no certificate, but a listener has "tls: implicit"', hint: 'set certificate and key, or selfSigned for trying out' })
+            problems.push({ code: 'NET_NO_CERTIFICATE', severity: 'error', path, message: 'there is no certificate, but a listener has "tls: implicit"', hint: 'set certificate and key, or selfSigned for trying out' })
           } else this.#log.warn(message, { at: path })
         }
       } catch (error) {
-        problems.push({ code: 'NET_BAD_CERTIFICATE', severity: 'error' as const, path, message: `the certificate cannot be used: ${error instanceof Error ? error.message : String(error)}` })
+        problems.push({ code: 'NET_BAD_CERTIFICATE', severity: 'error', path, message: `the certificate cannot be used: ${error instanceof Error ? error.message : String(error)}` })
       }
     }
-    if (problems.length > 0) throw new StartFailure(problems)
+    if (problems.length > 0) throw new StartFailure(placed(problems, plan))
   }
 
   async #stop(): Promise<void> {
@@ -155,4 +157,9 @@ export class MailServer {
     this.#log.use([])
     await this.kernel.stop()
   }
+}
+
+/** With file and line. */
+function placed(problems: readonly Problem[], plan: Pick<ConfigPlan, 'where'>): readonly Problem[] {
+  return problems.map((p) => ({ ...p, ...plan.where(p.path) }))
 }

@@ -5,7 +5,7 @@ import { MAIL_DOOR, secret, SYSTEM, userDirectories } from '../api/index.js'
 import type { AppendItem, MailboxName, MailUser } from '../api/index.js'
 import type { HostView } from '../kernel/kernel.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
-import { editorOf } from './commands/user.js'
+import { editorOf, knownAccounts } from './commands/user.js'
 import { sampleMail } from './sample-mail.js'
 import type { SampleMessage } from './sample-mail.js'
 import type { MailServer } from './server.js'
@@ -29,7 +29,7 @@ export interface Trial {
 export async function prepareTrial(server: MailServer): Promise<Trial> {
   const certificate = await publicCertificate(server)
   const accounts = editorOf(server, undefined)
-  const known = await accounts.list(AbortSignal.timeout(TIMEOUT_MS))
+  const known = await knownAccounts(accounts, AbortSignal.timeout(TIMEOUT_MS))
   const first = known[0]
   if (first !== undefined) return { user: first.user, password: undefined, certificate }
   const password = newPassword()
@@ -58,7 +58,7 @@ export function trialText(server: MailServer, trial: Trial, config: string | und
     '',
     'Try it:',
     `  curl ${trust} --user ${user}:${password} 'imaps://localhost:${secure.port}/INBOX;MAILINDEX=1'`,
-    `  mutt -e '${muttTrust}set imap_pass=${password}' -f imaps://${user}@localhost:${secure.port}/INBOX`,
+    `  mutt -e '${muttTrust}set folder=imaps://${user}@localhost:${secure.port}/; set imap_pass=${password}' -f =INBOX`,
     `  openssl s_client -quiet -crlf -starttls imap -connect localhost:${clear.port}     then type: a login ${user} ${password}`,
     '',
   ].join('\n')

@@ -28,17 +28,18 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
   try {
     const located = await locateConfig(values.config, env)
     const server = await MailServer.start({ source: located.source, log, inherited, listen: true })
-    const reload = (): Promise<ControlAnswer> => takeUp(server, located, log)
-    const control = await openControl(server, reload, log, env)
-    for (const at of server.addresses) log.info('listening', { listener: at.listener, protocol: at.protocol, tls: at.tls, at: addressWithPort(at.address, at.port) })
-    if (values.try === true || located.quickstart !== undefined) await tellHowToTry(server, located, values.config, terminal.out)
-    await notify(env, 'READY=1')
-    signals.on('SIGHUP', () => void reload())
-    const signal = await signals.stop
-    log.info('stopping', { signal })
-    await notify(env, 'STOPPING=1')
-    await control?.[Symbol.asyncDispose]()
-    await server.stop()
+    try {
+      const reload = (): Promise<ControlAnswer> => takeUp(server, located, log)
+      await using _control = await openControl(server, reload, log, env)
+      for (const at of server.addresses) log.info('listening', { listener: at.listener, protocol: at.protocol, tls: at.tls, at: addressWithPort(at.address, at.port) })
+      if (values.try === true || located.quickstart !== undefined) await tellHowToTry(server, located, values.config, terminal.out)
+      await notify(env, 'READY=1')
+      signals.on('SIGHUP', () => void reload())
+      log.info('stopping', { signal: await signals.stop })
+      await notify(env, 'STOPPING=1')
+    } finally {
+      await server.stop()
+    }
     return EXIT.ok
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error

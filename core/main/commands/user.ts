@@ -53,7 +53,7 @@ async function edit(accounts: AccountEditor, what: string, name: string): Promis
       await accounts.remove(name, signal)
       return `${name} can no longer log in; the mail is still there`
     case 'add': {
-      const known = await accounts.list(signal)
+      const known = await knownAccounts(accounts, signal)
       if (known.some((r) => r.user === name)) throw new CommandFailure(EXIT.failed, `there is already a user "${name}"`)
       await accounts.add(name, secret(await readNewPassword(name)), AbortSignal.timeout(TIMEOUT_MS))
       return `${name} can log in now`
@@ -62,6 +62,14 @@ async function edit(accounts: AccountEditor, what: string, name: string): Promis
       await accounts.setPassword(name, secret(await readNewPassword(name)), AbortSignal.timeout(TIMEOUT_MS))
       return `${name} has a new password`
   }
+}
+
+/** Accounts of a backend that may not have been used yet; whether it can be reached shows when something is added. */
+export function knownAccounts(accounts: AccountEditor, signal: AbortSignal): ReturnType<AccountEditor['list']> {
+  return accounts.list(signal).catch((error: unknown) => {
+    if (error instanceof MailError && error.kind === 'unavailable') return []
+    throw error
+  })
 }
 
 /** The first backend of the host whose accounts can be edited. */

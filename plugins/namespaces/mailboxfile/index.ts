@@ -1,48 +1,48 @@
-import { definePlugin, filePath, MAILBOX_SETTINGS, namespaceResolvers } from 'mailwright/api'
+import { definePlugin, filePath, namespaceResolvers } from 'mailwright/api'
 import { z } from 'zod'
-import { MailboxfileResolver } from './resolver.js'
-import { TEMPLATE_WORDS, unknownWords } from './templates.js'
+import { MailboxFileNames } from './resolver.js'
 
 const settings = z.strictObject({
-  store: z.string().min(1).default('files').describe('Store in which the names are, one of drivers.stores.'),
-  subdirectory: z
-    .string()
-    .min(1)
-    .refine((path) => !path.startsWith('/') && !path.endsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'), 'expected a path below the home, such as "mail"')
-    .refine((path) => !path.includes('\0'), 'a path holds no NUL')
-    .optional()
-    .describe('Mailboxes are in this directory below the home instead of in the home itself; it is made with the first mailbox.'),
-  inboxPath: filePath()
-    .refine((path) => unknownWords(path).length === 0, `only ${TEMPLATE_WORDS.map((w) => `{${w}}`).join(', ')} may stand in it`)
-    .refine((path) => /\{(?:home|user|local)\}/.test(path), 'it must hold {home}, {user} or {local}: all users would share one INBOX')
-    .optional()
-    .describe('File of the INBOX: {home}, {spool}, {user}, {local} and {domain} are filled in. Without it {spool}/{user} for system accounts and {home}/INBOX for others.'),
-  spoolDirectory: filePath().default('/var/mail').describe('{spool}: where the system delivers mail.'),
-  confine: z
-    .boolean()
-    .optional()
-    .describe('Whether names lead nowhere outside the mailbox directory: no absolute paths, no other users. Without it, that is so for all who are no system accounts, whom file permissions do not restrain. Anonymous users are always confined.'),
+  store: z.string().min(1).default('files').describe('Store that the names lead to; one of "drivers.stores".'),
+  home: z.string().min(1).default('{home}').describe('Directory of a user; {home} is that of the account, {user} the name.'),
+  subdirectory: z.string().min(1).optional().describe('Directory of mailboxes below the home directory; without it the home directory itself.'),
+  inboxPath: z.string().min(1).default('{spool}/{user}').describe('File of the INBOX; {home}, {user} and {spool} are filled in.'),
+  spool: filePath().default('/var/mail').describe('Directory to which mail is delivered.'),
+  shared: filePath().optional().describe('Root of #shared/; without it there is no such namespace.'),
+  public: filePath().optional().describe('Root of #public/; without it there is no such namespace.'),
+  ftp: filePath().optional().describe('Root of #ftp/; without it there is no such namespace.'),
+  outside: z
+    .enum(['accounts', 'never'])
+    .default('accounts')
+    .describe('Who may use names that leave the home directory ("/path", "~user/box", ".."): users of the system in a process of their own, or nobody.'),
+  advertiseRoot: z.boolean().default(false).describe('Tell clients that "/" is a namespace.'),
 })
 
-/** The names of a traditional mail system. */
+/** The original's mailbox names. */
 export default definePlugin({
   id: 'namespace-mailboxfile',
   api: '1.0',
-  summary: 'Mailbox names as files: below the home, ~user/x and /x',
+  summary: 'Mailbox names as files below the home directory, with INBOX, "~user/", "/path", #shared/, #public/ and #ftp/',
   setup(p) {
     p.to(namespaceResolvers).contribute({
       name: 'mailboxfile',
       settings,
-      needs: { mailbox: MAILBOX_SETTINGS },
-      create: ({ store, subdirectory, inboxPath, spoolDirectory, confine }, { mailbox }, site) =>
-        new MailboxfileResolver({
-          store,
+      create({ shared, public: common, ftp, spool, subdirectory, home, inboxPath, ...rest }, _needs, site) {
+        const absolute = (path: string | undefined): string | undefined => (path === undefined ? undefined : site.resolve(path))
+        // A template that begins with a placeholder is absolute once it is filled in.
+        const template = (path: string): string => (path.startsWith('{') ? path : site.resolve(path))
+        return new MailboxFileNames({
+          ...rest,
           subdirectory,
-          inboxPath: inboxPath === undefined || /^(?:\/|\{home\}|\{spool\})/.test(inboxPath) ? inboxPath : site.resolve(inboxPath),
-          spoolDirectory: site.resolve(spoolDirectory),
-          confine,
-          stateDirectory: mailbox.stateDirectory,
-        }),
+          home: template(home),
+          inboxPath: template(inboxPath),
+          spool: site.resolve(spool),
+          shared: absolute(shared),
+          public: absolute(common),
+          ftp: absolute(ftp),
+          processUser: process.getuid?.(),
+        })
+      },
     })
   },
 })

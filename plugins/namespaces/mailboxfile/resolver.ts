@@ -1,114 +1,153 @@
-import type { MailboxName, MailUser, Mount, NamespaceResolver, Purpose, Resolution } from 'mailwright/api'
-import { placeOf, type MailboxfileSettings, type MailPlace } from './mail-place.js'
-import { hasTricks, isInboxName, onlyDots, parentSteps, tidied } from './names.js'
+import { MailError, type MailboxName, type MailLocation, type MailUser, type Mount, type NamespaceResolver, type Purpose, type Resolution } from 'mailwright/api'
 
-const UNKNOWN: Resolution = { kind: 'unknown' }
-const denied = (why: string): Resolution => ({ kind: 'denied', why })
-
-/** What `resolve` is asked. */
-interface Ask {
-  readonly name: MailboxName
-  readonly purpose: Purpose
-  readonly user: MailUser
+export interface NameSettings {
+  readonly store: string
+  /** Templates: `{home}`, `{user}`, `{spool}`. */
+  readonly home: string
+  readonly subdirectory: string | undefined
+  readonly inboxPath: string
+  readonly spool: string
+  /** Roots of `#shared/`, `#public/` and `#ftp/`, where the site has them. */
+  readonly shared: string | undefined
+  readonly public: string | undefined
+  readonly ftp: string | undefined
+  readonly outside: 'accounts' | 'never'
+  readonly advertiseRoot: boolean
+  /** User of this process, who decides what the machine lets it do. */
+  readonly processUser: number | undefined
 }
 
-/**
- * Names as a traditional mail system has them: files below the mailbox directory, `~/x`, `~user/x` and `/x`. What stands behind it in the
- * chain may refuse names and bring mounts of its own.
- *
- * Invariant: for a confined user nothing but the mailbox directory and the INBOX has a name.
- */
-export class MailboxfileResolver implements NamespaceResolver {
-  readonly #settings: MailboxfileSettings
-  readonly #places = new WeakMap<MailUser, MailPlace>()
-  constructor(settings: MailboxfileSettings) {
-    this.#settings = settings
+/** Prefixes other than these that begin with `#` are no file names. */
+interface Shared {
+  readonly prefix: string
+  readonly root: string | undefined
+  readonly fileMode: number
+  readonly directoryMode: number
+  /** `INBOX` below it is one name in whatever letter case. */
+  readonly inbox: boolean
+}
+
+/** Mailbox names as the original's users know them: files below the home directory, `/` for files, `~user/` for other people's. */
+export class MailboxFileNames implements NamespaceResolver {
+  readonly #s: NameSettings
+  readonly #shared: readonly Shared[]
+  constructor(settings: NameSettings) {
+    this.#s = settings
+    this.#shared = [
+      { prefix: '#shared/', root: settings.shared, fileMode: 0o660, directoryMode: 0o770, inbox: true },
+      { prefix: '#public/', root: settings.public, fileMode: 0o666, directoryMode: 0o777, inbox: true },
+      { prefix: '#ftp/', root: settings.ftp, fileMode: 0o644, directoryMode: 0o755, inbox: false },
+    ]
   }
 
   mounts(user: MailUser): readonly Mount[] {
-    return this.#place(user).mounts
-  }
-  #place(user: MailUser): MailPlace {
-    let place = this.#places.get(user)
-    if (place === undefined) this.#places.set(user, (place = placeOf(user, this.#settings)))
-    return place
+    const { store } = this.#s
+    const listed = { advertised: true, listed: true } as const
+    const personal: Mount = { prefix: '', class: 'personal', store, root: this.#root(user), inbox: this.#inbox(user), ...listed }
+    const shared = this.#shared.flatMap(({ prefix, root, fileMode, directoryMode }): readonly Mount[] =>
+      root === undefined || (user.kind === 'anonymous' && prefix === '#shared/') ? [] : [{ prefix, class: 'shared', store, root, fileMode, directoryMode, advertised: true, listed: false }],
+    )
+    if (!this.#mayLeave(user)) return [personal, ...shared]
+    // Names below `~` lead to the homes of others, so the mount itself has no files.
+    const others: Mount = { prefix: '~', class: 'others', store, root: '', advertised: true, listed: false }
+    const root: Mount = { prefix: '/', class: 'shared', store, root: '/', advertised: this.#s.advertiseRoot, listed: false }
+    return [personal, others, root, ...shared]
   }
 
-  resolve(ask: Ask, next: (name: MailboxName) => Resolution): Resolution {
+  resolve(ask: { readonly name: MailboxName; readonly purpose: Purpose; readonly user: MailUser }, next: (name: MailboxName) => Resolution): Resolution {
     const { name, purpose, user } = ask
-    const place = this.#place(user)
-    if (name.includes('\0')) return denied('invalid name')
-    const special = name.startsWith('#')
-    if ((place.confined || special) && hasTricks(name)) return denied('invalid name')
-    if (special && name.slice(0, DRIVER.length).toLowerCase() === DRIVER) return this.#forced(ask, next)
-    const later = next(name)
-    // A row without files is no answer: it stands for names that lead elsewhere.
-    if (later.kind === 'at' ? later.location.mount.root !== '' && !place.mounts.includes(later.location.mount) : later.kind !== 'unknown') return later
-    if (special) return UNKNOWN
-    if (name.startsWith('/')) return absolute(name, place, purpose)
-    if (name.startsWith('~/')) return this.#ofHome(name.slice(2).replace(/^\/+/, ''), place, purpose)
-    if (name.startsWith('~')) return ofOther(name, place)
-    return inside(name, place, purpose)
+    const forced = /^#driver\.([^/\\:]+)[/\\:](.*)$/is.exec(name)
+    if (forced !== null) return this.#withFormat(forced[1] ?? '', forced[2] ?? '', purpose, user)
+    if (name.toUpperCase() === 'INBOX') return { kind: 'inbox' }
+    const guarded = name.startsWith('#') || !this.#mayLeave(user)
+    if (guarded && /\.\.|\/\/|\/~/.test(name)) return { kind: 'denied', why: 'the name is not permitted' }
+    if (name.startsWith('#')) return this.#sharedName(name, user) ?? next(name)
+    if (name.startsWith('/')) return this.#absolute(name, user)
+    if (name.startsWith('~')) return this.#tilde(name, user)
+    return this.#inside(name, user)
   }
-  /** `~/INBOX` is a file of that name where INBOX is kept elsewhere and the user reaches files by their paths. */
-  #ofHome(path: string, place: MailPlace, purpose: Purpose): Resolution {
-    if (place.directory === undefined) return UNKNOWN
-    if (!place.mounts.some((m) => m.prefix === '~/')) return denied('names of homes are not for anonymous users')
-    if (place.root !== undefined && isInboxName(tidied(path))) return absolute(`${place.directory}/${tidied(path)}`, place, purpose)
-    return isInboxName(tidied(path)) ? { kind: 'inbox' } : inside(path, place, purpose)
-  }
-  /** `#driver.unix/name`: in this format, for CREATE and APPEND only. */
-  #forced(ask: Ask, next: (name: MailboxName) => Resolution): Resolution {
-    const slash = ask.name.indexOf('/')
-    const format = ask.name.slice(DRIVER.length, slash < 0 ? undefined : slash).toLowerCase()
-    const rest = slash < 0 ? '' : ask.name.slice(slash + 1)
-    if (format === '' || rest === '' || rest.startsWith('#') || (ask.purpose !== 'create' && ask.purpose !== 'append')) return UNKNOWN
-    // A part of a name is a name.
-    const to = this.resolve({ ...ask, name: rest as MailboxName }, next)
-    if (to.kind === 'at') return { kind: 'at', location: { ...to.location, format } }
-    return to.kind === 'inbox' ? { kind: 'inbox', format } : to.kind === 'of-user' ? UNKNOWN : to
-  }
-}
-const DRIVER = '#driver.'
 
-/** A path below the mailbox directory. */
-function inside(given: string, place: MailPlace, purpose: Purpose): Resolution {
-  const path = tidied(given)
-  if (place.directory === undefined) return UNKNOWN
-  // `./INBOX` is INBOX where the user has no other name for the file.
-  if (isInboxName(path) && place.root === undefined) return { kind: 'inbox' }
-  if (parentSteps(path) || (isInboxName(path) && path !== given)) {
-    return place.root === undefined ? denied('invalid name') : absolute(`${place.directory}/${path}`, place, purpose)
+  #withFormat(format: string, rest: string, purpose: Purpose, user: MailUser): Resolution {
+    // A format is chosen when something is made; what is there has one.
+    if ((purpose !== 'create' && purpose !== 'append') || rest === '') return { kind: 'unknown' }
+    const name = rest as MailboxName
+    const found = this.resolve({ name, purpose, user }, () => ({ kind: 'unknown' }))
+    if (found.kind === 'inbox') return { kind: 'inbox', format }
+    return found.kind === 'at' ? { kind: 'at', location: { ...found.location, format } } : found
   }
-  if (isState(`${place.directory}/${path}`, place)) return denied('the name is reserved')
-  if (onlyDots(path) && purpose !== 'list') return UNKNOWN
-  return { kind: 'at', location: { mount: place.home, path } }
-}
-/** A path of the machine; what is the user's own is found where the short names find it, so that it has one state. */
-function absolute(given: string, place: MailPlace, purpose: Purpose): Resolution {
-  const path = tidied(given)
-  if (path === place.inbox) return { kind: 'inbox' }
-  if (place.root === undefined) return denied('the place is outside the mailbox directory')
-  if (isState(path, place)) return denied('the name is reserved')
-  const below = path.slice(1)
-  if (onlyDots(below) && purpose !== 'list') return UNKNOWN
-  if (!parentSteps(path) && place.directory !== undefined && path.startsWith(`${place.directory}/`)) {
-    const own = path.slice(place.directory.length + 1)
-    if (own !== '' && !isInboxName(own)) return { kind: 'at', location: { mount: place.home, path: own } }
+  #sharedName(name: string, user: MailUser): Resolution | undefined {
+    for (const { prefix, inbox } of this.#shared) {
+      if (name.slice(0, prefix.length).toLowerCase() !== prefix) continue
+      const mount = this.mounts(user).find((m) => m.prefix === prefix)
+      if (mount === undefined) return { kind: 'unknown' }
+      const rest = name.slice(prefix.length)
+      return at({ mount, path: inbox && rest.toUpperCase() === 'INBOX' ? 'INBOX' : rest })
+    }
+    return undefined
   }
-  return { kind: 'at', location: { mount: place.root, path: below } }
+  #absolute(name: string, user: MailUser): Resolution {
+    // The one absolute name that everybody has.
+    if (user.kind !== 'anonymous' && name === this.#inbox(user)) return { kind: 'inbox' }
+    if (!this.#mayLeave(user)) return { kind: 'denied', why: 'absolute names are not permitted' }
+    return this.#outside(name, user)
+  }
+  #outside(path: string, user: MailUser): Resolution {
+    const mount = this.mounts(user).find((m) => m.prefix === '/')
+    return mount === undefined ? { kind: 'denied', why: 'absolute names are not permitted' } : at({ mount, path: normal(path).slice(1) + (path.endsWith('/') ? '/' : '') })
+  }
+  #tilde(name: string, user: MailUser): Resolution {
+    if (name === '~' || user.kind === 'anonymous') return { kind: 'denied', why: 'the name is not permitted' }
+    if (name.startsWith('~/')) return name === '~/' ? { kind: 'denied', why: 'the name is not permitted' } : this.#inside(name.slice(2), user)
+    const slash = name.indexOf('/')
+    const other = slash < 0 ? name.slice(1) : name.slice(1, slash)
+    const rest = slash < 0 ? '' : name.slice(slash + 1)
+    if (other === user.name && rest !== '') return this.#inside(rest, user)
+    if (!this.#mayLeave(user)) return { kind: 'denied', why: "other users' names are not permitted" }
+    if (rest === '') return { kind: 'unknown' }
+    // The rest is a name of the other user.
+    return { kind: 'of-user', user: other, name: (rest.toUpperCase() === 'INBOX' ? 'INBOX' : rest) as MailboxName }
+  }
+  #inside(path: string, user: MailUser): Resolution {
+    if (path.toUpperCase() === 'INBOX') return { kind: 'inbox' }
+    const mount = this.mounts(user).find((m) => m.prefix === '' && m.class === 'personal')
+    if (mount === undefined) return { kind: 'unknown' }
+    // `../x` is an ordinary name for those who may use absolute ones.
+    const whole = normal(`${mount.root}/${path}`) + (path.endsWith('/') ? '/' : '')
+    if (whole.startsWith(`${mount.root}/`) || !this.#mayLeave(user)) return at({ mount, path })
+    return this.#outside(whole, user)
+  }
+
+  /** Whether names may lead out of the home directory: only where the operating system judges what the user may do. */
+  #mayLeave(user: MailUser): boolean {
+    return this.#s.outside === 'accounts' && user.kind === 'account' && user.ids !== undefined && user.ids.uid === this.#s.processUser
+  }
+  #root(user: MailUser): string {
+    const home = normal(this.#fill(this.#s.home, user))
+    return this.#s.subdirectory === undefined || user.kind === 'anonymous' ? home : normal(`${home}/${this.#s.subdirectory}`)
+  }
+  #inbox(user: MailUser): string {
+    if (user.kind === 'anonymous') return `${this.#root(user)}/INBOX`
+    return normal(this.#fill(this.#s.inboxPath, user))
+  }
+  #fill(template: string, user: MailUser): string {
+    // A name is a part of a path here, so it must not be more than one.
+    if (template.includes('{user}') && (user.name === '' || user.name.startsWith('.') || /[/\0]/.test(user.name))) throw new MailError('denied', 'the user name cannot be part of a path')
+    const home = user.home ?? ''
+    const filled = template.replaceAll('{spool}', this.#s.spool).replaceAll('{home}', home).replaceAll('{user}', user.name)
+    if (!filled.startsWith('/')) throw new MailError('unavailable', `the user has no home directory, which "${template}" needs`)
+    return filled
+  }
 }
-/** `~bob/x`; core looks the account up. What follows is always below that user's directory. */
-function ofOther(name: string, place: MailPlace): Resolution {
-  if (place.root === undefined) return denied('names of other users are not for this user')
-  const slash = name.indexOf('/')
-  const user = name.slice(1, slash < 0 ? undefined : slash)
-  const rest = slash < 0 ? '' : name.slice(slash + 1).replace(/^\/+/, '')
-  if (user === '' || rest === '') return UNKNOWN
-  if (user === '.' || user === '..') return denied('invalid name')
-  // The next round must not read it as a name of a third user or of another namespace.
-  return { kind: 'of-user', user, name: (/^[~#]/.test(rest) ? `./${rest}` : rest) as MailboxName }
+
+function at(location: MailLocation): Resolution {
+  return { kind: 'at', location }
 }
-function isState(path: string, { state }: MailPlace): boolean {
-  return state !== undefined && (path === state || path === `${state}/` || path.startsWith(`${state}/`))
+/** Without `.`, `..` and double slashes; a slash at the end means a directory and stays out of roots. */
+function normal(path: string): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return `/${parts.join('/')}`
 }

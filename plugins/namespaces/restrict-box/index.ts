@@ -1,32 +1,42 @@
-import { definePlugin, namespaceResolvers } from 'mailwright/api'
+import { definePlugin, namespaceResolvers, type MailboxName, type MailUser, type NamespaceResolver, type Purpose, type Resolution } from 'mailwright/api'
 import { z } from 'zod'
-import { RestrictBox } from './restrict-box.js'
+
+type Denied = 'root' | 'other-users' | 'all'
+
+/** Refuses names that lead out of a user's own mailboxes, before other resolvers see them. */
+export class RestrictBox implements NamespaceResolver {
+  readonly #root: boolean
+  readonly #others: boolean
+  constructor(deny: readonly Denied[]) {
+    this.#root = deny.includes('root') || deny.includes('all')
+    this.#others = deny.includes('other-users') || deny.includes('all')
+  }
+  resolve(ask: { readonly name: MailboxName; readonly purpose: Purpose; readonly user: MailUser }, next: (name: MailboxName) => Resolution): Resolution {
+    const { name } = ask
+    const path = /^#driver\.[^/\\:]+[/\\:](.*)$/is.exec(name)?.[1] ?? name
+    // Anything that could climb out is refused whole, also where it would do no harm.
+    if (/\.\.|\/\/|\/~/.test(path)) return { kind: 'denied', why: 'the name is not permitted' }
+    if (this.#others && path.startsWith('~') && !path.startsWith('~/')) return { kind: 'denied', why: "other users' names are not permitted" }
+    if (!this.#root || !path.startsWith('/')) return next(name)
+    // The one absolute name left is the user's own INBOX; only the chain knows it.
+    const found = next(name)
+    return found.kind === 'inbox' ? found : { kind: 'denied', why: 'absolute names are not permitted' }
+  }
+}
 
 const settings = z.strictObject({
   deny: z
     .array(z.enum(['root', 'other-users', 'all']))
-    .min(1, 'expected what is denied: root, other-users or all')
+    .min(1)
     .default(['all'])
-    .describe('root: absolute paths other than the own INBOX; other-users: ~user names and homes of others; all: both. Names with "..", "//" or "/~" are refused in every case.'),
-  store: z.string().min(1).default('files').describe('Store of the denied names, as in the entry they belong to.'),
+    .describe('What is refused besides "..", "//" and "/~": absolute names, names of other users, or both.'),
 })
 
-/** Keeps users within their own mail. */
 export default definePlugin({
   id: 'namespace-restrict-box',
   api: '1.0',
-  summary: 'Refuses absolute paths and names of other users',
+  summary: "Refuses absolute names, other users' names and names that climb out of the mail directory",
   setup(p) {
-    p.to(namespaceResolvers).contribute({
-      name: 'restrict-box',
-      settings,
-      create({ deny, store }, _needs, site) {
-        const all = deny.includes('all')
-        const [root, others] = [all || deny.includes('root'), all || deny.includes('other-users')]
-        if (/\[[1-9]\d*\]$/.test(site.path)) throw new Error(`${site.path}: restrict-box must stand first in the list, because what stands before it would answer unrestricted`)
-        if (others && !root) site.warn('other-users without root leaves the homes of others open by their absolute paths')
-        return new RestrictBox({ root, others, store })
-      },
-    })
+    p.to(namespaceResolvers).contribute({ name: 'restrict-box', settings, create: ({ deny }) => new RestrictBox(deny) })
   },
 })

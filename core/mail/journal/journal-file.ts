@@ -35,7 +35,6 @@ export class JournalFile {
   /** Undefined when another process has it. */
   static async open(files: Files, path: string, durable: boolean): Promise<{ readonly journal: JournalFile; readonly records: readonly JournalRecord[] } | undefined> {
     const journal = new JournalFile(files, path, durable)
-    const fresh = (await files.stat(path)) === undefined
     const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true })
     try {
       if (file.lock('flock', 'exclusive') === 'busy') {
@@ -47,7 +46,8 @@ export class JournalFile {
       const n = await file.read(bytes, 0)
       const { records, end } = decodeRecords(bytes.subarray(0, n))
       if (end < size) await file.truncate(end)
-      journal.#nameIsNew = fresh
+      // Also when the file was there: whoever made it may have ended before it had anything to sync.
+      journal.#nameIsNew = true
       journal.#file = file
       journal.#end = end
       return { journal, records }

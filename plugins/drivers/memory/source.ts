@@ -129,6 +129,8 @@ export class MemorySource implements MailboxSource {
   async copy(set: UidSet, to: MailLocation, how: 'copy' | 'move', edit: TableEdit): Promise<CopyResult | undefined> {
     const target = this.#target(to)
     if (target === undefined) return undefined
+    // The stamp at the end says that the table knows all: what arrived unseen comes first.
+    await this.refresh(edit, { claimRecent: false })
     const from = [...present(set, this.#mailbox.messages)]
     if (from.length !== set.count) throw new MailError('vanished', 'some of the messages are gone')
     const made = from.map((m) => target.add({ octets: m.octets, date: m.date, system: m.system, keywords: m.keywords, recent: true }))

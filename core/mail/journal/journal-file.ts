@@ -104,6 +104,14 @@ export class JournalFile {
     }
     for (const w of batch) this.#end += w.bytes.length
   }
+  /** Forgets all records, which needs no room on the disk. Nothing may be appended meanwhile. */
+  async clear(): Promise<void> {
+    await this.#writing
+    await this.#file?.truncate(0)
+    this.#end = 0
+    if (this.#durable) await this.#file?.sync()
+    this.#broken = undefined
+  }
   /** The same journal with these records alone, in the place of the old one at once. Nothing may be appended meanwhile. */
   async rewrite(records: readonly JournalRecord[]): Promise<void> {
     await this.#writing

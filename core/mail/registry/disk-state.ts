@@ -274,9 +274,21 @@ export class DiskState implements MailboxState {
       if (lost === 0) break
       if (attempt === FOLD_ATTEMPTS) throw new MailError('in-use', 'the mailbox changes while its flags are written')
     }
+    await this.#sayFolded()
     this.#pending.clear()
-    this.#note({ t: 'folded' })
     if (this.#table.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+  }
+  /** On the disk before anything else is written to the mailbox: after a power failure the journal would be laid over newer flags. */
+  async #sayFolded(): Promise<void> {
+    if (this.#journal === undefined || this.#journalValidity !== this.#table.uidValidity) return
+    try {
+      await this.#journal.append({ t: 'folded' }, true)
+    } catch (error) {
+      this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
+      // A full disk has no room for the word, but an empty journal says the same; the next look begins a new one.
+      await this.#journal.clear()
+      this.#journalValidity = 0
+    }
   }
   vanishedSince(modseq: number): UidSet | undefined {
     if (modseq < this.#floor) return undefined

@@ -1,5 +1,5 @@
 import { MailError, type AppendResult, type MailDriver, type MailLocation, type MailStore, type Mount } from '../api/mail.js'
-import { Box, never } from './box.js'
+import { Box, never, type BoxMessage } from './box.js'
 import type { DriverUnderTest } from './driver-under-test.js'
 import { must } from './expecting.js'
 import { itemOf, type SampleMessage } from './messages.js'
@@ -42,6 +42,10 @@ export class Bench {
     return await Bench.on(this.under, this.storage)
   }
 
+  /** A message's octets as they must come back. */
+  stored(octets: Uint8Array): Uint8Array {
+    return this.under.stored?.(octets) ?? octets
+  }
   name(index: number): string {
     return this.under.mailboxName?.(index) ?? NAMES[index] ?? `box${index}`
   }
@@ -56,6 +60,13 @@ export class Bench {
     const box = await this.openUnread(path)
     await box.refresh()
     return box
+  }
+  /** What somebody finds who has never looked before. */
+  async secondLook(path: string): Promise<readonly BoxMessage[]> {
+    const box = await this.open(path)
+    const messages = await box.messages()
+    await box.close()
+    return messages
   }
   async openUnread(path: string): Promise<Box> {
     const found = await this.store.find(this.at(path), never)

@@ -2,7 +2,9 @@
 import { describe, test as register } from 'vitest'
 import { driverCases } from './cases/all-cases.js'
 import { reasonToSkip, runCase } from './contract-case.js'
-import type { DriverUnderTest } from './driver-under-test.js'
+import type { MailboxFormat } from '../api/mail.js'
+import type { DriverUnderTest, KitServices } from './driver-under-test.js'
+import { driverOfFormat } from './format-store.js'
 import { runSeed } from './random.js'
 
 const CASE_TIMEOUT_MS = 60_000
@@ -24,4 +26,15 @@ export function describeMailboxDriver(name: string, under: DriverUnderTest): voi
       })
     }
   })
+}
+
+/** A mailbox format, and what the kit must know to test it. */
+export interface FormatUnderTest extends Omit<DriverUnderTest, 'create' | 'keeps'> {
+  /** Makes the format; it keeps everything in `services.files`. */
+  create(services: KitServices): MailboxFormat | Promise<MailboxFormat>
+}
+
+/** The same contract for a mailbox format, served by the plainest store there can be. */
+export function describeMailboxFormat(name: string, under: FormatUnderTest): void {
+  describeMailboxDriver(`of format ${name}`, { ...under, keeps: 'files', create: async (x) => driverOfFormat(await under.create(x), x) })
 }

@@ -35,6 +35,8 @@ export interface DriverUnderTest {
   readonly keeps: 'files' | 'elsewhere' | 'nothing'
   /** What differs from an ordinary personal mount. */
   readonly mount?: Partial<Mount>
+  /** What a format makes of a message that it cannot keep as it is (quoted From lines, an ended header); default: nothing. */
+  stored?(octets: Uint8Array): Uint8Array
   /** Names that a mailbox in it can have; default: `one`, `two`, ... */
   mailboxName?(index: number): string
   /** Cases that do not fit, by id, with the reason; it is printed. */

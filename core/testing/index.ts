@@ -1,4 +1,4 @@
-export { describeMailboxDriver } from './describe-driver.js'
+export { describeMailboxDriver, describeMailboxFormat, type FormatUnderTest } from './describe-driver.js'
 export type { DriverUnderTest, KitServices } from './driver-under-test.js'
 export type { ContractCase } from './contract-case.js'
 export { reasonToSkip, runCase } from './contract-case.js'

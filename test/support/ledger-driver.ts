@@ -2,7 +2,6 @@ import { crc32 } from 'node:zlib'
 import {
   createColumn,
   MailError,
-  SYSTEM,
   uids,
   type AppendItem,
   type AppendResult,
@@ -339,7 +338,9 @@ class LedgerSource implements MailboxSource {
     await this.#ledger.locked(async () => {
       this.#show(edit)
       const { state } = this.#ledger
-      const gone = [...state.messages.values()].filter((m) => among.has(m.uid) && (how.always || (m.system & SYSTEM.deleted) !== 0)).map((m) => m.uid)
+      // By the table, not by the file: core may hold \Deleted back until a checkpoint.
+      const doomed = how.always ? among : edit.deleted(among)
+      const gone = [...state.messages.keys()].filter((uid) => doomed.has(uid))
       if (gone.length === 0) return
       await this.#ledger.write({ kind: 'gone', uids: gone })
       if (!this.#ledger.rules.remembersUids) state.uidNext = Math.max(0, ...state.messages.keys()) + 1

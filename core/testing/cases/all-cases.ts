@@ -3,6 +3,7 @@ import { crashCases } from '../crash/crash-cases.js'
 import { appendCases } from './append.js'
 import { expungeCases } from './expunge.js'
 import { flagCases } from './flags.js'
+import { modelCases } from '../model/model-cases.js'
 import { nameCases } from './names.js'
 import { readCases } from './read.js'
 import { recentCases } from './recent.js'
@@ -22,4 +23,5 @@ export const driverCases: Readonly<Record<string, readonly ContractCase[]>> = {
   restarts: restartCases,
   'together with others': togetherCases,
   'crashes and failing disks': crashCases,
+  'under sessions': modelCases,
 }

@@ -55,7 +55,7 @@ export const readCases: readonly ContractCase[] = [
       const box = await bench.filled(bench.name(0), messages)
       let n = 0
       await each(box, { bytes: 'header', sections: [], facts: [] }, async (message) => {
-        const whole = messages[n++]?.bytes ?? new Uint8Array(0)
+        const whole = bench.stored(messages[n++]?.bytes ?? new Uint8Array(0))
         const text = Buffer.from(whole).toString('latin1')
         const end = text.startsWith('\r\n') ? 2 : text.includes('\r\n\r\n') ? text.indexOf('\r\n\r\n') + 4 : whole.length
         mustEqual(message.headerSize, end, `headerSize of ${JSON.stringify(text.slice(0, 40))}`)

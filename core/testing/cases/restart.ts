@@ -97,6 +97,25 @@ export const restartCases: readonly ContractCase[] = [
     },
   },
   {
+    id: 'checkpoint.expunge',
+    title: '\\Deleted that core kept back counts for an expunge',
+    async run(bench) {
+      const path = bench.name(0)
+      const box = await bench.filled(path, five)
+      if (box.source.checkpoint === undefined) return
+      const doomed = uids.one(box.rows[1]?.uid ?? 0)
+      const kept = (await box.messages()).filter((m) => !doomed.has(m.uid))
+      await box.edit(async (edit) => {
+        await undefined
+        edit.apply({ uids: doomed, how: 'add', system: SYSTEM.deleted, keywords: [] })
+      })
+      await box.expunge(uids.all)
+      mustEqual(await box.messages(), kept, 'messages that stay')
+      await bench.closeBoxes()
+      mustEqual(await (await bench.open(path)).messages(), kept, 'messages after opening again')
+    },
+  },
+  {
     id: 'checkpoint.writes',
     title: 'flags that core kept back are written by a checkpoint, and nothing else is',
     unless: unlessAny(unless.restarts),

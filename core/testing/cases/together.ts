@@ -78,6 +78,32 @@ export const togetherCases: readonly ContractCase[] = [
     },
   },
   {
+    id: 'unseen.shown',
+    title: 'a mailbox that was delivered to unseen shows it after its own changes, too',
+    unless: unless.uids,
+    async run(bench) {
+      const [path, to] = [bench.name(0), bench.name(1)]
+      await bench.create(to)
+      const box = await bench.filled(path, four)
+      const { copy } = box.source
+      const first = uids.one(box.rows[0]?.uid ?? 0)
+      const changes: readonly (readonly [string, () => Promise<unknown>])[] = [
+        ['STORE', () => box.store({ uids: first, system: SYSTEM.flagged })],
+        ['EXPUNGE', () => box.expunge(uids.one(box.rows[1]?.uid ?? 0), { always: true })],
+        ['COPY', () => (copy === undefined ? Promise.resolve() : box.edit((edit) => copy.call(box.source, first, bench.at(to), 'copy', edit, never)))],
+        ['COPY to itself', () => (copy === undefined ? Promise.resolve() : box.edit((edit) => copy.call(box.source, first, bench.at(path), 'copy', edit, never)))],
+        ['delivery', () => bench.deliver(path, [sampleMessage(8)], box)],
+      ]
+      for (const [what, change] of changes) {
+        await bench.deliver(path, [sampleMessage(5)])
+        await change()
+        await box.refresh()
+        const fresh = await bench.secondLook(path)
+        mustEqual(await box.messages(), fresh, `messages after a delivery nobody saw and ${what}`)
+      }
+    },
+  },
+  {
     id: 'watch.calls',
     title: 'who watches is called when the mailbox changes',
     unless: (u) => (u.about.watches ? undefined : 'it does not watch'),

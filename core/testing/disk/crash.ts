@@ -12,6 +12,7 @@ export type CrashMode = 'kept' | 'dropped' | 'data-only' | 'names-only' | 'torn'
 export const CRASH_MODES: readonly CrashMode[] = ['kept', 'dropped', 'data-only', 'names-only', 'torn']
 
 const SECTOR = 512
+const INODE_SECTOR = -1
 
 /** The disk after a crash behind the first `count` changes of the log. */
 export function afterCrash(before: InodeTable, log: readonly DiskOp[], count: number, mode: CrashMode, random: SeededRandom): InodeTable {
@@ -37,6 +38,7 @@ function choose(done: readonly DiskOp[], mode: Exclude<CrashMode, 'kept'>, rando
   const dataSyncs = lastSyncs(done, 'sync')
   const nameSyncs = lastSyncs(done, 'sync-directory')
   const nameCuts = mode === 'torn' ? cutNames(done, nameSyncs, random) : undefined
+  const torn = mode === 'torn' ? tornFiles(done, dataSyncs, random) : new Map<Inode, TornFile>()
   const out: DiskOp[] = []
   for (const [i, op] of done.entries()) {
     if (isNameOp(op)) {
@@ -45,10 +47,21 @@ function choose(done: readonly DiskOp[], mode: Exclude<CrashMode, 'kept'>, rando
       else if (op.op === 'create') out.push({ ...op, dir: -1 })
     } else if (isDataOp(op)) {
       if (i < (dataSyncs.get(op.inode) ?? -1) || mode === 'data-only') out.push(op)
-      else if (mode === 'torn') out.push(...tear(op, random))
+      else out.push(...(torn.get(op.inode)?.survivors(i, op) ?? []))
     }
   }
   return out
+}
+
+function tornFiles(done: readonly DiskOp[], syncs: Map<Inode, number>, random: SeededRandom): Map<Inode, TornFile> {
+  const places = new Map<Inode, number[]>()
+  for (const [i, op] of done.entries()) {
+    if (!isDataOp(op) || i < (syncs.get(op.inode) ?? -1)) continue
+    const known = places.get(op.inode)
+    if (known === undefined) places.set(op.inode, [i])
+    else known.push(i)
+  }
+  return new Map([...places].map(([inode, list]) => [inode, new TornFile(list, random)]))
 }
 
 function keepsName(index: number, op: NameOp, mode: Exclude<CrashMode, 'kept'>, cuts: Map<Inode, number> | undefined): boolean {
@@ -67,24 +80,44 @@ function cutNames(done: readonly DiskOp[], syncs: Map<Inode, number>, random: Se
   return cuts
 }
 
-/** Whole, its first octets, its last sectors, all but some sectors in the middle, only its length, or nothing. */
-function tear(op: DataOp, random: SeededRandom): DataOp[] {
-  const kind = random.below(6)
-  if (kind === 0) return []
-  if (kind === 1 || op.op !== 'write' || op.bytes.length === 0) return [op]
-  const { inode, at, bytes } = op
-  if (kind === 2) return [{ op: 'write', inode, at, bytes: bytes.subarray(0, random.below(bytes.length)) }]
-  if (kind === 3) {
-    // Sectors reach the disk in any order; this one's first are missing.
-    const cut = Math.min(bytes.length, Math.ceil(random.below(bytes.length) / SECTOR) * SECTOR)
-    return [{ op: 'write', inode, at: at + cut, bytes: bytes.subarray(cut) }]
+/**
+ * Which of the unsynced changes of one file reached the disk. The disk takes whole sectors, each as it stood at some moment, in any
+ * order; so of the writes to one sector the first few are there. Size and mode are a sector of their own.
+ */
+class TornFile {
+  readonly #random: SeededRandom
+  /** Indexes of the unsynced changes. */
+  readonly #places: readonly number[]
+  readonly #cuts = new Map<number, number>()
+  readonly #inOrder: boolean
+  constructor(places: readonly number[], random: SeededRandom) {
+    this.#places = places
+    this.#random = random
+    this.#inOrder = random.chance(0.3)
   }
-  if (kind === 4) {
-    // Not `slice`, which of a Buffer is no copy.
-    const hole = new Uint8Array(bytes)
-    const from = random.below(bytes.length)
-    hole.fill(0, from, Math.min(bytes.length, from + SECTOR * (1 + random.below(4))))
-    return [{ op: 'write', inode, at, bytes: hole }]
+  /** Changes with a smaller index reached this sector. */
+  #cut(sector: number): number {
+    const key = this.#inOrder ? INODE_SECTOR : sector
+    let cut = this.#cuts.get(key)
+    if (cut === undefined) {
+      const kind = this.#random.below(3)
+      cut = kind === 0 ? -1 : kind === 1 ? Number.POSITIVE_INFINITY : (this.#places[this.#random.below(this.#places.length)] ?? 0)
+      this.#cuts.set(key, cut)
+    }
+    return cut
   }
-  return [{ op: 'write', inode, at: at + bytes.length, bytes: new Uint8Array(0) }]
+  survivors(index: number, op: DataOp): DataOp[] {
+    const hasSize = index < this.#cut(INODE_SECTOR)
+    if (op.op !== 'write') return hasSize ? [op] : []
+    const { inode, at, bytes } = op
+    const out: DataOp[] = []
+    for (let from = 0; from < bytes.length; ) {
+      const sector = Math.floor((at + from) / SECTOR)
+      const until = Math.min(bytes.length, (sector + 1) * SECTOR - at)
+      if (index < this.#cut(sector)) out.push({ op: 'write', inode, at: at + from, bytes: bytes.subarray(from, until) })
+      from = until
+    }
+    if (hasSize) out.push({ op: 'write', inode, at: at + bytes.length, bytes: new Uint8Array(0) })
+    return out
+  }
 }

@@ -1,8 +1,11 @@
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { failedWith, reasonOf, type LockContext, type Say } from './lock-context.js'
+import { backOff, failedWith, pause, reasonOf, type LockContext, type Say } from './lock-context.js'
 
-/** `busy`: another program has the mailbox open for writing; `unavailable`: it cannot be asked here. */
-export type NameLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'busy' | 'unavailable' }
+/**
+ * `busy`: another program has the mailbox open for writing; `brief`: it holds the lock for one operation, as this server
+ * does, and does not say its process; `unavailable`: the lock cannot be had here.
+ */
+export type NameLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'busy' | 'brief' | 'unavailable' }
 
 /** Anything stricter lets one user lock out another. */
 const LOCK_MODE = 0o666
@@ -40,7 +43,9 @@ export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'dev
     }
     const outcome = file.lock('flock', 'exclusive')
     if (outcome !== 'locked') {
+      const silent = (await file.stat()).size === 0
       await file.close()
+      if (outcome === 'busy' && silent) return { state: 'brief' }
       if (outcome === 'unavailable' && there === undefined) await unlinkQuietly(ctx, path)
       return { state: outcome }
     }
@@ -51,14 +56,27 @@ export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'dev
   }
 }
 
+/** The same, waiting for holders that need it for one operation only. */
+export async function takeNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'device' | 'inode'>, signal: AbortSignal, say: Say): Promise<NameLock> {
+  const deadline = ctx.clock.now() + ctx.settings.dotlockTimeoutMs
+  for (let tries = 0; ; tries++) {
+    const lock = await tryNameLock(ctx, mailbox, say)
+    if (lock.state !== 'brief' || ctx.clock.now() >= deadline) return lock
+    await pause(ctx.clock, backOff(ctx, tries), signal)
+  }
+}
+
 function held(ctx: LockContext, path: string, file: OpenFile): NameLock {
   return {
     state: 'locked',
     async release() {
-      // Unlinked while locked, so that nobody can lock the same file in between and lose its name.
-      await unlinkQuietly(ctx, path)
-      file.unlock('flock')
-      await file.close()
+      try {
+        // Unlinked while locked, so that nobody can lock the same file in between and lose its name.
+        await unlinkQuietly(ctx, path)
+      } finally {
+        file.unlock('flock')
+        await file.close()
+      }
     },
   }
 }

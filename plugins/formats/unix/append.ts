@@ -6,7 +6,8 @@ import { IncomingMessage } from './incoming.js'
 import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
-import type { Base } from './stamp.js'
+import type { RedoWriter } from './redo.js'
+import { NO_BASE, type Base } from './stamp.js'
 
 /** A message on its way into the file. */
 export interface Waiting {
@@ -25,7 +26,6 @@ export interface AppendHow {
   /** The mailbox's keywords, those of the messages included. */
   readonly keywords: readonly string[]
   now(): { readonly ms: number; readonly zone: number }
-  readonly durable: boolean
 }
 export interface Appended {
   readonly entered: readonly Entered[]
@@ -36,68 +36,64 @@ export interface Appended {
 }
 
 /**
- * Writes messages to the end of a locked file, all or none: after a failure the file is as long as before. Without
- * `target` they get no numbers; whoever has the mailbox open gives them.
+ * Lays down messages for the end of a locked file. Without `target` they get no numbers; whoever has the mailbox open
+ * gives them.
  */
-export async function appendMessages(file: OpenFile, waiting: readonly Waiting[], target: Target | undefined, how: AppendHow, signal: AbortSignal): Promise<Appended> {
-  const before = (await file.stat()).size
-  const out = new Gather(file, before)
+export async function appendMessages(
+  file: OpenFile,
+  size: number,
+  w: RedoWriter,
+  waiting: readonly Waiting[],
+  target: Target | undefined,
+  how: AppendHow,
+  signal: AbortSignal,
+): Promise<Appended> {
   const last = (target?.last ?? 0) + waiting.length
   const digits = target === undefined ? undefined : digitsPatch(target.base, last)
-  try {
-    const end = await missingEnd(file, before)
-    await out.bytes(end)
-    const entered: Entered[] = []
-    let base = target?.base
-    for (const { item, spooled } of waiting) {
-      const uid = target === undefined ? undefined : target.last + entered.length + 1
-      const bearsBase = target !== undefined && target.base.kind === 'none' && entered.length === 0
-      const keywords = inTableOrder(item.keywords, how.keywords)
-      const date = item.date ?? how.now()
-      const block = statusBlock({ ...(bearsBase && { base: { validity: target.validity, last, keywords: how.keywords } }), bits: item.system, keywords, uid }, uid !== undefined)
-      const line = fromLine(how.sender, date.ms, date.zone)
-      const incoming = new IncomingMessage({ fromLine: line, before: uid === undefined ? block : '', after: uid === undefined ? '' : block }, how.quoting)
-      const offset = out.at
-      await out.bytes(incoming.start())
-      for await (const chunk of spooled.chunks()) {
-        signal.throwIfAborted()
-        await out.bytes(incoming.add(chunk))
-      }
-      await out.bytes(incoming.finish())
-      if (bearsBase) base = firstBase(offset + incoming.head - block.length - 1, target.validity, last, how.keywords)
-      const place = {
-        uid: uid ?? 0, offset, head: incoming.head, length: incoming.head + incoming.text, header: incoming.visibleHeader,
-        size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical, filed: filedFlags(item.system, keywords), print: 0,
-      }
-      entered.push({ place, system: item.system, keywords, date })
-    }
-    await out.flush()
-    if (digits !== undefined && base !== undefined) {
-      await file.write([digits.after], digits.at)
-      base = { ...base, last }
-    }
-    if (how.durable) await file.sync()
-    if (base === undefined) return { entered, base: NOTHING, end: out.at, mended: true }
-    return { entered, base, end: out.at, mended: end.length > 0 }
-  } catch (error) {
-    await file.truncate(before)
-    if (digits !== undefined) await file.write([digits.before], digits.at)
-    throw error
+  if (digits !== undefined) {
+    w.stay(digits.at)
+    await w.bytes(digits.after)
+    w.stay(size)
   }
+  const end = await missingEnd(file, size)
+  await w.bytes(end)
+  const entered: Entered[] = []
+  let base = target?.base
+  for (const { item, spooled } of waiting) {
+    const uid = target === undefined ? undefined : target.last + entered.length + 1
+    const bearsBase = target !== undefined && target.base.kind === 'none' && entered.length === 0
+    const keywords = inTableOrder(item.keywords, how.keywords)
+    const date = item.date ?? how.now()
+    const block = statusBlock({ ...(bearsBase && { base: { validity: target.validity, last, keywords: how.keywords } }), bits: item.system, keywords, uid }, uid !== undefined)
+    const line = fromLine(how.sender, date.ms, date.zone)
+    const incoming = new IncomingMessage({ fromLine: line, before: uid === undefined ? block : '', after: uid === undefined ? '' : block }, how.quoting)
+    const offset = w.at
+    await w.bytes(incoming.start())
+    for await (const chunk of spooled.chunks()) {
+      signal.throwIfAborted()
+      await w.bytes(incoming.add(chunk))
+    }
+    await w.bytes(incoming.finish())
+    if (bearsBase) base = firstBase(offset + incoming.head - block.length - 1, target.validity, last, how.keywords)
+    const place = {
+      uid: uid ?? 0, offset, head: incoming.head, length: incoming.head + incoming.text, header: incoming.visibleHeader,
+      size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical, filed: filedFlags(item.system, keywords), print: 0,
+    }
+    entered.push({ place, system: item.system, keywords, date })
+  }
+  if (digits !== undefined && base !== undefined) base = { ...base, last }
+  return { entered, base: base ?? NO_BASE, end: w.at, mended: end.length > 0 || base === undefined }
 }
-const NOTHING: Base = { kind: 'none', validity: 0, last: 0, digitsAt: 0, digits: 0, recordLength: 0, standard: true, keywords: [] }
 
 /**
  * The last number where it stands, if it has room for the new one. Without it the numbers of the messages themselves
- * raise it when the file is read; with it nothing is given out twice after they are gone. Half written it is too high at
- * worst, since the digits before the first that differs are equal.
+ * raise it when the file is read; with it nothing is given out twice after they are gone.
  */
-function digitsPatch(base: Base, last: number): { at: number; before: Buffer; after: Buffer } | undefined {
+function digitsPatch(base: Base, last: number): { at: number; after: Buffer } | undefined {
   if (base.kind === 'none') return undefined
   const width = base.kind === 'record' ? RECORD_DIGITS : String(last).length
   if (width !== base.digits) return undefined
-  const digits = (n: number): Buffer => Buffer.from(String(n).padStart(width, '0'))
-  return { at: base.digitsAt, before: digits(base.last), after: digits(last) }
+  return { at: base.digitsAt, after: Buffer.from(String(last).padStart(width, '0')) }
 }
 
 /** Line ends that are missing before a new message: the last line's own, and an empty line. */
@@ -107,31 +103,4 @@ async function missingEnd(file: OpenFile, size: number): Promise<Buffer> {
   const text = end.toString('latin1')
   if (size === 0 || /\n\r?\n$/.test(text)) return Buffer.alloc(0)
   return Buffer.from(text.endsWith('\n') ? '\n' : '\n\n')
-}
-
-/** Large writes instead of many. */
-const GATHERED = 1 << 20
-class Gather {
-  /** Where the next octet goes. */
-  at: number
-  readonly #file: OpenFile
-  #from: number
-  #parts: Uint8Array[] = []
-  constructor(file: OpenFile, at: number) {
-    this.#file = file
-    this.at = this.#from = at
-  }
-  async bytes(part: Uint8Array): Promise<void> {
-    if (part.length === 0) return
-    this.#parts.push(part)
-    this.at += part.length
-    if (this.at - this.#from >= GATHERED) await this.flush()
-  }
-  async flush(): Promise<void> {
-    if (this.#parts.length === 0) return
-    const parts = this.#parts
-    this.#parts = []
-    await this.#file.write(parts, this.#from)
-    this.#from = this.at
-  }
 }

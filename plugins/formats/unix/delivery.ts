@@ -1,6 +1,6 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type OpenMailbox, type TableEdit } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
-import { appendMessages, type AppendHow, type Target, type Waiting } from './append.js'
+import { appendMessages, type AppendHow, type Appended, type Target, type Waiting } from './append.js'
 import { nowSeconds, type UnixContext } from './context.js'
 import { filedFlags, KeywordTable } from './flags.js'
 import { localZone } from './from-line.js'
@@ -69,14 +69,14 @@ export class UnixDelivery implements Delivery {
     await source.catchUp(held, edit, signal)
     const { keywords } = source
     if (!held.owner) {
-      await appendMessages(held.file, this.#waiting, undefined, this.#how(file, keywords), signal)
+      await this.#append(file, held, undefined, keywords, signal)
       await source.look(held, edit, signal)
       return undefined
     }
     const more = keywords.define(this.#wanted())
     if ((more && source.base.kind !== 'none') || source.mustNumber) await source.number(held, edit, signal)
     const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1 }
-    const done = await appendMessages(held.file, this.#waiting, target, this.#how(file, keywords), signal)
+    const done = await this.#append(file, held, target, keywords, signal)
     if (done.mended) await source.look(held, edit, signal)
     else {
       source.entered(edit, done.entered, done.base, done.end)
@@ -101,7 +101,7 @@ export class UnixDelivery implements Delivery {
       const keywords = new KeywordTable(found.base.keywords)
       const more = keywords.define(this.#wanted())
       if (!held.owner) {
-        await appendMessages(held.file, this.#waiting, undefined, this.#how(file, keywords), signal)
+        await this.#append(file, held, undefined, keywords, signal)
         return undefined
       }
       target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last }
@@ -112,7 +112,7 @@ export class UnixDelivery implements Delivery {
     }
     const keywords = new KeywordTable(target.base.keywords)
     keywords.define(this.#wanted())
-    const done = await appendMessages(held.file, this.#waiting, target, this.#how(file, keywords), signal)
+    const done = await this.#append(file, held, target, keywords, signal)
     const last = target.last + done.entered.length
     facts.set(path, { state: fileState(await held.file.stat(), done.base), validity: target.validity, last, numbered: true })
     return { uidValidity: target.validity, uids: uids.from(done.entered.map(({ place }) => place.uid)) }
@@ -135,6 +135,10 @@ export class UnixDelivery implements Delivery {
     return (await file.rewrite(held, held.stat.size, wish, signal)).base
   }
 
+  async #append(file: MailboxFile, held: HeldFile, target: Target | undefined, keywords: KeywordTable, signal: AbortSignal): Promise<Appended> {
+    const { size } = await held.file.stat()
+    return file.append(held, size, (w) => appendMessages(held.file, size, w, this.#waiting, target, this.#how(keywords), signal))
+  }
   #wanted(): readonly string[] {
     return this.#waiting.flatMap(({ item }) => item.keywords)
   }
@@ -142,14 +146,13 @@ export class UnixDelivery implements Delivery {
     const ms = this.#ctx.clock.now()
     return { ms, zone: localZone(ms) }
   }
-  #how(file: MailboxFile, keywords: KeywordTable): AppendHow {
+  #how(keywords: KeywordTable): AppendHow {
     const name = this.#place.user.name.replaceAll(/[^\x21-\x7e]/g, '_')
     return {
       sender: name.includes('@') ? name : `${name}@${this.#ctx.serverName}`,
       quoting: this.#ctx.mailbox.fromQuoting,
       keywords: keywords.names.filter((word) => word !== ''),
       now: () => this.#now(),
-      durable: file.durable,
     }
   }
 }

@@ -1,9 +1,9 @@
 import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
 import { openLocked, type LockedFile } from '../shared/mailbox-lock.js'
-import { tryNameLock, type NameLock } from '../shared/name-lock.js'
+import { takeNameLock, type NameLock } from '../shared/name-lock.js'
 import { stateDirectory, type UnixContext } from './context.js'
-import { applyRedo, createRedo, recover, RedoWriter, redoPlaces, type RedoPlaces } from './redo.js'
+import { applyRedo, clearRedo, lookAtRedo, openRedo, recover, RedoWriter, redoPlaces, type ChangeKind, type RedoPlaces } from './redo.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
 
 /** How much of the mailbox an operation needs. `shared` reads, `append` writes at the end, `owner` may rewrite. */
@@ -35,17 +35,18 @@ export class MailboxFile {
       const stat = await this.#ctx.files.stat(this.path)
       if (stat === undefined) return undefined
       if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
-      const interrupted = await this.#hasRedo(redoPlaces(this.path, stateDirectory(this.#ctx.mailbox, this.#place.user), stat))
+      const places = redoPlaces(this.#place, this.#stateDirectory, stat)
+      const { interrupted } = await lookAtRedo(this.#ctx.files, places)
       const write = access !== 'shared' || interrupted
-      const name: NameLock = write ? await tryNameLock(this.#ctx.locks, stat, say) : { state: 'unavailable' }
+      const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, signal, say) : { state: 'unavailable' }
       try {
         const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)
         if (held === undefined) return undefined
         try {
           // Another program that has the mailbox open would take a finished rewrite for damage; it waits.
-          const owner = write && name.state !== 'busy'
-          const stat = owner && interrupted ? await this.#recover(held, say) : held.stat
-          return await work({ file: held.file, stat, owner })
+          const owner = write && (name.state === 'locked' || name.state === 'unavailable')
+          const now = owner && interrupted ? await this.#recover(held, places, say) : held.stat
+          return await work({ file: held.file, stat: now, owner })
         } finally {
           await held.close()
         }
@@ -64,13 +65,8 @@ export class MailboxFile {
       throw error
     }
   }
-  async #hasRedo(places: RedoPlaces): Promise<boolean> {
-    const { files } = this.#ctx
-    return (await files.lstat(places.beside)) !== undefined || (await files.lstat(places.fallback)) !== undefined
-  }
-  async #recover(held: LockedFile, say: Say): Promise<FileStat> {
-    const places = redoPlaces(this.path, stateDirectory(this.#ctx.mailbox, this.#place.user), held.stat)
-    const found = await recover(this.#ctx.files, places, held.file, this.durable)
+  async #recover(held: LockedFile, places: RedoPlaces, say: Say): Promise<FileStat> {
+    const found = await recover(this.#ctx.files, places, held.file, { stateDirectory: this.#stateDirectory, durable: this.durable, mark: this.#mark() })
     if (found.kind === 'refused') say('warning', `Mailbox ${this.path} was changed after an interrupted rewrite; what was to be written is kept in ${found.path}`)
     return held.file.stat()
   }
@@ -78,44 +74,75 @@ export class MailboxFile {
     return this.#ctx.mailbox.durability === 'full'
   }
 
-  /** Rewrites in place, in the same inode, so that a crash at any point leaves every message. */
-  async rewrite(held: HeldFile, size: number, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
+  /** Rewrites in place, in the same inode. */
+  rewrite(held: HeldFile, size: number, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
+    return this.#change(held, 'rewrite', size, 0, (w) => rewrite(held.file, w, wish, signal))
+  }
+  /** Writes to the end, all or nothing. */
+  append<T>(held: HeldFile, size: number, write: (w: RedoWriter) => Promise<T>): Promise<T> {
+    return this.#change(held, 'append', size, size, write)
+  }
+  /** A crash at any point leaves the mailbox as it was, or as it is to be. */
+  async #change<T>(held: HeldFile, kind: ChangeKind, size: number, start: number, build: (w: RedoWriter) => Promise<T>): Promise<T> {
     const { files } = this.#ctx
-    const places = redoPlaces(this.path, stateDirectory(this.#ctx.mailbox, this.#place.user), held.stat)
-    let redo: OpenFile
+    const state = this.#stateDirectory
+    const places = redoPlaces(this.#place, state, held.stat)
     try {
-      redo = await createRedo(files, places)
-    } catch (error) {
-      throw outOfRoom(error)
-    }
-    let changing = false
-    try {
-      const w = new RedoWriter(redo, held.file, 0)
-      const done = await rewrite(held.file, w, wish, signal)
-      if (w.changed || w.at !== size) {
-        const trailer = await w.finish({ device: held.stat.device, inode: held.stat.inode, size })
+      const { file: redo, fresh } = await openRedo(files, places, state)
+      // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
+      let keep = false
+      try {
+        const w = new RedoWriter(redo, held.file, start)
+        const done = await build(w)
+        if (!w.changed && w.at === size) return done
+        const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
         if (this.durable) {
           await redo.sync()
-          await files.syncDirectory(folderOf(redo.path))
+          if (fresh) await files.syncDirectory(folderOf(redo.path))
         }
-        changing = true
-        await applyRedo(redo, held.file, trailer, this.durable)
+        keep = kind === 'rewrite'
+        await applyRedo(redo, held.file, staged, this.durable)
+        keep = false
+        return done
+      } catch (error) {
+        // What failed must not happen after all at the next start.
+        if (!keep && this.durable) await redo.truncate(0).then(() => redo.sync(), () => undefined)
+        throw error
+      } finally {
+        if (!keep) await clearRedo(files, redo, state, this.#mark())
+        await redo.close()
       }
-      changing = false
-      return done
     } catch (error) {
       throw outOfRoom(error)
-    } finally {
-      await redo.close()
-      // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
-      if (!changing) await files.unlink(redo.path)
     }
   }
+  /** What tells the last change of this server's processes; 0 where they leave no trace. */
+  async changeMark(stat: { readonly device: number; readonly inode: number }): Promise<number> {
+    return (await lookAtRedo(this.#ctx.files, redoPlaces(this.#place, this.#stateDirectory, stat))).mark
+  }
+  #mark(): number {
+    return this.#ctx.clock.now() - this.#lot() / 65.536
+  }
+  /** 0 … 65535. */
+  #lot(): number {
+    const [high = 0, low = 0] = this.#ctx.locks.random(2)
+    return high * 256 + low
+  }
+  get #stateDirectory(): string {
+    return stateDirectory(this.#ctx.mailbox, this.#place.user)
+  }
 
-  /** After a read-write access nothing looks like new mail any more. */
+  /**
+   * After a read-write access nothing looks like new mail any more. The part of a second is drawn by lot: it tells two
+   * writes apart that happen at the same time and leave the same size.
+   */
   async settleTimes(file: OpenFile): Promise<void> {
     const now = this.#ctx.clock.now()
-    await this.#times(file, now, Math.min((await file.stat()).mtimeMs, now - 1000))
+    await this.#times(file, now, Math.min((await file.stat()).mtimeMs, now - 1000) - this.#lot() / 65.536)
+  }
+  /** The same for an access that wrote nothing: others should not find a change where there is none. */
+  async settleIfNew(held: HeldFile): Promise<void> {
+    if (held.stat.atimeMs <= held.stat.mtimeMs) await this.settleTimes(held.file)
   }
   /** Reading must not hide new mail from those who look at the times. */
   async keepTimes(file: OpenFile, before: FileStat): Promise<void> {

@@ -1,11 +1,15 @@
-import type { Files, OpenFile } from 'mailwright/api'
+import type { FilePlace, Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { failedWith, folderOf, nameOf } from '../shared/lock-context.js'
 
 /*
  * A mailbox file is rewritten in place, since other programs hold it open and lock it by inode. So that a crash in the
  * middle loses nothing, everything that will be written is first put into a redo file, which is on the disk before the
- * first octet of the mailbox changes, and is deleted after the last. Whoever opens the mailbox next finishes the work.
+ * first octet of the mailbox changes, and is emptied after the last. Whoever opens the mailbox next finishes the work.
+ * That the redo file is empty again need not be durable: one that comes back after a power failure is judged against the
+ * mailbox, and finishing finished work changes nothing.
+ *
+ * Appended messages go the same way: a part of a message is none.
  *
  * Layout: the new octets one segment after the other, what is needed to judge the mailbox at recovery, a trailer, a
  * footer. A redo file without a whole footer was never used: the mailbox is as it was.
@@ -16,7 +20,10 @@ export interface Segment {
   readonly offset: number
   readonly length: number
 }
+/** `append` adds messages at the end, and changes nothing before it but the digits of the last number. */
+export type ChangeKind = 'rewrite' | 'append'
 interface Trailer {
+  readonly kind: ChangeKind
   readonly device: number
   readonly inode: number
   readonly oldSize: number
@@ -36,17 +43,22 @@ const PIECE = 4096
 /** Changes up to this size keep the old octets themselves. */
 const KEEP_OLD = 1 << 16
 
-/** Where the redo file of a mailbox lies: beside it where that folder takes files, otherwise in a folder of the user's. */
-export interface RedoPlaces {
-  readonly beside: string
-  readonly fallback: string
-}
 export const REDO_SUFFIX = '.mailwright-redo'
-export function redoPlaces(mailbox: string, stateDirectory: string, file: { readonly device: number; readonly inode: number }): RedoPlaces {
-  return {
-    beside: `${folderOf(mailbox)}/.${nameOf(mailbox)}${REDO_SUFFIX}`,
-    fallback: `${stateDirectory}/redo-${file.device.toString(16)}-${file.inode.toString(16)}${REDO_SUFFIX}`,
-  }
+/** Where the redo file of a mailbox lies, and where it may lie as well. */
+export interface RedoPlaces {
+  readonly first: string
+  readonly second: string
+}
+/**
+ * For a user's own mailboxes it lies in the user's state directory, and stays there for the next time. For others it
+ * lies beside the mailbox, where every server process that may change the mailbox finds it, for the time of the change.
+ */
+export function redoPlaces(place: FilePlace, stateDirectory: string, file: { readonly device: number; readonly inode: number }): RedoPlaces {
+  const { path, user } = place
+  const state = `${stateDirectory}/redo/${file.device.toString(16)}-${file.inode.toString(16)}${REDO_SUFFIX}`
+  const beside = `${folderOf(path)}/.${nameOf(path)}${REDO_SUFFIX}`
+  const own = (user.home !== undefined && path.startsWith(`${user.home}/`)) || nameOf(path) === user.name
+  return own ? { first: state, second: beside } : { first: beside, second: state }
 }
 
 /** Octets of the mailbox in pieces, so that both writer and recovery cut them alike. */
@@ -72,23 +84,20 @@ function judged(t: Pick<Trailer, 'oldSize' | 'newSize' | 'segments'>): readonly 
 export class RedoWriter {
   /** Where the next octet goes in the mailbox. */
   at: number
-  readonly #file: OpenFile
+  readonly #redo: OpenFile
   readonly #mailbox: OpenFile
   readonly #segments: { offset: number; length: number }[] = []
-  readonly #buffer = Buffer.allocUnsafe(CHUNK)
+  #buffer = Buffer.allocUnsafe(FIRST)
   #filled = 0
   #written = 0
 
-  constructor(file: OpenFile, mailbox: OpenFile, start: number) {
-    this.#file = file
+  constructor(redo: OpenFile, mailbox: OpenFile, start: number) {
+    this.#redo = redo
     this.#mailbox = mailbox
     this.at = start
   }
   get changed(): boolean {
     return this.#segments.length > 0
-  }
-  get payload(): number {
-    return this.#written + this.#filled
   }
   /** The octets up to here stay as they are. */
   stay(to: number): void {
@@ -102,38 +111,53 @@ export class RedoWriter {
     this.at += part.length
     let from = 0
     while (from < part.length) {
-      const n = Math.min(part.length - from, CHUNK - this.#filled)
+      if (this.#filled === this.#buffer.length) await this.#more(part.length - from)
+      const n = Math.min(part.length - from, this.#buffer.length - this.#filled)
       this.#buffer.set(part.subarray(from, from + n), this.#filled)
       this.#filled += n
       from += n
-      if (this.#filled === CHUNK) await this.#flush()
     }
   }
-  async #flush(): Promise<void> {
-    if (this.#filled === 0) return
-    await this.#file.write([this.#buffer.subarray(0, this.#filled)], this.#written)
+  async #more(wanted: number): Promise<void> {
+    if (this.#buffer.length < CHUNK) {
+      const wider = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(4 * this.#buffer.length, this.#filled + wanted)))
+      this.#buffer.copy(wider, 0, 0, this.#filled)
+      this.#buffer = wider
+      return
+    }
+    await this.#redo.write([this.#buffer], this.#written)
     this.#written += this.#filled
     this.#filled = 0
   }
   /** Closes the content; the redo file says everything, but is not yet on the disk. */
-  async finish(mailbox: { readonly device: number; readonly inode: number; readonly size: number }): Promise<Trailer> {
-    await this.#flush()
+  async finish(kind: ChangeKind, mailbox: { readonly device: number; readonly inode: number; readonly size: number }): Promise<Staged> {
+    const inMemory = this.#written === 0
+    const { device, inode } = mailbox
     const shape = { oldSize: mailbox.size, newSize: this.at, segments: this.#segments }
     const old = judged(shape)
     const total = old.reduce((sum, s) => sum + s.length, 0)
     const evidence = total <= KEEP_OLD ? 'octets' : 'sums'
     const parts: Uint8Array[] = []
     for (const s of old) parts.push(evidence === 'octets' ? await octetsAt(this.#mailbox, s.offset, s.length) : await sumsAt(this.#mailbox, s))
-    const trailer: Trailer = { device: mailbox.device, inode: mailbox.inode, ...shape, evidence, payload: this.#written }
-    const tail = Buffer.concat([...parts, Buffer.from(JSON.stringify(trailer))])
+    const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled }
+    const text = Buffer.from(JSON.stringify(trailer))
+    const tail = Buffer.concat([...parts, text])
     const footer = Buffer.alloc(FOOTER)
-    footer.writeUInt32LE(Buffer.byteLength(JSON.stringify(trailer)), 0)
+    footer.writeUInt32LE(text.length, 0)
     footer.writeUInt32LE(crc32(tail), 4)
     footer.write(MAGIC, 8, 'latin1')
-    await this.#file.write([tail, footer], this.#written)
-    return trailer
+    const payload = this.#buffer.subarray(0, this.#filled)
+    await this.#redo.write([payload, tail, footer], this.#written)
+    return { trailer, payload: inMemory ? payload : undefined }
   }
 }
+/** A redo file that is complete, with its payload where that is in memory. */
+export interface Staged {
+  readonly trailer: Trailer
+  readonly payload: Buffer | undefined
+}
+/** Most changes are small. */
+const FIRST = 1 << 13
 
 async function octetsAt(file: OpenFile, offset: number, length: number): Promise<Buffer> {
   const into = Buffer.alloc(length)
@@ -157,101 +181,136 @@ async function sumsAt(file: OpenFile, s: Segment): Promise<Buffer> {
   return out
 }
 
-/** Writes the new content over the old. Space for growth is taken first, so that a full disk is noticed while nothing is changed. */
-export async function applyRedo(redo: OpenFile, mailbox: OpenFile, trailer: Trailer, durable: boolean): Promise<void> {
-  const { oldSize, newSize } = trailer
-  if (newSize > oldSize) {
-    try {
-      const zeros = Buffer.alloc(Math.min(CHUNK, newSize - oldSize))
-      for (let at = oldSize; at < newSize; at += zeros.length) await mailbox.write([zeros.subarray(0, Math.min(zeros.length, newSize - at))], at)
+/**
+ * Writes the new content over the old. Space for growth is taken first, so that a full disk is noticed while nothing
+ * that was there is changed; what an append wrote is taken back when it fails.
+ */
+export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Staged, durable: boolean): Promise<void> {
+  const { oldSize, newSize, kind } = staged.trailer
+  try {
+    if (kind === 'append') {
+      await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
+      await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize)
       if (durable) await mailbox.sync()
-    } catch (error) {
-      await mailbox.truncate(oldSize)
-      throw error
+      return
     }
+    if (newSize > oldSize) await takeRoom(mailbox, oldSize, newSize, durable)
+  } catch (error) {
+    await mailbox.truncate(oldSize)
+    throw error
   }
-  await writeSegments(redo, mailbox, trailer)
+  await writeSegments(redo, mailbox, staged, () => true)
   if (newSize < oldSize) await mailbox.truncate(newSize)
   if (durable) await mailbox.sync()
 }
-async function writeSegments(redo: OpenFile, mailbox: OpenFile, trailer: Trailer): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, trailer.payload)))
+async function takeRoom(mailbox: OpenFile, from: number, to: number, durable: boolean): Promise<void> {
+  const zeros = Buffer.alloc(Math.min(CHUNK, to - from))
+  for (let at = from; at < to; at += zeros.length) await mailbox.write([zeros.subarray(0, Math.min(zeros.length, to - at))], at)
+  // The disk may refuse only when it is really written.
+  if (durable) await mailbox.sync()
+}
+async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
+  const buffer = payload ?? Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, trailer.payload)))
   let from = 0
   for (const s of trailer.segments) {
-    for (let done = 0; done < s.length; ) {
-      const n = Math.min(buffer.length, s.length - done)
-      const got = await redo.read(buffer.subarray(0, n), from + done)
-      if (got < n) throw new Error(`${redo.path} ended early`)
-      await mailbox.write([buffer.subarray(0, n)], s.offset + done)
-      done += n
+    if (which(s) && payload !== undefined) await mailbox.write([payload.subarray(from, from + s.length)], s.offset)
+    else if (which(s)) {
+      for (let done = 0; done < s.length; ) {
+        const n = Math.min(buffer.length, s.length - done)
+        if ((await redo.read(buffer.subarray(0, n), from + done)) < n) throw new Error(`${redo.path} ended early`)
+        await mailbox.write([buffer.subarray(0, n)], s.offset + done)
+        done += n
+      }
     }
     from += s.length
   }
 }
 
-/** Opens a new redo file, beside the mailbox or, where that folder takes none, in the fallback's folder. */
-export async function createRedo(files: Files, places: RedoPlaces): Promise<OpenFile> {
+/** A redo file ready to be written. */
+export interface OpenRedo {
+  readonly file: OpenFile
+  /** Its name is new and not yet durable. */
+  readonly fresh: boolean
+}
+/** Opens the redo file at its first place or, where that folder takes none, at its second. */
+export async function openRedo(files: Files, places: RedoPlaces, stateDirectory: string): Promise<OpenRedo> {
   try {
-    return await freshFile(files, places.beside)
+    return await openAt(files, places.first, stateDirectory)
   } catch (error) {
     if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
   }
-  await makeFolders(files, folderOf(places.fallback))
-  return freshFile(files, places.fallback)
+  return openAt(files, places.second, stateDirectory)
 }
-async function freshFile(files: Files, path: string): Promise<OpenFile> {
-  try {
-    return await files.open(path, { write: true, create: 'new', noFollow: true, mode: 0o600 })
-  } catch (error) {
-    if (!failedWith(error, 'EEXIST')) throw error
-    // Recovery has looked at what was there; what is left is of no use.
-    await files.unlink(path)
-    return files.open(path, { write: true, create: 'new', noFollow: true, mode: 0o600 })
-  }
+async function openAt(files: Files, path: string, stateDirectory: string): Promise<OpenRedo> {
+  if (path.startsWith(`${stateDirectory}/`)) await makeFolders(files, folderOf(path))
+  const there = await files.lstat(path)
+  const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 })
+  // Recovery has looked at what was there; what is left is of no use.
+  if (there !== undefined && there.size > 0) await file.truncate(0)
+  return { file, fresh: there === undefined }
 }
-/** Makes a folder and those above it. */
+/**
+ * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
+ * the server see that there was a change.
+ */
+export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
+  if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
+  await redo.truncate(0)
+  await redo.setTimes(mark, mark)
+}
+/** Whether a change was interrupted, and what tells the last change of this server from others. */
+export async function lookAtRedo(files: Files, places: RedoPlaces): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
+  const [first, second] = [await files.lstat(places.first), await files.lstat(places.second)]
+  return { interrupted: (first?.size ?? 0) > 0 || (second?.size ?? 0) > 0, mark: (first?.mtimeMs ?? 0) + (second?.mtimeMs ?? 0) }
+}
+/** Makes a folder and those above it, so that they last. */
 export async function makeFolders(files: Files, path: string): Promise<void> {
   if ((await files.stat(path)) !== undefined) return
   await makeFolders(files, folderOf(path))
   try {
     await files.makeDirectory(path, 0o700)
+    await files.syncDirectory(folderOf(path))
   } catch (error) {
     if (!failedWith(error, 'EEXIST')) throw error
   }
 }
 
-/** `none`: nothing to do; `redone`: an interrupted rewrite was finished; `refused`: the mailbox was changed by others since, see the path. */
+/** `none`: nothing to do; `redone`: an interrupted change was finished; `refused`: the mailbox was changed by others since, see the path. */
 export type Recovery = { readonly kind: 'none' | 'redone' } | { readonly kind: 'refused'; readonly path: string }
 
-/** Looks for an interrupted rewrite. The caller holds all locks; `mailbox` is open for writing. */
-export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFile, durable: boolean): Promise<Recovery> {
-  for (const path of [places.beside, places.fallback]) {
-    if ((await files.lstat(path))?.kind !== 'file') continue
+/** Finishes an interrupted change. The caller holds all locks; `mailbox` is open for writing. */
+export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFile, how: { readonly stateDirectory: string; readonly durable: boolean; readonly mark: number }): Promise<Recovery> {
+  let done: Recovery = { kind: 'none' }
+  for (const path of [places.first, places.second]) {
+    const there = await files.lstat(path)
+    if (there?.kind !== 'file' || there.size === 0) continue
     const redo = await files.open(path, { write: true, noFollow: true })
     try {
       const found = await readRedo(redo)
       const verdict = found === undefined ? 'unused' : await judge(found, redo, mailbox)
       if (found !== undefined && verdict === 'finish') {
-        const stat = await mailbox.stat()
-        const tail = await foreignTail(found.trailer, redo, mailbox, stat.size)
-        await applyRedo(redo, mailbox, found.trailer, false)
-        // What others appended to the half-written file follows the new content.
-        await mailbox.truncate(found.trailer.newSize)
-        if (tail.length > 0) await mailbox.write([tail], found.trailer.newSize)
-        if (durable) await mailbox.sync()
+        await finish(found.trailer, redo, mailbox, how.durable)
+        done = { kind: 'redone' }
       }
       if (verdict === 'foreign') {
-        const aside = `${path}.${(await redo.stat()).inode.toString(16)}.lost`
+        const aside = `${path}.${there.inode.toString(16)}.lost`
         await files.rename(path, aside)
-        return { kind: 'refused', path: aside }
-      }
-      await files.unlink(path)
-      return { kind: verdict === 'finish' ? 'redone' : 'none' }
+        done = { kind: 'refused', path: aside }
+      } else await clearRedo(files, redo, how.stateDirectory, how.mark)
     } finally {
       await redo.close()
     }
   }
-  return { kind: 'none' }
+  return done
+}
+async function finish(trailer: Trailer, redo: OpenFile, mailbox: OpenFile, durable: boolean): Promise<void> {
+  const { size } = await mailbox.stat()
+  const tail = await foreignTail(trailer, redo, mailbox, size)
+  await writeSegments(redo, mailbox, { trailer, payload: undefined }, () => true)
+  // What others appended to the half-written file follows the new content.
+  if (tail.length > 0) await mailbox.write([tail], trailer.newSize)
+  await mailbox.truncate(trailer.newSize + tail.length)
+  if (durable) await mailbox.sync()
 }
 
 interface FoundRedo {
@@ -282,12 +341,14 @@ const TORN = 2
 
 /**
  * `finish`: the mailbox is as it was or half written. `unused`: it is not this mailbox any more, or the work is done.
- * `foreign`: others have written where we would.
+ * `foreign`: others have written where we would. An append that others wrote over was finished long ago, or never said
+ * to be.
  */
 async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promise<'finish' | 'unused' | 'foreign'> {
   const { trailer, evidence } = found
   const stat = await mailbox.stat()
   if (stat.device !== trailer.device || stat.inode !== trailer.inode) return 'unused'
+  if (trailer.kind === 'append' && (stat.size < trailer.oldSize || (await firstForeign(trailer, redo, mailbox, stat.size)) >= 0)) return 'unused'
   let at = 0
   let asNew = 0
   let neither = 0
@@ -312,13 +373,13 @@ async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promi
   }
   if (cutAsOld && neither <= (trailer.evidence === 'octets' ? 0 : TORN)) return 'finish'
   // The end is cut off and all else is new: the work was done, and others went on.
-  return asNew === total ? 'unused' : 'foreign'
+  return asNew === total || trailer.kind === 'append' ? 'unused' : 'foreign'
 }
 function mixed(now: Uint8Array, old: Uint8Array, fresh: Uint8Array): boolean {
   return now.length === old.length && now.every((octet, i) => octet === old[i] || octet === fresh[i])
 }
 /** New content of a part of the mailbox; undefined when none of it is written. */
-async function freshOctets(t: Trailer, redo: OpenFile, from: number, to: number): Promise<Buffer | undefined> {
+async function freshOctets(t: Pick<Trailer, 'segments'>, redo: OpenFile, from: number, to: number): Promise<Buffer | undefined> {
   let payload = 0
   for (const s of t.segments) {
     if (from >= s.offset && to <= s.offset + s.length) return octetsAt(redo, payload + from - s.offset, to - from)
@@ -326,16 +387,28 @@ async function freshOctets(t: Trailer, redo: OpenFile, from: number, to: number)
   }
   return undefined
 }
+/** Room taken for growth holds NUL and then the new content; index of the first octet behind the old end that came from others, or -1. */
+async function firstForeign(t: Trailer, redo: OpenFile, mailbox: OpenFile, size: number): Promise<number> {
+  const end = Math.min(size, t.newSize)
+  for (let at = t.oldSize; at < end; at += CHUNK) {
+    const to = Math.min(end, at + CHUNK)
+    const now = await octetsAt(mailbox, at, to - at)
+    const fresh = await freshOctets(t, redo, at, to)
+    const foreign = now.findIndex((octet, i) => octet !== 0 && octet !== fresh?.[i])
+    if (foreign >= 0) return at + foreign
+  }
+  return -1
+}
 /** What other programs appended after the crash. */
 async function foreignTail(t: Trailer, redo: OpenFile, mailbox: OpenFile, size: number): Promise<Buffer> {
-  const reached = Math.max(t.oldSize, t.newSize)
-  if (size <= t.oldSize) return Buffer.alloc(0)
-  // Room taken for growth is filled with NUL and then with the new content; anything else came from others.
-  const room = await octetsAt(mailbox, t.oldSize, Math.min(size, reached) - t.oldSize)
-  const fresh = room.length === 0 ? undefined : await freshOctets(t, redo, t.oldSize, t.oldSize + room.length)
-  let at = room.findIndex((octet, i) => octet !== 0 && octet !== fresh?.[i])
-  if (at < 0) return octetsAt(mailbox, reached, Math.max(0, size - reached))
+  let from = await firstForeign(t, redo, mailbox, size)
+  if (from < 0) {
+    from = Math.max(t.oldSize, t.newSize)
+    return octetsAt(mailbox, from, Math.max(0, size - from))
+  }
   // Their first octets may look like ours by chance: the tail begins after the last NUL.
-  while (at > 0 && room[at - 1] !== 0) at--
-  return octetsAt(mailbox, t.oldSize + at, size - t.oldSize - at)
+  const room = await octetsAt(mailbox, t.oldSize, from - t.oldSize)
+  const nul = room.lastIndexOf(0)
+  from = nul < 0 ? t.oldSize : t.oldSize + nul + 1
+  return octetsAt(mailbox, from, size - from)
 }

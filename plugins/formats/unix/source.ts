@@ -86,7 +86,8 @@ export class UnixSource implements MailboxSource {
   /** What is remembered from now on, in memory and in the table's stamp. */
   async remember(edit: TableEdit, held: HeldFile | undefined, layout: Layout, base: Base): Promise<void> {
     this.#layout = layout
-    this.#state = fileState(held === undefined ? undefined : await held.file.stat(), base)
+    const stat = await held?.file.stat()
+    this.#state = fileState(stat, base, stat === undefined ? 0 : await this.file.changeMark(stat))
     this.#stamp = edit.stamp = encodeStamp(this.#state)
     this.#noteDebts()
     this.#watched?.follow(this.#state.inode)
@@ -115,11 +116,11 @@ export class UnixSource implements MailboxSource {
     if (this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes)) return
     const found = await this.file.locked(claim ? 'owner' : 'shared', signal, this.say(edit), async (held) => {
       await this.catchUp(held, edit, signal)
-      if (claim && this.#owes) {
-        if (held.owner) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
-        else this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
-      }
-      if (claim) await this.file.settleTimes(held.file)
+      const writing = claim && this.#owes && held.owner
+      if (writing) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
+      else if (claim && this.#owes) this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
+      if (writing) await this.file.settleTimes(held.file)
+      else if (claim) await this.file.settleIfNew(held)
       else await this.file.keepTimes(held.file, held.stat)
       await this.remember(edit, held, this.layout, this.base)
       return true
@@ -140,12 +141,16 @@ export class UnixSource implements MailboxSource {
     const difference = this.#state === undefined ? 'other' : compare(this.#state, held.stat)
     if (difference === 'same') return
     const known: Known = { validity: edit.uidValidity, last: Math.max(0, edit.uidNext - 1), layout: this.#layout ?? Layout.of(edit.rows, 0) }
-    const tail = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 ? await scanTail(held.file, held.stat.size, this.base, known, signal) : undefined
+    // Another process of this server may have changed flags before something was appended.
+    const untouched = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 && this.#state.mark === (await this.file.changeMark(held.stat))
+    const tail = untouched ? await scanTail(held.file, held.stat.size, this.base, known, signal) : undefined
     if (tail !== undefined && tail.stopped === held.stat.size) {
       this.#addTail(tail, edit)
       return
     }
-    const all = await scanFile(held.file, held.stat.size, known, signal)
+    // Without a trusted state the file alone decides, unless it says nothing of numbers.
+    let all = await scanFile(held.file, held.stat.size, this.#state === undefined ? undefined : known, signal)
+    if (this.#state === undefined && all.base.kind === 'none' && edit.uidValidity !== 0) all = await scanFile(held.file, held.stat.size, known, signal)
     if (all.stopped < held.stat.size && all.layout.count === 0 && all.base.kind === 'none') throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
     this.#takeAll(all, edit)
   }
@@ -170,7 +175,7 @@ export class UnixSource implements MailboxSource {
       validity = Math.max(nowSeconds(this.#ctx.clock), edit.uidValidity + 1)
       if (layout.count > 0) edit.notice('information', 'Assigning new unique identifiers to all messages')
     }
-    if (edit.uidValidity !== 0 && edit.uidValidity !== validity) edit.reset(validity)
+    if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fits(edit.rows, layout)) edit.reset(validity)
     edit.uidValidity = validity
     this.#keywords = new KeywordTable(base.kind === 'none' && layout.count === 0 ? this.#ctx.mailbox.defaultKeywords : base.keywords)
     const reader = new FlagReader(edit, this.#keywords)
@@ -388,6 +393,18 @@ class Watch implements Disposable {
   }
 }
 
+/** Whether rows can be added to the table for all messages that it lacks: they must come after those that it has. */
+function fits(rows: Rows, layout: Layout): boolean {
+  const last = rows.uid[rows.length - 1] ?? 0
+  if (rows.length === 0) return true
+  for (let i = 0, row = 0; i < layout.count; i++) {
+    const uid = layout.at(i, layout.uid)
+    if (uid > last) return true
+    while (row < rows.length && (rows.uid[row] ?? 0) < uid) row++
+    if (rows.uid[row] !== uid) return false
+  }
+  return true
+}
 function placeOf(l: Layout, i: number): Place {
   return {
     uid: l.at(i, l.uid), offset: l.at(i, l.offset), head: l.at(i, l.head), length: l.at(i, l.length), header: l.at(i, l.header),

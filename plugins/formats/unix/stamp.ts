@@ -24,13 +24,15 @@ export interface FileState {
   readonly size: number
   readonly mtimeMs: number
   readonly ctimeMs: number
+  /** Tells the last change by this server's processes. */
+  readonly mark: number
   readonly base: Base
 }
 type Seen = Pick<FileStat, 'device' | 'inode' | 'size' | 'mtimeMs' | 'ctimeMs'>
 
 /** Of a file that is not there, or empty. */
-export function fileState(stat: Seen | undefined, base: Base): FileState {
-  return { device: stat?.device ?? 0, inode: stat?.inode ?? 0, size: stat?.size ?? 0, mtimeMs: stat?.mtimeMs ?? 0, ctimeMs: stat?.ctimeMs ?? 0, base }
+export function fileState(stat: Seen | undefined, base: Base, mark = 0): FileState {
+  return { mark, device: stat?.device ?? 0, inode: stat?.inode ?? 0, size: stat?.size ?? 0, mtimeMs: stat?.mtimeMs ?? 0, ctimeMs: stat?.ctimeMs ?? 0, base }
 }
 
 const VERSION = 'unix/1'

@@ -22,6 +22,8 @@ export class UidRules {
   #current = 0
   #believing = true
   #known: ((uid: number) => boolean) | undefined
+  /** Highest number that this server knows of. */
+  readonly #remembered: number
   /** Number of the message as a client sees it. */
   #ordinal: number
 
@@ -41,6 +43,7 @@ export class UidRules {
     this.#previous = from.previous
     this.#ordinal = from.count
     this.#known = from.known
+    this.#remembered = from.last
   }
 
   /** The number that the next warning names. */
@@ -72,7 +75,7 @@ export class UidRules {
     if (this.validity === 0 || !this.#believing) return
     if (this.#current !== 0) this.#refuse(`Message ${this.ordinal} UID ${uid} already has UID ${this.#current}`)
     else if (uid <= this.#previous) this.#refuse(`Message ${this.ordinal} UID ${uid} less than ${this.#previous + 1}`)
-    else if (this.#known !== undefined && !this.#known(uid) && (uid <= this.last || uid - this.last > FARTHEST)) this.warn(`Message ${this.ordinal} UID ${uid} was not given out here`)
+    else if (this.#known !== undefined && !this.#known(uid) && (uid <= this.#remembered || uid - this.last > FARTHEST)) this.warn(`Message ${this.ordinal} UID ${uid} was not given out here`)
     else {
       this.#current = uid
       if (uid > this.last) {

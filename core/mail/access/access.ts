@@ -192,6 +192,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       throw asMailFailure(error)
     }
   }
+  async hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox> {
+    const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(to.at), signal)
+    mailbox.outlet({ events: this.events, at: to.at })
+    return mailbox
+  }
   #states(at: MailLocation): StateKeeper | undefined {
     return this.#host.stateOf(at, owners.get(at) ?? this.user)
   }

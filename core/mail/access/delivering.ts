@@ -1,7 +1,8 @@
 import { MailError } from '../../api/index.js'
-import type { AppendItem, AppendResult, Delivery, Located, MailEvents, MailPolicy, MailStore, MailUser } from '../../api/index.js'
+import type { AppendItem, AppendResult, Delivery, FoundMailbox, Located, MailEvents, MailPolicy, MailStore, MailUser } from '../../api/index.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
+import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import { flagsOnArrival, mustHave } from './rights.js'
 
 /** What a delivery needs of the login. */
@@ -11,6 +12,8 @@ export interface Delivering {
   readonly registry: SourceRegistry
   readonly events: MailEvents
   store(to: Located): Promise<MailStore>
+  /** The mailbox, open, to be released; its rows need not be true. */
+  hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox>
 }
 
 /** One reservation of all policies; settled with what really arrived, or given back. */
@@ -61,12 +64,18 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     throw asMailFailure(error)
   }
 }
+/**
+ * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.
+ * A place that becomes a mailbox with its first message has none to open.
+ */
 async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal): Promise<AppendResult | undefined> {
   const found = await store.find(to.at, signal)
-  const open = found === undefined ? undefined : await d.registry.borrow(found.key)
+  const open = found === undefined ? undefined : found.empty ? await d.registry.borrow(found.key) : await d.hold(to, found, signal)
   if (open === undefined) return commitUnseen(d, to, delivery, signal)
   try {
     if (open.gone !== undefined) return await commitUnseen(d, to, delivery, signal)
+    // What was there before is no news; what arrives now is.
+    if (!open.loaded) await open.refresh(signal)
     const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
     // The delivery may have left the rows to the next look.
     open.touched()

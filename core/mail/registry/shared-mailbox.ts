@@ -73,6 +73,10 @@ export class SharedMailbox {
     this.#logger = parts.logger
     if (this.source.watch !== undefined) this.#watch = this.source.watch(() => this.touched())
   }
+  /** The rows were true once. */
+  get loaded(): boolean {
+    return this.#loaded
+  }
   get gone(): string | undefined {
     return this.#gone
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { DEFAULT_TWEAKS, ConnectionLost, LOGIN_GATE, MAIL_DOOR, protocols, transportLayers } from '../api/index.js'
 import type { Handover, LoginGate, Logger, MailUser, PeerFacts, Protocol, TransportLayerKind } from '../api/index.js'
@@ -34,6 +35,8 @@ export class Connections {
     this.#logger = logger
     this.#tls = tls
     this.#choice = new HostChoice(kernel.plan.hosts)
+    // Every session listens; that is no leak.
+    setMaxListeners(0, this.#stopping.signal)
   }
 
   /** How many there are. */
@@ -176,6 +179,7 @@ export class Connections {
     try {
       const from = await entry.greet(link, new DomainGate({ gateFor }), DEFAULT_TWEAKS)
       if (from === undefined) return 'ended'
+      link.trust()
       return await serveMail(link, host, entry, { ...from, sessionId: link.peer.session ?? newSessionId(), host: host.id, plan: '' })
     } finally {
       hold[Symbol.dispose]()

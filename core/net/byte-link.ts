@@ -38,6 +38,8 @@ export class ByteLink implements Link, TransportEvents {
   readonly #layers: TransportLayer[] = []
   #peer: PeerFacts
   #inbox: Uint8Array[] = []
+  /** What the consumer has in hand; its next `read` gives it back. */
+  #lent: Uint8Array | undefined
   #reader: Waiting<Uint8Array | undefined> | undefined
   #queue: Uint8Array[] = []
   #queuedOctets = 0
@@ -72,8 +74,16 @@ export class ByteLink implements Link, TransportEvents {
   }
 
   read(): Promise<Uint8Array | undefined> {
+    if (this.#lent !== undefined) {
+      // Octets that a layer made are its own.
+      if (this.#layers.length === 0) this.#transport.recycle?.(this.#lent)
+      this.#lent = undefined
+    }
     const next = this.#inbox.shift()
-    if (next !== undefined) return Promise.resolve(next)
+    if (next !== undefined) {
+      this.#lent = next
+      return Promise.resolve(next)
+    }
     if (this.#ended || this.#closing !== undefined) return Promise.resolve(undefined)
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     if (this.#reader !== undefined) return Promise.reject(new TypeError('read() is already waiting on this link'))
@@ -135,6 +145,13 @@ export class ByteLink implements Link, TransportEvents {
     return this.#closing
   }
 
+  /** Somebody has logged in: input may come in larger pieces. */
+  trust(): void {
+    // What of the last chunk was not used yet goes on to the second half of the session.
+    this.#lent = undefined
+    this.#transport.trust?.()
+  }
+
   /** Ends the link at once, as if the other end had gone away; `reason` is what every wait on it is told. */
   abort(reason: string): void {
     if (this.#lost === undefined) this.#fail(new ConnectionLost(reason))
@@ -168,7 +185,8 @@ export class ByteLink implements Link, TransportEvents {
     if (this.#inbox.length > first && this.#reader !== undefined) {
       const { resolve } = this.#reader
       this.#reader = undefined
-      resolve(this.#inbox.shift())
+      this.#lent = this.#inbox.shift()
+      resolve(this.#lent)
     }
     this.#paused = this.#reader === undefined && (this.#inbox.length > 0 || chunk.length >= BULK_OCTETS)
     return !this.#paused

@@ -7,10 +7,17 @@ import { gather } from './gather.js'
 import type { Transport, TransportEvents } from './transport.js'
 
 /**
- * Every clear socket of the process reads into these octets and copies what came. Node would otherwise set aside 64 KiB for each read
- * of each connection, which thousands of senders of garbage turn into hundreds of megabytes.
+ * Every clear socket of the process reads into the same octets, and what came is copied. Node would otherwise set aside 64 KiB for each
+ * read of each connection, which thousands of senders of garbage turn into hundreds of megabytes. Before the login reads are smaller.
  */
-const READ_INTO = Buffer.allocUnsafeSlow(16 * 1024)
+const READ_INTO = Buffer.allocUnsafeSlow(64 * 1024)
+const EARLY_READ_INTO = READ_INTO.subarray(0, 16 * 1024)
+/** Large chunks from before the login are used again: they come as fast as somebody can send, and would wait for the garbage collector. */
+const REUSE_FROM_OCTETS = 4 * 1024
+const MOST_SPARE_CHUNKS = 64
+const spareChunks: Buffer[] = []
+/** Small turns are put together here; a turn that the system does not take at once keeps these octets, and the next gets others. */
+let scratch = Buffer.allocUnsafeSlow(16 * 1024)
 /** How long a closing connection waits for the other end, discarding what it still sends: a reset would destroy the last reply. */
 const LINGER_MS = 2_000
 const LARGEST_RECORD_OCTETS = 16_384
@@ -40,6 +47,7 @@ export class SocketTransport implements Transport {
   #discard = false
   #recordOctets = 8192
   #watched = false
+  #trusted = false
   readonly #sent = (error?: Error | null): void => {
     if (error !== undefined && error !== null) return
     if (this.#watched && this.#socket.writableLength === 0) {
@@ -52,7 +60,7 @@ export class SocketTransport implements Transport {
   /** @param accepted as a server got it, paused, with nothing read from it. */
   constructor(accepted: Socket, options: SocketOptions) {
     this.#options = options
-    this.#socket = accepted instanceof TLSSocket ? accepted : readingInto(accepted, (chunk) => this.#data(Buffer.from(chunk)))
+    this.#socket = accepted instanceof TLSSocket ? accepted : readingInto(accepted, { into: () => (this.#trusted ? READ_INTO : EARLY_READ_INTO), hear: (chunk) => this.#data(this.#copied(chunk)) })
   }
 
   start(hear: TransportEvents): void {
@@ -64,12 +72,13 @@ export class SocketTransport implements Transport {
   send(chunks: readonly Uint8Array[], octets: number): void {
     const socket = this.#socket
     if (socket.destroyed) return
-    const pieces = gather(chunks, octets)
+    const pieces = octets <= scratch.length && !(socket instanceof TLSSocket) ? [inScratch(chunks, octets)] : gather(chunks, octets)
     const last = pieces.length - 1
     if (last > 0) socket.cork()
     // The callback, not the `drain` event: that comes only when Node's own mark was passed.
     pieces.forEach((piece, i) => (i === last ? socket.write(piece, this.#sent) : socket.write(piece)))
     if (last > 0) socket.uncork()
+    if (socket.writableLength > 0 && pieces[0]?.buffer === scratch.buffer) scratch = Buffer.allocUnsafeSlow(scratch.length)
     if (socket.writableLength > 0 && this.#options.writeStallMs > 0) {
       // Node looks for progress by itself: only a connection on which nothing at all moves is given up.
       this.#watched = true
@@ -79,6 +88,13 @@ export class SocketTransport implements Transport {
   pending(): number {
     // Between its end and the event that tells of it, a socket takes and drops everything: nobody may believe that it drains.
     return this.#socket.destroyed ? Number.POSITIVE_INFINITY : this.#socket.writableLength
+  }
+  recycle(chunk: Uint8Array): void {
+    if (this.#trusted || spareChunks.length >= MOST_SPARE_CHUNKS || chunk.buffer.byteLength !== EARLY_READ_INTO.length) return
+    spareChunks.push(Buffer.from(chunk.buffer))
+  }
+  trust(): void {
+    this.#trusted = true
   }
   pause(): void {
     this.#socket.pause()
@@ -151,6 +167,12 @@ export class SocketTransport implements Transport {
     if (socket.destroyed) process.nextTick(() => this.#closed(socket))
   }
 
+  #copied(chunk: Buffer): Buffer {
+    if (this.#trusted || chunk.length < REUSE_FROM_OCTETS) return Buffer.from(chunk)
+    const space = spareChunks.pop() ?? Buffer.allocUnsafeSlow(EARLY_READ_INTO.length)
+    chunk.copy(space)
+    return space.subarray(0, chunk.length)
+  }
   #data(chunk: Buffer): boolean {
     return this.#discard || this.#hear === undefined || this.#hear.data(chunk)
   }
@@ -165,19 +187,31 @@ export class SocketTransport implements Transport {
   }
 }
 
+/** Few octets as one piece, in the scratch where there are several. */
+function inScratch(chunks: readonly Uint8Array[], octets: number): Uint8Array {
+  const [only] = chunks
+  if (chunks.length === 1 && only !== undefined) return only
+  let at = 0
+  for (const chunk of chunks) {
+    scratch.set(chunk, at)
+    at += chunk.length
+  }
+  return scratch.subarray(0, octets)
+}
+
 const readsInto = new WeakSet<Socket>()
 
 /**
  * The same connection as a socket with `onread`, which Node offers to clients alone. Where the handle is not to be had, the socket
  * itself comes back and reads the usual way.
  */
-function readingInto(accepted: Socket, hear: (chunk: Uint8Array) => boolean): Socket {
+function readingInto(accepted: Socket, how: { readonly into: () => Buffer; readonly hear: (chunk: Buffer) => boolean }): Socket {
   // Not in the typings, but how Node itself hands a connection from its server to a socket, in all versions that we support.
   const holder = accepted as unknown as { _handle?: object | null }
   const handle = holder._handle
   if (handle === undefined || handle === null) return accepted
   // `handle` and `onread` are options of the constructor that the typings leave out.
-  const options = { handle, allowHalfOpen: true, onread: { buffer: READ_INTO, callback: (octets: number) => hear(READ_INTO.subarray(0, octets)) } } as SocketConstructorOpts
+  const options = { handle, allowHalfOpen: true, onread: { buffer: how.into, callback: (octets: number) => how.hear(READ_INTO.subarray(0, octets)) } } as SocketConstructorOpts
   holder._handle = null
   const socket = new Socket(options)
   readsInto.add(socket)

@@ -22,6 +22,10 @@ export interface Transport {
   pending(): number
   pause(): void
   resume(): void
+  /** The hearer needs a chunk that `data` gave it no more; its octets may be overwritten. */
+  recycle?(chunk: Uint8Array): void
+  /** The other end has logged in. */
+  trust?(): void
   /** Ends the sending side and waits, with a bound, for the other end to close. */
   finish(): Promise<void>
   destroy(cause?: Error): void

@@ -112,6 +112,23 @@ describe('a link over TCP', () => {
     }
   })
 
+  test('senders that flood before the login cost one small chunk each', async () => {
+    const at = await server()
+    const count = 200
+    const flood = Buffer.alloc(256 * 1024, 'x\r\n')
+    const before = process.memoryUsage().arrayBuffers
+    const links = []
+    for (let i = 0; i < count; i++) {
+      const client = await at.connect()
+      client.write(flood)
+      const link = await at.next()
+      links.push(link)
+      await link.read()
+    }
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(count * 20 * 1024)
+  })
+
   test('a client that takes nothing at all is given up', async () => {
     const at = await server({ writeStallMs: 20 })
     const client = await at.connect()

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import * as api from '../../core/api/index.js'
+import { knownPoints } from '../../core/main/always.js'
+import { ImapFixture } from '../support/imap.js'
+import { project } from './sources.js'
+
+/** Rows of the tables of a page, as cells without their code marks. */
+function tables(page: string): string[][][] {
+  const found: string[][][] = []
+  let open: string[][] | undefined
+  for (const line of readFileSync(join(project, page), 'utf8').split('\n')) {
+    if (!line.startsWith('| ')) {
+      if (open !== undefined && !line.startsWith('|---')) open = undefined
+      continue
+    }
+    if (open === undefined) found.push((open = []))
+    open.push(line.slice(2, -2).split(' | ').map((cell) => cell.replaceAll('`', '')))
+  }
+  return found.map((rows) => rows.slice(1))
+}
+
+interface Declared {
+  readonly id: string
+  readonly scope: string
+  readonly roles: readonly string[]
+}
+function exported<T extends Declared>(is: (value: object) => boolean): [string, T][] {
+  return Object.entries(api).flatMap(([name, value]) =>
+    // The test beside it says that the value has the members of T.
+    typeof value === 'object' && 'id' in value && 'scope' in value && is(value) ? [[name, value as unknown as T] as [string, T]] : [],
+  )
+}
+
+describe('reference pages', () => {
+  test('docs/reference/extension-points.md has every point as it is declared', () => {
+    type Point = Declared & { readonly pick: string; readonly slot: string }
+    const row = ([name, p]: [string, Point]): string[] => [name, p.id, p.scope, p.pick, p.roles.join(', '), p.slot]
+    const points = exported<Point>((v) => 'pick' in v)
+    const known = new Map(knownPoints.map((p, i) => [p.id, i]))
+    const offered = points.filter(([, p]) => known.has(p.id)).toSorted(([, a], [, b]) => (known.get(a.id) ?? 0) - (known.get(b.id) ?? 0))
+    const later = points.filter(([, p]) => !known.has(p.id))
+    const [first = [], second = []] = tables('docs/reference/extension-points.md')
+    expect(new Set(first.map((r) => r.join(' ')))).toEqual(new Set(offered.map((p) => row(p).join(' '))))
+    expect(second.toSorted()).toEqual(later.map(row).toSorted())
+    const text = readFileSync(join(project, 'docs/reference/extension-points.md'), 'utf8')
+    const headings = new Set([...text.matchAll(/^### (.*)$/gm)].flatMap((m) => [...(m[1] ?? '').matchAll(/`([^`]+)`/g)].map((id) => id[1] ?? '')))
+    expect(headings).toEqual(new Set(known.keys()))
+  })
+
+  test('docs/reference/tokens.md has every service of the API', () => {
+    const [rows = []] = tables('docs/reference/tokens.md')
+    const tokens = exported((v) => !('pick' in v)).map(([name, t]) => [name, t.id, t.scope, t.roles.join(', ')])
+    expect(rows.map((r) => r.slice(0, 4)).toSorted()).toEqual(tokens.toSorted())
+  })
+
+  test('docs/reference/capabilities.md has every capability that a server lists', async () => {
+    const [rows = []] = tables('docs/reference/capabilities.md')
+    const listed = new Set<string>()
+    for (const [tls, without] of [['on', []], ['offered', []], ['on', ['literal-plus']]] as const) {
+      await using server = await ImapFixture.make({ plaintext: false, without: [...without] })
+      const client = server.connect({ tls })
+      await client.line()
+      const [line = ''] = await client.command('a1', 'CAPABILITY')
+      for (const token of line.split(' ').slice(2)) listed.add(token)
+    }
+    expect(new Set(rows.map(([name]) => name).filter((name) => name !== 'X-NETSCAPE'))).toEqual(listed)
+  })
+})

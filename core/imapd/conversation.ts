@@ -29,6 +29,7 @@ import { SessionLog } from './session-log.js'
 import type { SessionLogger } from './session-log.js'
 import { LiveSession } from './session.js'
 import { SessionUpdates } from './updates.js'
+import type { Unfinished } from './unfinished.js'
 
 /** What all sessions of a host share. */
 export interface ImapHost {
@@ -41,6 +42,7 @@ export interface ImapHost {
   readonly assembly: ExtensionAssembly
   readonly workarounds: readonly Workaround[]
   readonly drivers: readonly DriverAbout[]
+  readonly unfinished: Unfinished
 }
 /** One of the two halves of a session. */
 export interface Half {
@@ -79,7 +81,7 @@ export class Conversation implements AsyncDisposable {
     const send = (): void => this.out.flush()
     const framer = new ImapFramer(mail === undefined ? PRELOGIN_FRAMER_LIMITS : FRAMER_LIMITS)
     if (half.unread !== undefined) framer.push(half.unread)
-    this.input = new ImapInput(link, framer, shared.clock, half.patience, send)
+    this.input = new ImapInput(link, framer, shared.clock, half.patience, send, mail === undefined ? shared.unfinished.share() : undefined)
     const updates = new SessionUpdates({
       clock: shared.clock,
       session: () => this.session.inside,

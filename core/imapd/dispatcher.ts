@@ -21,6 +21,7 @@ import { commandKey } from './texts.js'
  * - Every command ends with exactly one tagged line, also when it fails after it has written.
  * - Nothing that a client does wrong is more than a BAD line; what nobody expected is NO [SERVERBUG] with an id that the log has too.
  * - No turn ends without its replies being handed over, and none is handed over before: pipelined commands share one write.
+ * - A client that does not read is not served: no command begins while replies wait for it beyond the mark of its link.
  */
 
 /** What runs commands besides the session. */
@@ -51,11 +52,13 @@ export class Dispatcher {
 
   /** Runs commands until one changes what the link is for. Throws ProtocolAbort and ConnectionLost. */
   async run(): Promise<After> {
-    const { input } = this.#parts
+    const { input, session } = this.#parts
     for (;;) {
       const frame = input.framer.next() ?? (await input.next())
       const after = await this.#frame(frame)
       if (after !== undefined) return after
+      const wait = session.out.room()
+      if (wait !== undefined) await wait
     }
   }
 

@@ -8,6 +8,7 @@ import { Conversation } from './conversation.js'
 import type { ImapHost } from './conversation.js'
 import { writeGreeting } from './greeting.js'
 import { RecordingGate, closedGate } from './recording-gate.js'
+import { Unfinished } from './unfinished.js'
 
 const EMPTY = new Uint8Array(0)
 /** Crosses the login: the client was greeted. Without it the session was somebody's before it began, and the greeting is PREAUTH. */
@@ -22,8 +23,8 @@ export class Imap4 implements Protocol {
   /** Links that came back to the first half by UNAUTHENTICATE: they have been greeted. */
   readonly #greeted = new WeakSet<Link>()
 
-  constructor(host: ImapHost) {
-    this.#host = host
+  constructor(host: Omit<ImapHost, 'unfinished'>) {
+    this.#host = { ...host, unfinished: new Unfinished() }
   }
 
   async greet(link: Link, gate: LoginGate, tweaks: Tweaks): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined> {

@@ -3,6 +3,7 @@ import type { Clock, Link } from '../api/index.js'
 import { Deadline } from '../session/deadline.js'
 import type { ImapFramer } from '../wire/imap/framer.js'
 import type { Frame } from '../wire/imap/frames.js'
+import type { UnfinishedShare } from './unfinished.js'
 
 /** How long the client may take, from now; and what it is told when it took longer. */
 export interface Patience {
@@ -27,19 +28,24 @@ export class ImapInput implements Disposable {
   readonly #clock: Clock
   readonly #deadline: Deadline
   readonly #send: () => void
+  readonly #unfinished: UnfinishedShare | undefined
   #withinMs: number | undefined
   /** Ends the wait that is going on. */
   #giveUp: ((reason: Error) => void) | undefined
   readonly #stop = (): void => this.#giveUp?.(stopped())
 
-  /** @param send hands over what was written, before every wait for the client. */
-  constructor(link: Link, framer: ImapFramer, clock: Clock, patience: Patience, send: () => void) {
+  /**
+   * @param send hands over what was written, before every wait for the client.
+   * @param unfinished before the login: bounds what all such clients may hold.
+   */
+  constructor(link: Link, framer: ImapFramer, clock: Clock, patience: Patience, send: () => void, unfinished?: UnfinishedShare) {
     this.#link = link
     this.framer = framer
     this.#clock = clock
     this.#deadline = new Deadline(clock)
     this.patience = patience
     this.#send = send
+    this.#unfinished = unfinished
     link.stopping?.addEventListener('abort', this.#stop, { once: true })
   }
 
@@ -48,6 +54,7 @@ export class ImapInput implements Disposable {
     for (;;) {
       const frame = this.framer.next()
       if (frame !== undefined) return frame
+      this.#unfinished?.hold(this.framer.kept)
       this.#send()
       const chunk = await this.#read()
       if (chunk === undefined) throw new EndOfInput(this.framer.reading)
@@ -66,6 +73,7 @@ export class ImapInput implements Disposable {
   }
   [Symbol.dispose](): void {
     this.#deadline[Symbol.dispose]()
+    this.#unfinished?.[Symbol.dispose]()
     this.#link.stopping?.removeEventListener('abort', this.#stop)
   }
 

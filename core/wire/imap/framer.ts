@@ -76,6 +76,10 @@ export class ImapFramer {
   get waiting(): number {
     return this.#end - this.#start
   }
+  /** Octets of memory that the framer keeps while it waits for more. */
+  get kept(): number {
+    return this.#own ? this.#buffer.length : this.#end - this.#start
+  }
   /** Something of a command has come, but not all of it. */
   get partial(): boolean {
     return this.#state === 'line' ? this.#argsAt >= 0 || this.#end > this.#start : this.#state !== 'dead' && this.#state !== 'lost'
@@ -377,7 +381,9 @@ export class ImapFramer {
   /** Before more octets are awaited: the last chunk is not ours, and idle memory is given back. */
   #rest(): void {
     if (this.#start < this.#end) {
+      const live = this.#end - this.#start
       if (!this.#own) this.#reserve(0)
+      else if (this.#buffer.length > IDLE_BUFFER && live * 4 < this.#buffer.length) this.#shrink(live)
     } else if (!this.#own || this.#buffer.length > IDLE_BUFFER) {
       this.#buffer = EMPTY
       this.#own = false
@@ -392,12 +398,22 @@ export class ImapFramer {
     const base = this.#start
     // Moving at most half of the buffer after at least half was used keeps the cost of an octet constant.
     if (this.#own && live + extra <= this.#buffer.length >>> 1) this.#buffer.copyWithin(0, base, this.#end)
-    else {
-      const grown = new Uint8Array(Math.max(SMALLEST, 2 ** Math.ceil(Math.log2((live + extra) * 1.25))))
-      grown.set(this.#buffer.subarray(base, this.#end))
-      this.#buffer = grown
-      this.#own = true
-    }
+    else this.#move(extra === 0 ? live : 2 ** Math.ceil(Math.log2((live + extra) * 1.25)))
+    this.#rebase(base, live)
+  }
+  /** After a burst of which little is left: thousands of clients that stop in the middle of a command keep what they need. */
+  #shrink(live: number): void {
+    const base = this.#start
+    this.#move(live)
+    this.#rebase(base, live)
+  }
+  #move(size: number): void {
+    const own = new Uint8Array(Math.max(SMALLEST, size))
+    own.set(this.#buffer.subarray(this.#start, this.#end))
+    this.#buffer = own
+    this.#own = true
+  }
+  #rebase(base: number, live: number): void {
     this.#start = 0
     this.#end = live
     this.#at -= base

@@ -250,6 +250,8 @@ export class RandomPlay {
       const { files } = this.#storage
       const mode = this.#random.pick(CRASH_MODES)
       this.#note(mode)
+      // Who was told of a recent message is not among the things that must outlive a crash.
+      this.#claimed.clear()
       const disk = afterCrash(files.start, files.log, files.log.length, mode, this.#random)
       this.#storage[Symbol.dispose]()
       this.#storage = this.#storage.restarted(disk)

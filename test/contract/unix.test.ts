@@ -1,26 +1,40 @@
-import { describeMailboxFormat } from 'mailwright/testing'
+import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
+import { FilesDriver } from '../../plugins/drivers/files/store.js'
+import { Turns } from '../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
 import { UnixFormat } from '../../plugins/formats/unix/format.js'
-import { Turns } from '../../plugins/formats/shared/turns.js'
 
-describeMailboxFormat('unix', {
-  about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false },
-  stored(octets) {
-    const text = Buffer.from(octets).toString('latin1').replaceAll('\nFrom ', '\n>From ')
-    // A header without an end gets one.
-    const ended = text.startsWith('\r\n') || text.includes('\r\n\r\n') ? text : `${text}\r\n`
-    return Buffer.from(ended, 'latin1')
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+
+function unixFormat({ files, clock, random, locks, mailbox, host, spool }: KitServices): UnixFormat {
+  return new UnixFormat({
+    files,
+    clock,
+    locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } },
+    turns: new Turns(),
+    spool,
+    mailbox,
+    serverName: host.serverName,
+    watch: true,
+    facts: new AppendFacts(),
+  })
+}
+
+/** A traditional mailbox quotes From lines, and ends a header that has no end. */
+function stored(octets: Uint8Array): Uint8Array {
+  const text = Buffer.from(octets).toString('latin1').replaceAll('\nFrom ', '\n>From ')
+  return Buffer.from(text.startsWith('\r\n') || text.includes('\r\n\r\n') ? text : `${text}\r\n`, 'latin1')
+}
+
+describeMailboxFormat('unix', { about, stored, create: unixFormat })
+
+describeMailboxDriver('files with unix', {
+  about,
+  stored,
+  keeps: 'files',
+  create(services) {
+    const { files, mailbox, formats } = services
+    const entry = { name: 'unix', plugin: 'format-unix', about, made: unixFormat(services) }
+    return new FilesDriver({ files, formats: [entry], choice: formats, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
   },
-  create: ({ files, clock, random, locks, mailbox, host, spool }) =>
-    new UnixFormat({
-      files,
-      clock,
-      locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } },
-      turns: new Turns(),
-      spool,
-      mailbox,
-      serverName: host.serverName,
-      watch: true,
-      facts: new AppendFacts(),
-    }),
 })

@@ -49,6 +49,8 @@ export interface OpenHow {
   readonly create?: 'new' | 'if-missing'
   /** For a created file; set exactly, whatever the umask. Default 0o600. */
   readonly mode?: number
+  /** Reading leaves the time of access as it is, where the machine can do that for this user. Mail programs tell new mail by it. */
+  readonly keepAccessTime?: boolean
   /** Refuse a symbolic link (ELOOP). */
   readonly noFollow?: boolean
 }

@@ -4,6 +4,8 @@ import type { NativeLocks } from './native-locks.js'
 import { answered, fileStat, finished, SystemFile } from './open-file.js'
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
+/** Linux alone has it. */
+const O_NOATIME = 'O_NOATIME' in fs.constants ? fs.constants.O_NOATIME : 0
 
 /** Whether a failure of a system call has this code. */
 function failedWith(error: unknown, ...codes: readonly string[]): boolean {
@@ -34,7 +36,7 @@ export class SystemFiles implements Files {
   async open(path: string, how: OpenHow = {}): Promise<OpenFile> {
     const base = (how.write ? O_RDWR : O_RDONLY) | (how.noFollow ? O_NOFOLLOW : 0)
     const mode = how.mode ?? 0o600
-    if (how.create === undefined) return this.#file(path, await openDescriptor(path, base, mode))
+    if (how.create === undefined) return this.#file(path, await openExisting(path, base, how.keepAccessTime === true))
     if (how.create === 'new') return this.#created(path, base, mode)
     // Existing files keep their mode, so the two cases must be told apart; a name that comes or goes in between is tried again.
     for (;;) {
@@ -126,6 +128,16 @@ export class SystemFiles implements Files {
   }
 }
 
+/** Only the owner of a file and root may read it without a trace. */
+async function openExisting(path: string, flags: number, keepAccessTime: boolean): Promise<number> {
+  if (!keepAccessTime || O_NOATIME === 0) return openDescriptor(path, flags, 0)
+  try {
+    return await openDescriptor(path, flags | O_NOATIME, 0)
+  } catch (error) {
+    if (!failedWith(error, 'EPERM')) throw error
+    return openDescriptor(path, flags, 0)
+  }
+}
 function openDescriptor(path: string, flags: number, mode: number): Promise<number> {
   return answered<number>((done) => fs.open(path, flags, mode, done))
 }

@@ -27,7 +27,7 @@ export async function openLocked(ctx: LockContext, path: string, mode: 'shared' 
     }
     let file: OpenFile | undefined
     try {
-      file = await files.open(path, { write: mode === 'exclusive' })
+      file = await files.open(path, { write: mode === 'exclusive', keepAccessTime: true })
       if (takeKernelLocks(file, settings.kernelLocks, mode)) {
         const [stat, byName] = [await file.stat(), await files.stat(path)]
         if (byName?.inode === stat.inode && byName.device === stat.device) return locked(ctx, file, stat, releaseDot)

@@ -22,7 +22,7 @@ export class UnixFormat implements MailboxFormat {
     const stat = await files.stat(at.path)
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
-    const file = await files.open(at.path)
+    const file = await files.open(at.path, { keepAccessTime: true })
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))
       const got = await file.read(head, 0)

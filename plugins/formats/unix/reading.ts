@@ -126,7 +126,7 @@ class Reader {
       await this.#file?.close()
       this.#file = undefined
       try {
-        this.#file = await files.open(path)
+        this.#file = await files.open(path, { keepAccessTime: true })
       } catch (error) {
         if (failedWith(error, 'ENOENT')) return undefined
         throw error
@@ -381,5 +381,5 @@ async function openMessage(box: Readable, uid: number, size: number, headerSize:
   const i = layout.find(uid)
   // Texts are never changed in place; another size means another message.
   if (i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize) throw new MailError('vanished', `message ${uid} is gone`)
-  return { file: await box.files.open(box.path), from: layout.at(i, layout.offset) + layout.at(i, layout.head), length: layout.at(i, layout.length) - layout.at(i, layout.head) }
+  return { file: await box.files.open(box.path, { keepAccessTime: true }), from: layout.at(i, layout.offset) + layout.at(i, layout.head), length: layout.at(i, layout.length) - layout.at(i, layout.head) }
 }

@@ -3,6 +3,7 @@ import { RECORD_DIGITS, statusBlock } from './blocks.js'
 import { filedFlags } from './flags.js'
 import { fromLine } from './from-line.js'
 import { IncomingMessage } from './incoming.js'
+import { BIT } from './internal-lines.js'
 import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
@@ -23,6 +24,8 @@ export interface Target {
 export interface AppendHow {
   readonly sender: string
   readonly quoting: 'all' | 'header-only'
+  /** A session is given the messages as recent at once; no other will be. */
+  readonly claimed: boolean
   /** The mailbox's keywords, those of the messages included. */
   readonly keywords: readonly string[]
   now(): { readonly ms: number; readonly zone: number }
@@ -64,7 +67,7 @@ export async function appendMessages(
     const bearsBase = target !== undefined && target.base.kind === 'none' && entered.length === 0
     const keywords = inTableOrder(item.keywords, how.keywords)
     const date = item.date ?? how.now()
-    const block = statusBlock({ ...(bearsBase && { base: { validity: target.validity, last, keywords: how.keywords } }), bits: item.system, keywords, uid }, uid !== undefined)
+    const block = statusBlock({ ...(bearsBase && { base: { validity: target.validity, last, keywords: how.keywords } }), bits: item.system | (how.claimed ? BIT.old : 0), keywords, uid }, uid !== undefined)
     const line = fromLine(how.sender, date.ms, date.zone)
     const incoming = new IncomingMessage({ fromLine: line, before: uid === undefined ? block : '', after: uid === undefined ? '' : block }, how.quoting)
     const offset = w.at
@@ -77,7 +80,7 @@ export async function appendMessages(
     if (bearsBase) base = firstBase(offset + incoming.head - block.length - 1, target.validity, last, how.keywords)
     const place = {
       uid: uid ?? 0, offset, head: incoming.head, length: incoming.head + incoming.text, header: incoming.visibleHeader,
-      size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical, filed: filedFlags(item.system, keywords), print: 0,
+      size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical | (how.claimed ? FORM.old : 0), filed: filedFlags(item.system, keywords), print: 0,
     }
     entered.push({ place, system: item.system, keywords, date })
   }

@@ -76,7 +76,7 @@ export class UnixDelivery implements Delivery {
     const more = keywords.define(this.#wanted())
     if ((more && source.base.kind !== 'none') || source.mustNumber) await source.number(held, edit, signal)
     const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1 }
-    const done = await this.#append(file, held, target, keywords, signal)
+    const done = await this.#append(file, held, target, keywords, signal, source.claiming)
     if (done.mended) await source.look(held, edit, signal)
     else {
       source.entered(edit, done.entered, done.base, done.end)
@@ -135,9 +135,9 @@ export class UnixDelivery implements Delivery {
     return (await file.rewrite(held, held.stat.size, wish, signal)).base
   }
 
-  async #append(file: MailboxFile, held: HeldFile, target: Target | undefined, keywords: KeywordTable, signal: AbortSignal): Promise<Appended> {
+  async #append(file: MailboxFile, held: HeldFile, target: Target | undefined, keywords: KeywordTable, signal: AbortSignal, claimed = false): Promise<Appended> {
     const { size } = await held.file.stat()
-    return file.append(held, size, (w) => appendMessages(held.file, size, w, this.#waiting, target, this.#how(keywords), signal))
+    return file.append(held, size, (w) => appendMessages(held.file, size, w, this.#waiting, target, this.#how(keywords, claimed), signal))
   }
   #wanted(): readonly string[] {
     return this.#waiting.flatMap(({ item }) => item.keywords)
@@ -146,10 +146,11 @@ export class UnixDelivery implements Delivery {
     const ms = this.#ctx.clock.now()
     return { ms, zone: localZone(ms) }
   }
-  #how(keywords: KeywordTable): AppendHow {
+  #how(keywords: KeywordTable, claimed: boolean): AppendHow {
     const name = this.#place.user.name.replaceAll(/[^\x21-\x7e]/g, '_')
     return {
       sender: name.includes('@') ? name : `${name}@${this.#ctx.serverName}`,
+      claimed,
       quoting: this.#ctx.mailbox.fromQuoting,
       keywords: keywords.names.filter((word) => word !== ''),
       now: () => this.#now(),

@@ -148,13 +148,14 @@ export class RedoWriter {
     footer.write(MAGIC, 8, 'latin1')
     const payload = this.#buffer.subarray(0, this.#filled)
     await this.#redo.write([payload, tail, footer], this.#written)
-    return { trailer, payload: inMemory ? payload : undefined }
+    return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }
   }
 }
-/** A redo file that is complete, with its payload where that is in memory. */
+/** A redo file that is complete, with its payload where that is in memory, and the old octets of small changes, by segment. */
 export interface Staged {
   readonly trailer: Trailer
   readonly payload: Buffer | undefined
+  readonly old: readonly Uint8Array[]
 }
 /** Most changes are small. */
 const FIRST = 1 << 13
@@ -186,7 +187,7 @@ async function sumsAt(file: OpenFile, s: Segment): Promise<Buffer> {
  * that was there is changed; what an append wrote is taken back when it fails.
  */
 export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Staged, durable: boolean): Promise<void> {
-  const { oldSize, newSize, kind } = staged.trailer
+  const { oldSize, newSize, kind, segments } = staged.trailer
   try {
     if (kind === 'append') {
       await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
@@ -197,6 +198,8 @@ export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Stage
     if (newSize > oldSize) await takeRoom(mailbox, oldSize, newSize, durable)
   } catch (error) {
     await mailbox.truncate(oldSize)
+    if (kind === 'append') for (const [i, octets] of staged.old.entries()) await mailbox.write([octets], segments[i]?.offset ?? 0)
+    if (durable) await mailbox.sync()
     throw error
   }
   await writeSegments(redo, mailbox, staged, () => true)
@@ -288,8 +291,8 @@ export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFil
     try {
       const found = await readRedo(redo)
       const verdict = found === undefined ? 'unused' : await judge(found, redo, mailbox)
-      if (found !== undefined && verdict === 'finish') {
-        await finish(found.trailer, redo, mailbox, how.durable)
+      if (found !== undefined && (verdict === 'finish' || verdict === 'finish-cut')) {
+        await finish(found.trailer, redo, mailbox, how.durable, verdict === 'finish-cut')
         done = { kind: 'redone' }
       }
       if (verdict === 'foreign') {
@@ -303,10 +306,10 @@ export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFil
   }
   return done
 }
-async function finish(trailer: Trailer, redo: OpenFile, mailbox: OpenFile, durable: boolean): Promise<void> {
+async function finish(trailer: Trailer, redo: OpenFile, mailbox: OpenFile, durable: boolean, cut: boolean): Promise<void> {
   const { size } = await mailbox.stat()
-  const tail = await foreignTail(trailer, redo, mailbox, size)
-  await writeSegments(redo, mailbox, { trailer, payload: undefined }, () => true)
+  const tail = cut ? await octetsAt(mailbox, trailer.newSize, Math.max(0, size - trailer.newSize)) : await foreignTail(trailer, redo, mailbox, size)
+  await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true)
   // What others appended to the half-written file follows the new content.
   if (tail.length > 0) await mailbox.write([tail], trailer.newSize)
   await mailbox.truncate(trailer.newSize + tail.length)
@@ -340,11 +343,12 @@ async function readRedo(redo: OpenFile): Promise<FoundRedo | undefined> {
 const TORN = 2
 
 /**
- * `finish`: the mailbox is as it was or half written. `unused`: it is not this mailbox any more, or the work is done.
+ * `finish`: the mailbox is as it was or half written; `finish-cut`: and its end is cut off already, since the disk keeps
+ * no order. `unused`: it is not this mailbox any more, or the work is done.
  * `foreign`: others have written where we would. An append that others wrote over was finished long ago, or never said
  * to be.
  */
-async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promise<'finish' | 'unused' | 'foreign'> {
+async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promise<'finish' | 'finish-cut' | 'unused' | 'foreign'> {
   const { trailer, evidence } = found
   const stat = await mailbox.stat()
   if (stat.device !== trailer.device || stat.inode !== trailer.inode) return 'unused'
@@ -371,9 +375,11 @@ async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promi
       else if (!isOld && !(typeof old !== 'number' && mixed(now, old, fresh))) neither++
     }
   }
-  if (cutAsOld && neither <= (trailer.evidence === 'octets' ? 0 : TORN)) return 'finish'
-  // The end is cut off and all else is new: the work was done, and others went on.
-  return asNew === total || trailer.kind === 'append' ? 'unused' : 'foreign'
+  const ours = neither <= (trailer.evidence === 'octets' ? 0 : TORN)
+  if (cutAsOld && ours) return 'finish'
+  // The end is cut off and all else is new: the work was done, and others may have gone on.
+  if (asNew === total || trailer.kind === 'append') return 'unused'
+  return ours && stat.size >= trailer.newSize ? 'finish-cut' : 'foreign'
 }
 function mixed(now: Uint8Array, old: Uint8Array, fresh: Uint8Array): boolean {
   return now.length === old.length && now.every((octet, i) => octet === old[i] || octet === fresh[i])

@@ -39,6 +39,8 @@ export class UnixSource implements MailboxSource {
   #keywords = new KeywordTable([])
   /** Some message lacks its number or `O` in the file, or the file lacks its base. */
   #owes = false
+  /** A read-write session had the mailbox at the last look: new messages are given to it. */
+  #claiming = false
   #said = new Set<string>()
   #watched: Watch | undefined
   readonly watch?: (changed: () => void) => Disposable
@@ -51,6 +53,9 @@ export class UnixSource implements MailboxSource {
     if (ctx.watch) this.watch = (changed) => this.#watch(changed)
   }
 
+  get claiming(): boolean {
+    return this.#claiming
+  }
   get path(): string {
     return this.#path
   }
@@ -112,6 +117,7 @@ export class UnixSource implements MailboxSource {
   async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
     this.attach(edit)
     const claim = how.claimRecent && this.traits.writable
+    this.#claiming = claim
     const stat = await this.#ctx.files.stat(this.#path)
     if (this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes)) return
     const found = await this.file.locked(claim ? 'owner' : 'shared', signal, this.say(edit), async (held) => {

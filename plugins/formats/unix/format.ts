@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
 import { failedWith, folderOf } from '../shared/lock-context.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds, type UnixContext } from './context.js'
@@ -9,10 +9,15 @@ import { UnixSource } from './source.js'
 
 /** So many octets tell whether a file is a mailbox; the From line must end within them. */
 const PROBED = 1023
+/** Mailboxes of which it is remembered that they are some. */
+const REMEMBERED = 1024
+type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
 
 /** Traditional mailbox files, shared with every mail program of the machine. */
 export class UnixFormat implements MailboxFormat {
   readonly #ctx: UnixContext
+  /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
+  readonly #known = new Map<string, Recognised>()
   constructor(ctx: UnixContext) {
     this.#ctx = ctx
   }
@@ -22,6 +27,9 @@ export class UnixFormat implements MailboxFormat {
     const stat = await files.stat(at.path)
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
+    const known = this.#known.get(at.path)
+    // What was a mailbox and only grew still begins as one.
+    if (known !== undefined && known.device === stat.device && known.inode === stat.inode && known.size <= stat.size) return 'mine'
     const file = await files.open(at.path, { keepAccessTime: true })
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))
@@ -31,7 +39,16 @@ export class UnixFormat implements MailboxFormat {
       await file.close()
     }
     await this.#keepNewMailMark(at.path, stat)
+    this.#remember(at.path, stat)
     return 'mine'
+  }
+  #remember(path: string, { device, inode, size }: Recognised): void {
+    this.#known.delete(path)
+    this.#known.set(path, { device, inode, size })
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= REMEMBERED) break
+      this.#known.delete(oldest)
+    }
   }
   /** A look at a file with new mail must not make it look read. */
   async #keepNewMailMark(path: string, before: { atimeMs: number; mtimeMs: number; ctimeMs: number }): Promise<void> {

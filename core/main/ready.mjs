@@ -17,8 +17,8 @@ export function makeReady() {
   if (!isInstalled()) {
     say('installing the dependencies of package-lock.json')
     const npm = process.env.npm_execpath
-    // NODE_ENV=production would leave the compiler out.
-    const args = ['ci', '--include=dev', '--no-audit', '--no-fund']
+    // NODE_ENV=production would leave the compiler out; no dependency needs its install script.
+    const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']
     if (npm !== undefined && /\.[cm]?js$/.test(npm)) run(process.execPath, [npm, ...args])
     else run('npm', args)
   }

@@ -243,6 +243,8 @@ export class RandomPlay {
   async #restart(how: 'close' | 'crash'): Promise<void> {
     this.#note(how)
     if (this.#under.keeps === 'nothing') return
+    // What a session was told in the moment of its delivery may be recent once more for another process (RFC 3501 §2.3.2 prefers that).
+    this.#claimed.clear()
     this.#sessions.length = 0
     const host = this.#host
     this.#host = undefined
@@ -250,8 +252,6 @@ export class RandomPlay {
       const { files } = this.#storage
       const mode = this.#random.pick(CRASH_MODES)
       this.#note(mode)
-      // Who was told of a recent message is not among the things that must outlive a crash.
-      this.#claimed.clear()
       const disk = afterCrash(files.start, files.log, files.log.length, mode, this.#random)
       this.#storage[Symbol.dispose]()
       this.#storage = this.#storage.restarted(disk)

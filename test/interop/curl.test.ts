@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, run } from '../support/programs.js'
@@ -34,7 +34,9 @@ describe.skipIf(!has('curl'))('curl', () => {
     const made = await run('curl', ['-sS', '-u', 'alice:secret', '-X', 'CREATE Filed', `${url}/`])
     expect(made.code).toBe(0)
     const message = 'Subject: Filed by curl\r\nFrom: alice@example.org\r\n\r\nFrom the start.\r\nEnd.\r\n'
-    const sent = await run('curl', ['-sS', '-u', 'alice:secret', '-T', '-', `${url}/Filed`], { input: message })
+    const upload = join(server.folder, 'upload.eml')
+    await writeFile(upload, message)
+    const sent = await run('curl', ['-sS', '-u', 'alice:secret', '-T', upload, `${url}/Filed`])
     expect(sent).toMatchObject({ code: 0, stderr: '' })
     const file = await readFile(join(server.home('alice'), 'Filed'), 'latin1')
     expect(subjectsIn(file)).toEqual(['Filed by curl'])

@@ -53,7 +53,7 @@ export function subjectsIn(mailbox: string): string[] {
 /** The messages of a mailbox file with their From lines; the internal first message is left out. */
 export function messagesIn(mailbox: string): string[] {
   return mailbox
-    .split(/^(?=From \S+ +\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$)/m)
+    .split(/^(?=From \S+ +\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}(?: [+-]\d{4})?$)/m)
     .filter((m) => m.startsWith('From ') && !m.includes("Subject: DON'T DELETE THIS MESSAGE"))
 }
 /** Letters of Status and X-Status of one message, sorted. */

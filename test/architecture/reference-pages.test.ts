@@ -68,3 +68,44 @@ describe('reference pages', () => {
     expect(new Set(rows.map(([name]) => name).filter((name) => name !== 'X-NETSCAPE'))).toEqual(listed)
   })
 })
+
+describe('docs/reference/faq-coverage.md', () => {
+  const rows = tables('docs/reference/faq-coverage.md').flat()
+  const sources = new Map<string, string>()
+  const sourceOf = (path: string): string => {
+    let text = sources.get(path)
+    if (text === undefined) {
+      try {
+        // Titles as they are, not as they are quoted.
+        text = readFileSync(join(project, path), 'utf8').replaceAll(String.raw`\'`, "'")
+      } catch {
+        text = ''
+      }
+      sources.set(path, text)
+    }
+    return text
+  }
+  const shown = (cell: string): { readonly file: string; readonly title: string }[] =>
+    cell.split('<br>').flatMap((part) => {
+      const found = /^(test\/\S+\.test\.ts): (.*)$/.exec(part)
+      return found === null ? [] : [{ file: found[1] ?? '', title: found[2] ?? '' }]
+    })
+
+  test('has a row for each of the 152 questions, once, with a status', () => {
+    const questions = rows.map(([question]) => question)
+    expect(questions.length).toBe(152)
+    expect(new Set(questions).size).toBe(152)
+    expect(rows.filter(([, , status]) => !['done', 'documented', 'open', 'n/a'].includes(status ?? ''))).toEqual([])
+  })
+  test('what is done names a test; what is documented names a page that exists', () => {
+    const wrong = rows.filter(([, , status, cell = '']) => {
+      if (status === 'done') return shown(cell).length === 0
+      return status === 'documented' && sourceOf(/\[([^\]]+\.md)\]/.exec(cell)?.[1] ?? '') === ''
+    })
+    expect(wrong).toEqual([])
+  })
+  test('every test that is named exists', () => {
+    const missing = rows.flatMap(([question, , , cell = '']) => shown(cell).filter(({ file, title }) => !sourceOf(file).includes(title)).map(({ file, title }) => `${question}: ${file}: ${title}`))
+    expect(missing).toEqual([])
+  })
+})

@@ -27,6 +27,16 @@ export interface MailboxSettings {
   /** How often a selected mailbox without change notices is looked at while a client idles. */
   readonly pollMs: number
 }
+/**
+ * Folder of a user's caches, journals and sidecars; undefined when the template asks for a home that the user has not. A user name is
+ * one component of it, whatever stands in the name.
+ */
+export function stateFolder(template: string, user: MailUser): string | undefined {
+  if (template.includes('{home}') && user.home === undefined) return undefined
+  const name = encodeURIComponent(user.name)
+  const folder = template.replaceAll('{home}', () => user.home ?? '').replaceAll('{user}', () => (name === '.' || name === '..' ? `%2E${name.slice(1)}` : name))
+  return folder.startsWith('/') ? folder.replaceAll(/\/{2,}/g, '/').replace(/\/+$/, '') : undefined
+}
 export const MAILBOX_SETTINGS: OwnToken<MailboxSettings, 'host'> = createToken<MailboxSettings>('settings.mailbox').in('host')
 
 /** `hosts.*.files`: locks (spec of dot-lock, name lock and kernel locks). */

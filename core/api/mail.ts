@@ -469,6 +469,10 @@ export interface SidecarKind<T> {
 export interface Sidecars {
   of(at: MailLocation): Sidecar
   account(user: MailUser): Sidecar
+  /** Records go with the mailbox and with all below it; core waits for it after RENAME. A store with sidecars of its own may see to that in `rename`. */
+  renamed?(from: MailLocation, to: MailLocation): Promise<void>
+  /** The mailbox is gone, or was made just now: nothing of an older one of this name remains. Those below keep theirs. */
+  removed?(at: MailLocation): Promise<void>
 }
 /** Files, a database; where the store has none of its own. */
 export interface SidecarBackend {
@@ -599,13 +603,23 @@ export type Resolution =
   | { readonly kind: 'referral'; readonly url: string }
   | { readonly kind: 'denied'; readonly why: string }
   | { readonly kind: 'unknown' }
-/** Pure and synchronous; `mounts` gives NAMESPACE, LIST and the way back from place to name, `resolve` the exceptions. */
+/** A name, why it is asked for, and by whom. */
+export interface NameQuestion {
+  readonly name: MailboxName
+  readonly purpose: Purpose
+  readonly user: MailUser
+}
+/**
+ * Pure and synchronous; `mounts` gives NAMESPACE, LIST and the way back from place to name, `resolve` the exceptions. `keeps` and `review`
+ * restrict what the others say; every resolver is asked them, wherever in the list it stands.
+ */
 export interface NamespaceResolver {
   mounts?(user: MailUser): readonly Mount[]
-  resolve?(
-    ask: { readonly name: MailboxName; readonly purpose: Purpose; readonly user: MailUser },
-    next: (name: MailboxName) => Resolution,
-  ): Resolution
+  resolve?(ask: NameQuestion, next: (name: MailboxName) => Resolution): Resolution
+  /** Whether the user has this mount, of whichever resolver; a mount that one does not keep is neither listed nor advertised nor reached. */
+  keeps?(mount: Mount, user: MailUser): boolean
+  /** The answer of the chain, to be passed on or refused. */
+  review?(ask: NameQuestion, answer: Resolution): Resolution
 }
 /** List order is the chain. */
 export const namespaceResolvers = extensionPoint<NamespaceResolver>('mail.namespaces').in({ scope: 'host', pick: 'ordered', roles: ['mail'], slot: 'hosts.*.namespaces' })

@@ -142,6 +142,13 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
         store: (mount) => this.#stores.of(mount),
         locatedAt: (name, at) => this.#weighed(name, at, this.user, signal),
         subscribed: () => this.#host.subscriptions.list(this.user),
+        resolve: (name) => resolveName(name, 'list', this.user, this.#host.resolvers, this.mounts),
+        homeOf: async (name) => {
+          const other = await this.#account(name, signal)
+          if (other === undefined) return undefined
+          const mount = personalMount(mountTable(other, this.#host.resolvers, this.#host.stores[0]?.name ?? ''))
+          return mount === undefined ? undefined : { mount, locatedAt: (as, at) => this.#weighed(as, at, other, signal) }
+        },
       },
       query,
       signal,
@@ -168,6 +175,14 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   async #sidecars(mount: Mount | undefined): Promise<NonNullable<MailStore['sidecars']>> {
     const own = mount === undefined ? undefined : (await this.#stores.of(mount)).sidecars
     return own ?? this.#host.sidecars.open(this.user)
+  }
+  /** What was done to the mailbox is done; records that could not follow are for the operator. */
+  async #follow(at: MailLocation, work: (records: NonNullable<MailStore['sidecars']>) => Promise<void> | undefined): Promise<void> {
+    try {
+      await work(await this.#sidecars(at.mount))
+    } catch (error) {
+      this.#host.logger.warn('mail.records-left', { path: at.path, error })
+    }
   }
 
   // ---- mailboxes
@@ -258,6 +273,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     try {
       if (!located.at.path.endsWith(store.delimiter ?? '/') && (await store.find(located.at, signal)) !== undefined) throw new MailError('exists', 'the mailbox exists')
       await store.create(located.at, how)
+      await this.#follow(located.at, (records) => records.removed?.(located.at))
     } catch (error) {
       throw asMailFailure(error)
     }
@@ -275,6 +291,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
         await this.registry.evict(found.key, 'the mailbox was deleted', false)
         await this.#states(at.at)?.discard(found.key)
       }
+      await this.#follow(at.at, (records) => records.removed?.(at.at))
     } catch (error) {
       throw asMailFailure(error)
     }
@@ -298,6 +315,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was renamed', true)
       for (const key of this.registry.keysUnder(from.at, delimiter)) await this.registry.evict(key, 'the mailbox was renamed', true)
       await store.rename(from.at, target.at)
+      await this.#follow(from.at, (records) => records.renamed?.(from.at, target.at))
     } catch (error) {
       throw asMailFailure(error)
     }
@@ -306,6 +324,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   /** RENAME of INBOX moves its messages and leaves it empty; its inferiors stay (RFC 3501 §6.3.5). */
   async #emptyInboxInto(inbox: Located, target: Located, signal: AbortSignal): Promise<void> {
     await (await this.store(target)).create(target.at, { specialUse: [] })
+    await this.#follow(target.at, (records) => records.removed?.(target.at))
     this.events.emit({ at: target.at, kind: 'created' })
     const view = await this.open(inbox, 'read-write', signal)
     try {

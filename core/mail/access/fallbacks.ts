@@ -1,4 +1,4 @@
-import type { MailboxName, MailUser, Sidecar, SidecarBackend, Sidecars, SubscriptionStore } from '../../api/index.js'
+import type { MailboxName, MailLocation, MailUser, Sidecar, SidecarBackend, Sidecars, SubscriptionStore } from '../../api/index.js'
 
 /** Subscriptions of a host that has no place for them: as long as the process. */
 export class VolatileSubscriptions implements SubscriptionStore {
@@ -19,9 +19,22 @@ export class VolatileSidecars implements SidecarBackend {
   readonly #records = new Map<string, Map<string, Uint8Array>>()
   open(_user: MailUser): Promise<Sidecars> {
     return Promise.resolve({
-      of: (at) => this.#sidecar(`at ${at.mount.store}\0${at.mount.root}\0${at.path}`),
+      of: (at) => this.#sidecar(idOf(at)),
       account: (user) => this.#sidecar(`of ${user.name}`),
+      renamed: (from, to) => {
+        this.#forget(idOf(to))
+        const [old, now] = [idOf(from), idOf(to)]
+        for (const [id, records] of [...this.#records].filter(([key]) => key.startsWith(`${old}\0`) || key.startsWith(`${old}/`))) {
+          this.#records.delete(id)
+          this.#records.set(now + id.slice(old.length), records)
+        }
+        return Promise.resolve()
+      },
+      removed: (at) => Promise.resolve(this.#forget(idOf(at))),
     })
+  }
+  #forget(of: string): void {
+    for (const id of this.#records.keys()) if (id.startsWith(`${of}\0`)) this.#records.delete(id)
   }
   #sidecar(of: string): Sidecar {
     const records = (kind: string): Map<string, Uint8Array> => {
@@ -46,4 +59,8 @@ export class VolatileSidecars implements SidecarBackend {
       },
     }
   }
+}
+/** What the records of a mailbox are kept by. */
+function idOf({ mount, path }: MailLocation): string {
+  return `at ${mount.store}\0${mount.root}\0${path}`
 }

@@ -1,5 +1,5 @@
 import { MailError } from '../../api/index.js'
-import type { ListEntry, Located, MailboxEntry, MailboxName, MailLocation, MailStore, Mount } from '../../api/index.js'
+import type { ListEntry, Located, MailboxEntry, MailboxName, MailLocation, MailStore, Mount, Resolution } from '../../api/index.js'
 import { MAX_NAME, hasPrefix, mountOf, personalMount } from './mounts.js'
 import { MAX_WILDCARDS, composePattern, literalPart, matchesInbox, matchesPattern, wildcards } from './patterns.js'
 
@@ -9,6 +9,15 @@ export interface Catalogue {
   store(mount: Mount): Promise<MailStore>
   locatedAt(name: MailboxName, at: MailLocation): Promise<Located>
   subscribed(): Promise<readonly MailboxName[]>
+  /** Where a name leads. */
+  resolve(name: MailboxName): Resolution
+  /** The mailboxes of another account, where there is one of this name. */
+  homeOf(user: string): Promise<Home | undefined>
+}
+/** Somebody's personal mailboxes. */
+interface Home {
+  readonly mount: Mount
+  locatedAt(name: MailboxName, at: MailLocation): Promise<Located>
 }
 /** As in `MailAccess.list`. */
 export interface Query {
@@ -49,28 +58,70 @@ export async function* listNames(c: Catalogue, query: Query, signal: AbortSignal
   }
   for (const mount of c.mounts) {
     const inside = patterns.flatMap((p) => below(p, mount, c.mounts))
-    if (inside.length === 0) continue
-    const store = await c.store(mount)
-    const { delimiter } = store
-    const asked = new Set(inside)
-    // A directory may match with its delimiter only (`%/`); stores know it without.
-    for (const p of inside) if (delimiter !== undefined && p.endsWith(delimiter)) asked.add(p.slice(0, -delimiter.length))
-    for await (const entries of store.list({ under: { mount, path: '' }, patterns: [...asked], wantChildren: true }, signal)) {
-      const batch: ListEntry[] = []
-      for (const entry of entries) {
-        if (mount === home && entry.path.toUpperCase() === 'INBOX') continue
-        const full = mount.prefix + entry.path
-        if (Buffer.byteLength(full) > MAX_NAME) continue
-        const matches = (n: string): boolean => patterns.some((p) => matchesPattern(n, p, delimiter))
-        if (matches(full)) batch.push(await entryOf(c, full as MailboxName, { mount, path: entry.path }, entry, delimiter, subscribed))
-        else if (delimiter !== undefined && entry.inferiors && patterns.some((p) => p.endsWith(delimiter) && matchesPattern(full + delimiter, p, delimiter))) {
-          const level = { ...entry, path: entry.path + delimiter, selectable: false }
-          batch.push(await entryOf(c, (full + delimiter) as MailboxName, { mount, path: level.path }, level, delimiter, subscribed))
-        }
-      }
-      if (batch.length > 0) yield batch
-    }
+    if (inside.length > 0) yield* listMount({ ...c, prefix: mount.prefix, mount, patterns, inside, subscribed, isHome: mount === home }, signal)
   }
+  for (const pattern of patterns) yield* listOther(c, pattern, subscribed, signal)
+}
+
+/** One mount, or another user's, under the prefix that its names have for this login. */
+interface Part extends Pick<Catalogue, 'store' | 'resolve' | 'locatedAt'> {
+  readonly prefix: string
+  readonly mount: Mount
+  readonly patterns: readonly string[]
+  /** The patterns in the mount's own paths. */
+  readonly inside: readonly string[]
+  readonly subscribed: ReadonlySet<MailboxName>
+  /** INBOX has been listed already. */
+  readonly isHome: boolean
+}
+async function* listMount(part: Part, signal: AbortSignal): AsyncGenerator<readonly ListEntry[]> {
+  const { mount, patterns, inside, prefix } = part
+  const store = await part.store(mount)
+  const { delimiter } = store
+  const asked = new Set(inside)
+  // A directory may match with its delimiter only (`%/`); stores know it without.
+  for (const p of inside) if (delimiter !== undefined && p.endsWith(delimiter)) asked.add(p.slice(0, -delimiter.length))
+  for await (const entries of store.list({ under: { mount, path: '' }, patterns: [...asked], wantChildren: true }, signal)) {
+    const batch: ListEntry[] = []
+    for (const entry of entries) {
+      if (part.isHome && entry.path.toUpperCase() === 'INBOX') continue
+      const full = prefix + entry.path
+      if (Buffer.byteLength(full) > MAX_NAME || (prefix === '' && !leadsThere(part, full))) continue
+      const matches = (n: string): boolean => patterns.some((p) => matchesPattern(n, p, delimiter))
+      if (matches(full)) batch.push(await entryOf(part, full as MailboxName, { mount, path: entry.path }, entry, delimiter))
+      else if (delimiter !== undefined && entry.inferiors && patterns.some((p) => p.endsWith(delimiter) && matchesPattern(full + delimiter, p, delimiter))) {
+        const level = { ...entry, path: entry.path + delimiter, selectable: false }
+        batch.push(await entryOf(part, (full + delimiter) as MailboxName, { mount, path: level.path }, level, delimiter))
+      }
+    }
+    if (batch.length > 0) yield batch
+  }
+}
+/** A file called `~x` or `#x` may be there whose name leads elsewhere, or nowhere. */
+function leadsThere({ resolve, mount }: Part, name: string): boolean {
+  if (name[0] !== '~' && name[0] !== '#') return true
+  const answer = resolve(name as MailboxName)
+  return answer.kind === 'at' && answer.location.mount.store === mount.store && answer.location.mount.root === mount.root
+}
+/** `~bob/%`: what stands before the first wildcard says whose mailboxes are meant. */
+async function* listOther(c: Catalogue, pattern: string, subscribed: ReadonlySet<MailboxName>, signal: AbortSignal): AsyncGenerator<readonly ListEntry[]> {
+  const literal = literalPart(pattern)
+  const mount = mountOf(literal, c.mounts)
+  if (mount?.class !== 'others') return
+  const { delimiter } = await c.store(mount)
+  const end = delimiter === undefined ? -1 : literal.indexOf(delimiter, mount.prefix.length)
+  if (end < 0) return
+  // Any name there says who it is, and whether the user may name that at all.
+  const prefix = literal.slice(0, end + 1)
+  const answer = c.resolve(`${prefix}x` as MailboxName)
+  const home = answer.kind === 'of-user' ? await c.homeOf(answer.user) : undefined
+  if (home === undefined) return
+  const part = { store: c.store, resolve: c.resolve, locatedAt: home.locatedAt, prefix, mount: home.mount, patterns: [pattern], inside: [pattern.slice(prefix.length)], subscribed, isHome: true }
+  if (matchesInbox(pattern.slice(prefix.length), delimiter)) {
+    const name = `${prefix}INBOX` as MailboxName
+    yield [{ name, delimiter: undefined, attributes: new Set(['\\NoInferiors']), at: await home.locatedAt(name, { mount: home.mount, path: 'INBOX' }), subscribed: subscribed.has(name) }]
+  }
+  yield* listMount(part, signal)
 }
 
 /** The part of a pattern that concerns a mount, in the mount's own paths. A name belongs to the mount with the longest prefix. */
@@ -82,12 +133,11 @@ function below(pattern: string, mount: Mount, mounts: readonly Mount[]): readonl
   return []
 }
 async function entryOf(
-  c: Catalogue,
+  c: Pick<Part, 'locatedAt' | 'subscribed'>,
   name: MailboxName,
   at: MailLocation,
   entry: MailboxEntry,
   delimiter: string | undefined,
-  subscribed: ReadonlySet<MailboxName>,
 ): Promise<ListEntry> {
   const attributes = new Set<string>()
   if (!entry.inferiors) attributes.add('\\NoInferiors')
@@ -95,7 +145,7 @@ async function entryOf(
   if (entry.selectable && entry.marked !== undefined) attributes.add(entry.marked ? '\\Marked' : '\\UnMarked')
   if (entry.inferiors && entry.children !== 'unknown') attributes.add(entry.children === 'yes' ? '\\HasChildren' : '\\HasNoChildren')
   for (const a of entry.attributes) attributes.add(a)
-  return { name, delimiter, attributes, at: entry.selectable ? await c.locatedAt(name, at) : undefined, subscribed: subscribed.has(name) }
+  return { name, delimiter, attributes, at: entry.selectable ? await c.locatedAt(name, at) : undefined, subscribed: c.subscribed.has(name) }
 }
 /** INBOX exists always; where the store has a mailbox of that name in its hierarchy, it says more. */
 async function inboxEntry(c: Catalogue, mount: Mount, subscribed: ReadonlySet<MailboxName>, signal: AbortSignal): Promise<ListEntry> {
@@ -105,7 +155,7 @@ async function inboxEntry(c: Catalogue, mount: Mount, subscribed: ReadonlySet<Ma
   for await (const entries of store.list({ under: { mount, path: '' }, patterns: ['INBOX'], wantChildren: true }, signal)) {
     // A file or directory of that name is not the INBOX where the store keeps the INBOX elsewhere: such stores do not list it as selectable.
     const entry = entries.find((e) => e.path === 'INBOX' && e.selectable && e.inferiors)
-    if (entry !== undefined) return entryOf(c, name, at, entry, store.delimiter, subscribed)
+    if (entry !== undefined) return entryOf({ locatedAt: c.locatedAt, subscribed }, name, at, entry, store.delimiter)
   }
   return { name, delimiter: undefined, attributes: new Set(['\\NoInferiors']), at: await c.locatedAt(name, at), subscribed: subscribed.has(name) }
 }

@@ -1,5 +1,5 @@
 import { MailError } from '../../api/index.js'
-import type { MailboxName, MailLocation, MailUser, Mount, NamespaceResolver, Purpose, Resolution } from '../../api/index.js'
+import type { MailboxName, MailLocation, MailUser, Mount, NameQuestion, NamespaceResolver, Purpose, Resolution } from '../../api/index.js'
 
 /** Octets of the longest name (the original's bound). */
 export const MAX_NAME = 256
@@ -21,13 +21,15 @@ export function mountOf(name: string, mounts: readonly Mount[]): Mount | undefin
 export function personalMount(mounts: readonly Mount[]): Mount | undefined {
   return mounts.find((m) => m.class === 'personal' && m.prefix === '') ?? mounts.find((m) => m.class === 'personal') ?? mounts[0]
 }
-/** The name table of a user: what the resolvers say, or all of the first store. */
+/** The name table of a user: what the resolvers say, or all of the first store; less what one of them takes away. */
 export function mountTable(user: MailUser, resolvers: readonly NamespaceResolver[], firstStore: string): readonly Mount[] {
   const given = resolvers.flatMap((r) => r.mounts?.(user) ?? [])
-  if (given.length > 0) return given
-  return [{ prefix: '', class: 'personal', store: firstStore, root: user.home ?? '/', advertised: true, listed: true }]
+  const kept = (mount: Mount): boolean => resolvers.every((r) => r.keeps?.(mount, user) ?? true)
+  if (given.length > 0) return given.filter(kept)
+  const whole: Mount = { prefix: '', class: 'personal', store: firstStore, root: user.home ?? '/', advertised: true, listed: true }
+  return [whole].filter(kept)
 }
-/** The chain of resolvers in list order, ending at the name table. */
+/** The chain of resolvers in list order, ending at the name table; then each may refuse its answer. */
 export function resolveName(name: MailboxName, purpose: Purpose, user: MailUser, resolvers: readonly NamespaceResolver[], mounts: readonly Mount[]): Resolution {
   const from = (i: number, asked: MailboxName): Resolution => {
     for (let at = i; at < resolvers.length; at++) {
@@ -39,7 +41,8 @@ export function resolveName(name: MailboxName, purpose: Purpose, user: MailUser,
     if (mount === undefined) return { kind: 'unknown' }
     return { kind: 'at', location: { mount, path: asked.slice(mount.prefix.length) } }
   }
-  return from(0, name)
+  const ask: NameQuestion = { name, purpose, user }
+  return resolvers.reduce((answer, r) => r.review?.(ask, answer) ?? answer, from(0, name))
 }
 /** Refused for everybody, whatever a resolver thinks. */
 export function checkName(name: string): void {

@@ -1,3 +1,4 @@
+import { stateFolder } from '../../api/index.js'
 import type { Clock, Files, Logger, MailLocation, MailboxSettings, MailUser } from '../../api/index.js'
 import { folderOf } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
@@ -13,13 +14,6 @@ export interface StateParts {
   readonly pool: SegmentPool
 }
 
-/** The state folder of a user; undefined when the template asks for a home and there is none. */
-export function stateFolder(template: string, user: MailUser): string | undefined {
-  if (template.includes('{home}') && user.home === undefined) return undefined
-  const name = encodeURIComponent(user.name)
-  const folder = template.replaceAll('{home}', user.home ?? '').replaceAll('{user}', name === '.' || name === '..' ? `%2E${name.slice(1)}` : name)
-  return folder.startsWith('/') ? folder.replace(/\/+$/, '') : undefined
-}
 /**
  * State of the mailboxes of one place's owner. Mailboxes that are not personal may be opened by several users, whose folders would
  * contradict each other: they have none.

@@ -156,10 +156,17 @@ class Reader {
     let octets = 0
     for (const i of indices(layout, set, from)) {
       if (places.length > 0 && (octets >= BATCH || places.length >= MANY)) return { places, next: layout.at(i, layout.uid) }
+      if (this.#found !== undefined && !this.#asKnown(layout, i)) continue
       places.push(i)
       octets += this.#wanted(layout, i)
     }
     return { places, next: undefined }
+  }
+  /** Messages never change; another size under the same number is something else, or a part. */
+  #asKnown(layout: Layout, i: number): boolean {
+    const known = this.#box.layout()
+    const k = known.find(layout.at(i, layout.uid))
+    return k >= 0 && known.size[k] === layout.size[i]
   }
   #wanted(layout: Layout, i: number): number {
     const head = layout.at(i, layout.head)

@@ -4,6 +4,7 @@ import { mailboxRecord } from './blocks.js'
 import { nowSeconds, type UnixContext } from './context.js'
 import { UnixDelivery } from './delivery.js'
 import { localZone } from './from-line.js'
+import { MailboxFile } from './mailbox-file.js'
 import { looksLikeMailbox } from './parser.js'
 import { UnixSource } from './source.js'
 
@@ -96,5 +97,23 @@ export class UnixFormat implements MailboxFormat {
 
   async append(at: FilePlace): Promise<Delivery> {
     return new UnixDelivery(at, this.#ctx)
+  }
+
+  async remove(at: FilePlace): Promise<void> {
+    await this.#unused(at, () => this.#ctx.files.unlink(at.path))
+  }
+  async rename(from: FilePlace, to: FilePlace): Promise<void> {
+    await this.#unused(from, () => this.#ctx.files.rename(from.path, to.path))
+  }
+  /** Runs when no other program has the mailbox open or is at work on it. */
+  async #unused(at: FilePlace, work: () => Promise<void>): Promise<void> {
+    const { signal } = new AbortController()
+    const found = await new MailboxFile(at, this.#ctx).locked('owner', signal, () => undefined, async ({ owner }) => {
+      if (!owner) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
+      await work()
+      return true
+    })
+    if (found === undefined) throw new MailError('not-found', `${at.path} is gone`)
+    if (this.#ctx.mailbox.durability === 'full') await this.#ctx.files.syncDirectory(folderOf(at.path))
   }
 }

@@ -1,0 +1,142 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { DriverAbout, Entry, MailboxEntry, MailboxFormat, MailLocation, MailStore, MailUser, Mount } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { FilesDriver } from '../../../plugins/drivers/files/store.js'
+import { UnixFormat } from '../../../plugins/formats/unix/format.js'
+import { mailboxSettings, never, unixContext } from '../../support/unix.js'
+
+const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
+
+describe('the files store', () => {
+  let dir = ''
+  let home = ''
+  let store: MailStore
+  let mount: Mount
+  const how = { specialUse: [] }
+  async function storeWith(listing: Partial<{ maxDepth: number; maxEntries: number; hideDotFiles: boolean }> = {}): Promise<MailStore> {
+    const files = new SystemFiles(await nativeLocks())
+    const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'unix', plugin: 'format-unix', about, made: new UnixFormat(unixContext(files, dir)) }]
+    const user: MailUser = { name: 'alice', kind: 'account', home, facts: {} }
+    const mailbox = { ...mailboxSettings('{home}/.mailwright'), directoryMode: 0o750 }
+    return new FilesDriver({ files, formats, choice: { create: 'unix', empty: 'unix' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false, ...listing } }).openStore(user)
+  }
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'mailwright-files-'))
+    home = join(dir, 'home')
+    await mkdir(home)
+    mount = { prefix: '', class: 'personal', store: 'files', root: home, inbox: join(dir, 'spool', 'alice'), advertised: true, listed: true }
+    store = await storeWith()
+  })
+  afterEach(() => rm(dir, { recursive: true, force: true }))
+  const at = (path: string, format?: string): MailLocation => ({ mount, path, ...(format !== undefined && { format }) })
+  async function list(patterns: readonly string[], from = store): Promise<MailboxEntry[]> {
+    const out: MailboxEntry[] = []
+    for await (const batch of from.list({ under: at(''), patterns, wantChildren: true }, never)) out.push(...batch)
+    return out
+  }
+  const paths = async (...patterns: string[]): Promise<string[]> => (await list(patterns)).map((e) => e.path)
+
+  test('CREATE makes superior directories with their mode, and a trailing slash a directory alone', async () => {
+    await store.create(at('a/b/box'), how)
+    expect((await stat(join(home, 'a'))).mode & 0o777).toBe(0o750)
+    expect((await stat(join(home, 'a/b/box'))).mode & 0o777).toBe(0o600)
+    await store.create(at('folder/'), how)
+    expect((await stat(join(home, 'folder'))).isDirectory()).toBe(true)
+    await expect(store.create(at('a/b/box'), how)).rejects.toMatchObject({ kind: 'exists' })
+    await expect(store.create(at('a/b/box/under'), how)).rejects.toThrow("Can't create mailbox node")
+    await expect(store.create(at('x', 'mbx'), how)).rejects.toMatchObject({ kind: 'unsupported' })
+  })
+
+  test('LIST gives files, directories and what it can tell of them without opening a file', async () => {
+    await store.create(at('box'), how)
+    await store.create(at('dir/in'), how)
+    await store.create(at('empty/'), how)
+    await writeFile(join(home, 'zero'), '')
+    await utimes(join(home, 'box'), 1, 2)
+    expect(await list(['%'])).toEqual([
+      { path: 'box', selectable: true, children: 'no', inferiors: false, marked: true, attributes: [] },
+      { path: 'dir', selectable: false, children: 'yes', inferiors: true, attributes: [] },
+      { path: 'empty', selectable: false, children: 'no', inferiors: true, attributes: [] },
+      { path: 'zero', selectable: true, children: 'no', inferiors: false, marked: false, attributes: [] },
+    ])
+    expect(await paths('*')).toEqual(['box', 'dir', 'empty', 'zero', 'dir/in'])
+    // `dir/` matches too; who asks decides how to show it.
+    expect(await paths('dir/%')).toEqual(['dir', 'dir/in'])
+    expect(await paths('*/in', 'zero')).toEqual(['zero', 'dir/in'])
+    expect(await paths('nothing')).toEqual([])
+  })
+
+  test('what is no mailbox is not listed: state, locks, redo files, subscriptions, a file INBOX', async () => {
+    await mkdir(join(home, '.mailwright'))
+    for (const name of ['INBOX', '.mailboxlist', 'box', 'box.lock', '.box.mailwright-redo', 'lonely.lock', '.profile']) await writeFile(join(home, name), 'x')
+    expect(await paths('*')).toEqual(['.profile', 'box', 'lonely.lock'])
+    expect((await list(['*'], await storeWith({ hideDotFiles: true }))).map((e) => e.path)).toEqual(['box', 'lonely.lock'])
+  })
+
+  test('loops of symbolic links end, and so do depth and number of entries', async () => {
+    await mkdir(join(home, 'a/b/c/d'), { recursive: true })
+    await symlink(join(home, 'a'), join(home, 'a/b/loop'))
+    await symlink(join(home, 'a/b/c'), join(home, 'again'))
+    await symlink(join(home, 'nowhere'), join(home, 'dangling'))
+    expect(await paths('*')).toEqual(['a', 'again', 'a/b', 'a/b/c', 'a/b/loop', 'a/b/c/d', 'again/d'])
+    expect((await list(['*'], await storeWith({ maxDepth: 2 }))).map((e) => e.path)).toEqual(['a', 'again', 'a/b', 'again/d'])
+    expect((await list(['*'], await storeWith({ maxEntries: 3 }))).length).toBe(3)
+  })
+
+  test('INBOX is where the mount says, exists always, and comes into being with what is delivered', async () => {
+    const found = await store.find(at('INBOX'), never)
+    expect([found?.empty, (await stat(join(dir, 'spool/alice'))).size]).toEqual([true, 0])
+    const delivery = await store.append(at('inbox'), never)
+    await delivery.add({ size: 5, bytes: (async function* () { yield Buffer.from('A: b\n') })(), binary: false, system: 0, keywords: [], facts: new Map() }, never)
+    await delivery.commit(undefined, never)
+    expect(await readFile(join(dir, 'spool/alice'), 'latin1')).toMatch(/^From alice@/)
+    expect((await store.find(at('inbox'), never))?.empty).toBe(false)
+  })
+
+  test('the key is the physical mailbox, whatever its name', async () => {
+    await store.create(at('box'), how)
+    await symlink(join(home, 'box'), join(home, 'other'))
+    const [one, two] = [await store.find(at('box'), never), await store.find(at('other'), never)]
+    expect(one?.key).toBe(two?.key)
+    expect(await store.find(at('none'), never)).toBeUndefined()
+    await store.create(at('folder/'), how)
+    expect(await store.find(at('folder'), never)).toBeUndefined()
+    await writeFile(join(home, 'text'), 'no mailbox')
+    await expect(store.find(at('text'), never)).rejects.toMatchObject({ kind: 'corrupt' })
+  })
+
+  test('APPEND to what is not there says so, and to a file of no format makes one', async () => {
+    await expect(store.append(at('none'), never)).rejects.toMatchObject({ kind: 'not-found' })
+    await writeFile(join(home, 'text'), 'no mailbox')
+    await expect(store.append(at('text'), never)).rejects.toMatchObject({ kind: 'corrupt' })
+  })
+
+  test('RENAME moves files and directories and makes superiors; DELETE takes files and empty directories', async () => {
+    await store.create(at('a/box'), how)
+    await store.rename(at('a/box'), at('b/c/box'))
+    expect(await paths('*')).toEqual(['a', 'b', 'b/c', 'b/c/box'])
+    await store.rename(at('b'), at('d'))
+    await expect(store.rename(at('d'), at('d/e'))).rejects.toMatchObject({ kind: 'denied' })
+    await expect(store.rename(at('none'), at('x'))).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(store.rename(at('a'), at('d'))).rejects.toMatchObject({ kind: 'exists' })
+    await expect(store.remove(at('d'))).rejects.toMatchObject({ kind: 'denied' })
+    await store.remove(at('d/c/box'))
+    await store.remove(at('d/c'))
+    await store.remove(at('a'))
+    await expect(store.remove(at('a'))).rejects.toMatchObject({ kind: 'not-found' })
+    expect(await paths('*')).toEqual(['d'])
+    expect((await readdir(dir)).sort()).toEqual(['home'])
+  })
+
+  test('a mount without root has no files', async () => {
+    const nowhere: Mount = { ...mount, class: 'others', prefix: '~', root: '' }
+    const out: unknown[] = []
+    for await (const batch of store.list({ under: { mount: nowhere, path: '' }, patterns: ['*'], wantChildren: true }, never)) out.push(...batch)
+    expect(out).toEqual([])
+    await expect(store.find({ mount: nowhere, path: 'etc/passwd' }, never)).rejects.toMatchObject({ kind: 'not-found' })
+  })
+})

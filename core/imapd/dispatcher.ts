@@ -40,11 +40,14 @@ export interface DispatcherParts {
 const NOT_FOR_ANONYMOUS: ReadonlySet<string> = new Set([
   'APPEND', 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'EXPUNGE', 'UID EXPUNGE', 'COPY', 'UID COPY', 'MOVE', 'UID MOVE',
 ])
+const NOISE: ReadonlyMap<BadFrame['why'], string> = new Map([['too-long', 'Line too long'], ['null-command', 'Null command'], ['missing-command', 'Missing command']])
+const NOTHING: readonly string[] = []
 type Command = BufferedRun | StreamingRun
 
 export class Dispatcher {
   readonly #parts: DispatcherParts
   #bad = 0
+  #noise: readonly string[] = NOTHING
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
@@ -79,9 +82,11 @@ export class Dispatcher {
   }
   #badFrame({ tag, text, why }: BadFrame): undefined {
     const { session, log } = this.#parts
-    if (session.state === 'not-authenticated') {
-      const noise = { 'too-long': 'Line too long', 'null-command': 'Null command', 'missing-command': 'Missing command' }
-      if (why in noise) log.early(`${noise[why as keyof typeof noise]} before authentication`)
+    const noise = NOISE.get(why)
+    // Once of each kind: a client that is nobody yet must not be able to fill the log.
+    if (session.state === 'not-authenticated' && noise !== undefined && !this.#noise.includes(noise)) {
+      this.#noise = [...this.#noise, noise]
+      log.early(`${noise} before authentication`)
     }
     writeCompletion(session.out, tag, '', { kind: 'bad', text })
     this.#countBad()

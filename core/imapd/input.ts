@@ -58,6 +58,7 @@ export class ImapInput implements Disposable {
       this.#send()
       const chunk = await this.#read()
       if (chunk === undefined) throw new EndOfInput(this.framer.reading)
+      if (this.#unfinished !== undefined) this.framer.mostWaiting = this.#unfinished.most()
       this.framer.push(chunk)
     }
   }

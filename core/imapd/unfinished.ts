@@ -1,4 +1,3 @@
-import { ProtocolAbort } from '../api/index.js'
 import { LIMITS } from '../wire/limits.js'
 
 /**
@@ -11,23 +10,21 @@ export class Unfinished {
   /** A client's part of it, for as long as its half of the session lasts. */
   share(): UnfinishedShare {
     let mine = 0
+    const hold = (octets: number): void => {
+      this.#octets += octets - mine
+      mine = octets
+    }
     return {
-      hold: (octets) => {
-        this.#octets += octets - mine
-        mine = octets
-        if (octets > LIMITS.unfinishedShare && this.#octets > LIMITS.unfinishedPrelogin) {
-          throw new ProtocolAbort('[UNAVAILABLE] Too many unfinished commands, try again later', 'Too many unfinished commands')
-        }
-      },
-      [Symbol.dispose]: () => {
-        this.#octets -= mine
-        mine = 0
-      },
+      most: () => (this.#octets - mine < LIMITS.unfinishedPrelogin ? Infinity : LIMITS.unfinishedShare),
+      hold,
+      [Symbol.dispose]: () => hold(0),
     }
   }
 }
 /** Held by one client. */
 export interface UnfinishedShare extends Disposable {
-  /** It holds this many octets now. @throws ProtocolAbort when that is too much beside what others hold. */
+  /** Octets that it may hold, as things are. */
+  most(): number
+  /** It holds this many now. */
   hold(octets: number): void
 }

@@ -60,7 +60,7 @@ export class SocketTransport implements Transport {
   /** @param accepted as a server got it, paused, with nothing read from it. */
   constructor(accepted: Socket, options: SocketOptions) {
     this.#options = options
-    this.#socket = accepted instanceof TLSSocket ? accepted : readingInto(accepted, { into: () => (this.#trusted ? READ_INTO : EARLY_READ_INTO), hear: (chunk) => this.#data(this.#copied(chunk)) })
+    this.#socket = accepted instanceof TLSSocket ? accepted : readingInto(accepted, { into: () => (this.#trusted ? READ_INTO : EARLY_READ_INTO), hear: (chunk) => this.#discard || this.#data(this.#copied(chunk)) })
   }
 
   start(hear: TransportEvents): void {

@@ -22,7 +22,7 @@ export const limitRows = {
   smallNonSyncLiteral: { bound: 4096, unit: 'octets', reaction: 'BAD where LITERAL- is announced and LITERAL+ is not (RFC 7888 §5)' },
   discardedLiteral: { bound: 67_108_864, unit: 'octets', reaction: 'BYE: refused octets are not read to their end' },
   discardedLiteralPrelogin: { bound: 1_048_576, unit: 'octets', reaction: 'BYE: refused octets are not read to their end' },
-  unfinishedPrelogin: { bound: 8_388_608, unit: 'octets', reaction: 'of all clients of a host before their login: BYE to one that adds more than its share' },
+  unfinishedPrelogin: { bound: 4_194_304, unit: 'octets', reaction: 'of all clients of a host before their login: BYE to one that adds more than its share' },
   unfinishedShare: { bound: 4096, unit: 'octets', reaction: 'what one of them may hold in any case' },
   saslLine: { bound: 8192, unit: 'octets', reaction: 'the exchange fails' },
   idleLine: { bound: 1024, unit: 'octets', reaction: 'BAD Bogus IDLE continuation' },

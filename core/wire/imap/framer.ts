@@ -42,6 +42,8 @@ type State = 'line' | 'await' | 'fill' | 'stream' | 'drop' | 'skip' | 'raw' | 'l
 
 export class ImapFramer {
   limits: FramerLimits
+  /** How much may wait for the rest of a command; the bounds of lines and literals hold besides. Read whenever `push` was not enough. */
+  mostWaiting = Infinity
   #buffer: Uint8Array = EMPTY
   /** The buffer is the framer's own, with room to append. */
   #own = false
@@ -194,8 +196,10 @@ export class ImapFramer {
           return undefined
       }
       if (frame === 'again') continue
-      if (frame === undefined) this.#rest()
-      return frame
+      if (frame !== undefined) return frame
+      if (this.#end - this.#start > this.mostWaiting) return this.#overfull()
+      this.#rest()
+      return undefined
     }
   }
 
@@ -361,6 +365,11 @@ export class ImapFramer {
 
   // ---- the buffer
 
+  #overfull(): Frame {
+    this.clear()
+    this.#state = 'dead'
+    return { kind: 'abort', text: '[UNAVAILABLE] Too many unfinished commands, try again later' }
+  }
   /** The next LF; when there is none everything counts as looked at. */
   #findLf(): number {
     const buffer = this.#buffer

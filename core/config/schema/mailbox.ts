@@ -6,7 +6,12 @@ import { duration, fileMode } from '../../api/settings.js'
 export const mailboxSection = z.strictObject({
   fileMode: fileMode().prefault('0600').describe('Permission bits of new mailbox files.'),
   directoryMode: fileMode().prefault('0700').describe('Permission bits of new directories.'),
-  stateDirectory: z.string().min(1).default('{home}/.mailwright').describe('Folder of caches, journals and sidecars; {home} and {user} are filled in.'),
+  stateDirectory: z
+    .string()
+    .refine((path) => /^(?:\/|\{home\}(?:\/|$))/.test(path) && !path.split('/').includes('..'), 'expected an absolute path or one that begins with {home}')
+    .refine((path) => /\{(?:home|user)\}/.test(path), 'it must hold {home} or {user}: each user has a folder')
+    .default('{home}/.mailwright')
+    .describe('Folder of caches, journals and sidecars, which no mailbox name leads to; {home} and {user} are filled in.'),
   defaultKeywords: z
     .array(z.string().regex(/^[!#$&'+,./0-9:;<=>?@A-Z[^_`a-z|}~-]{1,50}$/, 'expected a keyword: an atom of at most 50 octets'))
     .max(30, 'at most 30 default keywords')

@@ -1,11 +1,12 @@
-import { MailError, type MailboxName, type MailLocation, type MailUser, type Mount, type NamespaceResolver, type Purpose, type Resolution } from 'mailwright/api'
+import { MailError, stateFolder, type MailboxName, type MailLocation, type MailUser, type Mount, type NameQuestion, type NamespaceResolver, type Resolution } from 'mailwright/api'
 
 export interface NameSettings {
   readonly store: string
   /** Templates: `{home}`, `{user}`, `{spool}`. */
   readonly home: string
   readonly subdirectory: string | undefined
-  readonly inboxPath: string
+  /** Undefined: the spool for users of the system, the home for all others. */
+  readonly inboxPath: string | undefined
   readonly spool: string
   /** Roots of `#shared/`, `#public/` and `#ftp/`, where the site has them. */
   readonly shared: string | undefined
@@ -13,6 +14,8 @@ export interface NameSettings {
   readonly ftp: string | undefined
   readonly outside: 'accounts' | 'never'
   readonly advertiseRoot: boolean
+  /** Template of the folder that no name leads to. */
+  readonly stateDirectory: string
   /** User of this process, who decides what the machine lets it do. */
   readonly processUser: number | undefined
 }
@@ -27,10 +30,25 @@ interface Shared {
   readonly inbox: boolean
 }
 
+/** What holds for one user; made once. */
+interface Table {
+  readonly mounts: readonly Mount[]
+  readonly personal: Mount
+  /** Every file of the machine, for those whom the system itself restrains. */
+  readonly outside: Mount | undefined
+  readonly inbox: string
+  readonly state: string | undefined
+}
+
+/** What could climb out of a directory, anywhere in a name. Conservative: `a..b` is refused too. */
+const CLIMBS = /\.\.|\/\/|\/~/
+const UNKNOWN: Resolution = { kind: 'unknown' }
+
 /** Mailbox names as the original's users know them: files below the home directory, `/` for files, `~user/` for other people's. */
 export class MailboxFileNames implements NamespaceResolver {
   readonly #s: NameSettings
   readonly #shared: readonly Shared[]
+  readonly #tables = new WeakMap<MailUser, Table>()
   constructor(settings: NameSettings) {
     this.#s = settings
     this.#shared = [
@@ -41,80 +59,68 @@ export class MailboxFileNames implements NamespaceResolver {
   }
 
   mounts(user: MailUser): readonly Mount[] {
-    const { store } = this.#s
-    const listed = { advertised: true, listed: true } as const
-    const personal: Mount = { prefix: '', class: 'personal', store, root: this.#root(user), inbox: this.#inbox(user), ...listed }
-    const shared = this.#shared.flatMap(({ prefix, root, fileMode, directoryMode }): readonly Mount[] =>
-      root === undefined || (user.kind === 'anonymous' && prefix === '#shared/') ? [] : [{ prefix, class: 'shared', store, root, fileMode, directoryMode, advertised: true, listed: false }],
-    )
-    if (!this.#mayLeave(user)) return [personal, ...shared]
-    // Names below `~` lead to the homes of others, so the mount itself has no files.
-    const others: Mount = { prefix: '~', class: 'others', store, root: '', advertised: true, listed: false }
-    const root: Mount = { prefix: '/', class: 'shared', store, root: '/', advertised: this.#s.advertiseRoot, listed: false }
-    return [personal, others, root, ...shared]
+    return this.#table(user).mounts
+  }
+  #table(user: MailUser): Table {
+    let table = this.#tables.get(user)
+    if (table === undefined) this.#tables.set(user, (table = this.#make(user)))
+    return table
+  }
+  #make(user: MailUser): Table {
+    const { store, stateDirectory } = this.#s
+    const inbox = this.#inbox(user)
+    const personal: Mount = { prefix: '', class: 'personal', store, root: this.#root(user), inbox, advertised: true, listed: true }
+    const mounts = [personal]
+    if (user.kind !== 'anonymous') mounts.push({ ...personal, prefix: '~/', advertised: false, listed: false })
+    let outside: Mount | undefined
+    if (this.#mayLeave(user)) {
+      outside = { prefix: '/', class: 'shared', store, root: '/', advertised: this.#s.advertiseRoot, listed: false }
+      // Names below `~` lead to the homes of others, so the mount itself has no files.
+      mounts.push({ prefix: '~', class: 'others', store, root: '', advertised: true, listed: false }, outside)
+    }
+    for (const { prefix, root, fileMode, directoryMode } of this.#shared) {
+      if (root === undefined || (user.kind === 'anonymous' && prefix === '#shared/')) continue
+      mounts.push({ prefix, class: 'shared', store, root, fileMode, directoryMode, advertised: true, listed: false })
+    }
+    return { mounts, personal, outside, inbox, state: stateFolder(stateDirectory, user) }
   }
 
-  resolve(ask: { readonly name: MailboxName; readonly purpose: Purpose; readonly user: MailUser }, next: (name: MailboxName) => Resolution): Resolution {
-    const { name, purpose, user } = ask
+  resolve(ask: NameQuestion, next: (name: MailboxName) => Resolution): Resolution {
+    const { name, user } = ask
     const forced = /^#driver\.([^/\\:]+)[/\\:](.*)$/is.exec(name)
-    if (forced !== null) return this.#withFormat(forced[1] ?? '', forced[2] ?? '', purpose, user)
-    if (name.toUpperCase() === 'INBOX') return { kind: 'inbox' }
-    const guarded = name.startsWith('#') || !this.#mayLeave(user)
-    if (guarded && /\.\.|\/\/|\/~/.test(name)) return { kind: 'denied', why: 'the name is not permitted' }
-    if (name.startsWith('#')) return this.#sharedName(name, user) ?? next(name)
-    if (name.startsWith('/')) return this.#absolute(name, user)
-    if (name.startsWith('~')) return this.#tilde(name, user)
-    return this.#inside(name, user)
+    if (forced !== null) return this.#withFormat(forced[1] ?? '', forced[2] ?? '', ask, next)
+    if (isInboxName(name)) return { kind: 'inbox' }
+    const table = this.#table(user)
+    if ((name.startsWith('#') || table.outside === undefined) && CLIMBS.test(name)) return denied('the name is not permitted')
+    if (name.startsWith('#')) return this.#special(name, table, next)
+    if (name.startsWith('/')) return absolute(name, user, table)
+    if (name.startsWith('~')) return tilde(name, user, table)
+    return inside(name, table)
   }
 
-  #withFormat(format: string, rest: string, purpose: Purpose, user: MailUser): Resolution {
+  #withFormat(format: string, rest: string, ask: NameQuestion, next: (name: MailboxName) => Resolution): Resolution {
     // A format is chosen when something is made; what is there has one.
-    if ((purpose !== 'create' && purpose !== 'append') || rest === '') return { kind: 'unknown' }
-    const name = rest as MailboxName
-    const found = this.resolve({ name, purpose, user }, () => ({ kind: 'unknown' }))
+    if ((ask.purpose !== 'create' && ask.purpose !== 'append') || rest === '' || rest.startsWith('#')) return UNKNOWN
+    if (CLIMBS.test(rest)) return denied('the name is not permitted')
+    const found = this.resolve({ ...ask, name: rest as MailboxName }, next)
     if (found.kind === 'inbox') return { kind: 'inbox', format }
-    return found.kind === 'at' ? { kind: 'at', location: { ...found.location, format } } : found
+    // The account is looked up before its names are: it is told the format with the name.
+    if (found.kind === 'of-user') return { ...found, name: `#driver.${format}/${found.name}` as MailboxName }
+    return found.kind === 'at' ? at({ ...found.location, format }) : found
   }
-  #sharedName(name: string, user: MailUser): Resolution | undefined {
+  #special(name: string, table: Table, next: (name: MailboxName) => Resolution): Resolution {
     for (const { prefix, inbox } of this.#shared) {
       if (name.slice(0, prefix.length).toLowerCase() !== prefix) continue
-      const mount = this.mounts(user).find((m) => m.prefix === prefix)
-      if (mount === undefined) return { kind: 'unknown' }
+      const mount = table.mounts.find((m) => m.prefix === prefix)
+      if (mount === undefined) return UNKNOWN
       const rest = name.slice(prefix.length)
-      return at({ mount, path: inbox && rest.toUpperCase() === 'INBOX' ? 'INBOX' : rest })
+      const path = normal(rest).slice(1)
+      if (path === '' || isState(below(mount.root, path), table)) return UNKNOWN
+      return at({ mount, path: inbox && isInboxName(path) ? 'INBOX' : path + end(rest) })
     }
-    return undefined
-  }
-  #absolute(name: string, user: MailUser): Resolution {
-    // The one absolute name that everybody has.
-    if (user.kind !== 'anonymous' && name === this.#inbox(user)) return { kind: 'inbox' }
-    if (!this.#mayLeave(user)) return { kind: 'denied', why: 'absolute names are not permitted' }
-    return this.#outside(name, user)
-  }
-  #outside(path: string, user: MailUser): Resolution {
-    const mount = this.mounts(user).find((m) => m.prefix === '/')
-    return mount === undefined ? { kind: 'denied', why: 'absolute names are not permitted' } : at({ mount, path: normal(path).slice(1) + (path.endsWith('/') ? '/' : '') })
-  }
-  #tilde(name: string, user: MailUser): Resolution {
-    if (name === '~' || user.kind === 'anonymous') return { kind: 'denied', why: 'the name is not permitted' }
-    if (name.startsWith('~/')) return name === '~/' ? { kind: 'denied', why: 'the name is not permitted' } : this.#inside(name.slice(2), user)
-    const slash = name.indexOf('/')
-    const other = slash < 0 ? name.slice(1) : name.slice(1, slash)
-    const rest = slash < 0 ? '' : name.slice(slash + 1)
-    if (other === user.name && rest !== '') return this.#inside(rest, user)
-    if (!this.#mayLeave(user)) return { kind: 'denied', why: "other users' names are not permitted" }
-    if (rest === '') return { kind: 'unknown' }
-    // The rest is a name of the other user.
-    return { kind: 'of-user', user: other, name: (rest.toUpperCase() === 'INBOX' ? 'INBOX' : rest) as MailboxName }
-  }
-  #inside(path: string, user: MailUser): Resolution {
-    if (path.toUpperCase() === 'INBOX') return { kind: 'inbox' }
-    const mount = this.mounts(user).find((m) => m.prefix === '' && m.class === 'personal')
-    if (mount === undefined) return { kind: 'unknown' }
-    // `../x` is an ordinary name for those who may use absolute ones.
-    const whole = normal(`${mount.root}/${path}`) + (path.endsWith('/') ? '/' : '')
-    if (whole.startsWith(`${mount.root}/`) || !this.#mayLeave(user)) return at({ mount, path })
-    return this.#outside(whole, user)
+    // Others may know the name; a file of the home directory it is not.
+    const later = next(name as MailboxName)
+    return later.kind === 'at' && later.location.mount.prefix === '' ? UNKNOWN : later
   }
 
   /** Whether names may lead out of the home directory: only where the operating system judges what the user may do. */
@@ -122,25 +128,86 @@ export class MailboxFileNames implements NamespaceResolver {
     return this.#s.outside === 'accounts' && user.kind === 'account' && user.ids !== undefined && user.ids.uid === this.#s.processUser
   }
   #root(user: MailUser): string {
-    const home = normal(this.#fill(this.#s.home, user))
+    const home = this.#home(user)
     return this.#s.subdirectory === undefined || user.kind === 'anonymous' ? home : normal(`${home}/${this.#s.subdirectory}`)
   }
+  #home(user: MailUser): string {
+    return normal(this.#fill(this.#s.home, user))
+  }
   #inbox(user: MailUser): string {
-    if (user.kind === 'anonymous') return `${this.#root(user)}/INBOX`
-    return normal(this.#fill(this.#s.inboxPath, user))
+    // A user of the mail system may be called like one of the machine, whose spool file this is not.
+    if (user.kind === 'anonymous') return below(this.#root(user), 'INBOX')
+    if (this.#s.inboxPath === undefined && user.ids === undefined) return below(this.#home(user), 'INBOX')
+    return normal(this.#fill(this.#s.inboxPath ?? '{spool}/{user}', user))
   }
   #fill(template: string, user: MailUser): string {
     // A name is a part of a path here, so it must not be more than one.
     if (template.includes('{user}') && (user.name === '' || user.name.startsWith('.') || /[/\0]/.test(user.name))) throw new MailError('denied', 'the user name cannot be part of a path')
-    const home = user.home ?? ''
-    const filled = template.replaceAll('{spool}', this.#s.spool).replaceAll('{home}', home).replaceAll('{user}', user.name)
+    const values: Readonly<Record<string, string>> = { '{spool}': this.#s.spool, '{home}': user.home ?? '', '{user}': user.name }
+    const filled = template.replaceAll(/\{(?:spool|home|user)\}/g, (word) => values[word] ?? '')
     if (!filled.startsWith('/')) throw new MailError('unavailable', `the user has no home directory, which "${template}" needs`)
     return filled
   }
 }
 
+/** A name that begins with a slash. */
+function absolute(name: string, user: MailUser, table: Table): Resolution {
+  const path = normal(name)
+  // The one absolute name that everybody has.
+  if (user.kind !== 'anonymous' && path === table.inbox) return { kind: 'inbox' }
+  if (table.outside === undefined) return denied('absolute names are not permitted')
+  // A file INBOX of the home directory is the INBOX only where that is kept there.
+  return place(path, end(name), table, false)
+}
+function tilde(name: string, user: MailUser, table: Table): Resolution {
+  const slash = name.indexOf('/')
+  const rest = slash < 0 ? '' : name.slice(slash + 1)
+  const other = name.slice(1, slash < 0 ? undefined : slash)
+  if (user.kind === 'anonymous' || (other === '' && rest === '')) return denied('the name is not permitted')
+  if (other === '' || (other === user.name && rest !== '')) return inside(rest, table)
+  if (table.outside === undefined) return denied("other users' names are not permitted")
+  if (rest === '') return UNKNOWN
+  // The rest is a name below the other's home, not one that leads from there to somebody else.
+  if (/^[~#/]/.test(rest)) return denied('the name is not permitted')
+  return { kind: 'of-user', user: other, name: (isInboxName(rest) ? 'INBOX' : rest) as MailboxName }
+}
+/** A name below the mailbox directory, however it is spelled. */
+function inside(name: string, table: Table): Resolution {
+  return place(normal(`${table.personal.root}/${name}`), end(name), table, true)
+}
+/** Where a path without `.` and `..` is found: one file has one place, so that it has one state. */
+function place(path: string, slash: string, table: Table, relative: boolean): Resolution {
+  const { personal, outside, inbox } = table
+  const top = below(personal.root, '')
+  if (path === inbox) return { kind: 'inbox' }
+  if (path === '/' || path === personal.root || isState(path, table)) return UNKNOWN
+  const own = path.startsWith(top) ? path.slice(top.length) : undefined
+  if (own !== undefined && isInboxName(own) && slash === '') return relative ? { kind: 'inbox' } : outsideOf(outside, path)
+  if (own !== undefined) return at({ mount: personal, path: own + slash })
+  return outsideOf(outside, path + slash)
+}
+function outsideOf(outside: Mount | undefined, path: string): Resolution {
+  return outside === undefined ? denied('absolute names are not permitted') : at({ mount: outside, path: path.slice(1) })
+}
 function at(location: MailLocation): Resolution {
   return { kind: 'at', location }
+}
+function denied(why: string): Resolution {
+  return { kind: 'denied', why }
+}
+function isInboxName(name: string): boolean {
+  return name.length === 5 && name.toUpperCase() === 'INBOX'
+}
+function isState(path: string, { state }: Table): boolean {
+  return state !== undefined && (path === state || path.startsWith(`${state}/`))
+}
+/** A name in a directory, which may be `/`. */
+function below(directory: string, name: string): string {
+  return directory === '/' ? `/${name}` : `${directory}/${name}`
+}
+/** The slash at the end of a name, which then is that of a directory. */
+function end(name: string): string {
+  return name.endsWith('/') ? '/' : ''
 }
 /** Without `.`, `..` and double slashes; a slash at the end means a directory and stays out of roots. */
 function normal(path: string): string {

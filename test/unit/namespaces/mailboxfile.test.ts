@@ -8,7 +8,7 @@ import { named } from '../../support/mail.js'
 
 const settings: NameSettings = {
   store: 'files', home: '{home}', subdirectory: undefined, inboxPath: '{spool}/{user}', spool: '/var/mail', shared: undefined, public: undefined, ftp: undefined,
-  outside: 'accounts', advertiseRoot: false, processUser: 1000,
+  outside: 'accounts', advertiseRoot: false, processUser: 1000, stateDirectory: '{home}/.mailwright',
 }
 const system: MailUser = { name: 'alice', kind: 'account', home: '/home/alice', ids: { uid: 1000, gid: 1000, groups: [] }, facts: {} }
 const virtual: MailUser = { name: 'alice', kind: 'account', home: '/home/alice', facts: {} }
@@ -19,8 +19,8 @@ interface Scene {
   readonly resolvers: readonly NamespaceResolver[]
   readonly mounts: readonly Mount[]
 }
-function scene(user: MailUser, change: Partial<NameSettings> = {}, before: readonly NamespaceResolver[] = []): Scene {
-  const resolvers = [...before, new MailboxFileNames({ ...settings, ...change })]
+function scene(user: MailUser, change: Partial<NameSettings> = {}, before: readonly NamespaceResolver[] = [], after: readonly NamespaceResolver[] = []): Scene {
+  const resolvers = [...before, new MailboxFileNames({ ...settings, ...change }), ...after]
   return { user, resolvers, mounts: mountTable(user, resolvers, 'files') }
 }
 const ask = (s: Scene, name: string, purpose: Purpose = 'open'): Resolution => resolveName(named(name), purpose, s.user, s.resolvers, s.mounts)
@@ -58,6 +58,32 @@ describe('names of an account of the system', () => {
     ['#news/../x', 'denied'],
     ['#news//x', 'denied'],
     ['#x/~bob', 'denied'],
+    ['#news.comp.mail', 'unknown'],
+    ['#anything', 'unknown'],
+    ['./INBOX', 'inbox'],
+    ['x/../inbox', 'inbox'],
+    ['~/./INBOX', 'inbox'],
+    ['../alice/INBOX', 'inbox'],
+    ['/var/mail/./alice', 'inbox'],
+    ['/var/mail/../mail/alice', 'inbox'],
+    ['../../var/mail/alice', 'inbox'],
+    ['INBOX/', '/home/alice/INBOX/'],
+    ['/home/alice/INBOX', '/home/alice/INBOX'],
+    ['/home/alice/x', '/home/alice/x'],
+    ['.', 'unknown'],
+    ['a/..', 'unknown'],
+    ['/', 'unknown'],
+    ['~bob//etc/aliases', 'denied'],
+    ['~bob/~carol/x', 'denied'],
+    ['.mailwright', 'unknown'],
+    ['.mailwright/', 'unknown'],
+    ['.mailwright/mailboxes/x', 'unknown'],
+    ['a/../.mailwright/x', 'unknown'],
+    ['~/.mailwright/x', 'unknown'],
+    ['~alice/.mailwright/x', 'unknown'],
+    ['/home/alice/.mailwright/x', 'unknown'],
+    ['/home/alice/../alice/.mailwright', 'unknown'],
+    ['.mailwright-old/x', '/home/alice/.mailwright-old/x'],
   ])('%j leads to %s', (name, expected) => expect(shown(s, name)).toBe(expected))
 })
 
@@ -69,6 +95,9 @@ describe('names of an account that exists only here', () => {
     ['sent', '/home/alice/sent'],
     ['~/sent', '/home/alice/sent'],
     ['~alice/sent', '/home/alice/sent'],
+    ['./INBOX', 'inbox'],
+    ['~/INBOX', 'inbox'],
+    ['INBOX/', 'inbox'],
     ['/home/alice/INBOX', 'inbox'],
     ['..', 'denied'],
     ['../bob/x', 'denied'],
@@ -90,7 +119,15 @@ describe('names of an account that exists only here', () => {
     ['#driver.unix/~bob/x', 'denied'],
     ['#driver.unix/../x', 'denied'],
   ])('%j leads to %s', (name, expected) => expect(shown(s, name, 'create')).toBe(expected))
-  test('has no mounts but its own', () => expect(s.mounts.map((m) => [m.prefix, m.root])).toEqual([['', '/home/alice']]))
+  test.each<Purpose>(['open', 'examine', 'status', 'append', 'create', 'remove', 'rename', 'subscribe', 'rights', 'list'])('the state folder has no name for %s', (purpose) => {
+    for (const name of ['.mailwright', '.mailwright/mailboxes/x', '~/.mailwright/x', '~alice/.mailwright']) expect(shown(s, name, purpose)).toBe('unknown')
+  })
+  test('has no mounts but its own', () => {
+    expect(s.mounts.map((m) => [m.prefix, m.root])).toEqual([
+      ['', '/home/alice'],
+      ['~/', '/home/alice'],
+    ])
+  })
 
   test('no name leads out of the home', () => {
     const piece = fc.constantFrom('..', '.', '/', '//', '~', '~bob', '~/', '#driver.unix/', '#shared/', 'INBOX', 'inbox', 'a', 'etc', '\\', '\u0000', 'é', ' ')
@@ -138,6 +175,9 @@ describe('places', () => {
     { title: 'the spool', user: system, change: {}, inbox: '/var/mail/alice', root: '/home/alice' },
     { title: 'another spool', user: system, change: { spool: '/srv/spool' }, inbox: '/srv/spool/alice', root: '/home/alice' },
     { title: 'a subdirectory', user: system, change: { subdirectory: 'mail' }, inbox: '/var/mail/alice', root: '/home/alice/mail' },
+    { title: 'a virtual user called like one of the system', user: virtual, change: { inboxPath: undefined }, inbox: '/home/alice/INBOX', root: '/home/alice' },
+    { title: 'the spool, unless told otherwise', user: system, change: { inboxPath: undefined }, inbox: '/var/mail/alice', root: '/home/alice' },
+    { title: 'homes by name', user: virtual, change: { inboxPath: undefined, home: '/srv/mail/{user}', subdirectory: 'boxes' }, inbox: '/srv/mail/alice/INBOX', root: '/srv/mail/alice/boxes' },
     { title: 'the home', user: virtual, change: { inboxPath: '{home}/INBOX' }, inbox: '/home/alice/INBOX', root: '/home/alice' },
   ])('$title', ({ user, change, inbox, root }) => {
     expect(scene(user, change).mounts[0]).toMatchObject({ prefix: '', class: 'personal', inbox, root })
@@ -163,11 +203,30 @@ describe('places', () => {
     expect(ask(s, '#DRIVER.unix/inbox', 'append')).toEqual({ kind: 'inbox', format: 'unix' })
     expect(ask(s, '#driver.unix/x', 'open').kind).toBe('unknown')
     expect(ask(s, '#driver.unix/', 'create').kind).toBe('unknown')
+    expect(ask(s, '#driver.unix/~bob/x', 'create')).toEqual({ kind: 'of-user', user: 'bob', name: '#driver.unix/x' })
+    for (const name of ['#driver.unix/../x', '#driver.unix/a//b', '#driver.unix/a/~b']) expect(shown(s, name, 'create')).toBe('denied')
+    expect(shown(s, '#driver.unix/.mailwright/x', 'create')).toBe('unknown')
+  })
+  test('one file has one place', () => {
+    const s = scene(system)
+    expect(ask(s, '/home/alice/x')).toEqual(ask(s, 'x'))
+    expect(ask(s, '~/x')).toEqual(ask(s, './x'))
+    expect(ask(scene(system, { inboxPath: '{home}/Mail/new' }), 'Mail/new').kind).toBe('inbox')
+    expect(ask(scene(system, { inboxPath: '{home}/INBOX' }), '/home/alice/INBOX').kind).toBe('inbox')
+  })
+  test('a resolver behind may know other names that begin with #', () => {
+    const news: Mount = { prefix: '#news.', class: 'shared', store: 'files', root: '/srv/news', advertised: true, listed: false }
+    const s = scene(system, {}, [], [{ mounts: () => [news] }])
+    expect(shown(s, '#news.comp')).toBe('/srv/news/comp')
+    expect(shown(s, '#other')).toBe('unknown')
   })
 })
 
-describe('restrict-box before it', () => {
-  const restricted = (...deny: ('root' | 'other-users' | 'all')[]): Scene => scene(system, {}, [new RestrictBox(deny)])
+describe.each(['before', 'after'])('restrict-box %s it', (where) => {
+  const restricted = (...deny: ('root' | 'other-users' | 'all')[]): Scene => {
+    const box = [new RestrictBox(deny)]
+    return where === 'before' ? scene(system, {}, box) : scene(system, {}, [], box)
+  }
   test.each([
     { name: 'x', root: '/home/alice/x', others: '/home/alice/x', all: '/home/alice/x' },
     { name: 'INBOX', root: 'inbox', others: 'inbox', all: 'inbox' },
@@ -177,16 +236,22 @@ describe('restrict-box before it', () => {
     { name: '/var/mail/bob', root: 'denied', others: '/var/mail/bob', all: 'denied' },
     { name: '~bob/x', root: 'bob: x', others: 'denied', all: 'denied' },
     { name: '~bob', root: 'unknown', others: 'denied', all: 'denied' },
+    { name: '/home/alice/x', root: 'denied', others: '/home/alice/x', all: 'denied' },
     { name: '../x', root: 'denied', others: 'denied', all: 'denied' },
     { name: 'a..b', root: 'denied', others: 'denied', all: 'denied' },
     { name: 'a//b', root: 'denied', others: 'denied', all: 'denied' },
     { name: 'a/~b', root: 'denied', others: 'denied', all: 'denied' },
     { name: '#driver.unix//etc/x', root: 'denied', others: '/etc/x', all: 'denied' },
-    { name: '#driver.unix/~bob/x', root: 'bob: x', others: 'denied', all: 'denied' },
+    { name: '#driver.unix/~bob/x', root: 'bob: #driver.unix/x', others: 'denied', all: 'denied' },
     { name: '#driver.unix/../x', root: 'denied', others: 'denied', all: 'denied' },
   ])('$name', ({ name, root, others, all }) => {
     expect(shown(restricted('root'), name, 'create')).toBe(root)
     expect(shown(restricted('other-users'), name, 'create')).toBe(others)
     expect(shown(restricted('all'), name, 'create')).toBe(all)
   })
+  test.each([
+    { deny: 'root' as const, left: ['', '~/', '~'] },
+    { deny: 'other-users' as const, left: ['', '~/', '/'] },
+    { deny: 'all' as const, left: ['', '~/'] },
+  ])('$deny takes its mounts out of the table', ({ deny, left }) => expect(restricted(deny).mounts.map((m) => m.prefix)).toEqual(left))
 })

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import type { MailboxName, MailUser, NamespaceResolver, Purpose, Resolution } from '../../../core/api/index.js'
+import type { MailUser, NamespaceResolver, Purpose, Resolution } from '../../../core/api/index.js'
+import { mountTable, resolveName } from '../../../core/mail/access/mounts.js'
 import { MailboxFileNames, type NameSettings } from '../../../plugins/namespaces/mailboxfile/resolver.js'
 import { RestrictBox } from '../../../plugins/namespaces/restrict-box/index.js'
+import { named } from '../../support/mail.js'
 
 const settings: NameSettings = {
   store: 'files', home: '{home}', subdirectory: undefined, inboxPath: '{spool}/{user}', spool: '/var/mail', shared: '/srv/shared', public: '/srv/public',
-  ftp: undefined, outside: 'accounts', advertiseRoot: false, processUser: 1000,
+  ftp: undefined, outside: 'accounts', advertiseRoot: false, processUser: 1000, stateDirectory: '{home}/.mailwright',
 }
 const account: MailUser = { name: 'alice', kind: 'account', ids: { uid: 1000, gid: 1000, groups: [] }, home: '/home/alice', facts: {} }
 const virtual: MailUser = { name: 'bob', kind: 'account', home: '/var/vmail/bob', facts: {} }
@@ -25,11 +27,7 @@ function short(r: Resolution): string {
   }
 }
 function ask(chain: readonly NamespaceResolver[], name: string, user: MailUser, purpose: Purpose = 'open'): string {
-  const from = (i: number, n: MailboxName): Resolution => {
-    const resolver = chain[i]
-    return resolver?.resolve === undefined ? { kind: 'unknown' } : resolver.resolve({ name: n, purpose, user }, (next) => from(i + 1, next))
-  }
-  return short(from(0, name as MailboxName))
+  return short(resolveName(named(name), purpose, user, chain, mountTable(user, chain, 'files')))
 }
 
 describe('mailboxfile', () => {
@@ -47,7 +45,7 @@ describe('mailboxfile', () => {
     ['~bob', account, 'unknown'],
     ['~', account, 'denied'],
     ['../bob/x', account, '/: home/bob/x'],
-    ['a/../b', account, '/home/alice: a/../b'],
+    ['a/../b', account, '/home/alice: b'],
     ['/var/mail/alice', account, 'inbox'],
     ['/etc/motd', account, '/: etc/motd'],
     ['/a/../etc', account, '/: etc'],
@@ -90,6 +88,7 @@ describe('mailboxfile', () => {
     const mounts = new MailboxFileNames({ ...settings, subdirectory: 'Mail' }).mounts(account)
     expect(mounts.map((m) => [m.prefix, m.class, m.root, m.advertised, m.fileMode])).toEqual([
       ['', 'personal', '/home/alice/Mail', true, undefined],
+      ['~/', 'personal', '/home/alice/Mail', false, undefined],
       ['~', 'others', '', true, undefined],
       ['/', 'shared', '/', false, undefined],
       ['#shared/', 'shared', '/srv/shared', true, 0o660],

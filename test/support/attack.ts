@@ -105,17 +105,10 @@ export async function memoryOf(pid: number): Promise<{ readonly pss: number; rea
 }
 /** The largest memory seen while something runs, in KiB of PSS. */
 export async function peakOf(pid: number, during: Promise<unknown>): Promise<number> {
+  const over = Symbol('over')
   let peak = 0
-  let done = false
-  const end = during.then(
-    () => (done = true),
-    () => (done = true),
-  )
-  while (!done) {
-    peak = Math.max(peak, (await memoryOf(pid)).pss)
-    await Promise.race([end, pause(50)])
-  }
-  await during
+  do peak = Math.max(peak, (await memoryOf(pid)).pss)
+  while ((await Promise.race([during.then(() => over), pause(50)])) !== over)
   return peak
 }
 /** Waits until something is true. There is no event to wait for: the server is another process. */

@@ -20,12 +20,14 @@ export function describeMailboxDriver(name: string, under: DriverUnderTest): voi
   describe(`mail driver ${name} (seed ${runSeed})`, () => {
     const out: string[] = []
     for (const [group, cases] of Object.entries(driverCases)) {
+      const promised = cases.filter((one) => {
+        const why = reasonToSkip(one, under)
+        if (why !== undefined) out.push(`${one.id} (${why})`)
+        return why === undefined
+      })
+      if (promised.length === 0) continue
       describe(group, () => {
-        for (const one of cases) {
-          const why = reasonToSkip(one, under)
-          if (why === undefined) register(`${one.id}: ${one.title}`, () => runCase(one, under, runSeed), CASE_TIMEOUT_MS)
-          else out.push(`${one.id} (${why})`)
-        }
+        for (const one of promised) register(`${one.id}: ${one.title}`, () => runCase(one, under, runSeed), CASE_TIMEOUT_MS)
       })
     }
     if (out.length > 0) process.stdout.write(`mail driver ${name}: what it declares leaves out ${out.join(', ')}\n`)

@@ -1,5 +1,6 @@
 import type { DirectoryEntry, Files, FileStat, ListQuery, MailboxEntry, MailboxFormat } from 'mailwright/api'
-import { below, failedWith, isInbox, pathOf } from './paths.js'
+import { fromDisk, isInternal, lockedBy, toDisk } from './names.js'
+import { below, failedWith, isInbox, rootOf, tidy } from './paths.js'
 import { Reach } from './reach.js'
 
 export interface ListingSettings {
@@ -12,15 +13,18 @@ interface Listing {
   readonly formats: readonly MailboxFormat[]
   readonly settings: ListingSettings
   /** Folder of caches and journals; never listed. */
-  readonly stateDirectory: string
+  readonly stateDirectory: string | undefined
 }
 
 /** Octets of the longest name. */
 const LONGEST_NAME = 256
 /** Entries handed over together, and looked at side by side. */
 const BATCH = 64
-/** The original's own files, and ours; no mailboxes whatever they hold. */
-const INTERNAL = /^(?:\.mailboxlist|\.mlbxlsttmp|\..*\.mailwright-(?:redo|sidecar|subscriptions)(?:\..*)?|.*\.lock(?:\.\d+\.\d+\..*)?)$/
+/** A directory entry under the name that clients have for it. */
+interface Named {
+  readonly entry: DirectoryEntry
+  readonly name: string
+}
 
 /**
  * Names below a mount by reading directories; no file is opened. Any regular file is listed, since only opening it could
@@ -30,9 +34,21 @@ export async function* listDirectory(l: Listing, query: ListQuery, signal: Abort
   const { mount } = query.under
   if (!mount.root.startsWith('/')) return
   const walk = new Walk(l, query, signal)
-  const base = pathOf(query.under)
-  const prefix = query.under.path === '' || query.under.path.endsWith('/') ? query.under.path : `${query.under.path}/`
-  yield* walk.directory(base, prefix, Reach.of(query.patterns), 1, [])
+  const under = tidy(query.under.path)
+  const base = await toDisk(l.files, rootOf(query.under), under)
+  const top = await walk.stat(base)
+  if (top?.kind === 'directory') yield* walk.directory(base, under === '' ? '' : `${under}/`, Reach.of(query.patterns), 1, [`${top.device}:${top.inode}`])
+}
+
+/** What was found of one directory entry. */
+interface Looked {
+  /** Its line in the answer, where it matches. */
+  readonly entry: MailboxEntry | undefined
+  /** A directory to go on in. */
+  readonly folder: FileStat | undefined
+  readonly at: string
+  readonly name: string
+  readonly next: Reach
 }
 
 class Walk {
@@ -52,7 +68,7 @@ class Walk {
     const entries = await this.#read(path)
     if (entries === undefined) return
     const names = entries.map((e) => e.name)
-    const visible = entries.filter((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const visible = this.#named(entries.filter((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)))
     for (let first = 0; first < visible.length && this.#left > 0; first += BATCH) {
       const part = visible.slice(first, first + BATCH)
       const looked = await Promise.all(part.map((e) => this.#look(path, prefix, e, reach)))
@@ -60,11 +76,11 @@ class Walk {
       const batch = found.flatMap((x) => (x.entry === undefined ? [] : [x.entry])).slice(0, this.#left)
       this.#left -= batch.length
       if (batch.length > 0) yield batch
-      for (const { folder, name, next } of found) {
+      for (const { folder, at, name, next } of found) {
         if (folder === undefined || !next.goesOn || depth >= this.#l.settings.maxDepth) continue
         const id = `${folder.device}:${folder.inode}`
         if (above.includes(id)) continue
-        yield* this.directory(below(path, name), `${prefix}${name}/`, next, depth + 1, [...above, id])
+        yield* this.directory(at, `${prefix}${name}/`, next, depth + 1, [...above, id])
       }
     }
   }
@@ -77,13 +93,22 @@ class Walk {
       throw error
     }
   }
+  /** In the order of their names; a name that two files could have is that of the one which it leads to. */
+  #named(entries: readonly DirectoryEntry[]): readonly Named[] {
+    const byName = new Map<string, Named>()
+    for (const entry of entries) {
+      const name = fromDisk(entry.name)
+      if (name !== undefined && (name !== entry.name || !byName.has(name))) byName.set(name, { entry, name })
+    }
+    return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
   #visible(folder: string, name: string, names: readonly string[]): boolean {
     if (this.#l.settings.hideDotFiles && name.startsWith('.')) return false
-    if (/[\0\r\n]/.test(name) || below(folder, name) === this.#l.stateDirectory) return false
-    if (!INTERNAL.test(name)) return true
+    const path = below(folder, name)
+    if (path === this.#l.stateDirectory || path === this.#query.under.mount.inbox || isInternal(name)) return false
     // A mailbox may be called anything; only what lies beside the mailbox it locks is a lock.
-    const locked = /^(.*)\.lock(?:\.|$)/.exec(name)?.[1]
-    return locked !== undefined && !names.includes(locked)
+    const locked = lockedBy(name)
+    return locked === undefined || !names.includes(locked)
   }
   /** Parts of a mailbox that is a directory. */
   #inside(folder: string, entry: DirectoryEntry, names: readonly string[]): boolean {
@@ -91,27 +116,27 @@ class Walk {
     return this.#l.formats.some((f) => f.claims?.({ path: below(folder, entry.name), names }) === 'inside')
   }
 
-  async #look(folder: string, prefix: string, entry: DirectoryEntry, reach: Reach): Promise<{ entry: MailboxEntry | undefined; folder: FileStat | undefined; name: string; next: Reach } | undefined> {
+  async #look(folder: string, prefix: string, { entry, name: last }: Named, reach: Reach): Promise<Looked | undefined> {
     const path = below(folder, entry.name)
-    const name = prefix + entry.name
+    const name = prefix + last
     if (Buffer.byteLength(name) > LONGEST_NAME) return undefined
-    const here = reach.after(entry.name)
+    const here = reach.after(last)
     const next = here.after('/')
     if (!here.matches && !next.matches && !next.goesOn) return undefined
-    const stat = await this.#stat(path)
+    const stat = await this.stat(path)
     if (stat?.kind === 'file') {
       if (!here.matches || isInbox({ mount: this.#query.under.mount, path: name })) return undefined
-      return { entry: { path: name, selectable: true, children: 'no', inferiors: false, marked: isMarked(stat), attributes: [] }, folder: undefined, name: entry.name, next }
+      return { entry: { path: name, selectable: true, children: 'no', inferiors: false, marked: isMarked(stat), attributes: [] }, folder: undefined, at: path, name: last, next }
     }
     if (stat?.kind !== 'directory') return undefined
-    if (!here.matches && !next.matches) return { entry: undefined, folder: stat, name: entry.name, next }
+    if (!here.matches && !next.matches) return { entry: undefined, folder: stat, at: path, name: last, next }
     const inside = this.#query.wantChildren || this.#l.formats.some((f) => f.claims !== undefined) ? await this.#read(path) : undefined
     const names = inside?.map((e) => e.name) ?? []
     const selectable = this.#l.formats.some((f) => f.claims?.({ path, names }) === 'mailbox')
     const children = inside === undefined ? 'unknown' : inside.some((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)) ? 'yes' : 'no'
-    return { entry: { path: name, selectable, children, inferiors: true, attributes: [] }, folder: stat, name: entry.name, next }
+    return { entry: { path: name, selectable, children, inferiors: true, attributes: [] }, folder: stat, at: path, name: last, next }
   }
-  async #stat(path: string): Promise<FileStat | undefined> {
+  async stat(path: string): Promise<FileStat | undefined> {
     try {
       return await this.#l.files.stat(path)
     } catch (error) {

@@ -13,16 +13,24 @@ export function lastOf(path: string): string {
 export function below(folder: string, name: string): string {
   return folder.endsWith('/') ? folder + name : `${folder}/${name}`
 }
-/** Whether the place is the user's INBOX, which formats may keep elsewhere. */
-export function isInbox(at: MailLocation): boolean {
-  return at.mount.class === 'personal' && at.path.toUpperCase() === 'INBOX'
+/** A path below a mount in its one spelling; core has seen to it that `..` does not lead out. */
+export function tidy(path: string): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return parts.join('/')
 }
-/** File of a place. A root that is empty has no files: names below it lead elsewhere. */
-export function pathOf(at: MailLocation): string {
+/** Whether the place is the user's INBOX, which formats may keep elsewhere. `INBOX/` is a directory. */
+export function isInbox(at: MailLocation): boolean {
+  return at.mount.class === 'personal' && !at.path.endsWith('/') && tidy(at.path).toUpperCase() === 'INBOX'
+}
+/** Directory of a mount. A root that is empty has no files: names below it lead elsewhere. */
+export function rootOf(at: MailLocation): string {
   const { root } = at.mount
-  const path = at.path.endsWith('/') ? at.path.slice(0, -1) : at.path
   if (!root.startsWith('/')) throw new MailError('not-found', 'no such mailbox')
-  return path === '' ? root : below(root, path)
+  return root
 }
 /** Whether a system call failed with one of these codes. */
 export function failedWith(error: unknown, ...codes: readonly string[]): boolean {

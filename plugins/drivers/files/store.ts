@@ -1,9 +1,10 @@
 import {
-  MailError, type Delivery, type DriverAbout, type Entry, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
+  MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
 } from 'mailwright/api'
 import { listDirectory, type ListingSettings } from './listing.js'
-import { asProblem, failedWith, folderOf, isInbox, pathOf } from './paths.js'
+import { isInternal, lockedBy, toDisk } from './names.js'
+import { asProblem, below, failedWith, folderOf, isInbox, lastOf, rootOf, tidy } from './paths.js'
 
 type Format = Entry<MailboxFormat, DriverAbout>
 
@@ -38,12 +39,12 @@ class FilesStore implements MailStore {
   readonly delimiter = '/'
   readonly #user: MailUser
   readonly #parts: FilesParts
-  readonly #stateDirectory: string
+  readonly #stateDirectory: string | undefined
 
   constructor(user: MailUser, parts: FilesParts) {
     this.#user = user
     this.#parts = parts
-    this.#stateDirectory = parts.mailbox.stateDirectory.replaceAll('{home}', user.home ?? '/').replaceAll('{user}', user.name)
+    this.#stateDirectory = stateFolder(parts.mailbox.stateDirectory, user)
   }
 
   list(query: ListQuery, signal: AbortSignal): AsyncIterable<readonly MailboxEntry[]> {
@@ -83,6 +84,8 @@ class FilesStore implements MailStore {
   /** The first format that takes the file wins. */
   async #probe(at: MailLocation, place: FilePlace, stat: FileStat, signal: AbortSignal): Promise<Probed | undefined> {
     let empty = false
+    // Opening a pipe waits for its other end.
+    if (stat.kind === 'other') throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
     for (const format of this.#formats(at)) {
       const answer = await format.made.recognise(place, signal)
       if (answer === 'mine') return { format, empty: false }
@@ -108,14 +111,36 @@ class FilesStore implements MailStore {
   async #place(at: MailLocation, signal: AbortSignal): Promise<FilePlace> {
     const { mailbox } = this.#parts
     const modes = { fileMode: at.mount.fileMode ?? mailbox.fileMode, directoryMode: at.mount.directoryMode ?? mailbox.directoryMode }
-    if (!isInbox(at)) return { path: pathOf(at), user: this.#user, ...modes }
+    if (!isInbox(at)) return { path: await this.#file(at), user: this.#user, ...modes }
     if (at.mount.root === this.#user.home || at.mount.root.startsWith(`${this.#user.home}/`)) {
       for (const format of this.#formats(at)) {
         const taken = await format.made.inbox?.(this.#user, signal)
         if (taken !== undefined) return taken
       }
     }
-    return { path: at.mount.inbox ?? pathOf({ mount: at.mount, path: 'INBOX' }), user: this.#user, ...modes }
+    return { path: at.mount.inbox ?? below(rootOf(at), 'INBOX'), user: this.#user, ...modes }
+  }
+  /** No name leads to what the server keeps for itself, whoever resolved it. */
+  async #file(at: MailLocation): Promise<string> {
+    const { files } = this.#parts
+    const what = new MailError('not-found', 'no such mailbox')
+    const [root, path] = [rootOf(at), tidy(at.path)]
+    if (path === '' || path.split('/').some(isInternal)) throw what
+    try {
+      const file = await toDisk(files, root, path)
+      if (file === this.#stateDirectory || (this.#stateDirectory !== undefined && file.startsWith(`${this.#stateDirectory}/`))) throw what
+      const locked = lockedBy(lastOf(file))
+      if (locked !== undefined && locked !== '' && (await files.lstat(below(folderOf(file), locked))) !== undefined) throw what
+      return file
+    } catch (error) {
+      throw asProblem(error, at.path)
+    }
+  }
+  /** INBOX is there always: under whatever name it is reached, its file stays. */
+  async #notInbox(at: MailLocation, place: FilePlace, what: string, signal: AbortSignal): Promise<void> {
+    if (at.mount.class !== 'personal') return
+    const inbox = await this.#place({ mount: at.mount, path: 'INBOX' }, signal)
+    if (inbox.path === place.path) throw new MailError('denied', `${what}: it is the INBOX`)
   }
 
   async create(at: MailLocation, _how: { readonly specialUse: readonly string[] }): Promise<void> {
@@ -125,11 +150,12 @@ class FilesStore implements MailStore {
     const what = `Can't create mailbox ${at.path}`
     try {
       const there = await files.stat(place.path)
+      if (lockedBy(lastOf(place.path)) !== undefined) throw new MailError('denied', `${what}: it would be the lock of another`)
       if (there !== undefined) throw new MailError('exists', `${what}: mailbox already exists`)
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
       if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
       else await this.#named(at.format ?? at.mount.createFormat ?? choice.create, at).made.create(place)
-      if (at.path.endsWith('/')) await files.syncDirectory(folderOf(place.path))
+      if (at.path.endsWith('/')) await this.#sync(folderOf(place.path))
     } catch (error) {
       throw asProblem(error, what)
     }
@@ -144,7 +170,7 @@ class FilesStore implements MailStore {
     await this.#makeFolders(folderOf(path), mode)
     try {
       await files.makeDirectory(path, mode)
-      await files.syncDirectory(folderOf(path))
+      await this.#sync(folderOf(path))
     } catch (error) {
       if (!failedWith(error, 'EEXIST')) throw error
     }
@@ -158,11 +184,12 @@ class FilesStore implements MailStore {
     try {
       const stat = await files.stat(place.path)
       if (stat === undefined) throw new MailError('not-found', `${what}: no such mailbox`)
+      await this.#notInbox(at, place, what, signal)
       const format = await this.#owner(at, place, signal)
       if (format?.made.remove !== undefined) await format.made.remove(place)
-      else if (stat.kind === 'directory') await files.removeDirectory(place.path)
+      else if (stat.kind === 'directory' && (await files.lstat(place.path))?.kind === 'directory') await files.removeDirectory(place.path)
       else await files.unlink(place.path)
-      await files.syncDirectory(folderOf(place.path))
+      await this.#sync(folderOf(place.path))
     } catch (error) {
       if (failedWith(error, 'ENOTEMPTY', 'EEXIST')) throw new MailError('denied', `${what}: it holds other mailboxes`, { cause: error })
       throw asProblem(error, what)
@@ -176,19 +203,23 @@ class FilesStore implements MailStore {
     try {
       if ((await files.stat(source.path)) === undefined) throw new MailError('not-found', `${what}: no such mailbox`)
       if ((await files.lstat(target.path)) !== undefined) throw new MailError('exists', `${what}: destination already exists`)
+      await this.#notInbox(from, source, what, signal)
+      await this.#notInbox(to, target, what, signal)
+      if (lockedBy(lastOf(target.path)) !== undefined) throw new MailError('denied', `${what}: it would be the lock of another`)
       if (target.path.startsWith(`${source.path}/`)) throw new MailError('denied', `${what}: a mailbox cannot be moved into itself`)
       await this.#makeFolders(folderOf(target.path), target.directoryMode)
       const format = await this.#owner(from, source, signal)
       if (format?.made.rename !== undefined) await format.made.rename(source, target)
       else await files.rename(source.path, target.path)
-      await files.syncDirectory(folderOf(target.path))
-      if (folderOf(source.path) !== folderOf(target.path)) await files.syncDirectory(folderOf(source.path))
+      await this.#sync(folderOf(target.path))
+      if (folderOf(source.path) !== folderOf(target.path)) await this.#sync(folderOf(source.path))
     } catch (error) {
       throw asProblem(error, what)
     }
   }
   /** The format of what is there; a file of no format is still a name that can be moved or deleted. */
   async #owner(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format | undefined> {
+    if ((await this.#parts.files.stat(place.path))?.kind === 'other') return undefined
     for (const format of this.#formats(at)) if ((await format.made.recognise(place, signal)) === 'mine') return format
     return undefined
   }
@@ -209,6 +240,10 @@ class FilesStore implements MailStore {
     } catch (error) {
       throw asProblem(error, what)
     }
+  }
+  /** Names of files are on the disk, unless the site gave that up. */
+  async #sync(folder: string): Promise<void> {
+    if (this.#parts.mailbox.durability === 'full') await this.#parts.files.syncDirectory(folder)
   }
   async close(): Promise<void> {
     // Nothing is held between calls.

@@ -147,7 +147,7 @@ export const appendCases: readonly ContractCase[] = [
   },
   {
     id: 'append.all-or-nothing',
-    title: 'a delivery of several is all there or not at all (RFC 3502 §2)',
+    title: 'a delivery of several is all there or not at all (RFC 3502 §6.3.11)',
     async run(bench) {
       const path = bench.name(0)
       const box = await bench.filled(path, [sampleMessage(1)])

@@ -207,6 +207,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       throw asMailFailure(error)
     }
   }
+  probed(to: Located): FoundMailbox | undefined {
+    const found = probes.get(to)
+    probes.delete(to)
+    return found
+  }
   async hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox> {
     const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(to.at), signal)
     mailbox.outlet({ events: this.events, at: to.at })

@@ -12,6 +12,8 @@ export interface Delivering {
   readonly registry: SourceRegistry
   readonly events: MailEvents
   store(to: Located): Promise<MailStore>
+  /** What was found when the name was resolved, given once. */
+  probed(to: Located): FoundMailbox | undefined
   /** The mailbox, open, to be released; its rows need not be true. */
   hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox>
 }
@@ -69,7 +71,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
  * A place that becomes a mailbox with its first message has none to open.
  */
 async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal): Promise<AppendResult | undefined> {
-  const found = await store.find(to.at, signal)
+  const found = d.probed(to) ?? (await store.find(to.at, signal))
   const open = found === undefined ? undefined : found.empty ? await d.registry.borrow(found.key) : await d.hold(to, found, signal)
   if (open === undefined) return commitUnseen(d, to, delivery, signal)
   try {

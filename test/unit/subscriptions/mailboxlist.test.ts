@@ -1,19 +1,24 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { MailUser } from '../../../core/api/index.js'
+import type { Clock, Files, MailUser } from '../../../core/api/index.js'
+import { systemClock } from '../../../core/os/clock.js'
 import { SystemFiles } from '../../../core/os/files.js'
-import { MailboxList } from '../../../plugins/subscriptions/mailboxlist/subscriptions.js'
+import { MailboxList } from '../../../plugins/subscriptions/mailboxlist/mailbox-list.js'
 import { named, StillClock } from '../../support/mail.js'
 
 let home: string
 let list: MailboxList
 let user: MailUser
 const path = (): string => join(home, '.mailboxlist')
+function listWith(change: { clock?: Clock; files?: Files; durability?: 'full' | 'relaxed' } = {}): MailboxList {
+  const { clock = new StillClock(), files = new SystemFiles(undefined), durability = 'full' } = change
+  return new MailboxList({ files, clock, mailbox: { fileMode: 0o600, directoryMode: 0o700, durability }, path: (u) => `${u.home}/.mailboxlist` })
+}
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'mailboxlist-'))
-  list = new MailboxList(new SystemFiles(undefined), new StillClock(), (u) => `${u.home}/.mailboxlist`)
+  list = listWith()
   user = { name: 'alice', kind: 'account', home, facts: {} }
 })
 afterEach(() => rm(home, { recursive: true, force: true }))
@@ -78,4 +83,88 @@ describe('.mailboxlist', () => {
     await list.set(user, named('one'), true)
     expect(await list.list(user)).toEqual(['one'])
   })
+})
+
+describe('as other programs have it', () => {
+  test('names are in modified UTF-7', async () => {
+    for (const name of ['Entwürfe', 'R&D', '日本/x']) await list.set(user, named(name), true)
+    expect(await readFile(path(), 'latin1')).toBe('Entw&APw-rfe\nR&-D\n&ZeVnLA-/x\n')
+    expect(await list.list(user)).toEqual(['Entwürfe', 'R&D', '日本/x'])
+  })
+  test('what is no modified UTF-7 is a name as it stands, until it is taken out', async () => {
+    await writeFile(path(), 'Entwürfe\nR&D\n')
+    expect(await list.list(user)).toEqual(['Entwürfe', 'R&D'])
+    await list.set(user, named('R&D'), false)
+    expect(await readFile(path(), 'utf8')).toBe('Entwürfe\n')
+  })
+  test('INBOX is one name, written in capitals', async () => {
+    await writeFile(path(), 'inbox\na\nInBox\n')
+    expect(await list.list(user)).toEqual(['INBOX', 'a'])
+    await list.set(user, named('iNbOx'), false)
+    expect(await readFile(path(), 'latin1')).toBe('a\n')
+    await list.set(user, named('inbox'), true)
+    expect(await readFile(path(), 'latin1')).toBe('a\nINBOX\n')
+  })
+  test('a list that is a link stays a link', async () => {
+    await mkdir(join(home, 'elsewhere'))
+    await writeFile(join(home, 'elsewhere', 'list'), 'a\n')
+    await symlink('elsewhere/list', path())
+    await list.set(user, named('b'), true)
+    expect((await lstat(path())).isSymbolicLink()).toBe(true)
+    expect(await readFile(join(home, 'elsewhere', 'list'), 'latin1')).toBe('a\nb\n')
+    expect(await readdir(join(home, 'elsewhere'))).toEqual(['list'])
+  })
+  test('a link to nothing is said to be one', async () => {
+    await symlink('nowhere', path())
+    await expect(list.set(user, named('b'), true)).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(await list.list(user)).toEqual([])
+  })
+  test('a directory in its place is said so', async () => {
+    await mkdir(path())
+    await expect(list.list(user)).rejects.toMatchObject({ kind: 'corrupt' })
+  })
+})
+
+describe('repetitions', () => {
+  test('to subscribe twice changes nothing', async () => {
+    await list.set(user, named('a'), true)
+    const before = await stat(path())
+    await list.set(user, named('a'), true)
+    expect((await stat(path())).ino).toBe(before.ino)
+  })
+  test('to unsubscribe what is not there is said', async () => {
+    await expect(list.set(user, named('a'), false)).rejects.toMatchObject({ kind: 'not-found', message: 'No subscriptions' })
+    await list.set(user, named('b'), true)
+    await expect(list.set(user, named('a'), false)).rejects.toMatchObject({ kind: 'not-found', message: 'Not subscribed to mailbox a' })
+    expect(await readdir(home)).toEqual(['.mailboxlist'])
+  })
+})
+
+describe('several at once', () => {
+  test('two hosts lose no name', async () => {
+    const [a, b] = [listWith({ clock: systemClock }), listWith({ clock: systemClock })]
+    await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? a : b).set(user, named(`box${i}`), true)))
+    expect((await a.list(user)).length).toBe(20)
+    expect(await readdir(home)).toEqual(['.mailboxlist'])
+  })
+  test('what a crash left does not stop the next', async () => {
+    const left = join(home, '.mlbxlsttmp.mailwright')
+    await writeFile(left, 'half')
+    await utimes(left, 1, 1)
+    await list.set(user, named('a'), true)
+    expect(await readdir(home)).toEqual(['.mailboxlist'])
+  })
+})
+
+test.each(['full', 'relaxed'] as const)('durability %s', async (durability) => {
+  const synced: string[] = []
+  class Watched extends SystemFiles {
+    override syncDirectory(at: string): Promise<void> {
+      synced.push(at)
+      return super.syncDirectory(at)
+    }
+  }
+  const files = new Watched(undefined)
+  await listWith({ files, durability }).set(user, named('a'), true)
+  expect(synced).toEqual(durability === 'full' ? [home] : [])
 })

@@ -32,9 +32,11 @@ interface Trailer {
   /** Old content: all of it for small changes, otherwise a check sum for each piece. */
   readonly evidence: 'octets' | 'sums'
   readonly payload: number
+  /** Check sum of the payload: a crash before the redo file was synced may keep its end and lose its beginning. */
+  readonly sum: number
 }
 
-const MAGIC = 'MWREDO01'
+const MAGIC = 'MWREDO02'
 /** Length of the trailer, check sum of evidence and trailer, magic. */
 const FOOTER = 4 + 4 + MAGIC.length
 const CHUNK = 1 << 20
@@ -90,6 +92,7 @@ export class RedoWriter {
   #buffer = Buffer.allocUnsafe(FIRST)
   #filled = 0
   #written = 0
+  #sum = 0
 
   constructor(redo: OpenFile, mailbox: OpenFile, start: number) {
     this.#redo = redo
@@ -126,6 +129,7 @@ export class RedoWriter {
       return
     }
     await this.#redo.write([this.#buffer], this.#written)
+    this.#sum = crc32(this.#buffer, this.#sum)
     this.#written += this.#filled
     this.#filled = 0
   }
@@ -139,14 +143,14 @@ export class RedoWriter {
     const evidence = total <= KEEP_OLD ? 'octets' : 'sums'
     const parts: Uint8Array[] = []
     for (const s of old) parts.push(evidence === 'octets' ? await octetsAt(this.#mailbox, s.offset, s.length) : await sumsAt(this.#mailbox, s))
-    const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled }
+    const payload = this.#buffer.subarray(0, this.#filled)
+    const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled, sum: crc32(payload, this.#sum) }
     const text = Buffer.from(JSON.stringify(trailer))
     const tail = Buffer.concat([...parts, text])
     const footer = Buffer.alloc(FOOTER)
     footer.writeUInt32LE(text.length, 0)
     footer.writeUInt32LE(crc32(tail), 4)
     footer.write(MAGIC, 8, 'latin1')
-    const payload = this.#buffer.subarray(0, this.#filled)
     await this.#redo.write([payload, tail, footer], this.#written)
     return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }
   }
@@ -336,7 +340,20 @@ async function readRedo(redo: OpenFile): Promise<FoundRedo | undefined> {
     return undefined
   }
   const evidence = await octetsAt(redo, trailer.payload, size - FOOTER - length - trailer.payload)
-  return crc32(Buffer.concat([evidence, text])) === footer.readUInt32LE(4) ? { trailer, evidence } : undefined
+  if (crc32(Buffer.concat([evidence, text])) !== footer.readUInt32LE(4)) return undefined
+  return (await sumOf(redo, trailer.payload)) === trailer.sum ? { trailer, evidence } : undefined
+}
+/** Check sum of the beginning of a file. */
+async function sumOf(file: OpenFile, length: number): Promise<number> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, length))
+  let sum = 0
+  for (let at = 0; at < length; ) {
+    const got = await file.read(buffer.subarray(0, Math.min(buffer.length, length - at)), at)
+    if (got === 0) break
+    sum = crc32(buffer.subarray(0, got), sum)
+    at += got
+  }
+  return sum
 }
 
 /** Pieces that are neither old nor new and may be torn writes, where only check sums tell. */

@@ -1,4 +1,8 @@
 import type { OpenFile } from 'mailwright/api'
+import { lineKernel } from '../shared/line-kernel.js'
+
+/** Below, a plain loop is over before the kernel has its octets. */
+const SHORT = 128
 
 /** A part of a file in memory that slides forward. `bytes[0, length)` are the octets from `start` on. */
 export class ByteWindow {
@@ -9,6 +13,8 @@ export class ByteWindow {
   atEnd = false
   readonly #file: OpenFile
   readonly #limit: number
+  /** Octets of the window that the kernel has. */
+  #loaded = 0
 
   /** Looks at the file up to `limit` only: what arrives meanwhile is left for the next look. */
   constructor(file: OpenFile, limit: number, capacity: number) {
@@ -21,8 +27,26 @@ export class ByteWindow {
     return this.length === this.bytes.length
   }
 
+  /** How often an octet stands in a part of the window. */
+  count(from: number, to: number, octet: number): number {
+    if (to - from < SHORT) {
+      let n = 0
+      for (let i = from; i < to; i++) if (this.bytes[i] === octet) n++
+      return n
+    }
+    const kernel = lineKernel()
+    // The whole window is loaded once; another window may have used the kernel since.
+    if (kernel.holder !== this || this.#loaded < to) {
+      kernel.load(this.bytes.subarray(0, this.length))
+      kernel.holder = this
+      this.#loaded = this.length
+    }
+    return kernel.count(from, to, octet)
+  }
+
   /** Moves to a place in the file; what the window holds of it is kept. */
   async slide(to: number): Promise<void> {
+    this.#loaded = 0
     const skip = to - this.start
     const kept = skip >= 0 && skip < this.length ? this.length - skip : 0
     if (kept > 0 && skip > 0) this.bytes.copyWithin(0, skip, this.length)

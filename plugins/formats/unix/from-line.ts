@@ -78,17 +78,18 @@ export function fromLineDate(b: Uint8Array, start: number, end: number): FromDat
   const hour = digits(b, s + 1, s + 3)
   const minute = digits(b, s + 4, s + 6)
   const second = withSeconds ? digits(b, s + 7, s + 9) : 0
-  const tail = Buffer.from(b.buffer, b.byteOffset + t + 1, last - t - 1).toString('latin1').split(' ')
-  const yearFirst = tail.length === 1 || /^\d{4}$/.test(tail[0] ?? '')
-  const year = yearFirst ? tail[0] : tail[1]
-  const zone = zoneOf(yearFirst ? tail[1] : tail[0])
-  if (year === undefined || !/^\d{4}$/.test(year) || zone === undefined) return undefined
+  // What follows the time: a year, a zone and a year, or a year and a zone.
+  const middle = last - t - 1 === 4 ? -1 : b.indexOf(SP, t + 1)
+  const yearFirst = middle < 0 || middle === t + 5
+  const year = yearFirst ? digits(b, t + 1, t + 5) : digits(b, middle + 1, last)
+  const zone = middle < 0 ? 'local' : yearFirst ? zoneAt(b, middle + 1, last) : zoneAt(b, t + 1, middle)
+  if (Number.isNaN(year) || zone === undefined || (!yearFirst && last - middle !== 5)) return undefined
   if (month < 0 || !(day >= 1 && day <= 31 && hour <= 23 && minute <= 59 && second <= 60)) return undefined
   if (zone === 'local') {
-    const local = new Date(Number(year), month, day, hour, minute, second)
+    const local = new Date(year, month, day, hour, minute, second)
     return { ms: local.getTime(), zone: 0 - local.getTimezoneOffset() }
   }
-  return { ms: Date.UTC(Number(year), month, day, hour, minute, second) - zone * 60_000, zone }
+  return { ms: Date.UTC(year, month, day, hour, minute, second) - zone * 60_000, zone }
 }
 
 function monthAt(b: Uint8Array, at: number): number {
@@ -110,12 +111,14 @@ function digits(b: Uint8Array, from: number, to: number): number {
   }
   return value
 }
-function zoneOf(text: string | undefined): number | 'local' | undefined {
-  if (text === undefined) return 'local'
-  const numeric = /^([+-])(\d\d)(\d\d)$/.exec(text)
-  if (numeric === null) return /^[A-Za-z]{1,3}$/.test(text) ? (ZONES[text.toUpperCase()] ?? 'local') : undefined
-  const minutes = Number(numeric[2]) * 60 + Number(numeric[3])
-  return numeric[1] === '-' ? 0 - minutes : minutes
+function zoneAt(b: Uint8Array, from: number, to: number): number | 'local' | undefined {
+  if (to - from === 5 && isSign(b[from])) {
+    const minutes = digits(b, from + 1, from + 3) * 60 + digits(b, from + 3, to)
+    if (Number.isNaN(minutes)) return undefined
+    return b[from] === MINUS ? 0 - minutes : minutes
+  }
+  const name = Buffer.from(b.buffer, b.byteOffset + from, to - from).toString('latin1')
+  return /^[A-Za-z]{1,3}$/.test(name) ? (ZONES[name.toUpperCase()] ?? 'local') : undefined
 }
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']

@@ -56,6 +56,9 @@ const WINDOW = 1 << 20
 /** What is kept in front when the window slides: the end of a text is judged by its last three octets. */
 const OVERLAP = 8
 const NO_WORDS: readonly string[] = []
+/** Answers of `quick` besides a place. */
+const UNSURE = -1
+const NO_MESSAGE = -2
 
 /**
  * Scans the file from `from` to `limit` and delivers each message. `first` says that `from` is the start of the file,
@@ -85,6 +88,11 @@ class Scan {
   readonly #wordLists = new Map<string, readonly string[]>()
   #crs = 0
   #lfs = 0
+  /** Of the message under way. */
+  #visible = 0
+  #base: FoundBase | undefined
+  #inInternal = false
+  #lines = new Uint32Array(256)
 
   constructor(file: OpenFile, limit: number, target: ParseTarget, windowSize: number) {
     this.#w = new ByteWindow(file, limit, windowSize)
@@ -97,18 +105,94 @@ class Scan {
     let first = atStart
     while (at < this.#limit) {
       signal.throwIfAborted()
-      const line = await this.#line(at)
-      if (line === undefined || !this.#isFrom(line)) return at
-      const { pseudo, textAt } = await this.#header(at, line, first)
+      // Most messages lie in the window as a whole and are read without a single await.
+      let next = this.#quick(at, first)
+      if (next === UNSURE && at !== this.#w.start) {
+        await this.#w.slide(at)
+        next = this.#quick(at, first)
+      }
+      if (next === UNSURE) next = await this.#slow(at, first)
+      if (next === NO_MESSAGE) return at
+      at = next
       first = false
-      this.#found.textAt = textAt
-      at = await this.#text(textAt)
-      if (pseudo) this.#target.pseudo(this.#found)
+      if (this.#base?.pseudo === true) this.#target.pseudo(this.#found)
       else this.#target.message(this.#found)
     }
     return at
   }
+  async #slow(at: number, first: boolean): Promise<number> {
+    const line = await this.#line(at)
+    if (line === undefined || !this.#isFrom(line)) return NO_MESSAGE
+    const textAt = await this.#header(at, line, first)
+    this.#found.textAt = textAt
+    return this.#text(textAt)
+  }
 
+  /** The message at a place when the window shows where it ends; otherwise nothing has happened. */
+  #quick(at: number, first: boolean): number {
+    const w = this.#w
+    const { bytes } = w
+    const start = at - w.start
+    if (start < 0 || start >= w.length) return UNSURE
+    const all = w.length === bytes.length ? bytes : bytes.subarray(0, w.length)
+    const fromLf = all.indexOf(LF, start)
+    if (fromLf < 0) return UNSURE
+    const fromEnd = bytes[fromLf - 1] === CR && fromLf > start ? fromLf - 1 : fromLf
+    if (!isFromLine(bytes, start, fromEnd)) return NO_MESSAGE
+    const lines = this.#findLines(fromLf + 1)
+    if (lines < 0) return UNSURE
+    const textStart = (this.#lines[lines] ?? 0) + (bytes[this.#lines[lines] ?? 0] === CR ? 2 : 1)
+    const end = this.#endOfText(all, textStart)
+    if (end < 0) return UNSURE
+    this.#startMessage(at, start, fromEnd, fromLf)
+    for (let i = 0; i < lines; i++) {
+      const next = this.#lines[i + 1] ?? 0
+      const cr = next - 2 > (this.#lines[i] ?? 0) && bytes[next - 2] === CR
+      if (cr) this.#found.hasCr = true
+      this.#headerLine(this.#lines[i] ?? 0, cr ? next - 2 : next - 1, true, first)
+    }
+    if (bytes[textStart - 2] === CR) this.#found.hasCr = true
+    this.#found.headerSize = this.#visible + 2
+    this.#found.uid = this.#target.uids.taken()
+    // Only messages without number must be told apart by what they are.
+    if (this.#found.uid === 0) this.#found.print = crc32(bytes.subarray(start, fromEnd))
+    this.#found.textAt = w.start + textStart
+    this.#crs = 0
+    this.#lfs = 0
+    this.#count(w.start + textStart, w.start + end)
+    return this.#finish(w.start + textStart, w.start + end)
+  }
+  /** Starts of a header's lines, the empty one last, into `#lines`; their number without it, -1 when the window does not show all. */
+  #findLines(from: number): number {
+    const { bytes, length } = this.#w
+    let count = 0
+    let line = from
+    for (let i = from; i < length; i++) {
+      if (bytes[i] !== LF) continue
+      if (count === this.#lines.length) {
+        const wider = new Uint32Array(2 * count)
+        wider.set(this.#lines)
+        this.#lines = wider
+      }
+      this.#lines[count] = line
+      if (i === line || (i === line + 1 && bytes[line] === CR)) return count
+      count++
+      line = i + 1
+    }
+    return -1
+  }
+  /** Index of the next From line or the end of the file, -1 when the window does not show it. */
+  #endOfText(all: Buffer, textStart: number): number {
+    for (let search = textStart - 1; ; ) {
+      const hit = all.indexOf(NEEDLE, search)
+      if (hit < 0) return this.#w.atEnd ? all.length : -1
+      const lf = all.indexOf(LF, hit + 1)
+      if (lf < 0 && !this.#w.atEnd) return -1
+      const end = lf < 0 ? all.length : lf
+      if (isFromLine(all, hit + 1, end > hit + 1 && all[end - 1] === CR ? end - 1 : end)) return hit + 1
+      search = hit + 1
+    }
+  }
   /** Blank octets are skipped when the last of them is a line's end; otherwise the place itself is judged. */
   async #skipBlank(from: number): Promise<number> {
     let at = from
@@ -144,64 +228,77 @@ class Scan {
     return isFromLine(this.#w.bytes, line.start, withoutCr(this.#w.bytes, line))
   }
 
-  async #header(offset: number, fromLine: { start: number; end: number; ended: boolean }, first: boolean): Promise<{ pseudo: boolean; textAt: number }> {
+  #startMessage(offset: number, start: number, fromEnd: number, lineEnd: number): void {
     const { uids } = this.#target
     const f = this.#found
-    const bytes = this.#w.bytes
-    const fromEnd = withoutCr(bytes, fromLine)
+    const { bytes } = this.#w
     f.offset = offset
     f.bits = 0
     f.keywords = NO_WORDS
-    f.hasCr = fromEnd < fromLine.end
-    f.bare = fromEnd - fromLine.start + 1
-    f.print = crc32(bytes.subarray(fromLine.start, fromEnd))
-    const date = fromLineDate(bytes, fromLine.start, fromEnd)
-    if (date === undefined) uids.warn(`Unable to parse internal date: ${bytes.toString('latin1', fromLine.start + 5, fromEnd)}`)
+    f.hasCr = fromEnd < lineEnd
+    f.bare = fromEnd - start + 1
+    f.print = 0
+    const date = fromLineDate(bytes, start, fromEnd)
+    if (date === undefined) uids.warn(`Unable to parse internal date: ${bytes.toString('latin1', start + 5, fromEnd)}`)
     f.ms = date?.ms ?? 0
     f.zone = date?.zone ?? 0
+    this.#visible = 0
+    this.#base = undefined
+    this.#inInternal = false
+  }
+  async #header(offset: number, fromLine: { start: number; end: number; ended: boolean }, first: boolean): Promise<number> {
+    const f = this.#found
+    const { bytes } = this.#w
+    const fromEnd = withoutCr(bytes, fromLine)
+    this.#startMessage(offset, fromLine.start, fromEnd, fromLine.end)
+    const print = crc32(bytes.subarray(fromLine.start, fromEnd))
     let at = offset + (fromLine.end - fromLine.start) + (fromLine.ended ? 1 : 0)
-    let visible = 0
-    let base: FoundBase | undefined
-    let internal = false
     while (at < this.#limit) {
       const line = await this.#line(at)
       if (line === undefined) {
         const long = await this.#longLine(at)
-        visible += long.visible
+        this.#visible += long.visible
         f.bare += long.visible
         at = long.next
-        internal = false
+        this.#inInternal = false
         continue
       }
       const end = withoutCr(bytes, line)
       if (end < line.end) f.hasCr = true
       at += line.end - line.start + (line.ended ? 1 : 0)
       if (end === line.start) {
-        if (line.ended) visible += 2
+        if (line.ended) this.#visible += 2
         break
       }
-      const octet = bytes[line.start]
-      if (octet === 32 || octet === 9) {
-        if (internal) {
-          uids.warn(`Discarding bogus continuation in msg ${uids.ordinal}: ${bytes.toString('latin1', line.start, end)}`)
-          continue
-        }
-      } else {
-        const which = internalLine(bytes, line.start, end)
-        internal = which !== INTERNAL.none
-        if (internal) {
-          const counted = this.#internal(which, line.start, end, first && base === undefined)
-          base ??= counted
-          continue
-        }
-      }
-      const crs = this.#crsIn(line.start, end)
-      visible += end - line.start - crs + (line.ended ? 2 : 0)
-      f.bare += end - line.start - crs + 1
+      this.#headerLine(line.start, end, line.ended, first)
     }
-    f.headerSize = visible
-    f.uid = uids.taken()
-    return { pseudo: base?.pseudo === true, textAt: at }
+    f.headerSize = this.#visible
+    f.uid = this.#target.uids.taken()
+    f.print = f.uid === 0 ? print : 0
+    return at
+  }
+  /** One line of a header that is not empty. */
+  #headerLine(start: number, end: number, ended: boolean, first: boolean): void {
+    const { bytes } = this.#w
+    const octet = bytes[start]
+    if (octet === 32 || octet === 9) {
+      if (this.#inInternal) {
+        const { uids } = this.#target
+        uids.warn(`Discarding bogus continuation in msg ${uids.ordinal}: ${bytes.toString('latin1', start, end)}`)
+        return
+      }
+    } else {
+      const which = internalLine(bytes, start, end)
+      this.#inInternal = which !== INTERNAL.none
+      if (this.#inInternal) {
+        const counted = this.#internal(which, start, end, first && this.#base === undefined)
+        this.#base ??= counted
+        return
+      }
+    }
+    const length = end - start - this.#crsIn(start, end)
+    this.#visible += length + (ended ? 2 : 0)
+    this.#found.bare += length + 1
   }
 
   #internal(which: Internal, start: number, end: number, mayBase: boolean): FoundBase | undefined {
@@ -317,14 +414,12 @@ class Scan {
   #count(from: number, to: number): void {
     if (to <= from) return
     const w = this.#w
-    const bytes = w.bytes
     const first = from - w.start
     const last = to - w.start
-    let lfs = 0
-    for (let i = first; i < last; i++) if (bytes[i] === LF) lfs++
-    this.#lfs += lfs
-    const cr = bytes.subarray(first, last).indexOf(CR)
-    if (cr >= 0) this.#crs += this.#crsIn(first + cr, last)
+    this.#lfs += w.count(first, last, LF)
+    const crs = w.count(first, last, CR)
+    if (crs > 0) this.#found.hasCr = true
+    this.#crs += crs
   }
   #finish(textAt: number, end: number): number {
     const f = this.#found

@@ -1,9 +1,10 @@
 import { MailError, uids, type Files, type MessageBytes, type OpenFile, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { failedWith } from '../shared/lock-context.js'
+import { KERNEL_ROOM, lineKernel } from '../shared/line-kernel.js'
 import { toCrlf } from './crlf.js'
 import { isFromLine } from './from-line.js'
 import { eachVisibleLine } from './header.js'
-import type { Layout } from './layout.js'
+import { FORM, type Layout } from './layout.js'
 import { compare, type FileState } from './stamp.js'
 
 /** The mailbox as readers see it. */
@@ -201,26 +202,59 @@ class Reader {
     for (const i of places) room += this.#whole(layout, i) ? layout.at(i, layout.size) : layout.at(i, layout.header)
     const into = this.#room(room)
     let to = 0
-    for (const i of places) {
-      const head = layout.at(i, layout.head)
-      const from = layout.at(i, layout.offset) - start
-      const uid = layout.at(i, layout.uid)
-      const size = layout.at(i, layout.size)
-      const headerSize = layout.at(i, layout.header)
-      const header = visibleHeader(this.#buffer.subarray(from, from + head), into, to)
-      if (header === undefined || header !== to + headerSize) return false
-      if (!this.#whole(layout, i)) {
-        out.push({ uid, headerSize, bytes: new LongBytes(this.#box, uid, size, into.subarray(to, header)) })
-        to = header
-        continue
+    let done = 0
+    while (done < places.length) {
+      // As much as the kernel takes at once; a longer header goes the plain way.
+      const from = layout.at(places[done] ?? 0, layout.offset) - start
+      let last = done
+      let end = from
+      while (last < places.length) {
+        const i = places[last] ?? 0
+        const stop = layout.at(i, layout.offset) - start + this.#wanted(layout, i)
+        if (stop - from > KERNEL_ROOM) break
+        end = stop
+        last++
       }
-      if (to + size > into.length) return false
-      const end = toCrlf(this.#buffer, from + head, from + layout.at(i, layout.length), into, header)
-      if (end !== to + size) return false
-      out.push({ uid, headerSize, bytes: new ShortBytes(into.subarray(to, end)) })
-      to = end
+      const kernel = last > done ? lineKernel() : undefined
+      const stopAt = Math.max(last, done + 1)
+      kernel?.load(this.#buffer.subarray(from, end))
+      let made = 0
+      for (; done < stopAt; done++) {
+        const i = places[done] ?? 0
+        const head = layout.at(i, layout.head)
+        const at = layout.at(i, layout.offset) - start
+        const size = this.#whole(layout, i) ? layout.at(i, layout.size) : layout.at(i, layout.header)
+        const text = this.#whole(layout, i) ? layout.at(i, layout.length) - head : 0
+        const target = kernel === undefined ? new PlainTarget(this.#buffer, into, to) : kernel
+        const origin = kernel === undefined ? 0 : from
+        const header = this.#header(layout, i, at, target, origin, made)
+        if (header < 0 || to + made + size > room) return false
+        if (text > 0 && target.convert(at + head - origin, at + head + text - origin, header) !== made + size) return false
+        if (text === 0 && header !== made + size) return false
+        out.push(this.#message(layout, i, into.subarray(to + (kernel === undefined ? 0 : made), to + (kernel === undefined ? 0 : made) + size)))
+        if (kernel === undefined) to += size
+        else made += size
+      }
+      if (kernel !== undefined) {
+        if (to + made > into.length) return false
+        into.set(kernel.result(0, made), to)
+        to += made
+      }
     }
     return true
+  }
+  /** Index after the converted header, -1 when it is not the one that the layout says. */
+  #header(layout: Layout, i: number, at: number, target: Target, origin: number, made: number): number {
+    const end = at + layout.at(i, layout.head)
+    const expected = made + layout.at(i, layout.header)
+    if (layout.has(i, FORM.canonical) && usualHeader(this.#buffer, at, end, target, origin, made) === expected) return expected
+    return visibleHeader(this.#buffer, at, end, target, origin, made) === expected ? expected : -1
+  }
+  #message(layout: Layout, i: number, octets: Buffer): StoredMessage {
+    const uid = layout.at(i, layout.uid)
+    const size = layout.at(i, layout.size)
+    const headerSize = layout.at(i, layout.header)
+    return { uid, headerSize, bytes: this.#whole(layout, i) ? new ShortBytes(octets) : new LongBytes(this.#box, uid, size, octets) }
   }
   /** Handed out once per batch: what is in it counts until the next one is pulled. */
   #room(octets: number): Buffer {
@@ -241,36 +275,88 @@ class Reader {
   }
 }
 
-/** CRLF octets of a stored header as a client sees it; undefined when there is no From line or no room. */
-function visibleHeader(head: Buffer, into: Buffer, at: number): number | undefined {
-  const lf = head.indexOf(LF)
-  const fromEnd = lf < 0 ? head.length : lf
-  if (!isFromLine(head, 0, head[fromEnd - 1] === 13 ? fromEnd - 1 : fromEnd)) return undefined
-  let to = at
-  let last = fromEnd + 1
-  let fits = true
-  const put = (start: number, end: number): void => {
-    // Conversion at most doubles, and what does not fit is no message of ours.
-    if (2 * (end - start) > into.length - to && crlfLength(head, start, end) > into.length - to) fits = false
-    if (fits) to = toCrlf(head, start, end, into, to)
-  }
-  eachVisibleLine(head, fromEnd + 1, (start, end) => {
-    put(start, end)
-    last = end
-  })
-  // The empty line, which a header that ends with the file lacks.
-  if (head.length > last && head[head.length - 1] === LF && endsWithEmptyLine(head, fromEnd)) put(head.length - 1, head.length)
-  return fits ? to : undefined
+/** Where converted octets go: the kernel, or plain memory. */
+interface Target {
+  convert(start: number, end: number, at: number): number
 }
+class PlainTarget implements Target {
+  readonly #from: Buffer
+  readonly #into: Buffer
+  readonly #base: number
+  constructor(from: Buffer, into: Buffer, base: number) {
+    this.#from = from
+    this.#into = into
+    this.#base = base
+  }
+  convert(start: number, end: number, at: number): number {
+    return toCrlf(this.#from, start, end, this.#into, this.#base + at) - this.#base
+  }
+}
+
+/** Length of internal lines that fill up to the usual end, less the digits of the number. */
+const USUAL_BLOCK = 50 + '\nX-UID: \n'.length
+
+/** Index after the From line, -1 when there is none. */
+function afterFromLine(b: Buffer, from: number, to: number): number {
+  const lf = b.indexOf(LF, from)
+  return lf >= 0 && lf < to && isFromLine(b, from, b[lf - 1] === 13 ? lf - 1 : lf) ? lf + 1 : -1
+}
+/**
+ * Mostly the internal lines stand together at the end of the header and are as long as always: one look finds where they
+ * begin. -1 when they are not where they usually are.
+ */
+function usualHeader(b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
+  const start = afterFromLine(b, from, to)
+  if (start < 0) return -1
+  for (let digits = 1; digits <= 10; digits++) {
+    const block = to - 1 - USUAL_BLOCK - digits
+    if (block < start || b[block] !== 83 || b[block - 1] !== LF || !isBlock(b, block, to)) continue
+    return target.convert(to - 1 - origin, to - origin, target.convert(start - origin, block - origin, at))
+  }
+  return -1
+}
+/**
+ * Converts a stored header `b[from, to)` as a client sees it; the target counts from `origin`. Returns the index after it, -1 when
+ * there is no From line.
+ */
+function visibleHeader(b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
+  const first = afterFromLine(b, from, to)
+  if (first < 0) return -1
+  let out = at
+  const head = b.subarray(from, to)
+  let start = -1
+  let end = first
+  // Neighbouring lines are converted together.
+  eachVisibleLine(head, first - from, (lineAt, lineEnd) => {
+    if (start >= 0 && from + lineAt === end) {
+      end = from + lineEnd
+      return
+    }
+    if (start >= 0) out = target.convert(start - origin, end - origin, out)
+    start = from + lineAt
+    end = from + lineEnd
+  })
+  if (start >= 0) out = target.convert(start - origin, end - origin, out)
+  // The empty line, which a header that ends with the file lacks.
+  return b[to - 1] === LF && endsWithEmptyLine(head, first - 1 - from) ? target.convert(to - 1 - origin, to - origin, out) : out
+}
+/** Whether the lines that a rewrite makes, and no others, stand from here to the end, and no internal line before. */
+function isBlock(b: Buffer, at: number, to: number): boolean {
+  if (b[to - 2] !== LF || b.compare(STATUS, 0, STATUS.length, at, at + STATUS.length) !== 0) return false
+  const status = b.indexOf(LF, at)
+  if (b.compare(X_STATUS, 0, X_STATUS.length, status + 1, status + 1 + X_STATUS.length) !== 0) return false
+  const xStatus = b.indexOf(LF, status + 1)
+  if (b.compare(X_KEYWORDS, 0, X_KEYWORDS.length, xStatus + 1, xStatus + 1 + X_KEYWORDS.length) !== 0) return false
+  const keywords = b.indexOf(LF, xStatus + 1)
+  return keywords === at + 50 && b.indexOf(LF, keywords + 1) === to - 2
+}
+const STATUS = Buffer.from('Status: ')
+const X_STATUS = Buffer.from('X-Status: ')
+const X_KEYWORDS = Buffer.from('X-Keywords:')
 function endsWithEmptyLine(head: Buffer, fromEnd: number): boolean {
   let before = head.length - 2
   if (before >= 0 && head[before] === 13) before--
   return before <= fromEnd || head[before] === LF
-}
-function crlfLength(b: Buffer, start: number, end: number): number {
-  let length = 0
-  for (let i = start; i < end; i++) length += b[i] === LF ? 2 : b[i] === 13 ? 0 : 1
-  return length
 }
 
 class ShortBytes implements MessageBytes {

@@ -376,6 +376,8 @@ export interface Delivery {
 export interface FoundMailbox {
   /** Names the physical mailbox (device and inode, row id): equal keys share one source per process, also across hosts and reloads. */
   readonly key: string
+  /** Where it was found, when the same key may turn up elsewhere (a file that was moved, an inode that is used again). */
+  readonly place?: string
   readonly empty: boolean
   /** Not called when a source with this key is open. */
   open(signal: AbortSignal): Promise<MailboxSource>

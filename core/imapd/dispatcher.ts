@@ -8,7 +8,7 @@ import { CommandStream } from './command-stream.js'
 import { writeCompletion } from './completion.js'
 import { isStreaming } from './extensions/unseal.js'
 import type { BufferedRun, StreamingRun } from './extensions/unseal.js'
-import { badLine, refusal } from './failure.js'
+import { badLine, isOutage, refusal } from './failure.js'
 import type { ImapInput } from './input.js'
 import type { SessionLog } from './session-log.js'
 import type { LiveSession } from './session.js'
@@ -178,7 +178,8 @@ export class Dispatcher {
     }
     const refused = refusal(error, key)
     if (refused !== undefined) {
-      log.debug('Command refused', { command: key, error })
+      // What only the operator can mend is told to the operator; the rest is normal traffic.
+      log[isOutage(error) ? 'warn' : 'debug']('Command refused', { command: key, error })
       return refused
     }
     if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })

@@ -75,3 +75,9 @@ export function refusal(error: unknown, command: string): ImapCompletion | undef
   const row: FailureRow = failureTable[error.kind]
   return { kind: 'no', ...(row.code === undefined ? {} : { code: { name: row.code } }), text: `${command} failed: ${row.text}` }
 }
+
+/** Whether a refusal has a cause that no client can do anything about: a broken disk, a damaged mailbox. */
+export function isOutage(error: unknown): boolean {
+  const failure = error instanceof Refused ? error.cause : error
+  return failure instanceof MailError && (failure.kind === 'unavailable' || failure.kind === 'corrupt')
+}

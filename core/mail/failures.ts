@@ -3,11 +3,14 @@ import { MailError, type MailProblem } from '../api/index.js'
 const PROBLEMS: Readonly<Record<string, MailProblem>> = {
   ENOENT: 'not-found',
   ENOTDIR: 'not-found',
+  EISDIR: 'not-found',
+  ELOOP: 'not-found',
   EEXIST: 'exists',
   EACCES: 'denied',
   EPERM: 'denied',
   EROFS: 'read-only',
-  ENOSPC: 'over-quota',
+  // A full disk is nobody's quota: it is the operator who must hear of it.
+  ENOSPC: 'unavailable',
   EDQUOT: 'over-quota',
   EFBIG: 'limit',
   ENAMETOOLONG: 'limit',

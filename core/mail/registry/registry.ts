@@ -17,6 +17,7 @@ const LINGER_MS = 30_000
 const MAX_LINGERING = 64
 
 interface Held {
+  readonly place: string | undefined
   readonly opening: Promise<SharedMailbox>
   shared: SharedMailbox | undefined
   uses: number
@@ -45,9 +46,14 @@ export class SourceRegistry implements AsyncDisposable {
       await closing
     }
     let held = this.#held.get(found.key)
+    if (held !== undefined && held.uses === 0 && held.place !== found.place) {
+      // Its source looks where the mailbox is no more.
+      await this.#close(found.key, held, true)
+      return this.acquire(found, settings, states, signal)
+    }
     if (held === undefined) {
       const opening = this.#open(found, settings, states, signal)
-      held = { opening, shared: undefined, uses: 0, timer: undefined }
+      held = { place: found.place, opening, shared: undefined, uses: 0, timer: undefined }
       this.#held.set(found.key, held)
       const mine = held
       opening.then(

@@ -66,7 +66,7 @@ class FilesStore implements MailStore {
     }
   }
   #found(key: string, empty: boolean, format: Format, place: FilePlace): FoundMailbox {
-    return { key, empty, open: (signal) => format.made.open(place, signal) }
+    return { key, place: place.path, empty, open: (signal) => format.made.open(place, signal) }
   }
   /** INBOX always exists. Its file is made where that is allowed, so that it has an identity before the first message comes. */
   async #makeInbox(place: FilePlace): Promise<FileStat | undefined> {

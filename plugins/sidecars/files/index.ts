@@ -1,4 +1,4 @@
-import { CLOCK, definePlugin, FILES, MAIL_EVENTS, MAILBOX_SETTINGS, noSettings, sidecarBackends } from 'mailwright/api'
+import { definePlugin, FILES, MAILBOX_SETTINGS, noSettings, sidecarBackends } from 'mailwright/api'
 import { FileSidecars } from './backend.js'
 
 export default definePlugin({
@@ -10,8 +10,8 @@ export default definePlugin({
       name: 'files',
       about: { manyProcesses: false },
       settings: noSettings,
-      needs: { files: FILES, clock: CLOCK, events: MAIL_EVENTS, mailbox: MAILBOX_SETTINGS },
-      create: (_settings, { files, clock, events, mailbox }) => new FileSidecars({ files, clock, events, stateDirectory: mailbox.stateDirectory }),
+      needs: { files: FILES, mailbox: MAILBOX_SETTINGS },
+      create: (_settings, needs) => new FileSidecars(needs),
     })
   },
 })

@@ -134,7 +134,7 @@ describe('flag changes of a source with checkpoint', () => {
     await m.store(change('add', 1, 1), undefined, never)
     expect(d.messages.get(1)!.system).toBe(5)
     d.full = true
-    await expect(m.store(change('add', 8, 1), undefined, never)).rejects.toMatchObject({ kind: 'over-quota' })
+    await expect(m.store(change('add', 8, 1), undefined, never)).rejects.toMatchObject({ kind: 'unavailable' })
     files.fault = undefined
     d.full = false
     await p.registry[Symbol.asyncDispose]()

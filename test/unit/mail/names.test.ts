@@ -159,6 +159,63 @@ describe('names of other users', () => {
     await expect(mail.locate(named('~bob/~bob/~bob/~bob/x'), 'create', never)).rejects.toMatchObject({ kind: 'not-found' })
   })
 })
+describe('listings of other users', () => {
+  const others: Mount = { prefix: '~', class: 'others', store: 'memory', root: '', advertised: true, listed: false }
+  const resolver: NamespaceResolver = {
+    mounts: (user) => [{ ...home, root: user.home ?? '/' }, { ...others, root: user.name === 'bob' ? '' : '/nowhere' }],
+    resolve: (ask, next): Resolution => {
+      if (ask.name.startsWith('#')) return { kind: 'unknown' }
+      const other = /^~(\w+)\/(.+)$/.exec(ask.name)
+      return other === null ? next(ask.name) : { kind: 'of-user', user: other[1]!, name: named(other[2]!) }
+    },
+  }
+  const directories = [{ find: async (name: string) => (name === 'bob' ? bob : undefined) }]
+  test('show the names of an account that there is', async () => {
+    await using f = mailFixture({ resolvers: [resolver], directories })
+    const mail = await f.login(alice)
+    for (const name of ['~bob/box', '~bob/dir/in']) await mail.create(named(name), { specialUse: [] }, never)
+    // A star marks what can be located.
+    const plain = async (pattern: string): Promise<string[]> => (await listed(mail, pattern)).map((line) => line.replace(/ \*$/, ''))
+    expect((await plain('~bob/%')).filter((line) => !line.endsWith('INBOX'))).toEqual([String.raw`\HasNoChildren / ~bob/box`, String.raw`\NoSelect \HasChildren / ~bob/dir`])
+    expect((await plain('~bob/*')).map((line) => line.split(' ').at(-1))).toContain('~bob/dir/in')
+    expect((await plain('~bob/i%')).map((line) => line.split(' ').at(-1))).toEqual(['~bob/INBOX'])
+    expect(await listed(mail, '~carol/%')).toEqual([])
+  })
+  test('are refused where a resolver refuses the names', async () => {
+    const strict: NamespaceResolver = { review: (_ask, answer) => (answer.kind === 'of-user' ? { kind: 'denied', why: 'no' } : answer) }
+    await using f = mailFixture({ resolvers: [strict, resolver], directories })
+    expect(await listed(await f.login(alice), '~bob/%')).toEqual([])
+  })
+  test('mounts that a resolver does not keep are gone', async () => {
+    await using f = mailFixture({ resolvers: [{ keeps: (mount) => mount.class !== 'others' }, resolver] })
+    expect((await f.login(alice)).mounts.map((m) => m.prefix)).toEqual([''])
+  })
+})
+describe('records of mailboxes', () => {
+  const NOTE = { id: 'note', codec: { encode: (s: string) => Buffer.from(s), decode: (b: Uint8Array) => Buffer.from(b).toString() } }
+  test('have followed a RENAME and gone with a DELETE when that is answered', async () => {
+    await using f = mailFixture()
+    const mail = await f.login()
+    const note = async (name: string): Promise<string | undefined> => mail.sidecar(await mail.locate(named(name), 'rights', never)).get(NOTE, 'k')
+    const a = await mail.create(named('a'), { specialUse: [] }, never)
+    const below = await mail.create(named('a/x'), { specialUse: [] }, never)
+    await mail.sidecar(a).put(NOTE, 'k', 'of a')
+    await mail.sidecar(below).put(NOTE, 'k', 'of x')
+    await mail.rename(a, named('b'), never)
+    expect([await note('a'), await note('b'), await note('b/x')]).toEqual([undefined, 'of a', 'of x'])
+    await mail.remove(await mail.locate(named('b'), 'remove', never), never)
+    await mail.create(named('b'), { specialUse: [] }, never)
+    expect([await note('b'), await note('b/x')]).toEqual([undefined, 'of x'])
+  })
+  test('that cannot follow are the operator’s trouble', async () => {
+    const refuse = async (): Promise<never> => Promise.reject(new Error('no room'))
+    const side = { get: refuse, put: refuse, each: () => { throw new Error('no room') } }
+    await using f = mailFixture({ sidecars: { open: async () => ({ of: () => side, account: () => side, renamed: refuse }) } })
+    const mail = await f.login()
+    await mail.rename(await mail.create(named('a'), { specialUse: [] }, never), named('b'), never)
+    expect(f.logger.lines.map((l) => l.event)).toEqual(['mail.records-left'])
+  })
+})
 describe('names that are refused for everybody', () => {
   test.each(['', '{host}x', 'a\rb', 'a\nb', 'a\0b', 'x'.repeat(257)])('%j', async (name) => {
     await using f = mailFixture()

@@ -22,6 +22,11 @@ export async function takeDotLock(ctx: LockContext, mailbox: string, signal: Abo
   let warnAt = clock.now()
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted()
+    try {
+      if (await hitch(ctx, lock)) return held(ctx, lock)
+    } catch (error) {
+      return vulnerable(ctx, mailbox, lock, error, say)
+    }
     const there = await files.lstat(lock)
     if (there?.kind === 'symlink') {
       say('warning', `Mailbox vulnerable - symbolic link on lock name: ${lock}`)
@@ -29,11 +34,6 @@ export async function takeDotLock(ctx: LockContext, mailbox: string, signal: Abo
     }
     const now = clock.now()
     const stale = there !== undefined && now >= there.ctimeMs + settings.dotlockTimeoutMs
-    try {
-      if (await hitch(ctx, lock)) return held(ctx, lock)
-    } catch (error) {
-      return vulnerable(ctx, mailbox, lock, error, say)
-    }
     if (stale || now >= deadline) return override(ctx, mailbox, lock, there?.ctimeMs, stale, say)
     if (tries > 0 && now >= warnAt) {
       warnAt = now + WARN_EVERY_MS

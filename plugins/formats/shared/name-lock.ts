@@ -23,16 +23,20 @@ export function nameLockPath(folder: string, mailbox: Pick<FileStat, 'device' | 
 export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'device' | 'inode'>, say: Say): Promise<NameLock> {
   const { files, settings } = ctx
   const path = nameLockPath(settings.lockDirectory, mailbox)
-  for (;;) {
-    const there = await files.lstat(path)
-    const wrong = there?.kind === 'symlink' ? 'symbolic link on lock name' : there !== undefined && there.links > 1 ? 'hard link to lock name' : undefined
-    if (wrong !== undefined) {
-      say('warning', `SECURITY PROBLEM: ${wrong}: ${path}`)
-      return { state: 'busy' }
+  // Mostly there is none yet; what is there is looked at before it is opened.
+  for (let fresh = true; ; fresh = !fresh) {
+    if (!fresh) {
+      const there = await files.lstat(path)
+      if (there === undefined) continue
+      const wrong = there.kind === 'symlink' ? 'symbolic link on lock name' : there.links > 1 ? 'hard link to lock name' : undefined
+      if (wrong !== undefined) {
+        say('warning', `SECURITY PROBLEM: ${wrong}: ${path}`)
+        return { state: 'busy' }
+      }
     }
     let file: OpenFile
     try {
-      file = await files.open(path, { write: true, noFollow: true, ...(there === undefined && { create: 'new' as const, mode: LOCK_MODE }) })
+      file = await files.open(path, fresh ? { write: true, create: 'new', mode: LOCK_MODE } : { write: true, noFollow: true })
     } catch (error) {
       if (failedWith(error, 'EEXIST', 'ENOENT')) continue
       if (settings.warnUnlocked) {
@@ -42,15 +46,20 @@ export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'dev
       return { state: 'unavailable' }
     }
     const outcome = file.lock('flock', 'exclusive')
+    const byHandle = await file.stat()
     if (outcome !== 'locked') {
-      const silent = (await file.stat()).size === 0
       await file.close()
-      if (outcome === 'busy' && silent) return { state: 'brief' }
-      if (outcome === 'unavailable' && there === undefined) await unlinkQuietly(ctx, path)
+      if (outcome === 'busy' && byHandle.size === 0) return { state: 'brief' }
+      if (outcome === 'unavailable' && fresh) await unlinkQuietly(ctx, path)
       return { state: outcome }
     }
-    const [byName, byHandle] = [await files.lstat(path), await file.stat()]
-    if (byName?.inode === byHandle.inode && byName.device === byHandle.device && byHandle.links === 1) return held(ctx, path, file)
+    // What we made has our name as long as it has one; what was there may have been replaced.
+    const byName = fresh ? byHandle : await files.lstat(path)
+    if (byName?.inode === byHandle.inode && byName.device === byHandle.device && byHandle.links === 1) {
+      // The process that somebody left here is not to be signalled for a lock that we hold.
+      if (byHandle.size > 0) await file.truncate(0)
+      return held(ctx, path, file)
+    }
     // Deleted under us by a holder that finished: the lock on a name that is gone protects nothing.
     await file.close()
   }

@@ -20,7 +20,12 @@ export interface Target {
   readonly base: Base
   readonly validity: number
   readonly last: number
+  /** Where the file ends now. */
+  readonly size: number
+  /** The file is known to end with an empty line. */
+  readonly separated?: boolean
 }
+const NOTHING = Buffer.alloc(0)
 export interface AppendHow {
   readonly sender: string
   readonly quoting: 'all' | 'header-only'
@@ -55,10 +60,10 @@ export async function appendMessages(
   const digits = target === undefined ? undefined : digitsPatch(target.base, last)
   if (digits !== undefined) {
     w.stay(digits.at)
-    await w.bytes(digits.after)
+    await w.bytes(digits.after, digits.before)
     w.stay(size)
   }
-  const end = await missingEnd(file, size)
+  const end = target?.separated === true ? NOTHING : await missingEnd(file, size)
   await w.bytes(end)
   const entered: Entered[] = []
   let base = target?.base
@@ -92,11 +97,12 @@ export async function appendMessages(
  * The last number where it stands, if it has room for the new one. Without it the numbers of the messages themselves
  * raise it when the file is read; with it nothing is given out twice after they are gone.
  */
-function digitsPatch(base: Base, last: number): { at: number; after: Buffer } | undefined {
+function digitsPatch(base: Base, last: number): { at: number; before: Buffer; after: Buffer } | undefined {
   if (base.kind === 'none') return undefined
   const width = base.kind === 'record' ? RECORD_DIGITS : String(last).length
   if (width !== base.digits) return undefined
-  return { at: base.digitsAt, after: Buffer.from(String(last).padStart(width, '0')) }
+  const digits = (n: number): Buffer => Buffer.from(String(n).padStart(width, '0'))
+  return { at: base.digitsAt, before: digits(base.last), after: digits(last) }
 }
 
 /** Line ends that are missing before a new message: the last line's own, and an empty line. */
@@ -104,6 +110,6 @@ async function missingEnd(file: OpenFile, size: number): Promise<Buffer> {
   const end = Buffer.alloc(Math.min(3, size))
   await file.read(end, size - end.length)
   const text = end.toString('latin1')
-  if (size === 0 || /\n\r?\n$/.test(text)) return Buffer.alloc(0)
+  if (size === 0 || /\n\r?\n$/.test(text)) return NOTHING
   return Buffer.from(text.endsWith('\n') ? '\n' : '\n\n')
 }

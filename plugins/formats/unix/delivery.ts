@@ -37,13 +37,16 @@ export class UnixDelivery implements Delivery {
     const source = open?.source instanceof UnixSource && open.source.path === this.#place.path ? open.source : undefined
     const edit = source === undefined ? undefined : open?.edit
     const say: Say = source === undefined || edit === undefined ? () => undefined : source.say(edit)
+    const file = new MailboxFile(this.#place, this.#ctx)
+    const work = async (held: HeldFile): Promise<{ result: AppendResult | undefined }> => ({
+      result: source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal),
+    })
     try {
-      await this.#makeFile()
-      const file = new MailboxFile(this.#place, this.#ctx)
-      const done = await file.locked('append', signal, say, async (held) => {
-        const result = source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal)
-        return { result }
-      })
+      let done = await file.locked('append', signal, say, work)
+      if (done === undefined) {
+        await this.#makeFile()
+        done = await file.locked('append', signal, say, work)
+      }
       if (done === undefined) throw new MailError('not-found', `${this.#place.path} is gone`)
       return done.result
     } catch (error) {
@@ -55,7 +58,6 @@ export class UnixDelivery implements Delivery {
   /** A missing file is the empty INBOX: it comes into being with its first message. */
   async #makeFile(): Promise<void> {
     const { files } = this.#ctx
-    if ((await files.stat(this.#place.path)) !== undefined) return
     try {
       await (await files.open(this.#place.path, { write: true, create: 'if-missing', mode: this.#place.fileMode })).close()
       if (this.#ctx.mailbox.durability === 'full') await files.syncDirectory(folderOf(this.#place.path))
@@ -75,7 +77,7 @@ export class UnixDelivery implements Delivery {
     }
     const more = keywords.define(this.#wanted())
     if ((more && source.base.kind !== 'none') || source.mustNumber) await source.number(held, edit, signal)
-    const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1 }
+    const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1, size: source.layout.end, separated: source.separated }
     const done = await this.#append(file, held, target, keywords, signal, source.claiming)
     if (done.mended) await source.look(held, edit, signal)
     else {
@@ -92,7 +94,7 @@ export class UnixDelivery implements Delivery {
     const known = facts.get(path)
     let target: Target | undefined
     if (held.owner && known !== undefined && known.numbered && compare(known.state, held.stat) === 'same') {
-      target = { base: known.state.base, validity: known.validity, last: known.last }
+      target = { base: known.state.base, validity: known.validity, last: known.last, size: held.stat.size }
       if (new KeywordTable(target.base.keywords).define(this.#wanted())) target = undefined
     }
     if (target === undefined) {
@@ -104,21 +106,21 @@ export class UnixDelivery implements Delivery {
         await this.#append(file, held, undefined, keywords, signal)
         return undefined
       }
-      target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last }
+      target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last, size: held.stat.size }
       const { layout } = found
       let numbered = layout.count === 0 || found.base.kind !== 'none'
       for (let i = 0; i < layout.count && numbered; i++) numbered = layout.has(i, FORM.numbered)
-      if (!numbered || (more && found.base.kind !== 'none')) target = { ...target, base: await this.#number(file, held, found, target, keywords, signal) }
+      if (!numbered || (more && found.base.kind !== 'none')) target = { ...target, ...(await this.#number(file, held, found, target, keywords, signal)) }
     }
     const keywords = new KeywordTable(target.base.keywords)
     keywords.define(this.#wanted())
     const done = await this.#append(file, held, target, keywords, signal)
     const last = target.last + done.entered.length
-    facts.set(path, { state: fileState(await held.file.stat(), done.base), validity: target.validity, last, numbered: true })
+    facts.set(path, { state: fileState(await held.file.stat(), done.base, held.mark), validity: target.validity, last, numbered: true })
     return { uidValidity: target.validity, uids: uids.from(done.entered.map(({ place }) => place.uid)) }
   }
   /** Gives the messages that are there their numbers, and the mailbox its keywords. */
-  async #number(file: MailboxFile, held: HeldFile, found: Scanned, target: Target, keywords: KeywordTable, signal: AbortSignal): Promise<Target['base']> {
+  async #number(file: MailboxFile, held: HeldFile, found: Scanned, target: Target, keywords: KeywordTable, signal: AbortSignal): Promise<Pick<Target, 'base' | 'size'>> {
     const { layout } = found
     const sets: FlagSet[] = []
     for (let i = 0; i < layout.count; i++) {
@@ -130,13 +132,14 @@ export class UnixDelivery implements Delivery {
     const now = this.#now()
     const wish = {
       layout, base: found.base, validity: target.validity, last: target.last, keywords: keywords.names.filter((name) => name !== ''),
-      flags: (i: number) => sets[i] ?? NO_FLAGS, keep: () => true, claim: false, record: { host: this.#ctx.serverName, nowMs: now.ms, zone: now.zone },
+      flagId: (i: number) => i, flagSets: sets, keep: () => true, claim: false, record: { host: this.#ctx.serverName, nowMs: now.ms, zone: now.zone },
     }
-    return (await file.rewrite(held, held.stat.size, wish, signal)).base
+    const done = await file.rewrite(held, held.stat.size, wish, signal)
+    return { base: done.base, size: done.layout.end }
   }
 
   async #append(file: MailboxFile, held: HeldFile, target: Target | undefined, keywords: KeywordTable, signal: AbortSignal, claimed = false): Promise<Appended> {
-    const { size } = await held.file.stat()
+    const size = target?.size ?? held.stat.size
     return file.append(held, size, (w) => appendMessages(held.file, size, w, this.#waiting, target, this.#how(keywords, claimed), signal))
   }
   #wanted(): readonly string[] {
@@ -158,4 +161,3 @@ export class UnixDelivery implements Delivery {
   }
 }
 const EMPTY = new Uint8Array()
-const NO_FLAGS: FlagSet = { system: 0, keywords: [], wire: EMPTY }

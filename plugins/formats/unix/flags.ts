@@ -1,4 +1,4 @@
-import type { FlagSet, FlagSetId, TableEdit } from 'mailwright/api'
+import type { FlagSetId, TableEdit } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { BIT } from './internal-lines.js'
 
@@ -70,15 +70,5 @@ export class FlagReader {
       bySystem.set(system, (made = { id: this.#edit.flagSet(system, keywords), filed: filedFlags(system, keywords) }))
     }
     return made
-  }
-}
-
-/** Digests of the table's flag sets, made once per operation. */
-export class FiledCache {
-  readonly #made = new Map<FlagSet, number>()
-  of(set: FlagSet): number {
-    let filed = this.#made.get(set)
-    if (filed === undefined) this.#made.set(set, (filed = filedFlags(set.system, set.keywords)))
-    return filed
   }
 }

@@ -92,6 +92,25 @@ export class Layout {
     for (const name of ['uid', 'head', 'length', 'header', 'size', 'form', 'filed', 'print'] as const) this[name] = wider(this[name], new Uint32Array(n))
   }
 
+  /** Appends messages `[i, j)` of another layout, moved by so many octets. */
+  append(from: Layout, i: number, j: number, moved: number): void {
+    const n = j - i
+    while (this.uid.length < this.count + n) this.#grow()
+    for (const name of ['uid', 'head', 'length', 'header', 'size', 'form', 'filed', 'print'] as const) this[name].set(from[name].subarray(i, j), this.count)
+    this.offset.set(from.offset.subarray(i, j), this.count)
+    if (moved !== 0) for (let k = this.count; k < this.count + n; k++) this.offset[k] = (this.offset[k] ?? 0) + moved
+    this.count += n
+  }
+
+  readonly #settled = new Map<number, number>()
+  /** Whether some message lacks one of these forms. Those that were found to have them are not looked at again. */
+  lacks(form: number): boolean {
+    let i = Math.min(this.#settled.get(form) ?? 0, this.count)
+    while (i < this.count && this.has(i, form)) i++
+    this.#settled.set(form, i)
+    return i < this.count
+  }
+
   /** Index of a message, or -1. */
   find(uid: number): number {
     const i = this.firstFrom(uid)

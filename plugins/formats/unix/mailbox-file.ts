@@ -15,6 +15,8 @@ export interface HeldFile {
   readonly stat: FileStat
   /** Whether it may be rewritten: the owner lock is ours. Otherwise another program has the mailbox open. */
   readonly owner: boolean
+  /** Tells the last change by this server's processes; 0 where they leave no trace. */
+  mark: number
 }
 
 /** Locks, recovery and rewriting of one mailbox file. */
@@ -36,7 +38,7 @@ export class MailboxFile {
       if (stat === undefined) return undefined
       if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
       const places = redoPlaces(this.#place, this.#stateDirectory, stat)
-      const { interrupted } = await lookAtRedo(this.#ctx.files, places)
+      const { interrupted, mark } = await lookAtRedo(this.#ctx.files, places)
       const write = access !== 'shared' || interrupted
       const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, signal, say) : { state: 'unavailable' }
       try {
@@ -45,8 +47,8 @@ export class MailboxFile {
         try {
           // Another program that has the mailbox open would take a finished rewrite for damage; it waits.
           const owner = write && (name.state === 'locked' || name.state === 'unavailable')
-          const now = owner && interrupted ? await this.#recover(held, places, say) : held.stat
-          return await work({ file: held.file, stat: now, owner })
+          const recovered = owner && interrupted ? await this.#recover(held, places, say) : undefined
+          return await work({ file: held.file, owner, stat: recovered?.stat ?? held.stat, mark: recovered?.mark ?? mark })
         } finally {
           await held.close()
         }
@@ -65,10 +67,11 @@ export class MailboxFile {
       throw error
     }
   }
-  async #recover(held: LockedFile, places: RedoPlaces, say: Say): Promise<FileStat> {
+  async #recover(held: LockedFile, places: RedoPlaces, say: Say): Promise<{ stat: FileStat; mark: number }> {
     const found = await recover(this.#ctx.files, places, held.file, { stateDirectory: this.#stateDirectory, durable: this.durable, mark: this.#mark() })
+    const { mark } = await lookAtRedo(this.#ctx.files, places)
     if (found.kind === 'refused') say('warning', `Mailbox ${this.path} was changed after an interrupted rewrite; what was to be written is kept in ${found.path}`)
-    return held.file.stat()
+    return { stat: await held.file.stat(), mark }
   }
   get durable(): boolean {
     return this.#ctx.mailbox.durability === 'full'
@@ -109,19 +112,19 @@ export class MailboxFile {
         if (!keep && this.durable) await redo.truncate(0).then(() => redo.sync(), () => undefined)
         throw error
       } finally {
-        if (!keep) await clearRedo(files, redo, state, this.#mark())
+        if (!keep) {
+          const mark = this.#mark()
+          await clearRedo(files, redo, state, mark)
+          held.mark = redo.path === places.first && redo.path.startsWith(`${state}/`) ? mark : 0
+        }
         await redo.close()
       }
     } catch (error) {
       throw outOfRoom(error)
     }
   }
-  /** What tells the last change of this server's processes; 0 where they leave no trace. */
-  async changeMark(stat: { readonly device: number; readonly inode: number }): Promise<number> {
-    return (await lookAtRedo(this.#ctx.files, redoPlaces(this.#place, this.#stateDirectory, stat))).mark
-  }
   #mark(): number {
-    return this.#ctx.clock.now() - this.#lot() / 65.536
+    return Math.floor(this.#ctx.clock.now()) - this.#lot()
   }
   /** 0 … 65535. */
   #lot(): number {

@@ -24,7 +24,7 @@ export interface Readable {
 const INLINE = 1 << 16
 /** Octets of one read, and how far apart two messages may be for one read to fetch both. */
 const BATCH = 1 << 20
-const NEAR = 1 << 14
+const NEAR = 1 << 16
 /** So many messages of one batch at most, when only their headers are wanted. */
 const MANY = 1000
 /** A file that is rewritten all the time cannot be read without the locks. */
@@ -83,6 +83,15 @@ interface Batch {
   /** Where to go on; undefined at the end. */
   readonly next: number | undefined
 }
+
+/** Messages that one read fetches, and where in the buffer it puts them. */
+interface Run {
+  readonly from: number
+  readonly size: number
+  readonly at: number
+  readonly places: readonly number[]
+}
+const PARALLEL = 8
 
 class Reader {
   readonly #box: Readable
@@ -155,11 +164,15 @@ class Reader {
   #pick(layout: Layout, set: UidSet, from: number): { places: number[]; next: number | undefined } {
     const places: number[] = []
     let octets = 0
+    let last = 0
     for (const i of indices(layout, set, from)) {
       if (places.length > 0 && (octets >= BATCH || places.length >= MANY)) return { places, next: layout.at(i, layout.uid) }
       if (this.#found !== undefined && !this.#asKnown(layout, i)) continue
+      const offset = layout.at(i, layout.offset)
       places.push(i)
-      octets += this.#wanted(layout, i)
+      // What is read through to the next counts as well.
+      octets += this.#wanted(layout, i) + (offset - last > NEAR || offset < last ? 0 : offset - last)
+      last = offset + this.#wanted(layout, i)
     }
     return { places, next: undefined }
   }
@@ -176,25 +189,34 @@ class Reader {
 
   /** Undefined when something else stands where a message should. */
   async #read(layout: Layout, places: readonly number[]): Promise<StoredMessage[] | undefined> {
-    const out: StoredMessage[] = []
-    this.#taken = 0
+    const runs: Run[] = []
+    let room = 0
     for (let first = 0; first < places.length; ) {
-      const start = layout.at(places[first] ?? 0, layout.offset)
+      const from = layout.at(places[first] ?? 0, layout.offset)
       let after = first
-      let end = start
+      let end = from
       while (after < places.length) {
         const i = places[after] ?? 0
         const offset = layout.at(i, layout.offset)
-        if (after > first && (offset > end + NEAR || offset < end)) break
-        end = offset + this.#wanted(layout, i)
+        const stop = offset + this.#wanted(layout, i)
+        if (after > first && (offset > end + NEAR || offset < end || stop - from > KERNEL_ROOM)) break
+        end = stop
         after++
       }
-      const size = end - start
-      if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafe(Math.max(size, Math.min(BATCH, 2 * size)))
-      const got = (await this.#file?.read(this.#buffer.subarray(0, size), start)) ?? 0
-      if (got < size || !this.#convert(layout, places.slice(first, after), start, out)) return undefined
+      runs.push({ from, size: end - from, at: room, places: places.slice(first, after) })
+      room += end - from
       first = after
     }
+    if (this.#buffer.length < room) this.#buffer = Buffer.allocUnsafe(room)
+    // Several reads at once keep the disk busy, and the other way round.
+    const read = async (run: Run): Promise<boolean> => ((await this.#file?.read(this.#buffer.subarray(run.at, run.at + run.size), run.from)) ?? 0) === run.size
+    for (let n = 0; n < runs.length; n += PARALLEL) {
+      const got = await Promise.all(runs.slice(n, n + PARALLEL).map(read))
+      if (got.includes(false)) return undefined
+    }
+    const out: StoredMessage[] = []
+    this.#taken = 0
+    for (const run of runs) if (!this.#convert(layout, run.places, run.from - run.at, out)) return undefined
     return out
   }
   #convert(layout: Layout, places: readonly number[], start: number, out: StoredMessage[]): boolean {

@@ -93,6 +93,7 @@ export class RedoWriter {
   #filled = 0
   #written = 0
   #sum = 0
+  readonly #known = new Map<number, Uint8Array>()
 
   constructor(redo: OpenFile, mailbox: OpenFile, start: number) {
     this.#redo = redo
@@ -106,10 +107,13 @@ export class RedoWriter {
   stay(to: number): void {
     this.at = to
   }
-  async bytes(part: Uint8Array): Promise<void> {
+  /** `old`: what stands there now, where that is known; the whole part is then a segment of its own. */
+  async bytes(part: Uint8Array, old?: Uint8Array): Promise<void> {
     if (part.length === 0) return
     const last = this.#segments[this.#segments.length - 1]
-    if (last !== undefined && last.offset + last.length === this.at) last.length += part.length
+    const joins = last !== undefined && last.offset + last.length === this.at && old === undefined && !this.#known.has(last.offset)
+    if (old !== undefined) this.#known.set(this.at, old)
+    if (joins) last.length += part.length
     else this.#segments.push({ offset: this.at, length: part.length })
     this.at += part.length
     let from = 0
@@ -142,7 +146,7 @@ export class RedoWriter {
     const total = old.reduce((sum, s) => sum + s.length, 0)
     const evidence = total <= KEEP_OLD ? 'octets' : 'sums'
     const parts: Uint8Array[] = []
-    for (const s of old) parts.push(evidence === 'octets' ? await octetsAt(this.#mailbox, s.offset, s.length) : await sumsAt(this.#mailbox, s))
+    for (const s of old) parts.push(evidence === 'octets' ? (this.#known.get(s.offset) ?? (await octetsAt(this.#mailbox, s.offset, s.length))) : await sumsAt(this.#mailbox, s))
     const payload = this.#buffer.subarray(0, this.#filled)
     const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled, sum: crc32(payload, this.#sum) }
     const text = Buffer.from(JSON.stringify(trailer))
@@ -216,20 +220,36 @@ async function takeRoom(mailbox: OpenFile, from: number, to: number, durable: bo
   // The disk may refuse only when it is really written.
   if (durable) await mailbox.sync()
 }
+/** Small writes under way at the same time. */
+const PARALLEL = 16
+
 async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
-  const buffer = payload ?? Buffer.allocUnsafe(Math.min(CHUNK, Math.max(1, trailer.payload)))
   let from = 0
+  let writing: Promise<void>[] = []
   for (const s of trailer.segments) {
-    if (which(s) && payload !== undefined) await mailbox.write([payload.subarray(from, from + s.length)], s.offset)
-    else if (which(s)) {
-      for (let done = 0; done < s.length; ) {
-        const n = Math.min(buffer.length, s.length - done)
-        if ((await redo.read(buffer.subarray(0, n), from + done)) < n) throw new Error(`${redo.path} ended early`)
-        await mailbox.write([buffer.subarray(0, n)], s.offset + done)
-        done += n
-      }
-    }
+    const start = from
     from += s.length
+    if (!which(s)) continue
+    if (payload === undefined) await copySegment(redo, mailbox, start, s)
+    else writing.push(mailbox.write([payload.subarray(start, from)], s.offset))
+    if (writing.length === PARALLEL) {
+      await allOf(writing)
+      writing = []
+    }
+  }
+  await allOf(writing)
+}
+/** Nothing is under way any more when it resolves or throws. */
+async function allOf(writing: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writing)) if (outcome.status === 'rejected') throw outcome.reason
+}
+async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, s.length))
+  for (let done = 0; done < s.length; ) {
+    const n = Math.min(buffer.length, s.length - done)
+    if ((await redo.read(buffer.subarray(0, n), from + done)) < n) throw new Error(`${redo.path} ended early`)
+    await mailbox.write([buffer.subarray(0, n)], s.offset + done)
+    done += n
   }
 }
 
@@ -249,12 +269,16 @@ export async function openRedo(files: Files, places: RedoPlaces, stateDirectory:
   return openAt(files, places.second, stateDirectory)
 }
 async function openAt(files: Files, path: string, stateDirectory: string): Promise<OpenRedo> {
+  try {
+    const file = await files.open(path, { write: true, noFollow: true })
+    // Recovery has looked at what was there; what is left is of no use.
+    if ((await file.stat()).size > 0) await file.truncate(0)
+    return { file, fresh: false }
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
+  }
   if (path.startsWith(`${stateDirectory}/`)) await makeFolders(files, folderOf(path))
-  const there = await files.lstat(path)
-  const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 })
-  // Recovery has looked at what was there; what is left is of no use.
-  if (there !== undefined && there.size > 0) await file.truncate(0)
-  return { file, fresh: there === undefined }
+  return { file: await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 }), fresh: true }
 }
 /**
  * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
@@ -263,12 +287,13 @@ async function openAt(files: Files, path: string, stateDirectory: string): Promi
 export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
   if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
   await redo.truncate(0)
+  // Whole milliseconds are read back as they are written.
   await redo.setTimes(mark, mark)
 }
 /** Whether a change was interrupted, and what tells the last change of this server from others. */
 export async function lookAtRedo(files: Files, places: RedoPlaces): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
-  const [first, second] = [await files.lstat(places.first), await files.lstat(places.second)]
-  return { interrupted: (first?.size ?? 0) > 0 || (second?.size ?? 0) > 0, mark: (first?.mtimeMs ?? 0) + (second?.mtimeMs ?? 0) }
+  const [first, second] = await Promise.all([files.lstat(places.first), files.lstat(places.second)])
+  return { interrupted: (first?.size ?? 0) > 0 || (second?.size ?? 0) > 0, mark: Math.round(first?.mtimeMs ?? 0) }
 }
 /** Makes a folder and those above it, so that they last. */
 export async function makeFolders(files: Files, path: string): Promise<void> {

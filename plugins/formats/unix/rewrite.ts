@@ -1,6 +1,6 @@
 import type { FlagSet, OpenFile } from 'mailwright/api'
 import { mailboxRecord, RECORD_DIGITS, statusBlock, type BlockFacts } from './blocks.js'
-import { FiledCache } from './flags.js'
+import { filedFlags } from './flags.js'
 import { copyWithoutCr, filterHeader } from './header.js'
 import { BIT } from './internal-lines.js'
 import { FORM, Layout, type Place } from './layout.js'
@@ -16,7 +16,9 @@ export interface RewriteWish {
   readonly validity: number
   readonly last: number
   readonly keywords: readonly string[]
-  flags(i: number): FlagSet
+  /** Index into `flagSets` of what message `i` is to have. */
+  flagId(i: number): number
+  readonly flagSets: readonly FlagSet[]
   keep(i: number): boolean
   /** Writes that the messages were seen to come. */
   readonly claim: boolean
@@ -25,6 +27,8 @@ export interface RewriteWish {
 export interface Rewritten {
   readonly layout: Layout
   readonly base: Base
+  /** Indices of `layout`, as pairs of first and after-last, whose places or forms are others than before. */
+  readonly changed: readonly number[]
 }
 
 /** Writes down front to back what changes; messages that neither change nor move are passed over. */
@@ -33,13 +37,16 @@ export async function rewrite(file: OpenFile, w: RedoWriter, wish: RewriteWish, 
 }
 
 const LF = Buffer.from('\n')
+const NO_FLAGS: FlagSet = { system: 0, keywords: [], wire: new Uint8Array() }
 
 class Rewrite {
   readonly #w: RedoWriter
   readonly #reader: WindowReader
   readonly #wish: RewriteWish
   readonly #out = new Layout()
-  readonly #filed = new FiledCache()
+  /** Digests of the flag sets, made when needed. */
+  readonly #filed: (number | undefined)[] = []
+  readonly #changed: number[] = []
   #base: Base
 
   constructor(file: OpenFile, w: RedoWriter, wish: RewriteWish) {
@@ -53,15 +60,65 @@ class Rewrite {
     const { layout, keep } = this.#wish
     await this.#start()
     let first = this.#base.kind !== 'record'
-    for (let i = 0; i < layout.count; i++) {
-      if (!keep(i)) continue
-      // The reader's pieces are up to a MiB, so the test is rare enough.
-      if ((i & 255) === 0) signal.throwIfAborted()
-      await this.#message(i, first)
-      first = false
+    for (let i = 0; i < layout.count; ) {
+      if (!keep(i)) {
+        i++
+        continue
+      }
+      signal.throwIfAborted()
+      if (first || this.#dirty(i)) {
+        await this.#message(i, first)
+        first = false
+        i++
+        continue
+      }
+      let after = i + 1
+      while (after < layout.count && keep(after) && !this.#dirty(after)) after++
+      await this.#unchanged(i, after)
+      i = after
     }
     this.#out.end = this.#w.at
-    return { layout: this.#out, base: this.#base }
+    return { layout: this.#out, base: this.#base, changed: this.#changed }
+  }
+  #dirty(i: number): boolean {
+    const { layout, claim } = this.#wish
+    const form = claim ? FORM.numbered | FORM.canonical | FORM.old : FORM.numbered | FORM.canonical
+    return this.#filedOf(i) !== layout.filed[i] || !layout.has(i, form) || this.#bearsBase(i)
+  }
+  #filedOf(i: number): number {
+    const { flagId, flagSets } = this.#wish
+    const id = flagId(i)
+    return (this.#filed[id] ??= filedFlags(flagSets[id]?.system ?? 0, flagSets[id]?.keywords ?? []))
+  }
+  /** Neighbours that stay as they are, in one piece where that is possible. */
+  async #unchanged(first: number, after: number): Promise<void> {
+    const { layout } = this.#wish
+    if (layout.at(first, layout.offset) === this.#w.at) {
+      this.#w.stay(layout.endOf(after - 1))
+      this.#out.append(layout, first, after, 0)
+      return
+    }
+    for (let i = first; i < after; ) {
+      let end = i
+      while (end < after && layout.has(end, FORM.separated)) end++
+      if (end === i) {
+        await this.#move(i++)
+        continue
+      }
+      const from = layout.at(i, layout.offset)
+      this.#note(this.#out.count, end - i)
+      this.#out.append(layout, i, end, this.#w.at - from)
+      await this.#copy(from, layout.endOf(end - 1))
+      i = end
+    }
+  }
+  #note(at: number, count: number): void {
+    if (this.#changed[this.#changed.length - 1] === at) this.#changed[this.#changed.length - 1] = at + count
+    else this.#changed.push(at, at + count)
+  }
+  #push(place: Place): void {
+    this.#note(this.#out.count, 1)
+    this.#out.push(place)
   }
 
   /** The mailbox's own record: made when nothing else is left, renewed when its content changes, otherwise kept. */
@@ -71,7 +128,8 @@ class Rewrite {
     if (base.kind === 'record' && base.standard && same) {
       if (base.last !== last) {
         this.#w.stay(base.digitsAt)
-        await this.#w.bytes(Buffer.from(String(last).padStart(RECORD_DIGITS, '0')))
+        const digits = (n: number): Buffer => Buffer.from(String(n).padStart(RECORD_DIGITS, '0'))
+        await this.#w.bytes(digits(last), digits(base.last))
       }
       this.#w.stay(base.recordLength)
       this.#base = { ...base, last }
@@ -92,12 +150,9 @@ class Rewrite {
   }
 
   async #message(i: number, first: boolean): Promise<void> {
-    const { layout, flags, claim } = this.#wish
-    const set = flags(i)
-    const filed = this.#filed.of(set)
-    const dirty = filed !== layout.filed[i] || !layout.has(i, FORM.numbered | FORM.canonical) || (claim && !layout.has(i, FORM.old)) || (first ? this.#baseChanges(i) : this.#bearsBase(i))
-    if (dirty) await this.#renew(i, first, set, filed)
-    else await this.#move(i)
+    const { flagId, flagSets } = this.#wish
+    if (this.#dirty(i) || (first && this.#baseChanges(i))) await this.#renew(i, first, flagSets[flagId(i)] ?? NO_FLAGS, this.#filedOf(i))
+    else await this.#unchanged(i, i + 1)
   }
   /** Whether the first message must say something else of the mailbox. */
   #baseChanges(i: number): boolean {
@@ -106,20 +161,14 @@ class Rewrite {
   }
   /** A message that bore the base but stands behind a record now. */
   #bearsBase(i: number): boolean {
-    return i === 0 && this.#wish.base.kind === 'first'
+    return i === 0 && this.#wish.base.kind === 'first' && this.#base.kind === 'record'
   }
 
   async #move(i: number): Promise<void> {
-    const { layout } = this.#wish
     const place = this.#place(i)
-    if (place.offset === this.#w.at) {
-      this.#w.stay(layout.endOf(i))
-      this.#out.push(place)
-      return
-    }
     const offset = this.#w.at
     await this.#copy(place.offset, place.offset + place.length)
-    this.#out.push({ ...place, ...(await this.#separate(i)), offset })
+    this.#push({ ...place, ...(await this.#separate(i)), offset })
   }
 
   async #renew(i: number, first: boolean, set: FlagSet, filed: number): Promise<void> {
@@ -146,13 +195,13 @@ class Rewrite {
     const next = { ...place, offset, head: renewed.length, header, filed, size: header + place.size - place.header }
     if (inPlace && layout.has(i, FORM.separated)) {
       this.#w.stay(layout.endOf(i))
-      this.#out.push({ ...next, form: form | FORM.separated })
+      this.#push({ ...next, form: form | FORM.separated })
       return
     }
     const text = inPlace ? place.length - place.head : await this.#text(i, textAt, place.offset + place.length)
     if (inPlace) this.#w.stay(place.offset + place.length)
     const end = await this.#separate(i)
-    this.#out.push({ ...next, form: form | (end.form & FORM.separated), length: renewed.length + text + end.length - place.length, size: next.size + end.size - place.size })
+    this.#push({ ...next, form: form | (end.form & FORM.separated), length: renewed.length + text + end.length - place.length, size: next.size + end.size - place.size })
   }
   /** Only the octets that differ. */
   async #patch(old: Buffer, renewed: Buffer): Promise<void> {
@@ -163,7 +212,7 @@ class Rewrite {
     while (to > from && old[to - 1] === renewed[to - 1]) to--
     if (from < to) {
       this.#w.stay(start + from)
-      await this.#w.bytes(renewed.subarray(from, to))
+      await this.#w.bytes(renewed.subarray(from, to), old.subarray(from, to))
     }
     this.#w.stay(start + old.length)
   }

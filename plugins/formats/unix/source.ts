@@ -1,5 +1,5 @@
 import {
-  MailError, uids, type Clock, type FilePlace, type FlagChange, type FlagSet, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits,
+  MailError, uids, type Clock, type FilePlace, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
   type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import type { Say } from '../shared/lock-context.js'
@@ -84,24 +84,16 @@ export class UnixSource implements MailboxSource {
     return this.#keywords
   }
   #noteDebts(): void {
-    const { layout } = this
-    this.#owes = layout.count > 0 && this.base.kind === 'none'
-    for (let i = 0; i < layout.count && !this.#owes; i++) this.#owes = !layout.has(i, FORM.numbered | FORM.old)
+    this.#owes = this.layout.count > 0 && (this.base.kind === 'none' || this.layout.lacks(FORM.numbered | FORM.old))
   }
   /** What is remembered from now on, in memory and in the table's stamp. */
   async remember(edit: TableEdit, held: HeldFile | undefined, layout: Layout, base: Base): Promise<void> {
     this.#layout = layout
-    const stat = await held?.file.stat()
-    this.#state = fileState(stat, base, stat === undefined ? 0 : await this.file.changeMark(stat))
+    this.#state = fileState(await held?.file.stat(), base, held?.mark)
     this.#stamp = edit.stamp = encodeStamp(this.#state)
     this.#noteDebts()
     this.#watched?.follow(this.#state.inode)
-    this.#ctx.facts.set(this.#path, { state: this.#state, validity: edit.uidValidity, last: edit.uidNext - 1, numbered: base.kind !== 'none' && !this.#unnumbered() })
-  }
-  #unnumbered(): boolean {
-    const { layout } = this
-    for (let i = layout.count - 1; i >= 0; i--) if (!layout.has(i, FORM.numbered)) return true
-    return false
+    this.#ctx.facts.set(this.#path, { state: this.#state, validity: edit.uidValidity, last: edit.uidNext - 1, numbered: base.kind !== 'none' && !layout.lacks(FORM.numbered) })
   }
   /** Says each thing once. */
   say(edit: TableEdit): Say {
@@ -148,7 +140,7 @@ export class UnixSource implements MailboxSource {
     if (difference === 'same') return
     const known: Known = { validity: edit.uidValidity, last: Math.max(0, edit.uidNext - 1), layout: this.#layout ?? Layout.of(edit.rows, 0) }
     // Another process of this server may have changed flags before something was appended.
-    const untouched = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 && this.#state.mark === (await this.file.changeMark(held.stat))
+    const untouched = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 && this.#state.mark === held.mark
     const tail = untouched ? await scanTail(held.file, held.stat.size, this.base, known, signal) : undefined
     if (tail !== undefined && tail.stopped === held.stat.size) {
       this.#addTail(tail, edit)
@@ -254,7 +246,12 @@ export class UnixSource implements MailboxSource {
 
   /** A new message could not be numbered, because those before it are not, or the mailbox has no base. */
   get mustNumber(): boolean {
-    return this.layout.count > 0 && (this.base.kind === 'none' || this.#unnumbered())
+    return this.layout.count > 0 && (this.base.kind === 'none' || this.layout.lacks(FORM.numbered))
+  }
+  /** An empty line ends the file, so that the next message can follow. */
+  get separated(): boolean {
+    const { layout } = this
+    return layout.count > 0 && layout.has(layout.count - 1, FORM.separated)
   }
   /** Writes numbers and keywords of what is there, so that what is appended is believed. */
   number(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<void> {
@@ -262,7 +259,7 @@ export class UnixSource implements MailboxSource {
   }
   /** Finds what was written to the end of the locked file. */
   async look(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<void> {
-    await this.catchUp({ ...held, stat: await held.file.stat() }, edit, signal)
+    await this.catchUp(await again(held), edit, signal)
     await this.remember(edit, held, this.layout, this.base)
   }
   /** Messages were appended as described. */
@@ -298,22 +295,25 @@ export class UnixSource implements MailboxSource {
   /** Writes what the table says into the file. Rows that stay get their new places. */
   async #write(held: HeldFile, edit: TableEdit, how: { readonly claim: boolean; readonly keep: (i: number) => boolean }, signal: AbortSignal): Promise<void> {
     const { layout, base } = this
-    const flags = flagsOf(edit.rows, layout)
-    this.#defineUsed(layout, flags, how.keep)
+    const { flagSets } = edit.rows
+    const flagId = flagIds(edit.rows, layout)
+    this.#defineUsed(layout, flagId, flagSets, how.keep)
     const names = this.#keywords.names.filter((name) => name !== '')
     const nowMs = this.#ctx.clock.now()
     const done = await this.file.rewrite(
       held,
       layout.end,
       {
-        layout, base, flags, validity: edit.uidValidity, last: edit.uidNext - 1, keywords: names, keep: how.keep, claim: how.claim,
+        layout, base, flagId, flagSets, validity: edit.uidValidity, last: edit.uidNext - 1, keywords: names, keep: how.keep, claim: how.claim,
         record: { host: this.#ctx.serverName, nowMs, zone: localZone(nowMs) },
       },
       signal,
     )
-    for (let i = 0; i < done.layout.count; i++) {
-      const row = edit.rows.find(done.layout.at(i, done.layout.uid))
-      if (row !== -1) done.layout.save(i, row, edit)
+    for (let pair = 0; pair < done.changed.length; pair += 2) {
+      for (let i = done.changed[pair] ?? 0; i < (done.changed[pair + 1] ?? 0); i++) {
+        const row = edit.rows.find(done.layout.at(i, done.layout.uid))
+        if (row !== -1) done.layout.save(i, row, edit)
+      }
     }
     this.#layout = done.layout
     this.#state = fileState(undefined, done.base)
@@ -322,10 +322,10 @@ export class UnixSource implements MailboxSource {
     this.#noteDebts()
   }
   /** Keywords that core let in are defined before they are written. */
-  #defineUsed(layout: Layout, flags: (i: number) => FlagSet, keep: (i: number) => boolean): void {
-    const seen = new Set<FlagSet>()
-    for (let i = 0; i < layout.count; i++) if (keep(i)) seen.add(flags(i))
-    for (const set of seen) this.#keywords.define(set.keywords)
+  #defineUsed(layout: Layout, flagId: (i: number) => number, flagSets: readonly FlagSet[], keep: (i: number) => boolean): void {
+    const used = new Uint8Array(flagSets.length)
+    for (let i = 0; i < layout.count; i++) if (used[flagId(i)] === 0 && keep(i)) used[flagId(i)] = 1
+    for (const [id, set] of flagSets.entries()) if (used[id] === 1) this.#keywords.define(set.keywords)
   }
 
   read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
@@ -399,6 +399,10 @@ class Watch implements Disposable {
   }
 }
 
+/** The held file as it is after a change of our own. */
+async function again(held: HeldFile): Promise<HeldFile> {
+  return { ...held, stat: await held.file.stat() }
+}
 /** Whether rows can be added to the table for all messages that it lacks: they must come after those that it has. */
 function fits(rows: Rows, layout: Layout): boolean {
   const last = rows.uid[rows.length - 1] ?? 0
@@ -417,11 +421,10 @@ function placeOf(l: Layout, i: number): Place {
     size: l.at(i, l.size), form: l.at(i, l.form), filed: l.at(i, l.filed), print: l.at(i, l.print),
   }
 }
-function flagsOf(rows: Rows, layout: Layout): (i: number) => FlagSet {
-  const none: FlagSet = { system: 0, keywords: [], wire: new Uint8Array() }
+/** Flags of messages as the table has them. */
+function flagIds(rows: Rows, layout: Layout): (i: number) => number {
   return (i) => {
     const row = rows.uid[i] === layout.uid[i] ? i : rows.find(layout.at(i, layout.uid))
-    const id = row === -1 ? undefined : (rows.flags[row] as FlagSetId | undefined)
-    return (id === undefined ? undefined : rows.flagSets[id]) ?? none
+    return rows.flags[row] ?? 0
   }
 }

@@ -145,7 +145,8 @@ export async function held<T>(clock: HeldClock, promise: Promise<T>): Promise<{ 
   const state = { settled: false }
   const done = promise.finally(() => (state.settled = true))
   done.catch(() => undefined)
-  for (let i = 0; i < 100 && !state.settled; i++) {
+  // A real hash takes its time, so there is no number of turns after which it must be there.
+  while (!state.settled) {
     await turns()
     const next = clock.pending[0]
     if (!state.settled && next !== undefined) clock.advance(next)

@@ -14,6 +14,11 @@ const PROBED = 1023
 const REMEMBERED = 1024
 type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
 
+/** A first message is being written by another program, whose From line is not complete yet: who opens the file waits for its lock. */
+function isBegun(head: Uint8Array): boolean {
+  return head.length < PROBED && !head.includes(10) && 'From '.startsWith(Buffer.from(head.subarray(0, 5)).toString('latin1'))
+}
+
 /** Traditional mailbox files, shared with every mail program of the machine. */
 export class UnixFormat implements MailboxFormat {
   readonly #ctx: UnixContext
@@ -35,7 +40,7 @@ export class UnixFormat implements MailboxFormat {
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))
       const got = await file.read(head, 0)
-      if (!looksLikeMailbox(head.subarray(0, got))) return 'not-mine'
+      if (!looksLikeMailbox(head.subarray(0, got))) return isBegun(head.subarray(0, got)) ? 'mine' : 'not-mine'
     } finally {
       await file.close()
     }

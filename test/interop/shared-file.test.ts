@@ -71,7 +71,7 @@ describe.each(deliverers)('$program delivers into the mailbox that clients use',
     }
     const busy = async (act: (client: RawClient, seen: Map<number, string>) => Promise<void>): Promise<void> => {
       const client = await RawClient.login(server.ports.imap, 'alice')
-      expect((await client.do('SELECT INBOX')).status).toBe('OK')
+      expect(await client.do('SELECT INBOX')).toMatchObject({ status: 'OK' })
       while (deliveries.running) {
         await client.do('NOOP')
         const got = await client.do('UID FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])')

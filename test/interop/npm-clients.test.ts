@@ -95,13 +95,15 @@ describe('node-imap', () => {
     const box = await new Promise<{ messages: { total: number } }>((resolve, reject) =>
       imap.openBox('INBOX', false, (error, opened) => (error ? reject(error) : resolve(opened))),
     )
+    // The client counts down by itself when messages are expunged.
+    const { total } = box.messages
     const found = await new Promise<number[]>((resolve, reject) => imap.search(['ALL'], (error, list) => (error ? reject(error) : resolve(list))))
-    expect(found).toHaveLength(box.messages.total)
+    expect(found).toHaveLength(total)
     await new Promise<void>((resolve, reject) => imap.addFlags(found.slice(0, 1), ['\\Deleted'], (error) => (error ? reject(error) : resolve())))
     await new Promise<void>((resolve, reject) => imap.expunge((error) => (error ? reject(error) : resolve())))
     const ended = new Promise<void>((resolve) => imap.once('end', () => resolve()))
     imap.end()
     await ended
-    expect(subjectsIn(await readFile(server.inbox('bob'), 'latin1'))).toHaveLength(box.messages.total - 1)
+    expect(subjectsIn(await readFile(server.inbox('bob'), 'latin1'))).toHaveLength(total - 1)
   })
 })

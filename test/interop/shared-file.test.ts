@@ -123,7 +123,7 @@ describe.each(deliverers)('$program delivers into the mailbox that clients use',
       expect(checked.stdout + checked.stderr).toContain(`${left} total in box`)
     }
     if (has('mutt')) {
-      await writeFile(join(scratch, 'muttrc'), 'set quit=yes\nset move=no\nset confirmappend=no\n')
+      await writeFile(join(scratch, 'muttrc'), 'set quit=yes\nset move=no\nset confirmappend=no\nset confirmcreate=no\n')
       await runOnTerminal(
         'mutt',
         ['-F', join(scratch, 'muttrc'), '-n', '-R', '-f', server.inbox('alice'), '-e', `push '<tag-pattern>~A<enter><tag-prefix><copy-message>${join(scratch, 'muttcopy')}<enter><exit>'`],

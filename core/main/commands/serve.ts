@@ -1,3 +1,4 @@
+import { keepYoungHeapSmall } from '../heap.js'
 import type { Writable } from 'node:stream'
 import { StartFailure } from '../../api/index.js'
 import type { Reloaded } from '../../kernel/kernel.js'
@@ -20,6 +21,7 @@ import { prepareTrial, trialText } from '../trial.js'
 
 /** `mailwright serve`: runs until it is told to stop. */
 export async function run({ args, terminal, env }: CommandContext): Promise<number> {
+  keepYoungHeapSmall()
   const { values } = parseCommandLine(args, { config: { type: 'string', short: 'c' }, try: { type: 'boolean' } })
   const inherited = takeInheritedSockets(env, process.pid)
   const log = new LogHub(new StreamSink(process.stderr, { level: 'info', format: 'auto', env }))

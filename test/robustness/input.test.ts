@@ -1,5 +1,4 @@
 import { connect as connectTls } from 'node:tls'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { RudeClient, eventually, memoryOf } from '../support/attack.js'
@@ -22,12 +21,13 @@ afterAll(() => server.remove())
 afterEach(async () => {
   // Whatever a client did: the next one is served, nothing is lost, and nothing was a bug.
   const bob = await RawClient.login(server.ports.imap, 'bob')
-  expect((await bob.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')
-  expect((await bob.do('FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]')).untagged.join()).toContain('Subject: kept')
+  const { untagged } = await bob.do('SELECT INBOX')
+  const kept = (await bob.do('FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]')).untagged.join()
   await bob.logout()
   const serious = log().filter((line) => /^\S+ \S+ (?:warn|error) /.test(line))
   logged = server.log().length
-  expect(serious).toEqual([])
+  if (!untagged.includes('* 1 EXISTS') || !kept.includes('Subject: kept')) throw new Error(`mail was lost: ${untagged.join(', ')} ${kept}`)
+  if (serious.length > 0) throw new Error(serious.join('\n'))
 })
 /** Lines since the last test. */
 const log = (): readonly string[] => server.log().slice(logged).split('\n')
@@ -233,7 +233,9 @@ describe('TLS', () => {
     upper.on('data', (chunk: Buffer) => (under += chunk.toString('latin1')))
     upper.on('error', () => undefined)
     upper.on('secureConnect', () => upper.write('b1 NOOP\r\nb2 LOGOUT\r\n'))
-    await once(upper, 'close')
+    // The server may have ended the link before the handshake could begin.
+    await Promise.race([new Promise((resolve) => upper.once('close', resolve)), client.rest()])
+    upper.destroy()
     expect(under).not.toMatch(/^a[23] /m)
     await using next = await login()
     expect((await next.command('l', 'LIST "" injected')).filter((line) => line.startsWith('* LIST'))).toEqual([])
@@ -241,7 +243,7 @@ describe('TLS', () => {
   test('a client that goes away during the handshake is let go at once', async () => {
     await using client = await RudeClient.open(server.ports.imaps)
     client.socket.end()
-    await client.rest()
+    expect(await client.rest()).toBe('')
     await logs(/info {2}Unable to accept SSL connection host=\[127\.0\.0\.1\]/)
   })
   test('IMAP in clear where TLS is due ends the connection', async () => {

@@ -34,6 +34,8 @@ export interface RunningServer {
 export interface ServerOptions {
   /** YAML lines of `hosts.default`, without indentation. */
   readonly host?: string
+  /** How long every failed login waits; 10 ms without it. */
+  readonly failureDelay?: string
   /** Files to be there before it starts, by path below the folder. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
@@ -88,7 +90,7 @@ hosts:
     tls: { selfSigned: certificates }
     auth:
       plaintext: always
-      failureDelay: 10ms
+      failureDelay: ${options.failureDelay ?? '10ms'}
       schemes: [ { use: plain, allow: true }, scrypt ]
       passwords: [ { use: file, path: users.txt } ]
       users: [ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]

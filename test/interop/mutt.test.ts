@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { has, run, runOnTerminal } from '../support/programs.js'
+import { has, runOnTerminal } from '../support/programs.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 import { messagesIn, SAMPLE_MAILBOX, statusOf, subjectsIn } from '../support/sample-mailbox.js'
 
@@ -63,20 +63,5 @@ set timeout=1
     expect(statusOf(messagesIn(inbox)[1] ?? '')).toContain('F')
     const saved = await readFile(join(server.home('alice'), box), 'latin1')
     expect(subjectsIn(saved)).toEqual(['Plans with a picture'])
-  })
-  test('reads the mailbox file itself, as the server left it', async () => {
-    await server.stop()
-    await writeFile(server.inbox('alice'), SAMPLE_MAILBOX)
-    await server.again()
-    const answered = await run('curl', ['-sS', '-u', 'alice:secret', '-X', 'STORE 2 +FLAGS (\\Answered)', `imap://localhost:${server.ports.imap}/INBOX`])
-    expect(answered.code).toBe(0)
-    await server.stop()
-    const rc = join(own, 'local-rc')
-    await writeFile(rc, 'set quit=yes\nset move=no\nset confirmappend=no\nset confirmcreate=no\n')
-    const copy = join(own, 'answered')
-    const keys = `<tag-pattern>~Q<enter><tag-prefix><copy-message>${copy}<enter><exit>`
-    await runOnTerminal('mutt', ['-F', rc, '-n', '-f', server.inbox('alice'), '-e', `push '${keys}'`], { env: { HOME: own }, limitMs: 20_000 })
-    expect(subjectsIn(await readFile(copy, 'latin1'))).toEqual(['Plans with a picture'])
-    await server.again()
   })
 })

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { ImapFlow } from 'imapflow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -8,7 +7,7 @@ import { messagesIn, SAMPLE_MAILBOX, statusOf, subjectsIn } from '../support/sam
 
 let server: RunningServer
 beforeAll(async () => {
-  server = await startServer({ files: { 'mail/alice/INBOX': SAMPLE_MAILBOX, 'mail/bob/INBOX': SAMPLE_MAILBOX } })
+  server = await startServer({ files: { 'mail/alice/INBOX': SAMPLE_MAILBOX } })
 })
 afterAll(() => server.remove())
 
@@ -57,53 +56,5 @@ describe('imapflow', () => {
     expect(subjectsIn(file)).toEqual([`hello over ${link}`])
     expect(statusOf(messagesIn(file)[0] ?? '')).toMatch(/F.*R/)
     await server.again()
-  })
-})
-
-/** As much of node-imap as the test uses; the package brings no types. */
-interface NodeImap {
-  connect(): void
-  end(): void
-  once(event: string, hear: (...args: never[]) => void): void
-  openBox(name: string, readOnly: boolean, done: (error: Error | undefined, box: { messages: { total: number } }) => void): void
-  search(criteria: readonly unknown[], done: (error: Error | undefined, uids: number[]) => void): void
-  addFlags(uids: readonly number[], flags: readonly string[], done: (error?: Error) => void): void
-  expunge(done: (error?: Error) => void): void
-}
-describe('node-imap', () => {
-  test.each([
-    { link: 'plain', port: 'imap', tls: false, autotls: 'never' },
-    { link: 'STARTTLS', port: 'imap', tls: false, autotls: 'required' },
-    { link: 'implicit TLS', port: 'imaps', tls: true, autotls: 'never' },
-  ] as const)('searches, flags and expunges over $link', async ({ port, tls, autotls }) => {
-    const Imap = createRequire(import.meta.url)('imap') as new (options: object) => NodeImap
-    const imap = new Imap({
-      user: 'bob',
-      password: 'secret',
-      host: 'localhost',
-      port: server.ports[port],
-      tls,
-      autotls,
-      tlsOptions: { ca: await readFile(server.certificate) },
-    })
-    const ready = new Promise<void>((resolve, reject) => {
-      imap.once('ready', () => resolve())
-      imap.once('error', (error: Error) => reject(error))
-    })
-    imap.connect()
-    await ready
-    const box = await new Promise<{ messages: { total: number } }>((resolve, reject) =>
-      imap.openBox('INBOX', false, (error, opened) => (error ? reject(error) : resolve(opened))),
-    )
-    // The client counts down by itself when messages are expunged.
-    const { total } = box.messages
-    const found = await new Promise<number[]>((resolve, reject) => imap.search(['ALL'], (error, list) => (error ? reject(error) : resolve(list))))
-    expect(found).toHaveLength(total)
-    await new Promise<void>((resolve, reject) => imap.addFlags(found.slice(0, 1), ['\\Deleted'], (error) => (error ? reject(error) : resolve())))
-    await new Promise<void>((resolve, reject) => imap.expunge((error) => (error ? reject(error) : resolve())))
-    const ended = new Promise<void>((resolve) => imap.once('end', () => resolve()))
-    imap.end()
-    await ended
-    expect(subjectsIn(await readFile(server.inbox('bob'), 'latin1'))).toHaveLength(total - 1)
   })
 })

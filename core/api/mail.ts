@@ -378,6 +378,8 @@ export interface FoundMailbox {
   readonly key: string
   /** Where it was found, when the same key may turn up elsewhere (a file that was moved, an inode that is used again). */
   readonly place?: string
+  /** Whether it can be reached at another place as well (a link), rather than having been moved from there. */
+  isAlsoAt?(place: string): Promise<boolean>
   readonly empty: boolean
   /** Not called when a source with this key is open. */
   open(signal: AbortSignal): Promise<MailboxSource>

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFile, chmod, mkdir, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/attack.js'
@@ -188,20 +188,25 @@ describe('a mailbox that others damage', () => {
     // The session hears of it with one of these, and may be ended for it; never is it told something else than what is there.
     let ended = false
     const bugs: string[] = []
+    const heard: string[] = []
     const ask = async (command: string): Promise<void> => {
       if (ended) return
       try {
         const { text, untagged } = await client.do(command)
         if (text.includes('SERVERBUG')) bugs.push(`${command}: ${text}`)
+        heard.push(...untagged)
         ended = untagged.some((line) => line.startsWith('* BYE'))
       } catch (error) {
         if (!(error instanceof LinkLost)) throw error
+        heard.push(...error.heard)
         ended = true
       }
     }
     for (const command of ['NOOP', 'FETCH 1:* (FLAGS RFC822.SIZE)', 'FETCH 3 BODY.PEEK[]', 'STORE 1 +FLAGS (\\Seen)', 'CHECK', 'EXPUNGE', 'CLOSE']) await ask(command)
     client.drop()
     expect(bugs).toEqual([])
+    // Gone is not expunged: a client that synchronises would delete its own copies.
+    if (name === 'removed') expect(heard.join('\n')).toMatch(/^(?![^]*EXPUNGE)[^]*\* BYE .*Fatal mailbox error: mailbox no longer exists/)
     const after = await readFile(box(file)).catch(() => undefined)
     // What somebody else wrote is still there, but for what a mailbox gets when its flags are stored.
     if (damaged !== undefined && damaged.length > 0 && !damaged.includes('From bob')) expect(after?.equals(damaged)).toBe(true)
@@ -210,6 +215,27 @@ describe('a mailbox that others damage', () => {
     expect((await next.do(`SELECT ${file}`)).text).not.toContain('SERVERBUG')
     expect((await next.do('SELECT INBOX')).status).toBe('OK')
     await next.logout()
+  })
+  test('moved to another name while it is selected: found there, and the session is told that its own is gone', async () => {
+    const client = await prepare('before')
+    await rename(box('before'), box('after'))
+    const next = await alice()
+    expect((await next.do('SELECT after')).untagged).toContain('* 3 EXISTS')
+    expect((await next.append('after', message('four'))).status).toBe('OK')
+    expect((await next.do('NOOP')).status).toBe('OK')
+    await expect(client.do('FETCH 1 FLAGS').then(() => client.do('NOOP'))).rejects.toMatchObject({ heard: expect.arrayContaining([expect.stringMatching(/^\* BYE /)]) })
+    expect(await subjects('after')).toEqual(['one', 'two', 'three', 'four'])
+    await next.logout()
+  })
+  test('one file under two names is one mailbox', async () => {
+    const client = await prepare('name')
+    await symlink('name', box('alias'))
+    const next = await alice()
+    expect((await next.do('SELECT alias')).untagged).toContain('* 3 EXISTS')
+    expect((await next.append('alias', message('four'))).status).toBe('OK')
+    expect((await client.do('NOOP')).untagged).toContain('* 4 EXISTS')
+    await next.logout()
+    await client.logout()
   })
   test('a file that may not be read is refused, unless the server may do everything', async () => {
     await writeFile(box('secret'), stored('one'))

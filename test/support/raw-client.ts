@@ -9,7 +9,10 @@ export interface Reply {
   readonly untagged: readonly string[]
 }
 /** The link ended before the tagged line came. */
-export class LinkLost extends Error {}
+export class LinkLost extends Error {
+  /** Untagged lines that came before. */
+  readonly heard: string[] = []
+}
 
 /** The simplest IMAP client: one command at a time, every octet as it came. */
 export class RawClient {
@@ -56,7 +59,10 @@ export class RawClient {
     this.send(`${tag} ${command}\r\n`)
     const untagged: string[] = []
     for (;;) {
-      const line = await this.line()
+      const line = await this.line().catch((error: unknown) => {
+        if (error instanceof LinkLost) error.heard.push(...untagged)
+        throw error
+      })
       if (line.startsWith('+ ') && literal !== undefined) {
         this.send(literal)
         this.send('\r\n')

@@ -46,10 +46,14 @@ export class SourceRegistry implements AsyncDisposable {
       await closing
     }
     let held = this.#held.get(found.key)
-    if (held !== undefined && held.uses === 0 && held.place !== found.place) {
-      // Its source looks where the mailbox is no more.
-      await this.#close(found.key, held, true)
-      return this.acquire(found, settings, states, signal)
+    if (held?.place !== undefined && held.place !== found.place) {
+      // Its source may look where the mailbox is no more.
+      if ((await found.isAlsoAt?.(held.place)) !== true) {
+        await this.evict(found.key, 'the mailbox was moved', false)
+        return this.acquire(found, settings, states, signal)
+      }
+      if (this.#closing.has(found.key)) return this.acquire(found, settings, states, signal)
+      held = this.#held.get(found.key)
     }
     if (held === undefined) {
       const opening = this.#open(found, settings, states, signal)

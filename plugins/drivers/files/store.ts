@@ -60,13 +60,17 @@ class FilesStore implements MailStore {
       if (stat === undefined) return isInbox(at) ? this.#found(`absent:${place.path}`, true, this.#emptyFormat(at), place) : undefined
       const probed = await this.#probe(at, place, stat, signal)
       if (probed === undefined) return undefined
-      return this.#found(`${stat.device.toString(16)}-${stat.inode.toString(16)}`, probed.empty, probed.format, place)
+      return this.#found(keyOf(stat), probed.empty, probed.format, place)
     } catch (error) {
       throw asProblem(error, `Can't open ${at.path}`)
     }
   }
   #found(key: string, empty: boolean, format: Format, place: FilePlace): FoundMailbox {
-    return { key, place: place.path, empty, open: (signal) => format.made.open(place, signal) }
+    const isAlsoAt = async (path: string): Promise<boolean> => {
+      const stat = await this.#parts.files.stat(path)
+      return stat !== undefined && keyOf(stat) === key
+    }
+    return { key, place: place.path, isAlsoAt, empty, open: (signal) => format.made.open(place, signal) }
   }
   /** INBOX always exists. Its file is made where that is allowed, so that it has an identity before the first message comes. */
   async #makeInbox(place: FilePlace): Promise<FileStat | undefined> {
@@ -248,4 +252,9 @@ class FilesStore implements MailStore {
   async close(): Promise<void> {
     // Nothing is held between calls.
   }
+}
+
+/** Names the file itself, whatever its name is. */
+function keyOf({ device, inode }: FileStat): string {
+  return `${device.toString(16)}-${inode.toString(16)}`
 }

@@ -125,9 +125,12 @@ export class UnixSource implements MailboxSource {
     })
     if (found === undefined) await this.#vanish(edit)
   }
-  /** There is no file: an empty mailbox. */
+  /**
+   * There is no file. A mailbox without messages stays one. Messages are not told as expunged, since the folder may only be out of reach:
+   * clients would throw away their own copies.
+   */
   async #vanish(edit: TableEdit): Promise<void> {
-    if (edit.rows.length > 0) edit.remove(uids.all)
+    if (edit.rows.length > 0) throw new MailError('not-found', `${this.#path} is gone`)
     if (edit.uidValidity === 0) edit.uidValidity = nowSeconds(this.#ctx.clock)
     this.#keywords = new KeywordTable(this.#ctx.mailbox.defaultKeywords)
     this.#keywords.publish(edit, this.traits.writable)

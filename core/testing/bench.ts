@@ -1,4 +1,4 @@
-import { MailError, type AppendResult, type MailDriver, type MailLocation, type MailStore, type Mount } from '../api/mail.js'
+import { MailError, type AppendResult, type MailDriver, type MailLocation, type MailboxEntry, type MailStore, type Mount } from '../api/mail.js'
 import { Box, never, type BoxMessage } from './box.js'
 import type { DriverUnderTest } from './driver-under-test.js'
 import { must } from './expecting.js'
@@ -94,12 +94,17 @@ export class Bench {
     return await open.edit((edit) => delivery.commit({ source: open.source, edit }, never))
   }
   async paths(): Promise<readonly string[]> {
-    const out: string[] = []
-    for await (const batch of this.store.list({ under: this.at(''), patterns: ['*'], wantChildren: true }, never)) {
-      for (const entry of batch) if (entry.selectable) out.push(entry.path)
-    }
-    must(new Set(out).size === out.length, `a name is listed twice: ${out.join(', ')}`)
-    return out.sort()
+    return (await this.#listed()).filter((entry) => entry.selectable).map((entry) => entry.path)
+  }
+  /** Every name that is listed, also those that only have others below them. */
+  async names(): Promise<readonly string[]> {
+    return (await this.#listed()).map((entry) => entry.path)
+  }
+  async #listed(): Promise<readonly MailboxEntry[]> {
+    const out: MailboxEntry[] = []
+    for await (const batch of this.store.list({ under: this.at(''), patterns: ['*'], wantChildren: true }, never)) out.push(...batch)
+    must(new Set(out.map((entry) => entry.path)).size === out.length, `a name is listed twice: ${out.map((entry) => entry.path).join(', ')}`)
+    return out.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
   async closeBoxes(): Promise<void> {
     for (const box of this.#boxes.splice(0)) await box.close()

@@ -46,12 +46,14 @@ class FormatStore implements MailStore {
 
   async *list(): AsyncIterable<readonly MailboxEntry[]> {
     const out: MailboxEntry[] = []
-    await this.#walk('', out)
+    await this.#walk('', out, false)
     yield out
   }
-  async #walk(path: string, out: MailboxEntry[]): Promise<boolean> {
+  /** Files within a mailbox that is a directory are its own; its directories are other mailboxes, unless the format says that they are inside. */
+  async #walk(path: string, out: MailboxEntry[], within: boolean): Promise<boolean> {
     const entries = await this.#files.list(this.#place(path).path)
-    const visible = entries.filter((e) => !e.name.startsWith('.'))
+    const visible = entries.filter((e) => !e.name.startsWith('.') && !(within && e.kind === 'file'))
+    let any = false
     for (const { name, kind } of visible) {
       const below = path === '' ? name : `${path}/${name}`
       const place = this.#place(below)
@@ -59,10 +61,11 @@ class FormatStore implements MailStore {
       const claim = kind === 'directory' ? this.#format.claims?.({ path: place.path, names }) : undefined
       if (claim === 'inside') continue
       const selectable = kind === 'directory' ? claim === 'mailbox' : (await this.#recognised(below, new AbortController().signal)) !== undefined
-      const children = kind === 'directory' && (await this.#walk(below, out))
+      any = true
+      const children = kind === 'directory' && (await this.#walk(below, out, claim === 'mailbox'))
       if (selectable || kind === 'directory') out.push({ path: below, selectable, children: children ? 'yes' : 'no', inferiors: kind === 'directory', attributes: [] })
     }
-    return visible.length > 0
+    return any
   }
   async find(at: MailLocation, signal: AbortSignal): Promise<FoundMailbox | undefined> {
     const answer = await this.#recognised(at.path, signal)

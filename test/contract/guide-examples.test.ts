@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { describeMailboxFormat } from 'mailwright/testing'
+import { describeMailboxDriver, describeMailboxFormat } from 'mailwright/testing'
 import { describe, expect, test } from 'vitest'
 import { CLOCK, FILES, loginPolicies, mailboxFormats, SPOOL } from '../../core/api/index.js'
 import type { PeerFacts, Spool } from '../../core/api/index.js'
@@ -8,6 +8,7 @@ import { startKernel } from '../../core/kernel/lifecycle/start.js'
 import os from '../../core/os/plugin.js'
 import folder, { FolderFormat, folderAbout } from '../../docs/guide/examples/folder-format.js'
 import officeHours from '../../docs/guide/examples/office-hours.js'
+import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { kernelOptions, plugin, problemsOf, row } from '../support/kernel.js'
 
 const guide = fileURLToPath(new URL('../../docs/guide', import.meta.url))
@@ -16,6 +17,17 @@ const peer: PeerFacts = { address: '192.0.2.7', localAddress: '192.0.2.1', local
 const HOUR_MS = 3_600_000
 
 describeMailboxFormat('folder of the guide', { about: folderAbout, create: (services) => new FolderFormat(services) })
+
+describeMailboxDriver('files with the folder of the guide', {
+  about: folderAbout,
+  keeps: 'files',
+  create(services) {
+    const { files, mailbox, formats } = services
+    const entry = { name: 'folder', plugin: 'acme-folder', about: folderAbout, made: new FolderFormat(services) }
+    const choice = { ...formats, create: 'folder', empty: 'folder' }
+    return new FilesDriver({ files, formats: [entry], choice, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: true } })
+  },
+})
 
 describe('the examples of the guide as plugins', () => {
   test('the format is loaded by its name with what it asks for', async () => {

@@ -133,6 +133,30 @@ export const nameCases: readonly ContractCase[] = [
     },
   },
   {
+    id: 'names.parts',
+    title: 'what a mailbox is made of is not listed, also not as names below it',
+    unless: unless.hierarchy,
+    async run(bench) {
+      const { delimiter } = bench.store
+      must(delimiter !== undefined, 'a store with hierarchy has no delimiter')
+      const before = await bench.names()
+      const path = bench.name(0)
+      const box = await bench.filled(path, three)
+      await box.store({ uids: box.uids, system: 1 })
+      mustEqual(await bench.names(), [...before, path].sort(), 'the listed names, selectable or not')
+      const below = [path, bench.name(1)].join(delimiter)
+      try {
+        await bench.create(below)
+      } catch {
+        // A mailbox that is a file has nothing below it.
+        return
+      }
+      await bench.deliver(below, three)
+      mustEqual(await bench.names(), [...before, path, below].sort(), 'the listed names with a mailbox below a mailbox')
+      mustEqual(box.rows.length, 3, 'messages of a mailbox with another one below it')
+    },
+  },
+  {
     id: 'names.characters',
     title: 'names with spaces, quotes, other scripts and signs are kept as they are',
     async run(bench) {

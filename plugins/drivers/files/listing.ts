@@ -68,10 +68,11 @@ class Walk {
     const entries = await this.#read(path)
     if (entries === undefined) return
     const names = entries.map((e) => e.name)
+    const mailbox = this.#isMailbox(path, names)
     const visible = this.#named(entries.filter((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)))
     for (let first = 0; first < visible.length && this.#left > 0; first += BATCH) {
       const part = visible.slice(first, first + BATCH)
-      const looked = await Promise.all(part.map((e) => this.#look(path, prefix, e, reach)))
+      const looked = await Promise.all(part.map((e) => this.#look(path, prefix, e, reach, mailbox)))
       const found = looked.filter((x) => x !== undefined)
       const batch = found.flatMap((x) => (x.entry === undefined ? [] : [x.entry])).slice(0, this.#left)
       this.#left -= batch.length
@@ -110,13 +111,17 @@ class Walk {
     const locked = lockedBy(name)
     return locked === undefined || !names.includes(locked)
   }
-  /** Parts of a mailbox that is a directory. */
+  /** A mailbox that is a directory: its files are its own, and only directories below it can be other mailboxes. */
+  #isMailbox(path: string, names: readonly string[]): boolean {
+    return this.#l.formats.some((f) => f.claims?.({ path, names }) === 'mailbox')
+  }
+  /** Directories that are parts of such a mailbox. */
   #inside(folder: string, entry: DirectoryEntry, names: readonly string[]): boolean {
     if (entry.kind !== 'directory') return false
     return this.#l.formats.some((f) => f.claims?.({ path: below(folder, entry.name), names }) === 'inside')
   }
 
-  async #look(folder: string, prefix: string, { entry, name: last }: Named, reach: Reach): Promise<Looked | undefined> {
+  async #look(folder: string, prefix: string, { entry, name: last }: Named, reach: Reach, within: boolean): Promise<Looked | undefined> {
     const path = below(folder, entry.name)
     const name = prefix + last
     if (Buffer.byteLength(name) > LONGEST_NAME) return undefined
@@ -125,15 +130,16 @@ class Walk {
     if (!here.matches && !next.matches && !next.goesOn) return undefined
     const stat = await this.stat(path)
     if (stat?.kind === 'file') {
-      if (!here.matches || isInbox({ mount: this.#query.under.mount, path: name })) return undefined
+      if (within || !here.matches || isInbox({ mount: this.#query.under.mount, path: name })) return undefined
       return { entry: { path: name, selectable: true, children: 'no', inferiors: false, marked: isMarked(stat), attributes: [] }, folder: undefined, at: path, name: last, next }
     }
     if (stat?.kind !== 'directory') return undefined
     if (!here.matches && !next.matches) return { entry: undefined, folder: stat, at: path, name: last, next }
     const inside = this.#query.wantChildren || this.#l.formats.some((f) => f.claims !== undefined) ? await this.#read(path) : undefined
     const names = inside?.map((e) => e.name) ?? []
-    const selectable = this.#l.formats.some((f) => f.claims?.({ path, names }) === 'mailbox')
-    const children = inside === undefined ? 'unknown' : inside.some((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)) ? 'yes' : 'no'
+    const selectable = this.#isMailbox(path, names)
+    const isChild = (e: DirectoryEntry): boolean => (!selectable || e.kind !== 'file') && this.#visible(path, e.name, names) && !this.#inside(path, e, names)
+    const children = inside === undefined ? 'unknown' : inside.some(isChild) ? 'yes' : 'no'
     return { entry: { path: name, selectable, children, inferiors: true, attributes: [] }, folder: stat, at: path, name: last, next }
   }
   async stat(path: string): Promise<FileStat | undefined> {

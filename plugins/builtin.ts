@@ -27,6 +27,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'imap-idle', provides: [{ point: 'imap.extensions', name: 'idle' }], load: () => import('./imap/idle/index.js') },
   { id: 'imap-literal-plus', provides: [{ point: 'imap.extensions', name: 'literal-plus' }, { point: 'imap.extensions', name: 'literal-minus' }], load: () => import('./imap/literal-plus/index.js') },
   { id: 'imap-move', provides: [{ point: 'imap.extensions', name: 'move' }], load: () => import('./imap/move/index.js') },
+  { id: 'imap-multiappend', provides: [{ point: 'imap.extensions', name: 'multiappend' }], load: () => import('./imap/multiappend/index.js') },
   { id: 'imap-namespace', provides: [{ point: 'imap.extensions', name: 'namespace' }], load: () => import('./imap/namespace/index.js') },
   { id: 'imap-sasl-ir', provides: [{ point: 'imap.extensions', name: 'sasl-ir' }], load: () => import('./imap/sasl-ir/index.js') },
   { id: 'imap-uidplus', provides: [{ point: 'imap.extensions', name: 'uidplus' }], load: () => import('./imap/uidplus/index.js') },

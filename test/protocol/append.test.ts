@@ -69,11 +69,6 @@ describe('APPEND', () => {
       C: a2 STATUS INBOX (MESSAGES)
       S: * STATUS INBOX (MESSAGES 0)
       S: a2 OK STATUS completed
-      C: a3 APPEND INBOX {8+}\r\nA: b\r\n\r\n {8+}\r\nA: b\r\n\r\n
-      S: a3 BAD Argument given to APPEND when none expected
-      C: a4 STATUS INBOX (MESSAGES)
-      S: * STATUS INBOX (MESSAGES 0)
-      S: a4 OK STATUS completed
     `)
   })
   test('refusals', async () => {

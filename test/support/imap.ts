@@ -14,6 +14,7 @@ import idPlugin from '../../plugins/imap/id/index.js'
 import idlePlugin from '../../plugins/imap/idle/index.js'
 import literalPlugin from '../../plugins/imap/literal-plus/index.js'
 import movePlugin from '../../plugins/imap/move/index.js'
+import multiappendPlugin from '../../plugins/imap/multiappend/index.js'
 import namespacePlugin from '../../plugins/imap/namespace/index.js'
 import saslIrPlugin from '../../plugins/imap/sasl-ir/index.js'
 import uidplusPlugin from '../../plugins/imap/uidplus/index.js'
@@ -33,7 +34,7 @@ export const testImapSettings: ImapSettings = {
 }
 const TLS: NonNullable<PeerFacts['tls']> = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} }
 export const extensionPlugins: readonly Plugin[] = [
-  literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, condstorePlugin,
+  literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, multiappendPlugin, condstorePlugin,
 ]
 
 type ExtensionEntry = Entry<ImapExtension, ImapExtensionAbout>

@@ -132,6 +132,15 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     }
     throw new MailError('not-found', 'no such mailbox')
   }
+  /** What is known of a mailbox that is to be moved or deleted, which may be none that anybody can open. */
+  async #known(at: MailLocation, store: MailStore, signal: AbortSignal): Promise<FoundMailbox | undefined> {
+    try {
+      return await store.find(at, signal)
+    } catch (error) {
+      if (error instanceof MailError && error.kind === 'corrupt') return undefined
+      throw error
+    }
+  }
   nameOf(at: MailLocation): MailboxName | undefined {
     return nameAt(at, this.mounts)
   }
@@ -158,8 +167,10 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     checkName(name)
     const canonical = name.toUpperCase() === INBOX ? INBOX : name
     if (this.user.kind === 'anonymous') throw new MailError('denied', 'anonymous users have no subscriptions')
-    await this.#host.subscriptions.set(this.user, canonical, on)
     const answer = resolveName(canonical, 'subscribe', this.user, this.#host.resolvers, this.mounts)
+    // A mailbox of the name may come; a name that can never lead to one is refused. To take it off the list is always right.
+    if (on && (answer.kind === 'denied' || answer.kind === 'unknown')) throw new MailError('not-found', 'not a mailbox')
+    await this.#host.subscriptions.set(this.user, canonical, on)
     if (answer.kind === 'at') this.events.emit({ at: answer.location, kind: on ? 'subscribed' : 'unsubscribed' })
   }
   sidecar(at: Located): Sidecar {
@@ -290,7 +301,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     mustHave(at.rights, 'x', 'deleting mailboxes')
     const store = await this.store(at)
     try {
-      const found = await store.find(at.at, signal)
+      const found = await this.#known(at.at, store, signal)
       await store.remove(at.at)
       if (found !== undefined) {
         await this.registry.evict(found.key, 'the mailbox was deleted', false)
@@ -315,7 +326,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       if (store !== (await this.store(target))) throw new MailError('unsupported', 'the new name is in another store')
       const delimiter = store.delimiter ?? '\0'
       if (target.at.path.startsWith(from.at.path + delimiter)) throw new MailError('denied', 'a mailbox cannot become its own inferior')
-      const found = await store.find(from.at, signal)
+      const found = await this.#known(from.at, store, signal)
       // Sources know their place by name: those of the mailbox and of all below it end, with what is journalled folded in.
       if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was renamed', true)
       for (const key of this.registry.keysUnder(from.at, delimiter)) await this.registry.evict(key, 'the mailbox was renamed', true)

@@ -86,7 +86,7 @@ async function* listMount(part: Part, signal: AbortSignal): AsyncGenerator<reado
     for (const entry of entries) {
       if (part.isHome && entry.path.toUpperCase() === 'INBOX') continue
       const full = prefix + entry.path
-      if (Buffer.byteLength(full) > MAX_NAME || (prefix === '' && !leadsThere(part, full))) continue
+      if (Buffer.byteLength(full) > MAX_NAME || !leadsThere(part, full)) continue
       const matches = (n: string): boolean => patterns.some((p) => matchesPattern(n, p, delimiter))
       if (matches(full)) batch.push(await entryOf(part, full as MailboxName, { mount, path: entry.path }, entry, delimiter))
       else if (delimiter !== undefined && entry.inferiors && patterns.some((p) => p.endsWith(delimiter) && matchesPattern(full + delimiter, p, delimiter))) {
@@ -97,10 +97,11 @@ async function* listMount(part: Part, signal: AbortSignal): AsyncGenerator<reado
     if (batch.length > 0) yield batch
   }
 }
-/** A file called `~x` or `#x` may be there whose name leads elsewhere, or nowhere. */
-function leadsThere({ resolve, mount }: Part, name: string): boolean {
-  if (name[0] !== '~' && name[0] !== '#') return true
+/** A file called `~x`, `#x` or `a..b` may be there whose name leads elsewhere, or nowhere. */
+function leadsThere({ resolve, mount, prefix }: Part, name: string): boolean {
+  if (!/~|#|\.\./.test(name)) return true
   const answer = resolve(name as MailboxName)
+  if (answer.kind === 'of-user') return prefix !== ''
   return answer.kind === 'at' && answer.location.mount.store === mount.store && answer.location.mount.root === mount.root
 }
 /** `~bob/%`: what stands before the first wildcard says whose mailboxes are meant. */

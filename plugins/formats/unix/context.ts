@@ -1,4 +1,4 @@
-import type { Clock, Files, MailboxSettings, MailUser, Spool } from 'mailwright/api'
+import { stateFolder, type Clock, type Files, type MailboxSettings, type MailUser, type Spool } from 'mailwright/api'
 import type { LockContext } from '../shared/lock-context.js'
 import type { Turns } from '../shared/turns.js'
 import type { AppendFacts } from './append-facts.js'
@@ -18,9 +18,9 @@ export interface UnixContext {
   readonly facts: AppendFacts
 }
 
-/** Folder of the user's state, `{home}` and `{user}` filled in. */
+/** Folder of the user's state, the same that core uses. */
 export function stateDirectory(settings: Pick<MailboxSettings, 'stateDirectory'>, user: MailUser): string {
-  return settings.stateDirectory.replaceAll('{home}', user.home ?? '/').replaceAll('{user}', user.name)
+  return stateFolder(settings.stateDirectory, { ...user, home: user.home ?? '/' }) ?? '/'
 }
 export function nowSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000)

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { ListEntry, MailAccess, MailLocation, Mount, NamespaceResolver, Resolution } from '../../../core/api/index.js'
+import { delegate, MailError } from '../../../core/api/index.js'
+import type { ListEntry, MailAccess, MailLocation, MailStore, MailUser, Mount, NamespaceResolver, Resolution } from '../../../core/api/index.js'
 import { guardLocation, nameAt } from '../../../core/mail/access/mounts.js'
 import { composePattern, matchesInbox, matchesPattern } from '../../../core/mail/access/patterns.js'
+import { MemoryDriver } from '../../../plugins/drivers/memory/store.js'
 import { alice, bob, mailFixture, named, never } from '../../support/mail.js'
 
 const matches = [
@@ -190,6 +192,52 @@ describe('listings of other users', () => {
     await using f = mailFixture({ resolvers: [{ keeps: (mount) => mount.class !== 'others' }, resolver] })
     expect((await f.login(alice)).mounts.map((m) => m.prefix)).toEqual([''])
   })
+})
+describe('names that can never lead to a mailbox', () => {
+  const resolver: NamespaceResolver = {
+    mounts: () => [home],
+    resolve: (ask, next): Resolution => (ask.name.startsWith('#') ? { kind: 'unknown' } : ask.name.includes('..') ? { kind: 'denied', why: 'no' } : next(ask.name)),
+  }
+  test('are not subscribed, and can be taken off the list', async () => {
+    await using f = mailFixture({ resolvers: [resolver] })
+    const mail = await f.login()
+    for (const name of ['#x', 'a..b']) {
+      await expect(mail.subscribe(named(name), true)).rejects.toMatchObject({ kind: 'not-found' })
+      await mail.subscribe(named(name), false)
+    }
+    await mail.subscribe(named('to-come'), true)
+    expect(await listed(mail, '*', { subscribed: true })).toEqual(['/ to-come'])
+  })
+  test('are not listed, whatever is there', async () => {
+    await using f = mailFixture({ resolvers: [resolver] })
+    const store = await f.driver.openStore(alice)
+    for (const path of ['#x', 'a..b', 'box']) await store.create({ mount: home, path }, { specialUse: [] })
+    expect((await listed(await f.login(), '*')).map((line) => line.split(' ').findLast((word) => word !== '*'))).toEqual(['INBOX', 'box'])
+  })
+})
+test('what is damaged can be renamed and deleted', async () => {
+  class Damaged extends MemoryDriver {
+    override async openStore(user: MailUser): Promise<MailStore> {
+      const store = await super.openStore(user)
+      return delegate(store, [], {
+        find: async (at, signal) => {
+          if (at.path === 'bad') throw new MailError('corrupt', 'not in valid mailbox format')
+          return store.find(at, signal)
+        },
+      })
+    }
+  }
+  const driver = new Damaged(() => 0)
+  await using f = mailFixture({ driver })
+  const mail = await f.login()
+  const store = await driver.openStore(alice)
+  const locate = (name: string): ReturnType<MailAccess['locate']> => mail.locate(named(name), 'remove', never)
+  const create = (path: string): Promise<void> => store.create({ mount: mail.mounts[0]!, path }, { specialUse: [] })
+  await create('bad')
+  await mail.rename(await locate('bad'), named('good'), never)
+  await create('bad')
+  await mail.remove(await locate('bad'), never)
+  expect((await listed(mail, '*')).map((line) => line.split(' ').findLast((word) => word !== '*'))).toEqual(['INBOX', 'good'])
 })
 describe('records of mailboxes', () => {
   const NOTE = { id: 'note', codec: { encode: (s: string) => Buffer.from(s), decode: (b: Uint8Array) => Buffer.from(b).toString() } }

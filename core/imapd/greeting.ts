@@ -1,6 +1,6 @@
 import type { HostFacts, ImapSettings, ImapWriter } from '../api/index.js'
+import { SERVER_VERSION } from '../session/version.js'
 import { greetingDate } from './texts.js'
-import { SERVER_VERSION } from './version.js'
 
 /** First line of a session. */
 export interface Greeting {

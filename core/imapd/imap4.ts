@@ -1,13 +1,13 @@
 import { createSlot } from '../api/index.js'
 import type { Handover, Link, LoginGate, MailAccess, MailEvent, Protocol, Tweaks } from '../api/index.js'
 import { unknownClient } from '../session/client-facts.js'
+import { RecordingGate, closedGate } from '../session/recording-gate.js'
 import { SlotTable } from '../session/slots.js'
 import { SHOWN_ALERTS } from './alerts.js'
 import { capabilityList } from './capabilities.js'
 import { Conversation } from './conversation.js'
 import type { ImapHost } from './conversation.js'
 import { writeGreeting } from './greeting.js'
-import { RecordingGate, closedGate } from './recording-gate.js'
 import { Unfinished } from './unfinished.js'
 
 const EMPTY = new Uint8Array(0)

@@ -1,10 +1,10 @@
-import { MailError, SyntaxFailure, sealCommand } from '../../api/index.js'
-import { decodeBase64 } from '../base64.js'
+import { sealCommand } from '../../api/index.js'
+import type { SyntaxFailure } from '../../api/index.js'
+import { SaslDialogue } from '../../session/sasl-dialogue.js'
+import { decodeInitialResponse } from '../../wire/sasl/base64.js'
 import { BadArgument } from '../failure.js'
 import { liveSession } from '../live.js'
 import { loginCompletion, retriesOf } from '../login-outcome.js'
-
-const STAR = 42
 
 /** RFC 3501 §6.2.2, with the initial response of RFC 4959 where that extension is on. */
 export const authenticate = sealCommand({
@@ -19,11 +19,10 @@ export const authenticate = sealCommand({
       return { mechanism, initial: undefined }
     }
     input.space()
-    const text = input.atEnd() ? '' : Buffer.from(input.astring()).toString('latin1')
+    const word = input.atEnd() ? undefined : input.astring()
     input.end()
-    if (text === '') return { mechanism, initial: undefined }
-    // "=" is an empty response, which is not the same as none (RFC 4959 §3).
-    const initial = text === '=' ? new Uint8Array(0) : decodeBase64(Buffer.from(text, 'latin1'))
+    if (word === undefined || word.length === 0) return { mechanism, initial: undefined }
+    const initial = decodeInitialResponse(word)
     return { mechanism, initial: initial ?? input.fail('base64') }
   },
   async run({ mechanism, initial }, session) {
@@ -31,21 +30,17 @@ export const authenticate = sealCommand({
     const what = `AUTHENTICATE ${mechanism}`
     // A mechanism that cannot be used now is not told from one that does not exist.
     if (!live.gate.mechanisms(live.peer).includes(mechanism)) throw new BadArgument(`Command unrecognized: ${what}`)
-    let broken: SyntaxFailure | undefined
-    const ask = async (challenge: Uint8Array): Promise<Uint8Array> => {
-      const line = await live.ask(Buffer.from(Buffer.from(challenge).toString('base64'), 'latin1'))
-      if (line.length === 1 && line[0] === STAR) broken = new BadArgument(`${what} cancelled`)
-      const answer = broken === undefined ? decodeBase64(line) : undefined
-      if (answer !== undefined) return answer
-      // RFC 3501 §6.2.2: a cancelled exchange and an answer that cannot be decoded are both BAD.
-      broken ??= new BadArgument(`Missing or invalid argument to ${what}`)
-      throw new MailError('cancelled', 'the exchange was broken off by the client', { cause: broken })
-    }
+    const dialogue = new SaslDialogue((challenge) => live.ask(challenge))
     try {
-      return await loginCompletion(live.gate.sasl(mechanism, initial, ask, live.peer, live.signal, retriesOf(live.tweaks)), what, live)
+      return await loginCompletion(live.gate.sasl(mechanism, initial, dialogue.ask, live.peer, live.signal, retriesOf(live.tweaks)), what, live)
     } catch (error) {
-      if (broken !== undefined) throw broken
-      throw error
+      throw broken(dialogue, what) ?? error
     }
   },
 })
+
+/** RFC 3501 §6.2.2: a cancelled exchange and an answer that cannot be decoded are both BAD. */
+function broken({ broken: how }: SaslDialogue, what: string): SyntaxFailure | undefined {
+  if (how === undefined) return undefined
+  return how === 'unreadable' ? new BadArgument(`Missing or invalid argument to ${what}`) : new BadArgument(`${what} cancelled`)
+}

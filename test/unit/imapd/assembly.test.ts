@@ -9,7 +9,7 @@ import type { ExtensionEntry } from '../../../core/imapd/extensions/tables.js'
 import { failureTable } from '../../../core/imapd/failure.js'
 import { MACRO_ITEMS } from '../../../core/imapd/items/bound-item.js'
 import { greetingDate } from '../../../core/imapd/texts.js'
-import { SERVER_VERSION } from '../../../core/imapd/version.js'
+import { SERVER_VERSION } from '../../../core/session/version.js'
 import { memoryAbout } from '../../support/mail.js'
 
 function command(name: string, uidForm: 'no' | 'also' | 'only' = 'no', replaces?: string): SealedCommand {

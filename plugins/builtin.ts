@@ -12,8 +12,11 @@ export interface BuiltinPlugin {
 
 /** One row per plugin, one line per row, sorted by id; only what the configuration uses is imported. */
 export const builtinPlugins: readonly BuiltinPlugin[] = [
+  { id: 'auth-apop', provides: [{ point: 'auth.mechanisms', name: 'apop' }], load: () => import('./auth/mechanisms/apop/index.js') },
+  { id: 'auth-cram-md5', provides: [{ point: 'auth.mechanisms', name: 'cram-md5' }], load: () => import('./auth/mechanisms/cram-md5/index.js') },
   { id: 'auth-file', provides: [{ point: 'auth.passwords', name: 'file' }], load: () => import('./auth/passwords/file/index.js') },
   { id: 'auth-login', provides: [{ point: 'auth.mechanisms', name: 'login' }], load: () => import('./auth/mechanisms/login/index.js') },
+  { id: 'auth-md5-database', provides: [{ point: 'auth.passwords', name: 'md5-database' }], load: () => import('./auth/passwords/md5-database/index.js') },
   { id: 'auth-plain', provides: [{ point: 'auth.mechanisms', name: 'plain' }], load: () => import('./auth/mechanisms/plain/index.js') },
   { id: 'auth-schemes', provides: ['argon2id', 'scrypt', 'bcrypt', 'sha512-crypt', 'sha256-crypt', 'plain'].map((name) => ({ point: 'auth.schemes', name })), load: () => import('./auth/schemes/index.js') },
   { id: 'drivers-files', provides: [{ point: 'mail.drivers', name: 'files' }], load: () => import('./drivers/files/index.js') },

@@ -59,10 +59,30 @@ const scramCodec: Codec<ScramKeys> = {
     return { salt: octets(salt), storedKey: octets(storedKey), serverKey: octets(serverKey), iterations: Number(iterations) }
   },
 }
-/** The kinds that core knows. */
+/**
+ * The kinds that core knows. `PASSWORD` is the password itself: what CRAM-MD5, APOP and DIGEST-MD5 compute from. A backend hands it
+ * out only where its operator chose to keep passwords that way.
+ */
 export const PASSWORD = createCredentialKind<Secret>('password', { encode: (s) => s.reveal(), decode: secret })
 export const SCRAM_SHA_1 = createCredentialKind<ScramKeys>('scram-sha-1', scramCodec)
 export const SCRAM_SHA_256 = createCredentialKind<ScramKeys>('scram-sha-256', scramCodec)
+/** One-time passwords (RFC 2289): the chain as it stands, and the way to take one step, which fails when another login took it first. */
+export interface OtpChain {
+  readonly algorithm: 'md5' | 'sha1'
+  /** Number of the last password that was used; the next has one less. */
+  readonly sequence: number
+  readonly seed: string
+  /** The last password that was used, 8 octets. */
+  readonly last: Uint8Array
+}
+const otpCodec: Codec<OtpChain> = {
+  encode: (c) => new TextEncoder().encode([c.algorithm, c.sequence, c.seed, Buffer.from(c.last).toString('hex')].join(' ')),
+  decode(bytes) {
+    const [algorithm, sequence, seed = '', last = ''] = new TextDecoder().decode(bytes).split(' ')
+    return { algorithm: algorithm === 'sha1' ? 'sha1' : 'md5', sequence: Number(sequence), seed, last: Buffer.from(last, 'hex') }
+  },
+}
+export const OTP_CHAIN = createCredentialKind<OtpChain>('otp-chain', otpCodec)
 
 /** What can be checked rather than looked up. */
 export type Claim =
@@ -70,24 +90,39 @@ export type Claim =
   | { readonly kind: 'token'; readonly user: string; readonly token: Secret }
   | { readonly kind: 'certificate'; readonly der: Uint8Array }
   | { readonly kind: 'principal'; readonly name: string; readonly mechanism: string }
+  /** The next password of a chain; accepting it uses it up, for all who try at the same time. */
+  | { readonly kind: 'one-time'; readonly user: string; readonly response: Uint8Array }
 /** Refusals keep their reason for log and operator; the client sees one text for all. */
 export type Refusal = {
   readonly kind: 'unknown-user' | 'wrong-password' | 'expired' | 'must-change' | 'disabled' | 'throttled' | 'malformed' | 'not-permitted'
+  /** Of an unknown user: no other backend is asked. */
+  readonly final?: boolean
 }
 /** Alerts (expiry) go to the client after the login. */
 export type Verdict = { readonly kind: 'accepted'; readonly user: string; readonly alerts: readonly string[] } | Refusal
+
+/** A credential, and the name of its user as the backend spells it: whoever proves it is that user. */
+export interface Held<T> {
+  readonly user: string
+  readonly value: T
+}
 
 /** Outages throw `MailError('unavailable')`. `unknown-user` passes on to the next backend, other refusals end the chain unless the entry says `fallthrough`. */
 export interface PasswordBackend {
   /** Absent when it only hands out credentials. */
   verify?(claim: Claim, peer: PeerFacts, signal: AbortSignal): Promise<Verdict>
-  /** `undefined`: not this user, or not in this form. */
-  lookup?<T>(user: string, kind: CredentialKind<T>, signal: AbortSignal): Promise<T | undefined>
+  /** `undefined`: not this user, or not in this form, or locked. */
+  lookup?<T>(user: string, kind: CredentialKind<T>, signal: AbortSignal): Promise<Held<T> | undefined>
   change?(user: string, password: Secret, signal: AbortSignal): Promise<Verdict>
   /** After a successful plaintext login anywhere in the chain: rehash, or fill a new backend while the old one still answers. Never fails a login. */
   learn?(user: string, password: Secret, signal: AbortSignal): Promise<void>
-  /** End of session: tokens dropped, PAM credentials deleted. */
+  /** End of a session whose login this backend accepted: tokens dropped, PAM credentials deleted. Never fails anything. */
   released?(user: string): Promise<void>
+  /**
+   * What it can serve now, where that may be less than `about` says: there is no MD5 database, or nobody has SCRAM keys. Asked at the
+   * start of each session, so it must be quick; when it throws, the last answer stays.
+   */
+  serves?(signal: AbortSignal): Promise<Pick<BackendAbout, 'verifies' | 'holds'>>
   /** The entry's `fallthrough`: the chain goes on after this backend's refusals too, not only after an unknown user. */
   readonly fallthrough?: boolean
   /** Present where accounts can be edited from here (`mailwright user`). */
@@ -124,7 +159,7 @@ export interface SaslContext {
   /** Sends a challenge, returns the answer. Rejects when the client says `*`, the link goes or time is up: a mechanism cleans up with `finally`. */
   ask(challenge: Uint8Array): Promise<Uint8Array>
   verify(claim: Claim): Promise<Verdict>
-  lookup<T>(user: string, kind: CredentialKind<T>): Promise<T | undefined>
+  lookup<T>(user: string, kind: CredentialKind<T>): Promise<Held<T> | undefined>
 }
 /** `data` is the success data of RFC 4422 §3.6; core sends it the way the protocol allows. */
 export type SaslResult =
@@ -150,6 +185,8 @@ export interface MechanismAbout {
   /** One of these must be answered by some backend of the host, or the mechanism is not offered; empty: it asks nobody. */
   readonly verifiesBy: readonly Claim['kind'][]
   readonly worksWith: readonly AnyCredentialKind[]
+  /** Never listed: a protocol has a command of its own for it (APOP), and asks `LoginGate.offers`. */
+  readonly hidden?: boolean
   offered(peer: PeerFacts): boolean
 }
 /** List order is the order of AUTH= tokens. */
@@ -178,6 +215,30 @@ export interface LoginPolicy {
     signal: AbortSignal,
   ): Promise<Admission>
   failed?(user: string, refusal: Refusal, peer: PeerFacts): void
+  /** The session that `decide` allowed has ended, or did not come about after all. May be told more than once. */
+  ended?(peer: PeerFacts): void
+  /** Present where this policy keeps people out for a while (`mailwright blocks`). */
+  readonly blocks?: BlockList
+}
+/** Who is kept out by a policy, and why. */
+export interface Block {
+  /** Name of the rule in the configuration, as the log has it. */
+  readonly rule: string
+  readonly what: 'user' | 'address' | 'network'
+  /** The name or address. */
+  readonly key: string
+  readonly effect: 'delay' | 'refuse'
+  /** What led to it, for a person: `12 failed logins within 10m`. */
+  readonly evidence: string
+  /** Milliseconds since 1970. */
+  readonly until: number
+  /** Only noted, not enforced. */
+  readonly dryRun: boolean
+}
+export interface BlockList {
+  list(): readonly Block[]
+  /** Ends the blocks of a key and forgets its failures; all when none is given. How many there were. */
+  clear(key?: string): number
 }
 /** A referral is RFC 2221's. `vouches`: authcid may act as another authzid; without a policy that says so core refuses it. */
 export type Admission =
@@ -192,6 +253,12 @@ export interface LoginGate {
   readonly mechanisms: (peer: PeerFacts) => readonly string[]
   /** Whether `password` can succeed on this link now: IMAP says LOGINDISABLED when not. */
   readonly plaintext?: (peer: PeerFacts) => boolean
+  /** Whether `sasl` can be asked for this mechanism on this link; also for hidden ones, which `mechanisms` does not list. */
+  readonly offers?: (mechanism: string, peer: PeerFacts) => boolean
+  /** Before a session is greeted: backends are asked what they can serve now. Never rejects. */
+  prepare?(signal: AbortSignal): Promise<void>
+  /** The connection of a session that had logged in has ended. Never rejects. */
+  ended?(peer: PeerFacts): Promise<void>
   sasl(
     mechanism: string,
     initial: Uint8Array | undefined,

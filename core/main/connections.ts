@@ -177,11 +177,13 @@ export class Connections {
       return host.get(LOGIN_GATE)
     }
     try {
+      await host.get(LOGIN_GATE).prepare?.(link.signal)
       const from = await entry.greet(link, new DomainGate({ gateFor }), DEFAULT_TWEAKS)
       if (from === undefined) return 'ended'
       link.trust()
       return await serveMail(link, host, entry, { ...from, sessionId: link.peer.session ?? newSessionId(), host: host.id, plan: '' })
     } finally {
+      await host.get(LOGIN_GATE).ended?.(link.peer)
       hold[Symbol.dispose]()
     }
   }

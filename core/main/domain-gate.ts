@@ -26,6 +26,7 @@ export class DomainGate implements LoginGate {
     const gate = this.#needs.gateFor(peer, undefined)
     return gate.plaintext === undefined || gate.plaintext(peer)
   }
+  readonly offers = (mechanism: string, peer: PeerFacts): boolean => this.#needs.gateFor(peer, undefined).offers?.(mechanism, peer) === true
 
   async sasl(
     mechanism: string,

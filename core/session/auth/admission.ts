@@ -80,6 +80,17 @@ export class Admissions {
     }
   }
 
+  /** Tells the policies that a session has ended, or did not come about. */
+  ended(peer: PeerFacts): void {
+    for (const policy of this.#policies) {
+      try {
+        policy.ended?.(peer)
+      } catch (error) {
+        this.#log.contained('login policy', error)
+      }
+    }
+  }
+
   async #askPolicies(user: MailUser, identity: Identity, acting: boolean, signal: AbortSignal): Promise<Admitted> {
     const alerts: string[] = []
     let vouched = false

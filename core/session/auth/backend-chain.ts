@@ -1,4 +1,4 @@
-import type { BackendAbout, Claim, CredentialKind, LoginRetries, PasswordBackend, PeerFacts, Refusal, Verdict } from '../../api/auth.js'
+import type { BackendAbout, Claim, CredentialKind, Held, LoginRetries, PasswordBackend, PeerFacts, Refusal, Verdict } from '../../api/auth.js'
 import type { Entry, Secret } from '../../api/kernel.js'
 import { MailError } from '../../api/mail.js'
 import { refusedUnasked, withoutLeadingSpace } from './claims.js'
@@ -15,15 +15,30 @@ export interface Proof {
 /** The host's password backends in their order. An outage throws `unavailable`; it is never an answer about the user. */
 export class BackendChain {
   readonly #backends: readonly Backend[]
+  /** What backends said they can serve now, where that may be less than they declare. */
+  readonly #serving = new Map<Backend, Pick<BackendAbout, 'verifies' | 'holds'>>()
   constructor(backends: readonly Backend[]) {
     this.#backends = backends
   }
 
   verifies(kind: Claim['kind']): boolean {
-    return this.#backends.some((b) => b.about.verifies.includes(kind))
+    return this.#backends.some((b) => this.#servedBy(b).verifies.includes(kind))
   }
   holds(credential: string): boolean {
-    return this.#backends.some((b) => b.about.holds.some((kind) => kind.id === credential))
+    return this.#backends.some((b) => this.#servedBy(b).holds.some((kind) => kind.id === credential))
+  }
+
+  /** Asks what can be served now. A backend that does not answer keeps its last answer: its outage shows when it is needed. */
+  async refresh(signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.#backends.map(async (by) => {
+        const serves = await by.made.serves?.(signal).catch(() => undefined)
+        if (serves !== undefined) this.#serving.set(by, serves)
+      }),
+    )
+  }
+  #servedBy(by: Backend): Pick<BackendAbout, 'verifies' | 'holds'> {
+    return this.#serving.get(by) ?? by.about
   }
 
   /** The claim as made, then as the client's known habits may have changed it. */
@@ -44,7 +59,7 @@ export class BackendChain {
     for (const by of this.#backends) {
       if (by.made.verify === undefined || !by.about.verifies.includes(claim.kind)) continue
       const verdict = await this.#guarded(by, signal, () => by.made.verify?.(claim, peer, signal))
-      if (verdict === undefined || verdict.kind === 'unknown-user') continue
+      if (verdict === undefined || (verdict.kind === 'unknown-user' && verdict.final !== true)) continue
       if (verdict.kind === 'accepted') return { verdict, by, claim }
       // Stop at the first wrong password. Asking the next backend would let one guess be tried against every password a user has.
       if (by.made.fallthrough !== true) return verdict
@@ -54,11 +69,11 @@ export class BackendChain {
   }
 
   /** From the first backend that has it. */
-  async lookup<T>(user: string, kind: CredentialKind<T>, signal: AbortSignal): Promise<T | undefined> {
+  async lookup<T>(user: string, kind: CredentialKind<T>, signal: AbortSignal): Promise<(Held<T> & { readonly by: Backend }) | undefined> {
     for (const by of this.#backends) {
       if (by.made.lookup === undefined || !by.about.holds.some((held) => held.id === kind.id)) continue
       const found = await this.#guarded(by, signal, () => by.made.lookup?.(user, kind, signal))
-      if (found !== undefined) return found
+      if (found !== undefined) return { ...found, by }
     }
     return undefined
   }

@@ -2,6 +2,7 @@ import type {
   BackendAbout,
   Claim,
   CredentialKind,
+  Held,
   LoginGate,
   LoginOutcome,
   LoginPolicy,
@@ -19,7 +20,7 @@ import type { Clock, Entry, Logger, Secret } from '../../api/kernel.js'
 import { MailError } from '../../api/mail.js'
 import { Admissions, type Admitted } from './admission.js'
 import { Attempts } from './attempts.js'
-import { BackendChain } from './backend-chain.js'
+import { BackendChain, type Proof } from './backend-chain.js'
 import { isOversizedName, splitAdministrator } from './claims.js'
 import { holdRefusal } from './equal-time.js'
 import { LoginLog } from './login-log.js'
@@ -53,6 +54,8 @@ interface Attempt {
   /** A password that was accepted on the way, for backends that learn. */
   learnable: { readonly user: string; readonly password: Secret } | undefined
   alerts: readonly string[]
+  /** Whoever accepted the claim. */
+  by: Proof['by'] | undefined
 }
 /** An attempt that ended well, before the account was looked at. */
 type Proved = Extract<Awaited<ReturnType<SaslMechanism['authenticate']>>, { kind: 'proved' }>
@@ -64,7 +67,7 @@ type Proved = Extract<Awaited<ReturnType<SaslMechanism['authenticate']>>, { kind
  * `unavailable` at once. A cancelled dialogue (`ask` rejects) throws what `ask` threw.
  */
 export class HostLoginGate implements LoginGate {
-  readonly #offerable: readonly Entry<SaslMechanism, MechanismAbout>[]
+  readonly #mechanisms: readonly Entry<SaslMechanism, MechanismAbout>[]
   readonly #chain: BackendChain
   readonly #admissions: Admissions
   readonly #attempts: Attempts
@@ -72,12 +75,14 @@ export class HostLoginGate implements LoginGate {
   readonly #settings: AuthSettings
   readonly #host: HostFacts
   readonly #clock: Clock
+  /** Logins of open sessions whose backend wants to hear of their end, by the name of the session. */
+  readonly #releasable = new Map<string, { readonly user: string; readonly by: Proof['by'] }>()
   readonly #learning = new Set<Promise<void>>()
   readonly #closing = new AbortController()
 
   constructor(parts: GateParts) {
     this.#chain = new BackendChain(parts.backends)
-    this.#offerable = parts.mechanisms.filter((m) => this.#isServed(m.about))
+    this.#mechanisms = parts.mechanisms
     this.#log = new LoginLog(parts.logger)
     this.#admissions = new Admissions(parts.directories, parts.policies, this.#log)
     this.#attempts = new Attempts(parts.settings.maxAttempts)
@@ -86,7 +91,9 @@ export class HostLoginGate implements LoginGate {
     this.#clock = parts.clock
   }
 
-  readonly mechanisms = (peer: PeerFacts): readonly string[] => this.#offerable.filter((m) => this.#isOffered(m.about, peer)).map((m) => m.about.name)
+  readonly mechanisms = (peer: PeerFacts): readonly string[] => this.#mechanisms.filter((m) => m.about.hidden !== true && this.#isOffered(m.about, peer)).map((m) => m.about.name)
+
+  readonly offers = (mechanism: string, peer: PeerFacts): boolean => this.#find(mechanism, peer) !== undefined
 
   readonly plaintext = (peer: PeerFacts): boolean => this.#allowsPlaintext(peer) && this.#chain.verifies('password')
 
@@ -98,10 +105,9 @@ export class HostLoginGate implements LoginGate {
     signal: AbortSignal,
     retries: LoginRetries = {},
   ): Promise<LoginOutcome> {
-    const wanted = mechanism.toUpperCase()
-    const entry = this.#offerable.find((m) => m.about.name.toUpperCase() === wanted)
-    if (entry === undefined || !this.#isOffered(entry.about, peer)) {
-      this.#log.mechanismUnknown(wanted, peer)
+    const entry = this.#find(mechanism, peer)
+    if (entry === undefined) {
+      this.#log.mechanismUnknown(mechanism.toUpperCase(), peer)
       throw new MailError('unsupported', 'this mechanism is not offered here')
     }
     const attempt = this.#begin(peer, signal, retries)
@@ -146,6 +152,22 @@ export class HostLoginGate implements LoginGate {
     return this.#in(attempt, admitted, verdict.user)
   }
 
+  async prepare(signal: AbortSignal): Promise<void> {
+    await this.#chain.refresh(signal)
+  }
+
+  async ended(peer: PeerFacts): Promise<void> {
+    this.#admissions.ended(peer)
+    const login = peer.session === undefined ? undefined : this.#releasable.get(peer.session)
+    if (login === undefined || peer.session === undefined) return
+    this.#releasable.delete(peer.session)
+    try {
+      await login.by.made.released?.(login.user)
+    } catch (error) {
+      this.#log.contained(`password backend "${login.by.name}": released`, error)
+    }
+  }
+
   async change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict> {
     const since = this.#clock.now()
     const peer: PeerFacts = { address: '', localAddress: '', localPort: 0, service: 'change' }
@@ -162,12 +184,16 @@ export class HostLoginGate implements LoginGate {
     await Promise.all(this.#learning)
   }
 
+  #find(mechanism: string, peer: PeerFacts): Entry<SaslMechanism, MechanismAbout> | undefined {
+    const wanted = mechanism.toUpperCase()
+    return this.#mechanisms.find((m) => m.about.name.toUpperCase() === wanted && this.#isOffered(m.about, peer))
+  }
   #isServed(about: MechanismAbout): boolean {
     if (about.verifiesBy.length === 0 && about.worksWith.length === 0) return true
     return about.verifiesBy.some((kind) => this.#chain.verifies(kind)) || about.worksWith.some((kind) => this.#chain.holds(kind.id))
   }
   #isOffered(about: MechanismAbout, peer: PeerFacts): boolean {
-    return (!about.exposesPassword || this.#allowsPlaintext(peer)) && about.offered(peer)
+    return this.#isServed(about) && (!about.exposesPassword || this.#allowsPlaintext(peer)) && about.offered(peer)
   }
   /** Loopback is a link like any other: who listens there is not known. */
   #allowsPlaintext(peer: PeerFacts): boolean {
@@ -176,7 +202,7 @@ export class HostLoginGate implements LoginGate {
   }
 
   #begin(peer: PeerFacts, signal: AbortSignal, retries: LoginRetries): Attempt {
-    return { peer, signal, retries, since: this.#clock.now(), user: '???', auth: '???', asked: undefined, stopped: undefined, learnable: undefined, alerts: [] }
+    return { peer, signal, retries, since: this.#clock.now(), user: '???', auth: '???', asked: undefined, stopped: undefined, learnable: undefined, alerts: [], by: undefined }
   }
 
   #context(attempt: Attempt, initial: Uint8Array | undefined, ask: (challenge: Uint8Array) => Promise<Uint8Array>): SaslContext {
@@ -190,10 +216,12 @@ export class HostLoginGate implements LoginGate {
         if ('user' in claim) attempt.user = attempt.auth = claim.user
         return await this.#verify(attempt, claim)
       },
-      lookup: async <T>(user: string, kind: CredentialKind<T>): Promise<T | undefined> => {
+      lookup: async <T>(user: string, kind: CredentialKind<T>): Promise<Held<T> | undefined> => {
         attempt.user = attempt.auth = user
         if (await this.#isStopped(attempt, user)) return undefined
-        return await this.#chain.lookup(user, kind, attempt.signal)
+        const found = await this.#chain.lookup(user, kind, attempt.signal)
+        attempt.by = found?.by
+        return found
       },
     }
   }
@@ -204,6 +232,7 @@ export class HostLoginGate implements LoginGate {
     if (!('verdict' in proof)) return proof
     if (proof.claim.kind === 'password') attempt.learnable = { user: proof.verdict.user, password: proof.claim.password }
     attempt.alerts = proof.verdict.alerts
+    attempt.by = proof.by
     return proof.verdict
   }
 
@@ -232,6 +261,8 @@ export class HostLoginGate implements LoginGate {
 
   #in(attempt: Attempt, admitted: Extract<Admitted, { kind: 'in' }>, authcid: string): Extract<LoginOutcome, { kind: 'in' }> {
     this.#attempts.forget(attempt.peer)
+    const { session } = attempt.peer
+    if (session !== undefined && attempt.by?.made.released !== undefined) this.#releasable.set(session, { user: authcid, by: attempt.by })
     if (attempt.learnable !== undefined) this.#teach(attempt.learnable.user, attempt.learnable.password)
     return { kind: 'in', user: admitted.user, authcid, alerts: admitted.alerts }
   }
@@ -251,6 +282,7 @@ export class HostLoginGate implements LoginGate {
     if (mechanism !== undefined) this.#log.mechanismFailed(mechanism, attempt.peer)
     this.#attempts.countFailure(attempt.peer)
     this.#admissions.failed(attempt.user, why.refusal, attempt.peer)
+    this.#admissions.ended(attempt.peer)
     await holdRefusal(this.#clock, attempt.since, this.#settings.failureDelayMs, attempt.signal)
     return { kind: 'out' }
   }

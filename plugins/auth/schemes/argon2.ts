@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MailError, type PasswordScheme, type Secret } from 'mailwright/api'
 import type { Argon2Engine } from './argon2-engine.js'
-import { equalOctets, withoutLabel } from './equal.js'
+import { equalOctets, withoutLabel } from '../shared/equal.js'
 import { formatPhc, parsePhc, type PhcString } from './phc.js'
 
 /** Cost of new hashes; OWASP's first choice, and the default of most programs. */

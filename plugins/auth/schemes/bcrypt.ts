@@ -1,5 +1,5 @@
 import { MailError, type PasswordScheme } from 'mailwright/api'
-import { withoutLabel } from './equal.js'
+import { withoutLabel } from '../shared/equal.js'
 
 /** Below this the hash is made anew when its password is seen. */
 const MIN_COST = 10

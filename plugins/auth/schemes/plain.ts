@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { PasswordScheme } from 'mailwright/api'
-import { equalOctets, withoutLabel } from './equal.js'
+import { equalOctets, withoutLabel } from '../shared/equal.js'
 
 /** A password that is not hashed at all, for tests and demonstrations; without `allow` nobody has it. */
 export function plainScheme(allow: boolean): PasswordScheme {

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, type ScryptOptions } from 'node:crypto'
 import { MailError, type PasswordScheme } from 'mailwright/api'
-import { equalOctets, withoutLabel } from './equal.js'
+import { equalOctets, withoutLabel } from '../shared/equal.js'
 import { formatPhc, parsePhc, type PhcString } from './phc.js'
 
 /** Cost of new hashes: N is 2 to the power of `ln`. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { MailError, type PasswordScheme } from 'mailwright/api'
-import { equalText, withoutLabel } from './equal.js'
+import { equalText, withoutLabel } from '../shared/equal.js'
 
 const DEFAULT_ROUNDS = 5000
 const MIN_ROUNDS = 1000

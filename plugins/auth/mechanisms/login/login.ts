@@ -1,4 +1,5 @@
 import { secret, type SaslContext, type SaslMechanism, type SaslResult } from 'mailwright/api'
+import { splitAdministrator, utf8 } from '../../shared/names.js'
 
 /** draft-murchison-sasl-login §2: the two prompts, each with its NUL as clients of old expect them. */
 const USER_PROMPT = new TextEncoder().encode('User Name\0')
@@ -26,15 +27,5 @@ function withoutEnd(octets: Uint8Array): Uint8Array {
 
 function nameOf(octets: Uint8Array): string | undefined {
   if (octets.length === 0 || octets.length > MAX_ANSWER_OCTETS || octets.includes(0)) return undefined
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets)
-  } catch {
-    return undefined
-  }
-}
-
-function splitAdministrator(name: string): { readonly authcid: string; readonly authzid: string } {
-  const star = name.indexOf('*')
-  if (star <= 0 || star === name.length - 1) return { authcid: name, authzid: '' }
-  return { authcid: name.slice(star + 1), authzid: name.slice(0, star) }
+  return utf8(octets)
 }

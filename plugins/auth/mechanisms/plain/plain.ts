@@ -1,4 +1,5 @@
 import { secret, type SaslContext, type SaslMechanism, type SaslResult } from 'mailwright/api'
+import { utf8 } from '../../shared/names.js'
 
 /** RFC 4616 §2: authzid and authcid are up to 255 characters each, the password too; more is no message of this mechanism. */
 const MAX_MESSAGE_OCTETS = 4 * 3 * 255 + 2
@@ -28,13 +29,4 @@ export function parsePlain(message: Uint8Array): { readonly authzid: string; rea
   const password = message.subarray(second + 1)
   if (authzid === undefined || authcid === undefined || authcid === '' || password.length === 0) return undefined
   return { authzid, authcid, password }
-}
-
-/** Undefined when the octets are not UTF-8: a replaced octet would make two names equal. */
-function utf8(octets: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets)
-  } catch {
-    return undefined
-  }
 }

@@ -1,5 +1,5 @@
 import { MailError, type AccountEditor, type Claim, type Logger, type PasswordBackend, type PeerFacts, type Secret, type Verdict } from 'mailwright/api'
-import { schemeName, type Hashing } from './hashing.js'
+import { schemeName, type Hashing } from '../../shared/hashing.js'
 import type { PasswordFile } from './password-file.js'
 import { nameProblem } from './password-lines.js'
 

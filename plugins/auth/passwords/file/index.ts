@@ -1,7 +1,7 @@
 import { chosen, CLOCK, definePlugin, filePath, FILES, LOGGER, passwordBackends, passwordSchemes } from 'mailwright/api'
 import { z } from 'zod'
 import { FileBackend } from './file-backend.js'
-import { Hashing } from './hashing.js'
+import { Hashing } from '../../shared/hashing.js'
 import { PasswordFile } from './password-file.js'
 
 /** A text file of users and hashes. */

@@ -1,17 +1,19 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import { DEFAULT_TWEAKS, ConnectionLost, LOGIN_GATE, MAIL_DOOR, protocols, transportLayers } from '../api/index.js'
-import type { Handover, LoginGate, Logger, MailUser, PeerFacts, Protocol, TransportLayerKind } from '../api/index.js'
+import { ConnectionLost, transportLayers } from '../api/index.js'
+import type { Logger, MailUser, TransportLayerKind } from '../api/index.js'
 import type { ConfigPlan, HostPlan, ListenerPlan } from '../config/plan/types.js'
 import type { HostView, Kernel } from '../kernel/kernel.js'
 import { plainAddress } from '../net/addresses.js'
 import type { ByteLink } from '../net/byte-link.js'
 import { socketLink } from '../net/socket-link.js'
 import type { SocketLinkOptions } from '../net/socket-link.js'
-import { DomainGate } from './domain-gate.js'
 import { HostChoice, hostOf } from './host-choice.js'
 import type { HostTls } from './host-tls.js'
+import { LocalSessions } from './local-sessions.js'
 import { newSessionId } from './session-id.js'
+import { protocolOf } from './sessions.js'
+import type { HostFinder, Sessions } from './sessions.js'
 
 /** A client that takes nothing at all for this long is given up. */
 const WRITE_STALL_MS = 5 * 60_000
@@ -20,7 +22,7 @@ const HANDSHAKE_MS = 60_000
 /** What a connection needs to know of its listener. */
 export type Place = Pick<ListenerPlan, 'id' | 'protocol' | 'tls'>
 
-/** Serves connections: from the first octet over the login to the end of the session, each on the host it belongs to. */
+/** Serves connections: from the first octet to the end of the session, each on the host it belongs to. */
 export class Connections {
   readonly #kernel: Kernel<ConfigPlan>
   readonly #logger: Logger
@@ -28,13 +30,16 @@ export class Connections {
   readonly #open = new Set<ByteLink>()
   readonly #running = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
+  readonly #sessions: Sessions
   #choice: HostChoice
 
-  constructor(kernel: Kernel<ConfigPlan>, logger: Logger, tls: HostTls) {
+  /** @param sessions who runs them; without it this process does, from greeting to end. */
+  constructor(kernel: Kernel<ConfigPlan>, logger: Logger, tls: HostTls, sessions?: (hostOf: HostFinder) => Sessions) {
     this.#kernel = kernel
     this.#logger = logger
     this.#tls = tls
     this.#choice = new HostChoice(kernel.plan.hosts)
+    this.#sessions = sessions?.(this.#host) ?? new LocalSessions(this.#host)
     // Every session listens; that is no leak.
     setMaxListeners(0, this.#stopping.signal)
   }
@@ -67,12 +72,12 @@ export class Connections {
 
   /** A session on a link that is already there, such as standard input and output. Resolves when it has ended; never rejects. */
   serve(link: ByteLink, protocol: string): Promise<void> {
-    return this.#track(this.#serveLink(link, () => this.#session(link, protocol)))
+    return this.#track(this.#serveLink(link, () => this.#sessions.run(link, protocol)))
   }
 
   /** The same for somebody who needs no login, because the operating system knows who it is. */
   servePreauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<void> {
-    return this.#track(this.#serveLink(link, () => this.#preauthenticated(link, protocol, user)))
+    return this.#track(this.#serveLink(link, () => this.#sessions.preauthenticated(link, protocol, user)))
   }
 
   /** Lets sessions end by themselves within `withinMs`, then ends them. */
@@ -131,7 +136,7 @@ export class Connections {
         this.#open.delete(link)
       }
     }
-    await this.#serveLink(link, () => this.#session(link, place.protocol))
+    await this.#serveLink(link, () => this.#sessions.run(link, place.protocol))
   }
 
   async #tlsOf(host: HostView, localAddress: string, peer: string): Promise<NonNullable<SocketLinkOptions['tls']>> {
@@ -164,74 +169,9 @@ export class Connections {
     }
   }
 
-  async #session(link: ByteLink, protocol: string): Promise<'ended' | 'again'> {
-    let { host, entry } = this.#entry(link.peer, undefined, protocol)
-    let hold = host.hold()
-    const gateFor = (peer: PeerFacts, domain: string | undefined): LoginGate => {
-      const next = this.#entry(peer, domain, protocol)
-      if (next.host !== host) {
-        hold[Symbol.dispose]()
-        ;({ host, entry } = next)
-        hold = host.hold()
-      }
-      return host.get(LOGIN_GATE)
-    }
-    try {
-      await host.get(LOGIN_GATE).prepare?.(link.signal)
-      const from = await entry.greet(link, new DomainGate({ gateFor }), DEFAULT_TWEAKS)
-      if (from === undefined) return 'ended'
-      link.trust()
-      return await serveMail(link, host, entry, { ...from, sessionId: link.peer.session ?? newSessionId(), host: host.id, plan: '' })
-    } finally {
-      await host.get(LOGIN_GATE).ended?.(link.peer)
-      hold[Symbol.dispose]()
-    }
-  }
-
-  async #preauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<'ended' | 'again'> {
-    const { host, entry } = this.#entry(link.peer, undefined, protocol)
-    using _hold = host.hold()
-    return await serveMail(link, host, entry, {
-      sessionId: link.peer.session ?? newSessionId(),
-      host: host.id,
-      plan: '',
-      login: { kind: 'in', user, authcid: user.name, alerts: [] },
-      peer: link.peer,
-      client: { address: link.peer.address, id: new Map(), commands: [] },
-      unread: new Uint8Array(0),
-      slots: new Map(),
-    })
-  }
-
-  #entry(peer: PeerFacts, domain: string | undefined, protocol: string): { host: HostView; entry: Protocol } {
-    const asked = this.#host({ localAddress: peer.localAddress, serverName: peer.tls?.serverName, domain })
-    const found = protocolOf(asked, protocol)
-    if (found === undefined) throw new Error(`host ${asked.id} does not serve ${protocol}`)
-    return { host: asked, entry: found.made }
-  }
-
-  #host(evidence: { readonly localAddress: string; readonly serverName?: string | undefined; readonly domain?: string | undefined }): HostView {
-    return hostOf(this.#choice, this.#kernel.hosts, { serverName: undefined, domain: undefined, ...evidence })
-  }
+  readonly #host: HostFinder = (evidence) => hostOf(this.#choice, this.#kernel.hosts, { serverName: undefined, domain: undefined, ...evidence })
   #planOf(host: HostView): HostPlan | undefined {
     return this.#kernel.plan.hosts.find((h) => h.id === host.id)
   }
   readonly #layer = (use: string): TransportLayerKind | undefined => this.#kernel.process.entries(transportLayers).find((e) => e.about.use === use)?.made
-}
-
-/** The second half of a session, between opening its mail and closing it. */
-async function serveMail(link: ByteLink, host: HostView, entry: Protocol, from: Handover): Promise<'ended' | 'again'> {
-  const mail = await host.get(MAIL_DOOR).open(from.login.user, link.signal)
-  try {
-    return (await entry.serve(link, from, mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
-  } finally {
-    await mail[Symbol.asyncDispose]()
-  }
-}
-
-function protocolOf(host: HostView, name: string): ReturnType<typeof entriesOf>[number] | undefined {
-  return entriesOf(host).find((entry) => entry.name === name)
-}
-function entriesOf(host: HostView): ReturnType<typeof host.entries<Protocol, { service: string }>> {
-  return host.entries(protocols)
 }

@@ -1,4 +1,4 @@
-import { stateFolder, type Clock, type Files, type MailboxSettings, type MailUser, type Spool } from 'mailwright/api'
+import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
 import type { LockContext } from '../shared/lock-context.js'
 import type { Turns } from '../shared/turns.js'
 import type { AppendFacts } from './append-facts.js'
@@ -16,12 +16,4 @@ export interface UnixContext {
   /** Change notices of the kernel; off for network file systems, which do not tell what others do. */
   readonly watch: boolean
   readonly facts: AppendFacts
-}
-
-/** Folder of the user's state, the same that core uses. */
-export function stateDirectory(settings: Pick<MailboxSettings, 'stateDirectory'>, user: MailUser): string {
-  return stateFolder(settings.stateDirectory, { ...user, home: user.home ?? '/' }) ?? '/'
-}
-export function nowSeconds(clock: Clock): number {
-  return Math.floor(clock.now() / 1000)
 }

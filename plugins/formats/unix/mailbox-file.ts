@@ -1,9 +1,10 @@
 import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
-import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
+import { failedWith, reasonOf, type Say } from '../shared/lock-context.js'
 import { openLocked, type LockedFile } from '../shared/mailbox-lock.js'
 import { takeNameLock, type NameLock } from '../shared/name-lock.js'
-import { stateDirectory, type UnixContext } from './context.js'
-import { applyRedo, clearRedo, lookAtRedo, openRedo, recover, RedoWriter, redoPlaces, type ChangeKind, type RedoPlaces } from './redo.js'
+import type { RedoWriter } from '../shared/redo.js'
+import { SafeChanges } from '../shared/safe-changes.js'
+import type { UnixContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
 
 /** How much of the mailbox an operation needs. `shared` reads, `append` writes at the end, `owner` may rewrite. */
@@ -22,13 +23,13 @@ export interface HeldFile {
 /** Locks, recovery and rewriting of one mailbox file. */
 export class MailboxFile {
   readonly path: string
-  readonly #place: FilePlace
   readonly #ctx: UnixContext
+  readonly #changes: SafeChanges
 
   constructor(place: FilePlace, ctx: UnixContext) {
     this.path = place.path
-    this.#place = place
     this.#ctx = ctx
+    this.#changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
   }
 
   /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
@@ -37,8 +38,7 @@ export class MailboxFile {
       const stat = await this.#ctx.files.stat(this.path)
       if (stat === undefined) return undefined
       if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
-      const places = redoPlaces(this.#place, this.#stateDirectory, stat)
-      const { interrupted, mark } = await lookAtRedo(this.#ctx.files, places)
+      const { interrupted, mark } = await this.#changes.look(stat)
       const write = access !== 'shared' || interrupted
       const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, signal, say) : { state: 'unavailable' }
       try {
@@ -47,7 +47,7 @@ export class MailboxFile {
         try {
           // Another program that has the mailbox open would take a finished rewrite for damage; it waits.
           const owner = write && (name.state === 'locked' || name.state === 'unavailable')
-          const recovered = owner && interrupted ? await this.#recover(held, places, say) : undefined
+          const recovered = owner && interrupted ? await this.#changes.recover(held.file, stat, say) : undefined
           return await work({ file: held.file, owner, stat: recovered?.stat ?? held.stat, mark: recovered?.mark ?? mark })
         } finally {
           await held.close()
@@ -67,74 +67,20 @@ export class MailboxFile {
       throw error
     }
   }
-  async #recover(held: LockedFile, places: RedoPlaces, say: Say): Promise<{ stat: FileStat; mark: number }> {
-    const found = await recover(this.#ctx.files, places, held.file, { stateDirectory: this.#stateDirectory, durable: this.durable, mark: this.#mark() })
-    const { mark } = await lookAtRedo(this.#ctx.files, places)
-    if (found.kind === 'refused') say('warning', `Mailbox ${this.path} was changed after an interrupted rewrite; what was to be written is kept in ${found.path}`)
-    return { stat: await held.file.stat(), mark }
-  }
-  get durable(): boolean {
-    return this.#ctx.mailbox.durability === 'full'
-  }
 
   /** Rewrites in place, in the same inode. */
   rewrite(held: HeldFile, size: number, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
-    return this.#change(held, 'rewrite', size, 0, (w) => rewrite(held.file, w, wish, signal))
+    return this.#changes.change(held, 'rewrite', size, 0, (w) => rewrite(held.file, w, wish, signal))
   }
   /** Writes to the end, all or nothing. */
   append<T>(held: HeldFile, size: number, write: (w: RedoWriter) => Promise<T>): Promise<T> {
-    return this.#change(held, 'append', size, size, write)
-  }
-  /** A crash at any point leaves the mailbox as it was, or as it is to be. */
-  async #change<T>(held: HeldFile, kind: ChangeKind, size: number, start: number, build: (w: RedoWriter) => Promise<T>): Promise<T> {
-    const { files } = this.#ctx
-    const state = this.#stateDirectory
-    const places = redoPlaces(this.#place, state, held.stat)
-    try {
-      const { file: redo, fresh } = await openRedo(files, places, state)
-      // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
-      let keep = false
-      try {
-        const w = new RedoWriter(redo, held.file, start)
-        const done = await build(w)
-        if (!w.changed && w.at === size) return done
-        const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
-        if (this.durable) {
-          await redo.sync()
-          if (fresh) await files.syncDirectory(folderOf(redo.path))
-        }
-        keep = kind === 'rewrite'
-        await applyRedo(redo, held.file, staged, this.durable)
-        keep = false
-        return done
-      } catch (error) {
-        // What failed must not happen after all at the next start.
-        if (!keep && this.durable) await redo.truncate(0).then(() => redo.sync(), () => undefined)
-        throw error
-      } finally {
-        if (!keep) {
-          const mark = this.#mark()
-          await clearRedo(files, redo, state, mark)
-          held.mark = redo.path === places.first && redo.path.startsWith(`${state}/`) ? mark : 0
-        }
-        await redo.close()
-      }
-    } catch (error) {
-      throw outOfRoom(error)
-    }
-  }
-  #mark(): number {
-    return Math.floor(this.#ctx.clock.now()) - this.#lot()
+    return this.#changes.change(held, 'append', size, size, write)
   }
   /** 0 … 65535. */
   #lot(): number {
     const [high = 0, low = 0] = this.#ctx.locks.random(2)
     return high * 256 + low
   }
-  get #stateDirectory(): string {
-    return stateDirectory(this.#ctx.mailbox, this.#place.user)
-  }
-
   /**
    * After a read-write access nothing looks like new mail any more. The part of a second is drawn by lot: it tells two
    * writes apart that happen at the same time and leave the same size.
@@ -160,11 +106,4 @@ export class MailboxFile {
       if (!failedWith(error, 'EPERM', 'EACCES', 'EROFS')) throw error
     }
   }
-}
-
-/** A full disk is the mailbox's trouble, not a bug. */
-export function outOfRoom(error: unknown): unknown {
-  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
-  return error
 }

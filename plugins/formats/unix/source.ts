@@ -1,10 +1,12 @@
 import {
-  MailError, uids, type Clock, type FilePlace, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
+  MailError, uids, type FilePlace, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
   type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
+import { FileWatch } from '../shared/file-watch.js'
 import type { Say } from '../shared/lock-context.js'
 import { localZone } from './from-line.js'
-import { nowSeconds, type UnixContext } from './context.js'
+import { nowSeconds } from '../shared/state-directory.js'
+import type { UnixContext } from './context.js'
 import { FlagReader, KeywordTable } from './flags.js'
 import { COLUMNS, FILED, FORM, FORM_OF, Layout, type Place } from './layout.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
@@ -42,7 +44,7 @@ export class UnixSource implements MailboxSource {
   /** A read-write session had the mailbox at the last look: new messages are given to it. */
   #claiming = false
   #said = new Set<string>()
-  #watched: Watch | undefined
+  #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
 
   constructor(place: FilePlace, writable: boolean, ctx: UnixContext) {
@@ -353,7 +355,7 @@ export class UnixSource implements MailboxSource {
 
   #watch(changed: () => void): Disposable {
     this.#watched?.[Symbol.dispose]()
-    const watch = new Watch(this.#ctx, this.#path, changed)
+    const watch = new FileWatch(this.#ctx, this.#path, changed)
     this.#watched = watch
     watch.follow(this.#state?.inode ?? 0)
     return watch
@@ -361,44 +363,6 @@ export class UnixSource implements MailboxSource {
   async close(): Promise<void> {
     this.#watched?.[Symbol.dispose]()
     this.#watched = undefined
-  }
-}
-
-/** The file's change notices follow its name: when another inode takes the name, that one is watched. */
-class Watch implements Disposable {
-  readonly #ctx: { readonly files: UnixContext['files']; readonly clock: Clock; readonly mailbox: { readonly pollMs: number } }
-  readonly #path: string
-  readonly #changed: () => void
-  #inode = -1
-  #notices: Disposable | undefined
-  #ended = false
-  constructor(ctx: UnixContext, path: string, changed: () => void) {
-    this.#ctx = ctx
-    this.#path = path
-    this.#changed = changed
-  }
-  follow(inode: number): void {
-    if (inode === this.#inode || this.#ended) return
-    this.#inode = inode
-    this.#notices?.[Symbol.dispose]()
-    try {
-      this.#notices = this.#ctx.files.watch(this.#path, this.#changed)
-    } catch {
-      // No such file yet, or no more notices to be had on this machine: it is looked at now and then.
-      this.#poll()
-    }
-  }
-  #poll(): void {
-    this.#notices = this.#ctx.clock.after(this.#ctx.mailbox.pollMs, () => {
-      if (this.#ended) return
-      this.#inode = -1
-      this.#changed()
-      this.follow(0)
-    })
-  }
-  [Symbol.dispose](): void {
-    this.#ended = true
-    this.#notices?.[Symbol.dispose]()
   }
 }
 

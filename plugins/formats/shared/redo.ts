@@ -1,6 +1,6 @@
 import type { FilePlace, Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { failedWith, folderOf, nameOf } from '../shared/lock-context.js'
+import { failedWith, folderOf, nameOf } from './lock-context.js'
 
 /*
  * A mailbox file is rewritten in place, since other programs hold it open and lock it by inode. So that a crash in the

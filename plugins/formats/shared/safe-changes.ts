@@ -1,0 +1,99 @@
+import { MailError, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
+import { failedWith, folderOf, reasonOf, type Say } from './lock-context.js'
+import { applyRedo, clearRedo, lookAtRedo, openRedo, recover, redoPlaces, RedoWriter, type ChangeKind } from './redo.js'
+import { stateDirectory } from './state-directory.js'
+
+/** What changing a mailbox file needs of the host. */
+export interface ChangeContext {
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: (octets: number) => Uint8Array
+  readonly mailbox: Pick<MailboxSettings, 'stateDirectory' | 'durability'>
+}
+/** A mailbox file under the locks that let it be changed. */
+export interface ChangedFile {
+  readonly file: OpenFile
+  readonly stat: FileStat
+  /** Tells the last change by this server's processes; 0 where they leave no trace. */
+  mark: number
+}
+
+/** Changes of one mailbox file, each whole or not at all, by way of its redo file. */
+export class SafeChanges {
+  readonly #place: FilePlace
+  readonly #ctx: ChangeContext
+  readonly #state: string
+
+  constructor(place: FilePlace, ctx: ChangeContext) {
+    this.#place = place
+    this.#ctx = ctx
+    this.#state = stateDirectory(ctx.mailbox, place.user)
+  }
+  get durable(): boolean {
+    return this.#ctx.mailbox.durability === 'full'
+  }
+
+  /** Whether a change was interrupted, and the mark of the last one. */
+  look(stat: FileStat): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
+    return lookAtRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat))
+  }
+  /** Finishes what was interrupted. The caller may write. */
+  async recover(file: OpenFile, before: FileStat, say: Say): Promise<{ readonly stat: FileStat; readonly mark: number }> {
+    const { files } = this.#ctx
+    const places = redoPlaces(this.#place, this.#state, before)
+    const found = await recover(files, places, file, { stateDirectory: this.#state, durable: this.durable, mark: this.#mark() })
+    const { mark } = await lookAtRedo(files, places)
+    if (found.kind === 'refused') say('warning', `Mailbox ${this.#place.path} was changed after an interrupted rewrite; what was to be written is kept in ${found.path}`)
+    return { stat: await file.stat(), mark }
+  }
+
+  /** A crash at any point leaves the mailbox as it was, or as it is to be. `start` is where the first octet of `build` goes. */
+  async change<T>(held: ChangedFile, kind: ChangeKind, size: number, start: number, build: (w: RedoWriter) => Promise<T>): Promise<T> {
+    const { files } = this.#ctx
+    const state = this.#state
+    const places = redoPlaces(this.#place, state, held.stat)
+    try {
+      const { file: redo, fresh } = await openRedo(files, places, state)
+      // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
+      let keep = false
+      try {
+        const w = new RedoWriter(redo, held.file, start)
+        const done = await build(w)
+        if (!w.changed && w.at === size) return done
+        const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
+        if (this.durable) {
+          await redo.sync()
+          if (fresh) await files.syncDirectory(folderOf(redo.path))
+        }
+        keep = kind === 'rewrite'
+        await applyRedo(redo, held.file, staged, this.durable)
+        keep = false
+        return done
+      } catch (error) {
+        // What failed must not happen after all at the next start.
+        if (!keep && this.durable) await redo.truncate(0).then(() => redo.sync(), () => undefined)
+        throw error
+      } finally {
+        if (!keep) {
+          const mark = this.#mark()
+          await clearRedo(files, redo, state, mark)
+          held.mark = redo.path === places.first && redo.path.startsWith(`${state}/`) ? mark : 0
+        }
+        await redo.close()
+      }
+    } catch (error) {
+      throw outOfRoom(error)
+    }
+  }
+  #mark(): number {
+    const [high = 0, low = 0] = this.#ctx.random(2)
+    return Math.floor(this.#ctx.clock.now()) - (high * 256 + low)
+  }
+}
+
+/** A full disk is the mailbox's trouble, not a bug. */
+export function outOfRoom(error: unknown): unknown {
+  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
+  return error
+}

@@ -116,7 +116,10 @@ export interface PasswordBackend {
   change?(user: string, password: Secret, signal: AbortSignal): Promise<Verdict>
   /** After a successful plaintext login anywhere in the chain: rehash, or fill a new backend while the old one still answers. Never fails a login. */
   learn?(user: string, password: Secret, signal: AbortSignal): Promise<void>
-  /** End of a session whose login this backend accepted: tokens dropped, PAM credentials deleted. Never fails anything. */
+  /**
+   * End of a session whose login this backend accepted, or gave the credential for, however it ended; also of a login of which no session came
+   * (a policy refused it after the proof, its mail could not be opened). Once per login. Tokens are dropped, PAM credentials deleted. Never fails anything.
+   */
   released?(user: string): Promise<void>
   /**
    * What it can serve now, where that may be less than `about` says: there is no MD5 database, or nobody has SCRAM keys. Asked at the
@@ -266,10 +269,16 @@ export interface LoginGate {
     peer: PeerFacts,
     signal: AbortSignal,
     retries?: LoginRetries,
+    route?: LoginRoute,
   ): Promise<LoginOutcome>
   password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries?: LoginRetries): Promise<LoginOutcome>
   change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict>
 }
+/**
+ * Chooses the gate of the host to which a user belongs; asked once in a dialogue, with the first name that the mechanism brings, before any
+ * backend is. Backends, directories, policies and delays are then those of that host; what the mechanism has said before stays as it was said.
+ */
+export type LoginRoute = (user: string) => LoginGate
 /** The tweaks of the client that concern a login. */
 export type LoginRetries = Partial<Pick<Tweaks, 'spacedPasswordRetry' | 'lowerCaseUserRetry'>>
 /** Serialisable whole: this is what crosses into the user's process. */

@@ -1,8 +1,6 @@
 import type { LoginGate, LoginOutcome, LoginRetries, PeerFacts, Secret, Verdict } from '../api/index.js'
+import { splitAdministrator } from '../session/auth/claims.js'
 import { domainOf } from './host-choice.js'
-
-const PLAIN = 'PLAIN'
-const NUL = 0
 
 /** What a gate in front of several hosts needs. */
 export interface DomainGateNeeds {
@@ -11,8 +9,12 @@ export interface DomainGateNeeds {
 }
 
 /**
- * One gate in front of those of all hosts. LOGIN and PLAIN name the user before anything is checked, so the domain of the name can
- * choose the host; other mechanisms run on the host of the address or the TLS name.
+ * One gate in front of those of all hosts: the domain of the name that logs in chooses the host.
+ *
+ * LOGIN brings the name with the password. A mechanism begins at the gate of the connection, since what is offered, and what is said before
+ * anybody is named (a challenge with a host name, a realm), cannot depend on the name; with the first name that it brings, before any backend is
+ * asked, the host of that name takes over. Not possible: a host that is chosen by the domain alone and wants a mechanism of its own, or other
+ * settings of one, than the host of the address; and a choice by the authorisation identity of a mechanism, which is known at its end.
  */
 export class DomainGate implements LoginGate {
   readonly #needs: DomainGateNeeds
@@ -28,7 +30,7 @@ export class DomainGate implements LoginGate {
   }
   readonly offers = (mechanism: string, peer: PeerFacts): boolean => this.#needs.gateFor(peer, undefined).offers?.(mechanism, peer) === true
 
-  async sasl(
+  sasl(
     mechanism: string,
     initial: Uint8Array | undefined,
     ask: (challenge: Uint8Array) => Promise<Uint8Array>,
@@ -36,26 +38,17 @@ export class DomainGate implements LoginGate {
     signal: AbortSignal,
     retries?: LoginRetries,
   ): Promise<LoginOutcome> {
-    const first = this.#needs.gateFor(peer, undefined)
-    // Without the mechanism on this link nobody may be asked for a password.
-    if (mechanism.toUpperCase() !== PLAIN || !first.mechanisms(peer).includes(PLAIN)) return first.sasl(mechanism, initial, ask, peer, signal, retries)
-    const response = initial ?? (await ask(new Uint8Array(0)))
-    return this.#needs.gateFor(peer, domainOf(plainUser(response))).sasl(mechanism, response, ask, peer, signal, retries)
+    const route = (user: string): LoginGate => this.#needs.gateFor(peer, domainOf(user))
+    return this.#needs.gateFor(peer, undefined).sasl(mechanism, initial, ask, peer, signal, retries, route)
   }
 
   password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries?: LoginRetries): Promise<LoginOutcome> {
-    return this.#needs.gateFor(peer, domainOf(user)).password(user, password, peer, signal, retries)
+    const { authcid, authzid } = splitAdministrator(user)
+    return this.#needs.gateFor(peer, domainOf(authcid) ?? domainOf(authzid)).password(user, password, peer, signal, retries)
   }
 
   change(): Promise<Verdict> {
     // A password is changed after the login, at the gate of the session's own host.
     return Promise.resolve({ kind: 'not-permitted' })
   }
-}
-
-/** The authentication identity of `[authzid] NUL authcid NUL passwd` (RFC 4616 §2). */
-function plainUser(response: Uint8Array): string {
-  const from = response.indexOf(NUL) + 1
-  const to = response.indexOf(NUL, from)
-  return from === 0 || to === -1 ? '' : Buffer.from(response.subarray(from, to)).toString('utf8')
 }

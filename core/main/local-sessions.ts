@@ -1,10 +1,11 @@
 import { DEFAULT_TWEAKS, LOGIN_GATE, MAIL_DOOR } from '../api/index.js'
-import type { Handover, LoginGate, MailUser, PeerFacts, Protocol } from '../api/index.js'
+import type { Handover, MailAccess, MailUser, Protocol } from '../api/index.js'
 import type { HostView } from '../kernel/kernel.js'
 import type { ByteLink } from '../net/byte-link.js'
-import { DomainGate } from './domain-gate.js'
+import { OpeningGate } from './opening-gate.js'
+import { SessionHosts } from './session-hosts.js'
+import type { Served } from './session-hosts.js'
 import { newSessionId } from './session-id.js'
-import { protocolOf } from './sessions.js'
 import type { HostFinder, Sessions } from './sessions.js'
 
 /** Sessions that run in this process from the greeting to the end. */
@@ -16,32 +17,34 @@ export class LocalSessions implements Sessions {
   }
 
   async run(link: ByteLink, protocol: string): Promise<'ended' | 'again'> {
-    let { host, entry } = this.#entry(link.peer, undefined, protocol)
-    let hold = host.hold()
-    const gateFor = (peer: PeerFacts, domain: string | undefined): LoginGate => {
-      const next = this.#entry(peer, domain, protocol)
-      if (next.host !== host) {
-        hold[Symbol.dispose]()
-        ;({ host, entry } = next)
-        hold = host.hold()
+    await using hosts = new SessionHosts(this.#hostOf, protocol, () => link.peer)
+    let inside: (Served & { readonly mail: MailAccess & AsyncDisposable }) | undefined
+    const gate = new OpeningGate(hosts.gate, async ({ user }) => {
+      // What the gate is asked later leads to other hosts again, but not this session.
+      const { now } = hosts
+      try {
+        inside = { ...now, mail: await now.host.get(MAIL_DOOR).open(user, link.signal) }
+      } catch (error) {
+        await now.host.get(LOGIN_GATE).ended?.(link.peer)
+        throw error
       }
-      return host.get(LOGIN_GATE)
-    }
+    })
     try {
+      const { host, entry } = hosts.first
       await host.get(LOGIN_GATE).prepare?.(link.signal)
-      const from = await entry.greet(link, new DomainGate({ gateFor }), DEFAULT_TWEAKS)
-      if (from === undefined) return 'ended'
+      const from = await entry.greet(link, gate, DEFAULT_TWEAKS)
+      if (from === undefined || inside === undefined) return 'ended'
       link.trust()
-      return await serveMail(link, host, entry, { ...from, sessionId: link.peer.session ?? newSessionId(), host: host.id, plan: '' })
+      const handover = { ...from, sessionId: link.peer.session ?? newSessionId(), host: inside.host.id, plan: '' }
+      return (await inside.entry.serve(link, handover, inside.mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
     } finally {
-      await host.get(LOGIN_GATE).ended?.(link.peer)
-      hold[Symbol.dispose]()
+      await inside?.mail[Symbol.asyncDispose]()
     }
   }
 
   async preauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<'ended' | 'again'> {
-    const { host, entry } = this.#entry(link.peer, undefined, protocol)
-    using _hold = host.hold()
+    await using hosts = new SessionHosts(this.#hostOf, protocol, () => link.peer)
+    const { host, entry } = hosts.first
     return await serveMail(link, host, entry, {
       sessionId: link.peer.session ?? newSessionId(),
       host: host.id,
@@ -52,13 +55,6 @@ export class LocalSessions implements Sessions {
       unread: new Uint8Array(0),
       slots: new Map(),
     })
-  }
-
-  #entry(peer: PeerFacts, domain: string | undefined, protocol: string): { host: HostView; entry: Protocol } {
-    const host = this.#hostOf({ localAddress: peer.localAddress, serverName: peer.tls?.serverName, domain })
-    const found = protocolOf(host, protocol)
-    if (found === undefined) throw new Error(`host ${host.id} does not serve ${protocol}`)
-    return { host, entry: found.made }
   }
 }
 

@@ -7,12 +7,14 @@ export class RecordingGate implements LoginGate {
   readonly #inner: LoginGate
   readonly mechanisms: LoginGate['mechanisms']
   readonly plaintext?: NonNullable<LoginGate['plaintext']>
+  readonly offers?: NonNullable<LoginGate['offers']>
   admitted: In | undefined
 
   constructor(inner: LoginGate) {
     this.#inner = inner
     this.mechanisms = (peer) => inner.mechanisms(peer)
     if (inner.plaintext !== undefined) this.plaintext = (peer) => inner.plaintext?.(peer) ?? false
+    if (inner.offers !== undefined) this.offers = (mechanism, peer) => inner.offers?.(mechanism, peer) ?? false
   }
   async sasl(...how: Parameters<LoginGate['sasl']>): Promise<LoginOutcome> {
     return this.#note(await this.#inner.sasl(...how))

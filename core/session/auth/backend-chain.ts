@@ -78,6 +78,15 @@ export class BackendChain {
     return undefined
   }
 
+  /** Tells a backend that a login of its is over; a failure goes to `failed`. */
+  async release(by: Backend, user: string, failed: (backend: string, error: unknown) => void): Promise<void> {
+    try {
+      await by.made.released?.(user)
+    } catch (error) {
+      failed(by.name, error)
+    }
+  }
+
   /** Asks the backend that accepted the old password. */
   async change(proof: Proof, password: Secret, signal: AbortSignal): Promise<Verdict> {
     const { by, verdict } = proof

@@ -7,6 +7,7 @@ import type {
   LoginOutcome,
   LoginPolicy,
   LoginRetries,
+  LoginRoute,
   MechanismAbout,
   PasswordBackend,
   PeerFacts,
@@ -51,10 +52,16 @@ interface Attempt {
   asked: string | undefined
   /** Why it was refused, when that is not what the mechanism says. */
   stopped: Exclude<Admitted, { kind: 'in' }> | undefined
+  /** The gate where the dialogue began, when the user belongs to another host. */
+  entered: HostLoginGate | undefined
+  /** The gate of the host to which the user turned out to belong; undefined until somebody is named. */
+  home: HostLoginGate | undefined
+  /** Name that a backend has accepted: it is told when no session comes of it. */
+  accepted: string | undefined
   /** A password that was accepted on the way, for backends that learn. */
   learnable: { readonly user: string; readonly password: Secret } | undefined
   alerts: readonly string[]
-  /** Whoever accepted the claim. */
+  /** Whoever accepted the claim or handed out the credential. */
   by: Proof['by'] | undefined
 }
 /** An attempt that ended well, before the account was looked at. */
@@ -77,7 +84,7 @@ export class HostLoginGate implements LoginGate {
   readonly #clock: Clock
   /** Logins of open sessions whose backend wants to hear of their end, by the name of the session. */
   readonly #releasable = new Map<string, { readonly user: string; readonly by: Proof['by'] }>()
-  readonly #learning = new Set<Promise<void>>()
+  readonly #errands = new Set<Promise<void>>()
   readonly #closing = new AbortController()
 
   constructor(parts: GateParts) {
@@ -104,68 +111,45 @@ export class HostLoginGate implements LoginGate {
     peer: PeerFacts,
     signal: AbortSignal,
     retries: LoginRetries = {},
+    route?: LoginRoute,
   ): Promise<LoginOutcome> {
     const entry = this.#find(mechanism, peer)
     if (entry === undefined) {
       this.#log.mechanismUnknown(mechanism.toUpperCase(), peer)
       throw new MailError('unsupported', 'this mechanism is not offered here')
     }
-    const attempt = this.#begin(peer, signal, retries)
-    const askAndNote = async (challenge: Uint8Array): Promise<Uint8Array> => {
-      const answer = await ask(challenge)
-      attempt.since = this.#clock.now()
-      return answer
-    }
-    const result = await entry.made.authenticate(this.#context(attempt, initial, askAndNote))
-    if (result.kind === 'anonymous') {
-      const admitted = this.#attempts.isExhausted(peer) ? throttled : await this.#admissions.decideAnonymous(result.trace, peer, signal)
-      if (admitted.kind !== 'in') return await this.#out(attempt, admitted, entry.about.name)
-      this.#log.anonymous(result.trace, entry.about.name, peer)
-      return this.#in(attempt, admitted, 'anonymous')
-    }
-    if (attempt.stopped !== undefined) return await this.#out(attempt, attempt.stopped, entry.about.name)
-    if (result.kind !== 'proved') return await this.#out(attempt, { kind: 'refused', refusal: result }, entry.about.name)
-    const admitted = await this.#admit(attempt, result)
-    if (admitted.kind !== 'in') return await this.#out(attempt, admitted, entry.about.name)
-    // RFC 3501 has no success data: it goes as a challenge, to which the answer is empty (RFC 4422 §3.6).
-    if (result.data !== undefined && (await askAndNote(result.data)).length > 0) {
-      return await this.#out(attempt, { kind: 'refused', refusal: { kind: 'malformed' } }, entry.about.name)
-    }
-    this.#log.authenticated(admitted.user.name, entry.about.name, peer)
-    return { ...this.#in(attempt, admitted, result.authcid), ...(result.layer === undefined ? {} : { layer: result.layer }) }
+    return await this.#attempt(peer, signal, retries, (attempt) => this.#dialogue(attempt, entry, initial, ask, route))
   }
 
-  async password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries: LoginRetries = {}): Promise<LoginOutcome> {
-    const attempt = this.#begin(peer, signal, retries)
-    const { authcid, authzid } = splitAdministrator(user)
-    attempt.user = authzid === '' ? authcid : authzid
-    attempt.auth = authcid
-    if (await this.#isStopped(attempt, authcid)) return await this.#out(attempt, attempt.stopped ?? throttled, undefined)
-    if (!this.#allowsPlaintext(peer)) {
-      return await this.#out(attempt, plaintextDisabled, undefined)
-    }
-    const verdict = await this.#verify(attempt, { kind: 'password', user: authcid, password })
-    if (verdict.kind !== 'accepted') return await this.#out(attempt, attempt.stopped ?? { kind: 'refused', refusal: verdict }, undefined)
-    const admitted = await this.#admit(attempt, { kind: 'proved', authcid: verdict.user, authzid, alerts: [] })
-    if (admitted.kind !== 'in') return await this.#out(attempt, admitted, undefined)
-    this.#log.loggedIn(admitted.user.name, peer)
-    return this.#in(attempt, admitted, verdict.user)
+  password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries: LoginRetries = {}): Promise<LoginOutcome> {
+    return this.#attempt(peer, signal, retries, async (attempt) => {
+      attempt.home = this
+      const { authcid, authzid } = splitAdministrator(user)
+      attempt.user = authzid === '' ? authcid : authzid
+      attempt.auth = authcid
+      if (await this.#isStopped(attempt, authcid)) return await this.#out(attempt, attempt.stopped ?? throttled, undefined)
+      if (!this.#allowsPlaintext(peer)) return await this.#out(attempt, plaintextDisabled, undefined)
+      const verdict = await this.#verify(attempt, { kind: 'password', user: authcid, password })
+      if (verdict.kind !== 'accepted') return await this.#out(attempt, attempt.stopped ?? { kind: 'refused', refusal: verdict }, undefined)
+      const admitted = await this.#admit(attempt, { kind: 'proved', authcid: verdict.user, authzid, alerts: [] })
+      if (admitted.kind !== 'in') return await this.#out(attempt, admitted, undefined)
+      this.#log.loggedIn(admitted.user.name, peer)
+      return this.#in(attempt, admitted, verdict.user)
+    })
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
     await this.#chain.refresh(signal)
   }
 
-  async ended(peer: PeerFacts): Promise<void> {
+  ended(peer: PeerFacts): Promise<void> {
     this.#admissions.ended(peer)
     const login = peer.session === undefined ? undefined : this.#releasable.get(peer.session)
-    if (login === undefined || peer.session === undefined) return
-    this.#releasable.delete(peer.session)
-    try {
-      await login.by.made.released?.(login.user)
-    } catch (error) {
-      this.#log.contained(`password backend "${login.by.name}": released`, error)
+    if (login !== undefined && peer.session !== undefined) {
+      this.#releasable.delete(peer.session)
+      this.#release(login.by, login.user)
     }
+    return Promise.resolve()
   }
 
   async change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict> {
@@ -178,10 +162,66 @@ export class HostLoginGate implements LoginGate {
     return proof
   }
 
-  /** Lets what backends are learning come to its end. */
+  /** Lets what backends are learning and letting go of come to its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
-    await Promise.all(this.#learning)
+    await Promise.all(this.#errands)
+  }
+
+  async #dialogue(
+    attempt: Attempt,
+    { made, about: { name } }: Entry<SaslMechanism, MechanismAbout>,
+    initial: Uint8Array | undefined,
+    ask: (challenge: Uint8Array) => Promise<Uint8Array>,
+    route: LoginRoute | undefined,
+  ): Promise<LoginOutcome> {
+    const { peer, signal } = attempt
+    const askAndNote = async (challenge: Uint8Array): Promise<Uint8Array> => {
+      const answer = await ask(challenge)
+      attempt.since = this.#clock.now()
+      return answer
+    }
+    const settle = async (user: string | undefined): Promise<HostLoginGate> => (attempt.home ??= await this.#routed(attempt, name, user, route))
+    const result = await made.authenticate(this.#context(attempt, initial, askAndNote, settle))
+    if (result.kind === 'anonymous') {
+      const admitted = this.#attempts.isExhausted(peer) ? throttled : await this.#admissions.decideAnonymous(result.trace, peer, signal)
+      if (admitted.kind !== 'in') return await this.#out(attempt, admitted, name)
+      this.#log.anonymous(result.trace, name, peer)
+      return this.#in(attempt, admitted, 'anonymous')
+    }
+    const home = attempt.home ?? (result.kind === 'proved' ? await settle(result.authcid) : this)
+    return await home.#conclude(attempt, result, name, askAndNote)
+  }
+
+  /** From what the mechanism found to the outcome, on the host of the user. */
+  async #conclude(
+    attempt: Attempt,
+    result: Exclude<Awaited<ReturnType<SaslMechanism['authenticate']>>, { kind: 'anonymous' }>,
+    mechanism: string,
+    ask: (challenge: Uint8Array) => Promise<Uint8Array>,
+  ): Promise<LoginOutcome> {
+    if (attempt.stopped !== undefined) return await this.#out(attempt, attempt.stopped, mechanism)
+    if (result.kind !== 'proved') return await this.#out(attempt, { kind: 'refused', refusal: result }, mechanism)
+    const admitted = await this.#admit(attempt, result)
+    if (admitted.kind !== 'in') return await this.#out(attempt, admitted, mechanism)
+    // RFC 3501 has no success data: it goes as a challenge, to which the answer is empty (RFC 4422 §3.6).
+    if (result.data !== undefined && (await ask(result.data)).length > 0) {
+      return await this.#out(attempt, { kind: 'refused', refusal: { kind: 'malformed' } }, mechanism)
+    }
+    this.#log.authenticated(admitted.user.name, mechanism, attempt.peer)
+    return { ...this.#in(attempt, admitted, result.authcid), ...(result.layer === undefined ? {} : { layer: result.layer }) }
+  }
+
+  /** The gate of the host to which a name belongs. One that does not offer the mechanism lets nobody in by it. */
+  async #routed(attempt: Attempt, mechanism: string, user: string | undefined, route: LoginRoute | undefined): Promise<HostLoginGate> {
+    const gate = user === undefined ? this : (route?.(user) ?? this)
+    if (!(gate instanceof HostLoginGate) || gate === this) return this
+    await gate.prepare(attempt.signal)
+    // Guesses that are spread over several hosts are guesses of one client.
+    if (this.#attempts.isExhausted(attempt.peer)) attempt.stopped = throttled
+    else if (!gate.offers(mechanism, attempt.peer)) attempt.stopped = notOffered
+    attempt.entered = this
+    return gate
   }
 
   #find(mechanism: string, peer: PeerFacts): Entry<SaslMechanism, MechanismAbout> | undefined {
@@ -201,11 +241,28 @@ export class HostLoginGate implements LoginGate {
     return plaintext === 'always' || (plaintext === 'encrypted-only' && peer.tls !== undefined)
   }
 
-  #begin(peer: PeerFacts, signal: AbortSignal, retries: LoginRetries): Attempt {
-    return { peer, signal, retries, since: this.#clock.now(), user: '???', auth: '???', asked: undefined, stopped: undefined, learnable: undefined, alerts: [], by: undefined }
+  /** Runs an attempt; a backend that has accepted a name hears of it when no session begins. */
+  async #attempt(peer: PeerFacts, signal: AbortSignal, retries: LoginRetries, run: (attempt: Attempt) => Promise<LoginOutcome>): Promise<LoginOutcome> {
+    const attempt: Attempt = {
+      peer, signal, retries, since: this.#clock.now(), user: '???', auth: '???', asked: undefined, stopped: undefined,
+      entered: undefined, home: undefined, by: undefined, accepted: undefined, learnable: undefined, alerts: [],
+    }
+    let outcome: LoginOutcome | undefined
+    try {
+      outcome = await run(attempt)
+      return outcome
+    } finally {
+      const { home = this, by, accepted } = attempt
+      if (outcome?.kind !== 'in' && by !== undefined && accepted !== undefined) home.#release(by, accepted)
+    }
   }
 
-  #context(attempt: Attempt, initial: Uint8Array | undefined, ask: (challenge: Uint8Array) => Promise<Uint8Array>): SaslContext {
+  #context(
+    attempt: Attempt,
+    initial: Uint8Array | undefined,
+    ask: (challenge: Uint8Array) => Promise<Uint8Array>,
+    settle: (user: string | undefined) => Promise<HostLoginGate>,
+  ): SaslContext {
     return {
       peer: attempt.peer,
       hostName: this.#host.serverName,
@@ -214,22 +271,27 @@ export class HostLoginGate implements LoginGate {
       ask,
       verify: async (claim) => {
         if ('user' in claim) attempt.user = attempt.auth = claim.user
-        return await this.#verify(attempt, claim)
+        return await (await settle('user' in claim ? claim.user : undefined)).#verify(attempt, claim)
       },
       lookup: async <T>(user: string, kind: CredentialKind<T>): Promise<Held<T> | undefined> => {
         attempt.user = attempt.auth = user
-        if (await this.#isStopped(attempt, user)) return undefined
-        const found = await this.#chain.lookup(user, kind, attempt.signal)
-        attempt.by = found?.by
-        return found
+        return await (await settle(user)).#lookUp(attempt, user, kind)
       },
     }
+  }
+
+  async #lookUp<T>(attempt: Attempt, user: string, kind: CredentialKind<T>): Promise<Held<T> | undefined> {
+    if (await this.#isStopped(attempt, user)) return undefined
+    const found = await this.#chain.lookup(user, kind, attempt.signal)
+    attempt.by = found?.by
+    return found
   }
 
   async #verify(attempt: Attempt, claim: Claim): Promise<Verdict> {
     if (await this.#isStopped(attempt, 'user' in claim ? claim.user : attempt.auth)) return { kind: 'throttled' }
     const proof = await this.#chain.verify(claim, attempt.peer, attempt.signal, attempt.retries)
     if (!('verdict' in proof)) return proof
+    attempt.accepted = proof.verdict.user
     if (proof.claim.kind === 'password') attempt.learnable = { user: proof.verdict.user, password: proof.claim.password }
     attempt.alerts = proof.verdict.alerts
     attempt.by = proof.by
@@ -270,8 +332,15 @@ export class HostLoginGate implements LoginGate {
   /** Not awaited by the login: a rehash takes as long as the check did. */
   #teach(user: string, password: Secret): void {
     const failed = (backend: string, error: unknown): void => this.#log.contained(`password backend "${backend}": learn`, error)
-    const lesson = this.#chain.learn(user, password, this.#closing.signal, failed).finally(() => this.#learning.delete(lesson))
-    this.#learning.add(lesson)
+    this.#send(this.#chain.learn(user, password, this.#closing.signal, failed))
+  }
+  #release(by: Proof['by'], user: string): void {
+    this.#send(this.#chain.release(by, user, (backend, error) => this.#log.contained(`password backend "${backend}": released`, error)))
+  }
+  /** What goes on without anybody who waits, until the host closes. */
+  #send(errand: Promise<void>): void {
+    const run = errand.finally(() => this.#errands.delete(run))
+    this.#errands.add(run)
   }
 
   async #out(attempt: Attempt, why: Exclude<Admitted, { kind: 'in' }>, mechanism: string | undefined): Promise<LoginOutcome> {
@@ -281,6 +350,7 @@ export class HostLoginGate implements LoginGate {
     else this.#log.refused(attempt, why.refusal.kind)
     if (mechanism !== undefined) this.#log.mechanismFailed(mechanism, attempt.peer)
     this.#attempts.countFailure(attempt.peer)
+    if (attempt.entered !== undefined) attempt.entered.#attempts.countFailure(attempt.peer)
     this.#admissions.failed(attempt.user, why.refusal, attempt.peer)
     this.#admissions.ended(attempt.peer)
     await holdRefusal(this.#clock, attempt.since, this.#settings.failureDelayMs, attempt.signal)
@@ -290,4 +360,5 @@ export class HostLoginGate implements LoginGate {
 
 /** The gate's own refusals, which have log lines of their own. */
 const throttled: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'throttled' } }
+const notOffered: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'disabled' } }
 const plaintextDisabled: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'disabled' } }

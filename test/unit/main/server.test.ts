@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { certificateSources, HOST, LOGGER, LOGIN_GATE, logSinks, MAIL_DOOR, noSettings, protocols, secret, transportLayers } from '../../../core/api/index.js'
 import type { Link, Plugin } from '../../../core/api/index.js'
 import { configOf } from '../../../core/config/config.js'
@@ -28,21 +28,32 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** A protocol of lines: `user NAME` logs in, `tls` starts TLS, `out` goes back before the login, `quit` ends; the rest comes back with the host's name. */
+/** Whose sessions have ended, and whose mail was closed, in order. */
+let over: string[] = []
+beforeEach(() => {
+  over = []
+})
+
+/** A protocol of lines: `user NAME` logs in (there is no mail for `nomail`), `tls` starts TLS, `out` goes back before the login, `quit` ends; the rest comes back with the host's name. */
 function echoPlugin(): Plugin {
   return plugin('test-echo', (p) => {
     p.provide(LOGIN_GATE, {
-      create: () => ({
+      needs: { host: HOST },
+      create: ({ host }) => ({
         mechanisms: () => [],
         sasl: () => Promise.resolve({ kind: 'out' as const }),
         password: (user) => Promise.resolve({ kind: 'in' as const, user: { name: user, kind: 'account' as const, home: '/', facts: {} }, authcid: user, alerts: [] }),
         change: () => Promise.resolve({ kind: 'not-permitted' as const }),
+        ended: () => Promise.resolve(void over.push(`${host.id} ended`)),
       }),
     })
     p.provide(MAIL_DOOR, {
       create: () => ({
         // The protocol of this test looks at the user alone.
-        open: (user) => Promise.resolve({ user, [Symbol.asyncDispose]: () => Promise.resolve() } as never),
+        open: (user) =>
+          user.name === 'nomail'
+            ? Promise.reject(new Error('no mail'))
+            : Promise.resolve({ user, [Symbol.asyncDispose]: () => Promise.resolve(void over.push(`closed ${user.name}`)) } as never),
       }),
     })
     p.to(protocols).contribute({
@@ -59,8 +70,11 @@ function echoPlugin(): Plugin {
               await link.wrap({ use: 'tls' })
             } else if (line === 'fail') throw new Error('a bug')
             else if (line.startsWith('user ')) {
-              const login = await gate.password(line.slice(5), secret(Buffer.from('')), link.peer, link.signal)
-              if (login.kind === 'in') return { login, peer: link.peer, client: { address: '', id: new Map(), commands: [] }, unread: new Uint8Array(0), slots: new Map() }
+              const login = await gate.password(line.slice(5), secret(Buffer.from('')), link.peer, link.signal).catch(() => undefined)
+              // As when a protocol lists its capabilities with the answer.
+              gate.mechanisms(link.peer)
+              if (login === undefined) say(link, 'not now')
+              else if (login.kind === 'in') return { login, peer: link.peer, client: { address: '', id: new Map(), commands: [] }, unread: new Uint8Array(0), slots: new Map() }
             } else break
           }
           return undefined
@@ -201,6 +215,46 @@ describe('a connection', () => {
   })
 })
 
+describe('the end of a session', () => {
+  async function loggedIn(server: Running): Promise<Socket> {
+    const client = await dial(server.port('echo'))
+    expect(await line(client)).toBe('ready default\n')
+    client.write('user alice\n')
+    expect(await line(client)).toBe('hello alice at default\n')
+    return client
+  }
+  const ends: readonly { readonly name: string; end(client: Socket, server: Running): unknown }[] = [
+    { name: 'a goodbye', end: (client) => client.write('quit\n') },
+    { name: 'a lost connection', end: (client) => client.resetAndDestroy() },
+    { name: 'the end of input', end: (client) => client.end() },
+    { name: 'a login that is given up', end: (client) => client.write('out\n') },
+    { name: 'the end of the server', end: (client, server) => void server.connections.drain(0) },
+  ]
+  test.each(ends)('closes the mail, then tells the gate: $name', async ({ end }) => {
+    const server = await start(plain)
+    const client = await loggedIn(server)
+    end(client, server)
+    await vi.waitFor(() => expect(over).toEqual(['closed alice', 'default ended']))
+    await server.connections.drain(0)
+    // A connection that went back before the login ends as nobody's: the gate is told of that as well, the mail is not closed twice.
+    expect(over.filter((what) => what.startsWith('closed'))).toEqual(['closed alice'])
+  })
+  test('whose mail cannot be opened is told so before it is let in, and may try again', async () => {
+    const server = await start(plain)
+    const client = await dial(server.port('echo'))
+    expect(await line(client)).toBe('ready default\n')
+    client.write('user nomail\n')
+    expect(await line(client)).toBe('not now\n')
+    expect(over).toEqual(['default ended'])
+    client.write('user alice\n')
+    expect(await line(client)).toBe('hello alice at default\n')
+    client.write('quit\n')
+    await receive(client, () => false)
+    await server.connections.drain(0)
+    expect(over).toEqual(['default ended', 'closed alice', 'default ended'])
+  })
+})
+
 describe('virtual hosts', () => {
   const hosts = {
     default: { tls: { selfSigned: 'tls' } },
@@ -212,6 +266,10 @@ describe('virtual hosts', () => {
     expect(await line(client)).toBe('ready default\n')
     client.write('user alice@example.org\n')
     expect(await line(client)).toBe('hello alice@example.org at org\n')
+    client.write('quit\n')
+    await receive(client, () => false)
+    await server.connections.drain(0)
+    expect(over).toEqual(['closed alice@example.org', 'default ended', 'org ended'])
   })
   test('are chosen by the TLS server name', async () => {
     const server = await start({ secure: { protocol: 'echo', address: '127.0.0.1', port: 0, tls: 'implicit' } }, hosts)

@@ -12,13 +12,19 @@ export interface BuiltinPlugin {
 
 /** One row per plugin, one line per row, sorted by id; only what the configuration uses is imported. */
 export const builtinPlugins: readonly BuiltinPlugin[] = [
+  { id: 'auth-anonymous', provides: [{ point: 'auth.mechanisms', name: 'anonymous' }], load: () => import('./auth/mechanisms/anonymous/index.js') },
   { id: 'auth-apop', provides: [{ point: 'auth.mechanisms', name: 'apop' }], load: () => import('./auth/mechanisms/apop/index.js') },
   { id: 'auth-cram-md5', provides: [{ point: 'auth.mechanisms', name: 'cram-md5' }], load: () => import('./auth/mechanisms/cram-md5/index.js') },
+  { id: 'auth-digest-md5', provides: [{ point: 'auth.mechanisms', name: 'digest-md5' }], load: () => import('./auth/mechanisms/digest-md5/index.js') },
+  { id: 'auth-external', provides: [{ point: 'auth.mechanisms', name: 'external' }], load: () => import('./auth/mechanisms/external/index.js') },
   { id: 'auth-file', provides: [{ point: 'auth.passwords', name: 'file' }], load: () => import('./auth/passwords/file/index.js') },
   { id: 'auth-login', provides: [{ point: 'auth.mechanisms', name: 'login' }], load: () => import('./auth/mechanisms/login/index.js') },
   { id: 'auth-md5-database', provides: [{ point: 'auth.passwords', name: 'md5-database' }], load: () => import('./auth/passwords/md5-database/index.js') },
+  { id: 'auth-oauth', provides: [{ point: 'auth.mechanisms', name: 'oauthbearer' }, { point: 'auth.mechanisms', name: 'xoauth2' }], load: () => import('./auth/mechanisms/oauth/index.js') },
+  { id: 'auth-otp', provides: [{ point: 'auth.mechanisms', name: 'otp' }], load: () => import('./auth/mechanisms/otp/index.js') },
   { id: 'auth-plain', provides: [{ point: 'auth.mechanisms', name: 'plain' }], load: () => import('./auth/mechanisms/plain/index.js') },
-  { id: 'auth-schemes', provides: ['argon2id', 'scrypt', 'bcrypt', 'sha512-crypt', 'sha256-crypt', 'plain'].map((name) => ({ point: 'auth.schemes', name })), load: () => import('./auth/schemes/index.js') },
+  { id: 'auth-schemes', provides: ['argon2id', 'scrypt', 'bcrypt', 'sha512-crypt', 'sha256-crypt', 'pbkdf2', 'scram', 'crypt', 'salted-sha', 'plain', 'weak-digests', 'md5-crypt', 'des-crypt'].map((name) => ({ point: 'auth.schemes', name })), load: () => import('./auth/schemes/index.js') },
+  { id: 'auth-scram', provides: ['scram-sha-256-plus', 'scram-sha-256', 'scram-sha-1-plus', 'scram-sha-1'].map((name) => ({ point: 'auth.mechanisms', name })), load: () => import('./auth/mechanisms/scram/index.js') },
   { id: 'drivers-files', provides: [{ point: 'mail.drivers', name: 'files' }], load: () => import('./drivers/files/index.js') },
   { id: 'drivers-memory', provides: [{ point: 'mail.drivers', name: 'memory' }], load: () => import('./drivers/memory/index.js') },
   { id: 'format-dummy', provides: [{ point: 'mail.formats', name: 'dummy' }], load: () => import('./formats/dummy/index.js') },
@@ -38,6 +44,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'log-syslog', provides: [{ point: 'process.log', name: 'syslog' }], load: () => import('./log/syslog/index.js') },
   { id: 'namespace-mailboxfile', provides: [{ point: 'mail.namespaces', name: 'mailboxfile' }], load: () => import('./namespaces/mailboxfile/index.js') },
   { id: 'namespace-restrict-box', provides: [{ point: 'mail.namespaces', name: 'restrict-box' }], load: () => import('./namespaces/restrict-box/index.js') },
+  { id: 'passwords-otp', provides: [{ point: 'auth.passwords', name: 'otp' }], load: () => import('./auth/passwords/otp/index.js') },
   { id: 'sidecars-files', provides: [{ point: 'mail.sidecars', name: 'files' }], load: () => import('./sidecars/files/index.js') },
   { id: 'subscriptions-mailboxlist', provides: [{ point: 'mail.subscriptions', name: 'mailboxlist' }], load: () => import('./subscriptions/mailboxlist/index.js') },
   { id: 'users-virtual', provides: [{ point: 'auth.users', name: 'virtual' }], load: () => import('./auth/users/virtual/index.js') },

@@ -161,6 +161,8 @@ export interface SaslContext {
   readonly initial: Uint8Array | undefined
   /** Sends a challenge, returns the answer. Rejects when the client says `*`, the link goes or time is up: a mechanism cleans up with `finally`. */
   ask(challenge: Uint8Array): Promise<Uint8Array>
+  /** Whether the client was offered this mechanism too: SCRAM finds out by it that somebody took the -PLUS form off the list. */
+  offers(mechanism: string): boolean
   verify(claim: Claim): Promise<Verdict>
   lookup<T>(user: string, kind: CredentialKind<T>): Promise<Held<T> | undefined>
 }
@@ -174,11 +176,14 @@ export type SaslResult =
       readonly data?: Uint8Array
       readonly layer?: LayerSpec
     }
-  | { readonly kind: 'anonymous'; readonly trace: string }
+  /** `home` for where no directory has an account `anonymous`. */
+  | { readonly kind: 'anonymous'; readonly trace: string; readonly home?: string }
   | Refusal
 /** One async function instead of a state machine: the dialogue reads like its specification, and a test scripts `ask`. */
 export interface SaslMechanism {
   authenticate(x: SaslContext): Promise<SaslResult>
+  /** Whether it can be offered to sessions that begin now (ANONYMOUS: is there an enable file?); asked like `PasswordBackend.serves`. Absent: always. */
+  ready?(signal: AbortSignal): Promise<boolean>
 }
 /** Decides what is advertised, per connection. */
 export interface MechanismAbout {
@@ -198,7 +203,12 @@ export const saslMechanisms = extensionPoint<SaslMechanism, MechanismAbout>('aut
 /** A stored form of a password (`{SSHA}`, `$2y$`): backends that keep hashes share these. */
 export interface PasswordScheme {
   readonly prefixes: readonly string[]
-  check(stored: string, password: Secret): Promise<boolean>
+  /** For forms without a prefix (DES crypt), asked when no prefix of any scheme matches. */
+  recognises?(stored: string): boolean
+  /** Why this host does not take these forms, and what allows them; `check` is not called then. */
+  readonly refused?: string
+  /** `user` for the few forms that hold it. A damaged form throws `MailError('corrupt')`. */
+  check(stored: string, password: Secret, user?: string): Promise<boolean>
   make?(password: Secret): Promise<string>
   outdated?(stored: string): boolean
 }

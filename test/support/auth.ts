@@ -1,4 +1,5 @@
 import {
+  PASSWORD,
   secret,
   type AuthSettings,
   type BackendAbout,
@@ -96,6 +97,11 @@ export function tableBackend(
     ...more,
   }
 }
+/** A backend that hands out the passwords of a table. */
+export function clearBackend(users: Readonly<Record<string, string>>): PasswordBackend {
+  return { lookup: (user, kind) => Promise.resolve(kind.id === PASSWORD.id && users[user] !== undefined ? { user, value: kind.codec.decode(octets(users[user])) } : undefined) }
+}
+export const aboutClear: BackendAbout = { verifies: [], holds: [PASSWORD], changes: false }
 export const aboutPasswords: BackendAbout = { verifies: ['password'], holds: [], changes: false }
 export function entry<Made, About>(name: string, made: Made, about: About): Entry<Made, About> {
   return { name, plugin: `test-${name}`, made, about }

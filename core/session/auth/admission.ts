@@ -52,9 +52,9 @@ export class Admissions {
   }
 
   /** Anonymous users have an account only where a directory gives them one. */
-  async decideAnonymous(trace: string, peer: PeerFacts, signal: AbortSignal): Promise<Admitted> {
-    const account = (await this.find('anonymous', signal)) ?? { name: 'anonymous', facts: {} }
-    const user: MailUser = { ...account, kind: 'anonymous', facts: { ...account.facts, trace } }
+  async decideAnonymous(trace: string, home: string | undefined, peer: PeerFacts, signal: AbortSignal): Promise<Admitted> {
+    const account = home === undefined ? await this.find('anonymous', signal) : { name: 'anonymous', home, facts: {} }
+    const user: MailUser = { name: 'anonymous', ...account, kind: 'anonymous', facts: { ...account?.facts, trace } }
     if (isSuperuser(user)) return refused('not-permitted')
     return await this.#askPolicies(user, { authcid: 'anonymous', authzid: '', peer }, false, signal)
   }

@@ -20,7 +20,9 @@ export function isOversizedName(user: string): boolean {
  * or hold a NUL, at which a hash function written in C would stop reading.
  */
 export function refusedUnasked(claim: Claim): Refusal | undefined {
-  if ('user' in claim && !isNameLike(claim.user)) return { kind: 'malformed' }
+  // A token may say by itself whose it is.
+  const isNameless = claim.kind === 'token' && claim.user === ''
+  if ('user' in claim && !isNameless && !isNameLike(claim.user)) return { kind: 'malformed' }
   if (claim.kind === 'password') {
     const octets = claim.password.reveal()
     if (octets.length === 0) return { kind: 'wrong-password' }

@@ -13,6 +13,7 @@ import type {
   PeerFacts,
   SaslContext,
   SaslMechanism,
+  SaslResult,
   UserDirectory,
   Verdict,
 } from '../../api/auth.js'
@@ -82,6 +83,7 @@ export class HostLoginGate implements LoginGate {
   readonly #settings: AuthSettings
   readonly #host: HostFacts
   readonly #clock: Clock
+  readonly #ready = new Map<Entry<SaslMechanism, MechanismAbout>, boolean>()
   /** Logins of open sessions whose backend wants to hear of their end, by the name of the session. */
   readonly #releasable = new Map<string, { readonly user: string; readonly by: Proof['by'] }>()
   readonly #errands = new Set<Promise<void>>()
@@ -98,7 +100,7 @@ export class HostLoginGate implements LoginGate {
     this.#clock = parts.clock
   }
 
-  readonly mechanisms = (peer: PeerFacts): readonly string[] => this.#mechanisms.filter((m) => m.about.hidden !== true && this.#isOffered(m.about, peer)).map((m) => m.about.name)
+  readonly mechanisms = (peer: PeerFacts): readonly string[] => this.#mechanisms.filter((m) => m.about.hidden !== true && this.#isOffered(m, peer)).map((m) => m.about.name)
 
   readonly offers = (mechanism: string, peer: PeerFacts): boolean => this.#find(mechanism, peer) !== undefined
 
@@ -124,6 +126,7 @@ export class HostLoginGate implements LoginGate {
   password(user: string, password: Secret, peer: PeerFacts, signal: AbortSignal, retries: LoginRetries = {}): Promise<LoginOutcome> {
     return this.#attempt(peer, signal, retries, async (attempt) => {
       attempt.home = this
+      if (user.toLowerCase() === ANONYMOUS.toLowerCase() && this.offers(ANONYMOUS, peer)) return await this.#loginAnonymous(attempt, password)
       const { authcid, authzid } = splitAdministrator(user)
       attempt.user = authzid === '' ? authcid : authzid
       attempt.auth = authcid
@@ -139,7 +142,11 @@ export class HostLoginGate implements LoginGate {
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    await this.#chain.refresh(signal)
+    const ask = async (m: Entry<SaslMechanism, MechanismAbout>): Promise<void> => {
+      const ready = await m.made.ready?.(signal).catch(() => undefined)
+      if (ready !== undefined) this.#ready.set(m, ready)
+    }
+    await Promise.all([this.#chain.refresh(signal), ...this.#mechanisms.filter((m) => m.made.ready !== undefined).map(ask)])
   }
 
   ended(peer: PeerFacts): Promise<void> {
@@ -183,12 +190,7 @@ export class HostLoginGate implements LoginGate {
     }
     const settle = async (user: string | undefined): Promise<HostLoginGate> => (attempt.home ??= await this.#routed(attempt, name, user, route))
     const result = await made.authenticate(this.#context(attempt, initial, askAndNote, settle))
-    if (result.kind === 'anonymous') {
-      const admitted = this.#attempts.isExhausted(peer) ? throttled : await this.#admissions.decideAnonymous(result.trace, peer, signal)
-      if (admitted.kind !== 'in') return await this.#out(attempt, admitted, name)
-      this.#log.anonymous(result.trace, name, peer)
-      return this.#in(attempt, admitted, 'anonymous')
-    }
+    if (result.kind === 'anonymous') return await this.#admitAnonymous(attempt, result, name)
     const home = attempt.home ?? (result.kind === 'proved' ? await settle(result.authcid) : this)
     return await home.#conclude(attempt, result, name, askAndNote)
   }
@@ -226,13 +228,16 @@ export class HostLoginGate implements LoginGate {
 
   #find(mechanism: string, peer: PeerFacts): Entry<SaslMechanism, MechanismAbout> | undefined {
     const wanted = mechanism.toUpperCase()
-    return this.#mechanisms.find((m) => m.about.name.toUpperCase() === wanted && this.#isOffered(m.about, peer))
+    return this.#mechanisms.find((m) => m.about.name.toUpperCase() === wanted && this.#isOffered(m, peer))
   }
   #isServed(about: MechanismAbout): boolean {
     if (about.verifiesBy.length === 0 && about.worksWith.length === 0) return true
     return about.verifiesBy.some((kind) => this.#chain.verifies(kind)) || about.worksWith.some((kind) => this.#chain.holds(kind.id))
   }
-  #isOffered(about: MechanismAbout, peer: PeerFacts): boolean {
+  #isOffered(m: Entry<SaslMechanism, MechanismAbout>, peer: PeerFacts): boolean {
+    const { about } = m
+    // One that has to be asked is not offered before it was.
+    if (m.made.ready !== undefined && this.#ready.get(m) !== true) return false
     return this.#isServed(about) && (!about.exposesPassword || this.#allowsPlaintext(peer)) && about.offered(peer)
   }
   /** Loopback is a link like any other: who listens there is not known. */
@@ -269,6 +274,7 @@ export class HostLoginGate implements LoginGate {
       signal: attempt.signal,
       initial,
       ask,
+      offers: (name) => this.mechanisms(attempt.peer).includes(name),
       verify: async (claim) => {
         if ('user' in claim) attempt.user = attempt.auth = claim.user
         return await (await settle('user' in claim ? claim.user : undefined)).#verify(attempt, claim)
@@ -321,6 +327,23 @@ export class HostLoginGate implements LoginGate {
     return { ...admitted, alerts: [...new Set([...attempt.alerts, ...proved.alerts, ...admitted.alerts])] }
   }
 
+  /** LOGIN anonymous: what is said in place of the password is a trace (RFC 4505 §2), if it can be read at all. */
+  async #loginAnonymous(attempt: Attempt, password: Secret): Promise<LoginOutcome> {
+    const nobody = (): Promise<never> => Promise.reject(new MailError('cancelled', 'LOGIN has one message'))
+    const result = await this.#find(ANONYMOUS, attempt.peer)?.made.authenticate(this.#context(attempt, password.reveal(), nobody, () => Promise.resolve(this)))
+    if (result?.kind === 'anonymous') return await this.#admitAnonymous(attempt, result, undefined)
+    return await this.#out(attempt, { kind: 'refused', refusal: { kind: 'malformed' } }, undefined)
+  }
+
+  async #admitAnonymous(attempt: Attempt, result: Extract<SaslResult, { kind: 'anonymous' }>, mechanism: string | undefined): Promise<LoginOutcome> {
+    attempt.user = attempt.auth = ANONYMOUS.toLowerCase()
+    if (await this.#isStopped(attempt, attempt.auth)) return await this.#out(attempt, attempt.stopped ?? throttled, mechanism)
+    const admitted = await this.#admissions.decideAnonymous(result.trace, result.home, attempt.peer, attempt.signal)
+    if (admitted.kind !== 'in') return await this.#out(attempt, admitted, mechanism)
+    this.#log.anonymous(result.trace, mechanism ?? 'LOGIN', attempt.peer)
+    return this.#in(attempt, admitted, attempt.auth)
+  }
+
   #in(attempt: Attempt, admitted: Extract<Admitted, { kind: 'in' }>, authcid: string): Extract<LoginOutcome, { kind: 'in' }> {
     this.#attempts.forget(attempt.peer)
     const { session } = attempt.peer
@@ -358,6 +381,8 @@ export class HostLoginGate implements LoginGate {
   }
 }
 
+/** RFC 4505; a LOGIN with this name asks for it too, where it is offered. */
+const ANONYMOUS = 'ANONYMOUS'
 /** The gate's own refusals, which have log lines of their own. */
 const throttled: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'throttled' } }
 const notOffered: Extract<Admitted, { kind: 'refused' }> = { kind: 'refused', refusal: { kind: 'disabled' } }

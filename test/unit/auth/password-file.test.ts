@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
 import { systemClock } from '../../../core/os/clock.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
-import { FileBackend } from '../../../plugins/auth/passwords/file/file-backend.js'
+import { FileBackend, type FileBackendSettings } from '../../../plugins/auth/passwords/file/file-backend.js'
 import { Hashing, schemeName } from '../../../plugins/auth/shared/hashing.js'
-import { PasswordFile } from '../../../plugins/auth/passwords/file/password-file.js'
-import { PasswordLines } from '../../../plugins/auth/passwords/file/password-lines.js'
+import { PasswordFile } from '../../../plugins/auth/shared/password-file.js'
+import { PasswordLines } from '../../../plugins/auth/shared/password-lines.js'
 import { plainScheme } from '../../../plugins/auth/schemes/plain.js'
 import { scryptScheme } from '../../../plugins/auth/schemes/scrypt.js'
 import { gateFor, held, HeldClock, LoggedLines, never, peers, turns, words } from '../../support/auth.js'
@@ -24,10 +24,10 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-function backend(more: { file?: string; files?: Files; clock?: HeldClock; log?: LoggedLines; fallthrough?: boolean } = {}): FileBackend {
+function backend(more: { file?: string; files?: Files; clock?: HeldClock; log?: LoggedLines; fallthrough?: boolean; settings?: Partial<FileBackendSettings> } = {}): FileBackend {
   const log = more.log ?? new LoggedLines()
   const file = new PasswordFile(more.file ?? path, more.files ?? files, more.clock ?? systemClock, log)
-  return new FileBackend(file, new Hashing(schemes, 2), log, { fallthrough: more.fallthrough ?? false, rehash: true })
+  return new FileBackend(file, new Hashing(schemes, 2), log, { fallthrough: more.fallthrough ?? false, rehash: true, keep: [], ...more.settings })
 }
 const login = (b: FileBackend, user: string, password: string): Promise<unknown> => b.verify({ kind: 'password', user, password: words(password) }, peers.encrypted, never)
 const accepted = (user: string): unknown => ({ kind: 'accepted', user, alerts: [] })

@@ -146,8 +146,8 @@ describe('argon2', async () => {
   })
 })
 
-test('a password in clear has no prefix unless it is allowed', async () => {
-  expect(plainScheme(false).prefixes).toEqual([])
+test('a password in clear is refused unless it is allowed', async () => {
+  expect([plainScheme(false).refused, plainScheme(true).refused]).toEqual([expect.stringContaining('allow: true'), undefined])
   const scheme = plainScheme(true)
   expect(await scheme.check('{PLAIN}sec:ret', words('sec:ret'))).toBe(true)
   expect(await scheme.check('{PLAIN}secret', words('Secret'))).toBe(false)

@@ -1,8 +1,8 @@
-/** A user's line: `name:hash`, and whatever fields follow. */
+/** A user's line: `name:forms`, and whatever fields follow. */
 export interface Account {
   readonly user: string
-  /** Without the `!` that locks it. */
-  readonly hash: string
+  /** The stored forms of the password, without the `!` that locks them; several are written with a space in between. */
+  readonly forms: readonly string[]
   readonly enabled: boolean
 }
 
@@ -29,8 +29,9 @@ export class PasswordLines {
     this.strange = strange
   }
 
-  /** With this hash for the user, who is added at the end when there is no line yet. The account is enabled. */
-  with(user: string, hash: string): PasswordLines {
+  /** With these forms of the password for the user, who is added at the end when there is no line yet. The account is enabled. */
+  with(user: string, ...forms: readonly string[]): PasswordLines {
+    const hash = forms.join(' ')
     const place = this.#lines.findIndex((line) => nameOf(line) === user)
     if (place < 0) return new PasswordLines(joined([...this.#lines, `${user}:${hash}`]))
     const fields = (this.#lines[place] ?? '').replace(/\r$/, '').split(':')
@@ -71,7 +72,11 @@ function parseLine(line: string): Account | undefined {
   if (field === undefined || nameProblem(user) !== undefined) return undefined
   const locked = field.startsWith('!') || field.startsWith('*')
   const hash = locked ? field.replace(/^[!*]+/, '') : field
-  return { user, hash, enabled: !locked && hash !== '' }
+  return { user, forms: formsOf(hash), enabled: !locked && hash !== '' }
+}
+/** `{SCHEME}...` and `$id$...` side by side. A password that stands there as it is may hold anything, so it stands alone. */
+function formsOf(field: string): readonly string[] {
+  return /^\{(?:PLAIN|CLEARTEXT|CLEAR)\}/.test(field) ? [field] : field.split(/ (?=[{$])/)
 }
 function joined(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`

@@ -182,7 +182,6 @@ export class HostLoginGate implements LoginGate {
     ask: (challenge: Uint8Array) => Promise<Uint8Array>,
     route: LoginRoute | undefined,
   ): Promise<LoginOutcome> {
-    const { peer, signal } = attempt
     const askAndNote = async (challenge: Uint8Array): Promise<Uint8Array> => {
       const answer = await ask(challenge)
       attempt.since = this.#clock.now()

@@ -1,0 +1,13 @@
+import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { LockContext } from '../shared/lock-context.js'
+import type { Turns } from '../shared/turns.js'
+
+/** What the format's parts share; one per host. */
+export interface MixContext {
+  readonly files: Files
+  readonly clock: Clock
+  readonly locks: LockContext
+  readonly turns: Turns
+  readonly spool: Spool
+  readonly mailbox: MailboxSettings
+}

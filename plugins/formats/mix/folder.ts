@@ -1,0 +1,510 @@
+import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
+import { crc32 } from 'node:zlib'
+import { backOff, failedWith, pause, reasonOf } from '../shared/lock-context.js'
+import type { MixContext } from './context.js'
+import { hex8, metaText, parseMeta, parseSequence, SEQUENCE_OCTETS, sequenceRecord, type Meta } from './records.js'
+import { CONTROLS, Redo, type Control, type ControlChange, type Entry, type Extent, type Patch } from './redo.js'
+
+/** A control file as it is under the locks. */
+export interface Head {
+  readonly sequence: number
+  readonly size: number
+}
+/** The mailbox under its locks, for the time of one operation. */
+export interface Held {
+  readonly meta: Meta
+  readonly metaSize: number
+  readonly index: Head
+  readonly status: Head
+  /** Identity of the metadata file: another one is another mailbox. */
+  readonly inode: number
+}
+/** What an operation changes; what it leaves out stays. */
+export interface Change {
+  readonly meta?: Omit<Meta, 'sequence'>
+  readonly index?: { readonly patches: readonly Patch[]; readonly size: number }
+  readonly status?: { readonly patches: readonly Patch[]; readonly size: number }
+  readonly data?: DataWriter
+}
+/** Sequences alone: any change raises one. */
+export type Sequences = Readonly<Record<Control, number>>
+
+export const NAMES: Readonly<Record<Control, string>> = { meta: '.mixmeta', index: '.mixindex', status: '.mixstatus' }
+const WHAT: Readonly<Record<Control, string>> = { meta: 'mix metadata file sequence', index: 'mix index sequence record', status: 'mix status sequence record' }
+/** Metadata is read in one piece; larger files are damaged. */
+const META_ROOM = 4096
+const MOST_META = (1 << 20) - 1
+/** Data files that are kept open for reading. */
+const OPEN_DATA = 64
+
+type Handles = Readonly<Record<Control, OpenFile>> & { readonly inode: number; readonly writable: boolean }
+
+/**
+ * Files and locks of one mailbox. Order of locks: metadata shared, index, status; nothing is locked between two calls.
+ *
+ * Invariants: every change of a control file is in the redo file, durable, before it is made; octets of messages are durable before an operation
+ * ends; nothing in a data file is ever overwritten.
+ */
+export class MixFolder {
+  readonly path: string
+  readonly place: FilePlace
+  readonly #ctx: MixContext
+  readonly #redo: Redo
+  #handles: Handles | undefined
+  readonly #data = new Map<number, Promise<OpenFile>>()
+  #readers = 0
+  #reading: OpenFile | undefined
+
+  constructor(place: FilePlace, ctx: MixContext) {
+    this.path = place.path
+    this.place = place
+    this.#ctx = ctx
+    this.#redo = new Redo(ctx.files, `${place.path}/.mixredo`, () => Buffer.from(ctx.locks.random(4)).readUInt32BE(0))
+  }
+  get durable(): boolean {
+    return this.#ctx.mailbox.durability === 'full'
+  }
+  dataPath(file: number): string {
+    return `${this.path}/.mix${hex8(file)}`
+  }
+
+  // ---- looking
+
+  /** Sequences without a lock, to find out whether anything changed; undefined when the mailbox is another one or gone. */
+  async peek(): Promise<Sequences | undefined> {
+    const handles = this.#handles
+    if (handles === undefined) return undefined
+    const [there, ...heads] = await Promise.all([this.#ctx.files.stat(`${this.path}/${NAMES.meta}`), ...CONTROLS.map((c) => readHead(handles[c]))])
+    if (there?.inode !== handles.inode) return undefined
+    const [meta, index, status] = heads.map((head, i) => parseSequence(head, WHAT[CONTROLS[i] ?? 'meta']))
+    return { meta: meta ?? 1, index: index ?? 1, status: status ?? 1 }
+  }
+
+  // ---- locks
+
+  /** Runs with the control files locked. @throws MailError `not-found` when there is no mailbox, `in-use` when the locks do not come. */
+  locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#ctx.turns.run(this.path, async () => {
+      let handles = await this.#lock(mode, signal)
+      try {
+        if (!(await this.#redo.isKnown())) {
+          if (mode === 'shared' && handles.writable) {
+            this.#unlock(handles)
+            handles = await this.#lock('exclusive', signal)
+          }
+          if (handles.writable) await this.#recover(handles)
+        }
+        return await work(await this.#held(handles))
+      } catch (error) {
+        throw asRefusal(error, this.path)
+      } finally {
+        this.#unlock(handles)
+      }
+    })
+  }
+  async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal): Promise<Handles> {
+    const { clock, locks, files } = this.#ctx
+    const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+    for (let tries = 0; ; tries++) {
+      signal.throwIfAborted()
+      const handles = await this.#open()
+      if (mode === 'exclusive' && !handles.writable) throw new MailError('read-only', `${this.path} is read-only`)
+      const wanted: readonly (readonly [Control, 'shared' | 'exclusive'])[] = [['meta', 'shared'], ['index', mode], ['status', mode]]
+      if (wanted.every(([control, how]) => handles[control].lock('flock', how) !== 'busy')) {
+        if ((await files.stat(`${this.path}/${NAMES.meta}`))?.inode === handles.inode) return handles
+        // Replaced while it was waited for.
+        this.#unlock(handles)
+        await this.#close()
+        continue
+      }
+      this.#unlock(handles)
+      if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      await pause(clock, backOff(locks, tries), signal)
+    }
+  }
+  #unlock(handles: Handles): void {
+    for (const control of CONTROLS.toReversed()) handles[control].unlock('flock')
+  }
+  async #open(): Promise<Handles> {
+    if (this.#handles !== undefined) return this.#handles
+    const { files } = this.#ctx
+    const opened: OpenFile[] = []
+    let writable = true
+    try {
+      for (const control of CONTROLS) {
+        const path = `${this.path}/${NAMES[control]}`
+        try {
+          // The index and flags of a mailbox without messages may be missing.
+          opened.push(await files.open(path, { write: true, ...(control !== 'meta' && { create: 'if-missing', mode: this.place.fileMode }) }))
+        } catch (error) {
+          if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
+          writable = false
+          opened.push(await files.open(path))
+        }
+      }
+      const [meta, index, status] = opened as [OpenFile, OpenFile, OpenFile]
+      return (this.#handles = { meta, index, status, inode: (await meta.stat()).inode, writable })
+    } catch (error) {
+      for (const file of opened) await file.close()
+      throw asRefusal(error, this.path)
+    }
+  }
+  async #held(handles: Handles): Promise<Held> {
+    const room = Buffer.alloc(META_ROOM)
+    const [got, index, status, indexStat, statusStat] = await Promise.all([
+      handles.meta.read(room, 0), readHead(handles.index), readHead(handles.status), handles.index.stat(), handles.status.stat(),
+    ])
+    const text = got < META_ROOM ? room.subarray(0, got) : await wholeOf(handles.meta, Math.min(MOST_META, (await handles.meta.stat()).size))
+    return {
+      meta: parseMeta(text),
+      metaSize: text.length,
+      index: { sequence: parseSequence(index, WHAT.index), size: indexStat.size },
+      status: { sequence: parseSequence(status, WHAT.status), size: statusStat.size },
+      inode: handles.inode,
+    }
+  }
+  /** Nobody else has the mailbox open, in programs that say so: space may be taken back, names may change. Held locks only. */
+  async alone<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const { meta } = await this.#open()
+    // Sessions of this process that read just now hold it shared.
+    if (this.#readers > 0) return undefined
+    try {
+      if (meta.lock('flock', 'exclusive') === 'busy') return undefined
+      return await work()
+    } finally {
+      // A change of the lock's kind gives the old one back first, also when it fails.
+      meta.lock('flock', 'shared')
+    }
+  }
+
+  // ---- changing
+
+  /** Whole content of the index or of the status file. */
+  async whole(control: 'index' | 'status', head: Head): Promise<Buffer> {
+    return wholeOf((await this.#open())[control], head.size)
+  }
+  async part(control: 'index' | 'status', at: number, length: number): Promise<Buffer> {
+    const into = Buffer.alloc(length)
+    return into.subarray(0, await (await this.#open())[control].read(into, at))
+  }
+  /** The number that the next change gets. Even ones are this server's: what another program counts up from them is odd. */
+  nextSequence(held: Held): number {
+    const now = Math.floor(this.#ctx.clock.now() / 1000)
+    const next = Math.max(now, held.meta.sequence + 1, held.index.sequence + 1, held.status.sequence + 1)
+    return next % 2 === 0 ? next : next + 1
+  }
+  /** Makes a change under exclusive locks; it is on the disk when this resolves. Answers what is there afterwards. */
+  async commit(held: Held, sequence: number, change: Change): Promise<Held> {
+    const handles = await this.#open()
+    if (this.#redo.isLong) await this.settle()
+    const changes: ControlChange[] = []
+    const meta = change.meta === undefined ? held.meta : { ...change.meta, sequence }
+    let { metaSize } = held
+    if (change.meta !== undefined) {
+      const text = metaText(meta)
+      metaSize = text.length
+      changes.push({ file: 'meta', before: held.meta.sequence, after: sequence, size: text.length, patches: [{ at: 0, bytes: text }] })
+    }
+    const heads = { index: held.index, status: held.status }
+    for (const control of ['status', 'index'] as const) {
+      const wish = change[control]
+      if (wish === undefined) continue
+      const size = Math.max(SEQUENCE_OCTETS, wish.size)
+      changes.push({ file: control, before: heads[control].sequence, after: sequence, size, patches: [...wish.patches, { at: 0, bytes: sequenceRecord(sequence) }] })
+      heads[control] = { sequence, size }
+    }
+    const entry: Entry = { changes, data: change.data?.extents ?? [] }
+    const added = await this.#redo.add(entry, this.place.fileMode)
+    if (this.durable) {
+      try {
+        const syncs = [added.sync(), ...(change.data?.syncs() ?? [])]
+        if (added.fresh || change.data?.fresh === true) syncs.push(this.#ctx.files.syncDirectory(this.path))
+        await allDone(syncs)
+      } catch (error) {
+        // What failed must not happen after all.
+        await added.undo().catch(() => undefined)
+        throw error
+      }
+    }
+    try {
+      await this.#apply(handles, entry, new Map([['meta', held.metaSize], ['index', held.index.size], ['status', held.status.size]]))
+    } catch (error) {
+      // It is in the redo file: the next operation finishes the work.
+      this.#redo.forget()
+      this.#owes = true
+      throw error
+    }
+    return { ...held, meta, metaSize, index: heads.index, status: heads.status }
+  }
+  async #apply(handles: Handles, entry: Entry, sizes: ReadonlyMap<Control, number>): Promise<void> {
+    await allDone(
+      entry.changes.map(async ({ file, patches, size }) => {
+        for (const patch of patches) await handles[file].write([patch.bytes], patch.at)
+        if (size < (sizes.get(file) ?? Number.POSITIVE_INFINITY)) await handles[file].truncate(size)
+      }),
+    )
+  }
+  /** A change failed on its way into the control files; the next operation makes it. */
+  get owes(): boolean {
+    return this.#owes
+  }
+  #owes = false
+  /** Control files are on the disk as they are; the redo file has done its work. */
+  async settle(): Promise<void> {
+    if (!this.#redo.holds) return
+    const handles = await this.#open()
+    if (this.durable) await allDone(CONTROLS.map((c) => handles[c].sync()))
+    await this.#redo.clear()
+  }
+  /**
+   * Makes the changes that the redo file holds, of a server that was killed or of another that is at work. When a program that knows nothing of it
+   * changed the mailbox since, its state is what counts.
+   */
+  async #recover(handles: Handles): Promise<void> {
+    const entries = [...(await this.#redo.entries())]
+    const last = entries.at(-1)
+    if (last !== undefined && !(await this.#isWhole(last.data))) entries.pop()
+    if (entries.length > 0 && (await this.#isOurs(handles, entries))) {
+      for (const entry of entries) await this.#apply(handles, entry, new Map())
+    }
+    if (this.durable) await allDone(CONTROLS.map((c) => handles[c].sync()))
+    await this.#redo.clear()
+    this.#owes = false
+  }
+  /** Each control file is in a state that one of the entries found or left. */
+  async #isOurs(handles: Handles, entries: readonly Entry[]): Promise<boolean> {
+    for (const control of CONTROLS) {
+      const changes = entries.flatMap((e) => e.changes.filter((c) => c.file === control))
+      if (changes.length === 0) continue
+      const head = await readHead(handles[control])
+      const known = changes.flatMap((c) => [sequenceRecord(c.before), sequenceRecord(c.after)])
+      // A record that was written in part, or did not reach the disk, is still nobody else's.
+      const whole = known.some((record) => record.equals(head))
+      if (!whole && !(head.includes(0) || head.length < SEQUENCE_OCTETS)) return false
+      if (!head.every((octet, i) => octet === 0 || known.some((record) => record[i] === octet))) return false
+    }
+    return true
+  }
+  async #isWhole(extents: readonly Extent[]): Promise<boolean> {
+    for (const { file, at, length, sum } of extents) {
+      const bytes = Buffer.alloc(Math.min(length, 1 << 20))
+      let got = 0
+      let found = 0
+      try {
+        const open = await this.#ctx.files.open(this.dataPath(file))
+        try {
+          while (got < length) {
+            const n = await open.read(bytes.subarray(0, Math.min(bytes.length, length - got)), at + got)
+            if (n === 0) return false
+            found = crc32(bytes.subarray(0, n), found)
+            got += n
+          }
+        } finally {
+          await open.close()
+        }
+      } catch (error) {
+        if (failedWith(error, 'ENOENT')) return false
+        throw error
+      }
+      if (found !== sum) return false
+    }
+    return true
+  }
+
+  // ---- data files
+
+  /** Puts messages behind each other into the file for new ones, or into a fresh one when that is full. */
+  async writer(held: Held, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
+    const { files } = this.#ctx
+    let { file } = held.meta
+    const there = await files.stat(this.dataPath(file))
+    let fresh = there === undefined
+    let at = there?.size ?? 0
+    if (at > 0 && at + octets > MOST_DATA) {
+      file = Math.max(sequence, file + 1)
+      while ((await files.stat(this.dataPath(file))) !== undefined) file++
+      fresh = true
+      at = 0
+    }
+    return new DataWriter(await files.open(this.dataPath(file), { write: true, create: 'if-missing', mode: this.place.fileMode }), file, at, fresh, signal)
+  }
+  /** Whoever reads holds the metadata shared, so that nobody moves messages. */
+  async reading<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { clock, locks, files } = this.#ctx
+    for (let tries = 0; this.#readers === 0; tries++) {
+      signal.throwIfAborted()
+      try {
+        this.#reading ??= await files.open(`${this.path}/${NAMES.meta}`)
+      } catch (error) {
+        throw asRefusal(error, this.path)
+      }
+      if (this.#readers > 0 || this.#reading.lock('flock', 'shared') !== 'busy') break
+      await pause(clock, backOff(locks, tries), signal)
+    }
+    this.#readers++
+    try {
+      return await work()
+    } finally {
+      if (--this.#readers === 0) this.#reading?.unlock('flock')
+    }
+  }
+  /** An open data file; undefined when there is none. It stays open for a while. */
+  async data(file: number): Promise<OpenFile | undefined> {
+    const known = this.#data.get(file)
+    if (known !== undefined) return known
+    const opening = this.#ctx.files.open(this.dataPath(file))
+    this.#data.set(file, opening)
+    try {
+      const opened = await opening
+      for (const [oldest, other] of this.#data) {
+        if (this.#data.size <= OPEN_DATA) break
+        if (oldest === file) continue
+        this.#data.delete(oldest)
+        if (this.#readers === 0) void other.then((f) => f.close())
+        else this.#retired.push(other)
+      }
+      if (this.#readers === 0) for (const other of this.#retired.splice(0)) await (await other).close()
+      return opened
+    } catch (error) {
+      this.#data.delete(file)
+      if (failedWith(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+  readonly #retired: Promise<OpenFile>[] = []
+  /** Forgets a data file that is no more. */
+  async dropData(file: number): Promise<void> {
+    const known = this.#data.get(file)
+    this.#data.delete(file)
+    if (known !== undefined) await (await known).close()
+  }
+  /** A data file without messages goes, or is cut to nothing when new messages go there. */
+  async giveUp(file: number, current: boolean): Promise<void> {
+    await this.dropData(file)
+    if (!current) {
+      await this.#ctx.files.unlink(this.dataPath(file))
+      return
+    }
+    const open = await this.#ctx.files.open(this.dataPath(file), { write: true })
+    try {
+      await open.truncate(0)
+    } finally {
+      await open.close()
+    }
+  }
+  stat(file: number): Promise<FileStat | undefined> {
+    return this.#ctx.files.stat(this.dataPath(file))
+  }
+
+  async close(): Promise<void> {
+    await this.#ctx.turns.run(this.path, async () => {
+      try {
+        // What is not on the disk yet is in the redo file.
+        if (this.#handles !== undefined && this.#redo.holds) await this.#settleQuietly(this.#handles)
+      } finally {
+        await this.#close()
+      }
+    })
+  }
+  /** Only while nobody else is at work; otherwise the redo file waits for the next operation. */
+  async #settleQuietly(handles: Handles): Promise<void> {
+    try {
+      if (CONTROLS.every((c) => handles[c].lock('flock', c === 'meta' ? 'shared' : 'exclusive') !== 'busy') && (await this.#redo.isKnown())) await this.settle()
+    } catch {
+      // It stays in the redo file.
+    } finally {
+      this.#unlock(handles)
+    }
+  }
+  async #close(): Promise<void> {
+    const handles = this.#handles
+    this.#handles = undefined
+    await this.#redo.close()
+    await this.#reading?.close()
+    this.#reading = undefined
+    const data = [...this.#data.values(), ...this.#retired.splice(0)]
+    this.#data.clear()
+    for (const opening of data) await opening.then((f) => f.close(), () => undefined)
+    if (handles !== undefined) for (const control of CONTROLS) await handles[control].close()
+  }
+}
+
+/** Messages go on to a new file when the old one would become larger. */
+const MOST_DATA = 1 << 20
+/** Octets are gathered into pieces of this size. */
+const PIECE = 1 << 18
+
+/** Writes messages to the end of a data file and sums them up. */
+export class DataWriter {
+  readonly file: number
+  /** The file was made for it: its name has to be synced. */
+  readonly fresh: boolean
+  readonly #open: OpenFile
+  readonly #start: number
+  readonly #signal: AbortSignal
+  #at: number
+  #sum = 0
+  #waiting: Uint8Array[] = []
+  #octets = 0
+  constructor(open: OpenFile, file: number, at: number, fresh: boolean, signal: AbortSignal) {
+    this.#open = open
+    this.file = file
+    this.fresh = fresh
+    this.#start = at
+    this.#at = at
+    this.#signal = signal
+  }
+  /** Place of the next octet. */
+  get at(): number {
+    return this.#at + this.#octets
+  }
+  async add(bytes: Uint8Array): Promise<void> {
+    this.#waiting.push(bytes)
+    this.#octets += bytes.length
+    this.#sum = crc32(bytes, this.#sum)
+    if (this.#octets >= PIECE) await this.flush()
+  }
+  async flush(): Promise<void> {
+    this.#signal.throwIfAborted()
+    if (this.#octets === 0) return
+    await this.#open.write(this.#waiting, this.#at)
+    this.#at += this.#octets
+    this.#waiting = []
+    this.#octets = 0
+  }
+  get extents(): readonly Extent[] {
+    return [{ file: this.file, at: this.#start, length: this.#at - this.#start, sum: this.#sum }]
+  }
+  syncs(): readonly Promise<void>[] {
+    return [this.#open.sync()]
+  }
+  /** Takes back what was written. */
+  async undo(): Promise<void> {
+    await this.#open.truncate(this.#start)
+  }
+  close(): Promise<void> {
+    return this.#open.close()
+  }
+}
+
+async function readHead(file: OpenFile): Promise<Uint8Array> {
+  const head = new Uint8Array(SEQUENCE_OCTETS)
+  return head.subarray(0, await file.read(head, 0))
+}
+async function wholeOf(file: OpenFile, size: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(size)
+  return bytes.subarray(0, await file.read(bytes, 0))
+}
+/** Waits for all of them, and only then tells of the first failure: nothing is under way any more. */
+async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason
+}
+/** Failures of the system as problems of a mailbox. */
+export function asRefusal(error: unknown, path: string): unknown {
+  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${path} is gone`, { cause: error })
+  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${path}: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${path}: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
+  return error
+}

@@ -1,0 +1,110 @@
+import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { folderOf, nameOf } from '../shared/lock-context.js'
+import { isWritable, removeEmptyFolder } from '../shared/folders.js'
+import type { MixContext } from './context.js'
+import { MixDelivery } from './delivery.js'
+import { asRefusal, MixFolder, NAMES } from './folder.js'
+import { hex8, metaText } from './records.js'
+import { MixSource } from './source.js'
+
+/** Names of files in a mailbox begin with it, so names of mailboxes do not. */
+const OWN = '.mix'
+
+/** Mailboxes in the format mix: a folder with few files, for many sessions and programs at once. */
+export class MixFormat implements MailboxFormat {
+  readonly #ctx: MixContext
+  constructor(ctx: MixContext) {
+    this.#ctx = ctx
+  }
+  async recognise(at: FilePlace): Promise<'mine' | 'not-mine'> {
+    return (await this.#ctx.files.stat(`${at.path}/${NAMES.meta}`))?.kind === 'file' ? 'mine' : 'not-mine'
+  }
+  claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
+    return names.includes(NAMES.meta) ? 'mailbox' : undefined
+  }
+  /** `~/INBOX`, when it is a mailbox of this format. */
+  async inbox(user: MailUser): Promise<FilePlace | undefined> {
+    if (user.home === undefined) return undefined
+    const { fileMode, directoryMode } = this.#ctx.mailbox
+    const place = { path: `${user.home}/INBOX`, user, fileMode, directoryMode }
+    return (await this.recognise(place)) === 'mine' ? place : undefined
+  }
+
+  /** The metadata come last and at once, so that a crash leaves a mailbox or none. A folder that is there already becomes one. */
+  async create(at: FilePlace): Promise<void> {
+    const { files, clock, mailbox } = this.#ctx
+    if (nameOf(at.path).startsWith(OWN)) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MIX-format name`)
+    const durable = mailbox.durability === 'full'
+    const now = Math.floor(clock.now() / 1000)
+    const meta = metaText({ sequence: now, validity: now, last: 0, file: now, keywords: mailbox.defaultKeywords })
+    const fresh = (await files.stat(at.path)) === undefined
+    const made: string[] = []
+    try {
+      if (fresh) await files.makeDirectory(at.path, at.directoryMode)
+      for (const [name, content] of [[NAMES.index], [NAMES.status], [`.mix${hex8(now)}`], ['.mixnew', meta]] as const) {
+        const path = `${at.path}/${name}`
+        const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
+        made.push(path)
+        try {
+          await file.truncate(0)
+          if (content !== undefined) await file.write([content], 0)
+          if (durable) await file.sync()
+        } finally {
+          await file.close()
+        }
+      }
+      await files.rename(`${at.path}/.mixnew`, `${at.path}/${NAMES.meta}`)
+    } catch (error) {
+      for (const path of made) await files.unlink(path).catch(() => undefined)
+      if (fresh) await files.removeDirectory(at.path).catch(() => undefined)
+      throw error
+    }
+    if (!durable) return
+    await files.syncDirectory(at.path)
+    await files.syncDirectory(folderOf(at.path))
+  }
+  async open(at: FilePlace): Promise<MailboxSource> {
+    return new MixSource(at, await isWritable(this.#ctx.files, `${at.path}/${NAMES.meta}`), this.#ctx)
+  }
+  async append(at: FilePlace): Promise<Delivery> {
+    return new MixDelivery(at, this.#ctx)
+  }
+
+  /** Without its metadata it is no mailbox; the folder stays when other mailboxes are in it. */
+  async remove(at: FilePlace): Promise<void> {
+    const { files, mailbox } = this.#ctx
+    await this.#alone(at, 'delete', async () => {
+      await files.unlink(`${at.path}/${NAMES.meta}`)
+      if (mailbox.durability === 'full') await files.syncDirectory(at.path)
+    })
+    for (const { name, kind } of await files.list(at.path)) if (kind === 'file' && name.startsWith(OWN)) await files.unlink(`${at.path}/${name}`)
+    await removeEmptyFolder(files, at.path, mailbox.durability === 'full')
+  }
+  /** Mailboxes below it move along. */
+  async rename(from: FilePlace, to: FilePlace): Promise<void> {
+    const { files, mailbox } = this.#ctx
+    if (nameOf(to.path).startsWith(OWN)) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MIX-format name`)
+    await this.#alone(from, 'rename', () => files.rename(from.path, to.path))
+    if (mailbox.durability !== 'full') return
+    await files.syncDirectory(folderOf(to.path))
+    if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
+  }
+  async #alone(at: FilePlace, what: string, work: () => Promise<void>): Promise<void> {
+    const folder = new MixFolder(at, this.#ctx)
+    try {
+      const done = await folder.locked('exclusive', new AbortController().signal, async () => {
+        // What is not in the control files yet would be lost with the file that speaks of it.
+        await folder.settle()
+        return folder.alone(async () => {
+          await work()
+          return true
+        })
+      })
+      if (done !== true) throw new MailError('in-use', `Can't lock mailbox for ${what}: ${at.path}`)
+    } catch (error) {
+      throw asRefusal(error, at.path)
+    } finally {
+      await folder.close()
+    }
+  }
+}

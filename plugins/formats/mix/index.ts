@@ -1,0 +1,23 @@
+import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, noSettings, RANDOM, SPOOL, type DriverAbout } from 'mailwright/api'
+import { hostname } from 'node:os'
+import { Turns } from '../shared/turns.js'
+import { MixFormat } from './format.js'
+
+const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
+
+/** Folders with an index, flags beside it, and messages in files of about a megabyte. */
+export default definePlugin({
+  id: 'format-mix',
+  api: '1.0',
+  summary: 'mix mailboxes: shared by many sessions and programs, byte-compatible with c-client programs',
+  setup(p) {
+    p.to(mailboxFormats).contribute({
+      name: 'mix',
+      about,
+      settings: noSettings,
+      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, spool: SPOOL },
+      create: (_settings, { files, clock, random, locks, mailbox, spool }) =>
+        new MixFormat({ files, clock, locks: { files, clock, random, settings: locks, machine: { host: hostname(), pid: process.pid } }, turns: new Turns(), spool, mailbox }),
+    })
+  },
+})

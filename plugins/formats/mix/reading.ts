@@ -1,0 +1,206 @@
+import { MailError, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { placeOf, type Place } from './columns.js'
+import type { MixFolder } from './folder.js'
+import { isDataRecord, parseIndex } from './records.js'
+
+/** Messages up to this size are handed out whole. */
+const INLINE = 1 << 16
+/** Octets of one batch, and how far apart two messages may be for one read to fetch both. */
+const BATCH = 1 << 20
+const NEAR = 1 << 14
+/** So many messages of one batch at most. */
+const MANY = 1000
+/** Reads under way at the same time. */
+const PARALLEL = 8
+
+/** A message to be read. */
+interface Wanted {
+  readonly uid: number
+  readonly size: number
+  readonly place: Place
+  /** Octets to read, the record in front included. */
+  readonly octets: number
+}
+/** Octets that one read fetches, and where in the buffer they go. */
+interface Run {
+  readonly file: number
+  readonly at: number
+  length: number
+  readonly into: number
+  readonly messages: Wanted[]
+}
+
+/**
+ * Messages of the set in ascending batches. Each is known by the record in front of it; one that does not stand where the rows say is looked up in the
+ * index, and left out when it is not there any more.
+ */
+export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+  const octets = wants.bytes !== 'none' || wants.sections.length > 0
+  const headOnly = wants.bytes === 'header' && wants.sections.length === 0
+  const found = new Relocated(folder, signal)
+  let batch: Wanted[] = []
+  let sum = 0
+  for (const row of eachRow(rows, set)) {
+    const place = placeOf(rows, row)
+    const size = rows.size[row] ?? 0
+    const whole = !headOnly && size <= INLINE
+    const length = octets ? place.internal + (whole ? size : Math.min(size, place.header)) : 0
+    batch.push({ uid: rows.uid[row] ?? 0, size, place, octets: length })
+    sum += length
+    if (sum < BATCH && batch.length < MANY) continue
+    yield await readBatch(folder, batch, found, octets, signal)
+    batch = []
+    sum = 0
+  }
+  if (batch.length > 0) yield await readBatch(folder, batch, found, octets, signal)
+}
+
+function* eachRow(rows: Rows, set: UidSet): Generator<number> {
+  const { ranges } = set
+  let row = 0
+  for (let r = 0; r + 1 < ranges.length; r += 2) {
+    const [first = 0, last = 0] = [ranges[r], ranges[r + 1]]
+    let high = rows.length
+    let low = row
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((rows.uid[middle] ?? 0) < first) low = middle + 1
+      else high = middle
+    }
+    for (row = low; row < rows.length && (rows.uid[row] ?? 0) <= last; row++) yield row
+  }
+}
+
+async function readBatch(folder: MixFolder, batch: readonly Wanted[], found: Relocated, octets: boolean, signal: AbortSignal): Promise<readonly StoredMessage[]> {
+  signal.throwIfAborted()
+  if (!octets) return batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) }))
+  return folder.reading(signal, async () => {
+    const runs = runsOf(batch)
+    const room = runs.reduce((all, run) => Math.max(all, run.into + run.length), 0)
+    const buffer = Buffer.allocUnsafe(room)
+    const missing = new Set<Wanted>()
+    for (let n = 0; n < runs.length; n += PARALLEL) {
+      await Promise.all(
+        runs.slice(n, n + PARALLEL).map(async (run) => {
+          const file = await folder.data(run.file)
+          const got = file === undefined ? 0 : await file.read(buffer.subarray(run.into, run.into + run.length), run.at)
+          for (const m of run.messages) if (m.place.at - run.at + m.octets > got || !isDataRecord(buffer, run.into + m.place.at - run.at, m.uid, m.size)) missing.add(m)
+        }),
+      )
+    }
+    const out: StoredMessage[] = []
+    for (const run of runs) {
+      for (const m of run.messages) {
+        if (missing.has(m)) {
+          const late = await found.look(m, true)
+          if (late !== undefined) out.push({ uid: m.uid, headerSize: late.place.header, bytes: new LateBytes(folder, late, found) })
+          continue
+        }
+        const start = run.into + m.place.at - run.at + m.place.internal
+        const inline = m.octets === m.place.internal + m.size ? buffer.subarray(start, start + m.size) : undefined
+        const head = inline === undefined ? buffer.subarray(start, start + m.octets - m.place.internal) : undefined
+        out.push({ uid: m.uid, headerSize: m.place.header, bytes: inline === undefined ? new LateBytes(folder, m, found, head) : new WholeBytes(inline) })
+      }
+    }
+    return out
+  })
+}
+/** Messages that stand near each other are fetched by one read. */
+function runsOf(batch: readonly Wanted[]): Run[] {
+  const runs: Run[] = []
+  let room = 0
+  for (const m of batch) {
+    const last = runs.at(-1)
+    const end = last === undefined ? 0 : last.at + last.length
+    if (last !== undefined && last.file === m.place.file && m.place.at >= end && m.place.at - end <= NEAR) {
+      room += m.place.at + m.octets - end
+      last.length = m.place.at + m.octets - last.at
+      last.messages.push(m)
+      continue
+    }
+    runs.push({ file: m.place.file, at: m.place.at, length: m.octets, into: room, messages: [m] })
+    room += m.octets
+  }
+  return runs
+}
+
+/** A message in memory. */
+class WholeBytes implements MessageBytes {
+  readonly size: number
+  readonly inline: Uint8Array
+  constructor(inline: Uint8Array) {
+    this.inline = inline
+    this.size = inline.length
+  }
+  async read(at: number, into: Uint8Array): Promise<number> {
+    const part = this.inline.subarray(at, at + into.length)
+    into.set(part)
+    return part.length
+  }
+}
+
+/** A message that is read when somebody asks. */
+class LateBytes implements MessageBytes {
+  readonly size: number
+  readonly #folder: MixFolder
+  readonly #found: Relocated
+  readonly #head: Uint8Array | undefined
+  #message: Wanted
+  constructor(folder: MixFolder, message: Wanted, found: Relocated, head?: Uint8Array) {
+    this.#folder = folder
+    this.#message = message
+    this.#found = found
+    this.#head = head
+    this.size = message.size
+  }
+  async read(at: number, into: Uint8Array, signal: AbortSignal): Promise<number> {
+    if (this.#head !== undefined && at < this.#head.length) {
+      const part = this.#head.subarray(at, at + into.length)
+      into.set(part)
+      return part.length
+    }
+    const length = Math.max(0, Math.min(into.length, this.size - at))
+    if (length === 0) return 0
+    return this.#folder.reading(signal, async () => {
+      for (let tries = 0; ; tries++) {
+        const { place, uid, size } = this.#message
+        const file = await this.#folder.data(place.file)
+        if (file !== undefined && (await isThere(file, place, uid, size))) {
+          const got = await file.read(into.subarray(0, length), place.at + place.internal + at)
+          if (got === length) return got
+        }
+        const now = tries > 1 ? undefined : await this.#found.look(this.#message, tries > 0)
+        if (now === undefined) throw new MailError('vanished', `message ${uid} is gone`)
+        this.#message = now
+      }
+    })
+  }
+}
+async function isThere(file: OpenFile, place: Place, uid: number, size: number): Promise<boolean> {
+  const record = Buffer.alloc(place.internal)
+  return (await file.read(record, place.at)) === record.length && isDataRecord(record, 0, uid, size)
+}
+
+/** Where messages are by the index, for readers whose rows are out of date. */
+class Relocated {
+  readonly #folder: MixFolder
+  readonly #signal: AbortSignal
+  #table: ReturnType<typeof parseIndex> | undefined
+  constructor(folder: MixFolder, signal: AbortSignal) {
+    this.#folder = folder
+    this.#signal = signal
+  }
+  /** Undefined when it is gone. @throws MailError `corrupt` when it should be there and is not. */
+  async look(m: Wanted, anew: boolean): Promise<Wanted | undefined> {
+    if (anew || this.#table === undefined) {
+      this.#table = await this.#folder.locked('shared', this.#signal, async (held) => parseIndex(await this.#folder.whole('index', held.index)))
+    }
+    const i = this.#table.find(m.uid)
+    if (i < 0 || this.#table.size[i] !== m.size) return undefined
+    const place = { file: this.#table.file[i] ?? 0, at: this.#table.at[i] ?? 0, internal: this.#table.internal[i] ?? 0, header: this.#table.header[i] ?? 0 }
+    const file = await this.#folder.data(place.file)
+    if (file === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.dataPath(place.file)}`)
+    if (!(await isThere(file, place, m.uid, m.size))) throw new MailError('corrupt', `Error reading mix message header, uid=${m.uid}`)
+    return { uid: m.uid, size: m.size, place, octets: place.internal }
+  }
+}

@@ -1,0 +1,181 @@
+import type { Files, OpenFile } from 'mailwright/api'
+import { crc32 } from 'node:zlib'
+
+/*
+ * `.mixredo`: changes of the control files, durable before any of them is touched. Entries follow each other from the beginning of the file; those of
+ * one chain bear the same number, so that what an older chain left behind them is not taken for more. A chain is given up once everything it speaks of is
+ * on the disk; the file keeps its size, because overwriting costs the disk less than growing.
+ *
+ * entry = "MWX1" chain length-of-head length-of-body sum, then head (JSON) and body (octets of the patches, one after the other)
+ */
+
+export type Control = 'meta' | 'index' | 'status'
+export const CONTROLS: readonly Control[] = ['meta', 'index', 'status']
+/** Octets to be written. */
+export interface Patch {
+  readonly at: number
+  readonly bytes: Uint8Array
+}
+/** One control file before and after. */
+export interface ControlChange {
+  readonly file: Control
+  readonly before: number
+  readonly after: number
+  /** Size afterwards. */
+  readonly size: number
+  readonly patches: readonly Patch[]
+}
+/** Octets of messages that an entry speaks of; they are on the disk only when this sum is right. */
+export interface Extent {
+  readonly file: number
+  readonly at: number
+  readonly length: number
+  readonly sum: number
+}
+export interface Entry {
+  readonly changes: readonly ControlChange[]
+  readonly data: readonly Extent[]
+}
+interface Head {
+  readonly c: readonly { readonly f: Control; readonly b: number; readonly a: number; readonly s: number; readonly p: readonly (readonly [at: number, length: number])[] }[]
+  readonly d: readonly (readonly [file: number, at: number, length: number, sum: number])[]
+}
+
+const MAGIC = 0x4d575831
+export const ENTRY_HEAD = 20
+/** A chain that gets longer is given up for a new one. */
+const LONGEST_CHAIN = 256 * 1024
+
+function encode(chain: number, entry: Entry): Buffer {
+  const head: Head = {
+    c: entry.changes.map((c) => ({ f: c.file, b: c.before, a: c.after, s: c.size, p: c.patches.map((p) => [p.at, p.bytes.length] as const) })),
+    d: entry.data.map((d) => [d.file, d.at, d.length, d.sum] as const),
+  }
+  const text = Buffer.from(JSON.stringify(head))
+  const body = Buffer.concat([text, ...entry.changes.flatMap((c) => c.patches.map((p) => p.bytes))])
+  const fixed = Buffer.alloc(ENTRY_HEAD)
+  fixed.writeUInt32BE(MAGIC, 0)
+  fixed.writeUInt32BE(chain, 4)
+  fixed.writeUInt32BE(text.length, 8)
+  fixed.writeUInt32BE(body.length - text.length, 12)
+  fixed.writeUInt32BE(crc32(body, chain), 16)
+  return Buffer.concat([fixed, body])
+}
+/** Chain of the entry that begins here, by its first octets. */
+export function chainAt(head: Uint8Array): number | undefined {
+  if (head.length < ENTRY_HEAD) return undefined
+  const b = Buffer.from(head.buffer, head.byteOffset, head.length)
+  return b.readUInt32BE(0) === MAGIC ? b.readUInt32BE(4) : undefined
+}
+function decode(bytes: Buffer, at: number, chain: number): { readonly entry: Entry; readonly end: number } | undefined {
+  if (chainAt(bytes.subarray(at, at + ENTRY_HEAD)) !== chain) return undefined
+  const headLength = bytes.readUInt32BE(at + 8)
+  const end = at + ENTRY_HEAD + headLength + bytes.readUInt32BE(at + 12)
+  if (end > bytes.length || crc32(bytes.subarray(at + ENTRY_HEAD, end), chain) !== bytes.readUInt32BE(at + 16)) return undefined
+  // Written by `encode`, as the sum shows.
+  const head = JSON.parse(bytes.toString('utf8', at + ENTRY_HEAD, at + ENTRY_HEAD + headLength)) as Head
+  let place = at + ENTRY_HEAD + headLength
+  const changes = head.c.map((c) => ({
+    file: c.f, before: c.b, after: c.a, size: c.s,
+    patches: c.p.map(([to, length]) => ({ at: to, bytes: bytes.subarray(place, (place += length)) })),
+  }))
+  return { entry: { changes, data: head.d.map(([file, pos, length, sum]) => ({ file, at: pos, length, sum })) }, end }
+}
+
+/** The redo file of one mailbox, as this process knows it. */
+export class Redo {
+  readonly #files: Files
+  readonly #path: string
+  readonly #lot: () => number
+  #file: OpenFile | undefined
+  /** The chain that this process began, and where it ends. */
+  #chain: number | undefined
+  #end = 0
+  constructor(files: Files, path: string, lot: () => number) {
+    this.#files = files
+    this.#path = path
+    this.#lot = lot
+  }
+  /** Whether there is nothing in it that this process has not applied itself. */
+  async isKnown(): Promise<boolean> {
+    const file = await this.#opened(false)
+    if (file === undefined) return true
+    const first = new Uint8Array(ENTRY_HEAD)
+    const next = new Uint8Array(ENTRY_HEAD)
+    const [got, more] = await Promise.all([file.read(first, 0), this.#chain === undefined ? 0 : file.read(next, this.#end)])
+    const chain = chainAt(first.subarray(0, got))
+    return chain === this.#chain && (chain === undefined || chainAt(next.subarray(0, more)) !== chain)
+  }
+  /** Every entry of the chain that the file begins with. */
+  async entries(): Promise<readonly Entry[]> {
+    const file = await this.#opened(false)
+    if (file === undefined) return []
+    const bytes = Buffer.alloc((await file.stat()).size)
+    await file.read(bytes, 0)
+    const chain = chainAt(bytes.subarray(0, ENTRY_HEAD))
+    const out: Entry[] = []
+    for (let at = 0; chain !== undefined; ) {
+      const found = decode(bytes, at, chain)
+      if (found === undefined) break
+      out.push(found.entry)
+      at = found.end
+    }
+    return out
+  }
+  /** Something is in it, so the control files may not be on the disk. */
+  get holds(): boolean {
+    return this.#chain !== undefined
+  }
+  get isLong(): boolean {
+    return this.#end >= LONGEST_CHAIN
+  }
+  /** Writes an entry behind the others; it counts once `sync` has ended. Answers what takes it back. */
+  async add(entry: Entry, mode: number): Promise<{ readonly fresh: boolean; readonly sync: () => Promise<void>; readonly undo: () => Promise<void> }> {
+    const fresh = (await this.#opened(false)) === undefined
+    const file = (await this.#opened(true, mode)) as OpenFile
+    const chain = this.#chain ?? this.#lot()
+    const at = this.#chain === undefined ? 0 : this.#end
+    const bytes = encode(chain, entry)
+    const undo = async (): Promise<void> => {
+      // Not known what is there now: the next operation looks.
+      this.#chain = undefined
+      this.#end = 0
+      await file.write([new Uint8Array(ENTRY_HEAD)], at)
+    }
+    try {
+      await file.write([bytes], at)
+    } catch (error) {
+      await undo().catch(() => undefined)
+      throw error
+    }
+    this.#chain = chain
+    this.#end = at + bytes.length
+    return { fresh, sync: () => file.sync(), undo }
+  }
+  /** Gives the chain up: what it says is on the disk. */
+  async clear(): Promise<void> {
+    const file = await this.#opened(false)
+    this.#chain = undefined
+    this.#end = 0
+    if (file === undefined) return
+    await file.write([new Uint8Array(ENTRY_HEAD)], 0)
+    if ((await file.stat()).size > 2 * LONGEST_CHAIN) await file.truncate(ENTRY_HEAD)
+  }
+  /** After a failure nothing is known of it any more. */
+  forget(): void {
+    this.#chain = undefined
+    this.#end = 0
+  }
+  async #opened(make: boolean, mode = 0o600): Promise<OpenFile | undefined> {
+    if (this.#file !== undefined) return this.#file
+    if (!make && (await this.#files.stat(this.#path)) === undefined) return undefined
+    this.#file = await this.#files.open(this.#path, make ? { write: true, create: 'if-missing', mode } : { write: true })
+    return this.#file
+  }
+  async close(): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    this.forget()
+    await file?.close()
+  }
+}

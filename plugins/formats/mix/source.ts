@@ -1,0 +1,422 @@
+import {
+  MailError, uids, type FilePlace, type FlagChange, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage, type TableEdit,
+  type UidSet, type Wants,
+} from 'mailwright/api'
+import { KeywordBits } from '../shared/keyword-bits.js'
+import { COLUMNS, FILE, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
+import type { MixContext } from './context.js'
+import { MixFolder, type Change, type Held, type Sequences } from './folder.js'
+import { withoutLines } from './index-lines.js'
+import { readMessages } from './reading.js'
+import { reclaim } from './reclaim.js'
+import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS, type IndexTable } from './records.js'
+import type { Patch } from './redo.js'
+
+/** The state of the files that rows and columns describe. */
+interface State {
+  readonly inode: number
+  readonly sequences: Sequences
+  readonly indexSize: number
+  readonly statusSize: number
+  /** Behind the last whole line: what follows was begun by a program that did not finish it. */
+  readonly indexEnd: number
+  readonly statusEnd: number
+  readonly keywords: readonly string[]
+}
+const VERSION = 'mix/1'
+function encodeStamp(s: State): string {
+  return JSON.stringify([VERSION, s])
+}
+function decodeStamp(stamp: string | undefined): State | undefined {
+  if (stamp === undefined) return undefined
+  try {
+    const [version, state] = JSON.parse(stamp) as [string, State]
+    return version === VERSION ? state : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A message that was appended, for the table. */
+export interface Entered {
+  readonly uid: number
+  readonly size: number
+  readonly ms: number
+  readonly zone: number
+  readonly system: number
+  readonly keywords: readonly string[]
+  readonly old: boolean
+  readonly place: Place
+  readonly line: number
+  readonly status: number
+}
+/** More warnings about one mailbox are of no use to anybody. */
+const MOST_NOTICES = 20
+
+/** A mailbox in the format mix. */
+export class MixSource implements MailboxSource {
+  readonly traits: SourceTraits
+  readonly folder: MixFolder
+  readonly #ctx: MixContext
+  #state: State | undefined
+  #stamp: string | undefined
+  #keywords = new KeywordBits([])
+  /** Messages that nobody has seen by the status file. */
+  readonly #fresh = new Set<number>()
+  #indexEnd = 0
+  #statusEnd = 0
+  #claiming = false
+  /** Data files from which messages went. */
+  readonly #holes = new Set<number>()
+  readonly #said = new Set<string>()
+
+  constructor(place: FilePlace, writable: boolean, ctx: MixContext) {
+    this.#ctx = ctx
+    this.folder = new MixFolder(place, ctx)
+    this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
+  }
+  /** A read-write session has the mailbox: what arrives is given to it. */
+  get claiming(): boolean {
+    return this.#claiming
+  }
+  get keywords(): KeywordBits {
+    return this.#keywords
+  }
+
+  // ---- the table
+
+  /** Makes memory agree with the table: after a restart the columns are all that is known, after a dropped edit nothing is. */
+  #attach(edit: TableEdit): void {
+    if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
+    this.#state = decodeStamp(edit.stamp)
+    this.#stamp = this.#state === undefined ? undefined : edit.stamp
+    this.#fresh.clear()
+    if (this.#state === undefined) return
+    this.#keywords = new KeywordBits(this.#state.keywords)
+    this.#indexEnd = this.#state.indexEnd
+    this.#statusEnd = this.#state.statusEnd
+    this.#publish(edit)
+    const old = edit.rows.column(SEEN)
+    for (let row = 0; row < edit.rows.length; row++) if (old[row] === 0) this.#fresh.add(edit.rows.uid[row] ?? 0)
+  }
+  #publish(edit: TableEdit): void {
+    edit.keywords(this.#keywords.names, this.traits.writable && !this.#keywords.full)
+  }
+  /** What is remembered from now on, in memory and in the table's stamp. */
+  #remember(edit: TableEdit, held: Held): void {
+    const { meta, index, status, inode } = held
+    this.#state = {
+      inode, sequences: { meta: meta.sequence, index: index.sequence, status: status.sequence }, indexSize: index.size, statusSize: status.size,
+      indexEnd: this.#indexEnd, statusEnd: this.#statusEnd, keywords: [...this.#keywords.names],
+    }
+    this.#stamp = edit.stamp = encodeStamp(this.#state)
+  }
+  #say(edit: TableEdit, text: string): void {
+    if (this.#said.has(text) || this.#said.size >= MOST_NOTICES) return
+    this.#said.add(text)
+    edit.notice('warning', text)
+  }
+
+  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
+    this.#attach(edit)
+    const claim = how.claimRecent && this.traits.writable
+    this.#claiming = claim
+    const state = this.#state
+    if (state !== undefined && !(claim && this.#fresh.size > 0)) {
+      const now = await this.folder.peek()
+      if (now !== undefined && now.meta === state.sequences.meta && now.index === state.sequences.index && now.status === state.sequences.status) return
+    }
+    await this.folder.locked(claim ? 'exclusive' : 'shared', signal, async (found) => {
+      let held = await this.catchUp(found, edit)
+      if (claim && this.#fresh.size > 0) held = await this.#claim(held, edit)
+      this.#remember(edit, held)
+    })
+  }
+  /** Writes down that the messages were seen. */
+  async #claim(held: Held, edit: TableEdit): Promise<Held> {
+    const there = [...this.#fresh].sort((a, b) => a - b).flatMap((uid) => {
+      const row = edit.rows.find(uid)
+      return row === -1 ? [] : [row]
+    })
+    for (const row of there) edit.set(row, SEEN, 1)
+    this.#fresh.clear()
+    return this.#writeFlags(held, edit, there)
+  }
+
+  /** Makes the table true for the locked mailbox: what its sequences say is unchanged is not read. */
+  async catchUp(held: Held, edit: TableEdit): Promise<Held> {
+    this.#attach(edit)
+    const { meta, index, status } = held
+    if (edit.uidValidity !== meta.validity) {
+      if (edit.uidValidity !== 0 || edit.rows.length > 0) edit.reset(meta.validity)
+      this.#state = undefined
+      edit.uidValidity = meta.validity
+    }
+    const known = this.#state?.inode === held.inode ? this.#state : undefined
+    const renamed = known === undefined || known.keywords.some((name, bit) => meta.keywords[bit] !== name)
+    if (known === undefined || meta.keywords.length !== known.keywords.length || renamed) this.#keywords = new KeywordBits(meta.keywords)
+    const all = known?.sequences.index !== index.sequence || known.indexSize !== index.size
+    if (all) {
+      await this.#takeIndex(held, edit)
+      this.#holes.clear()
+    }
+    if (all || renamed || known.sequences.status !== status.sequence || known.statusSize !== status.size) await this.#takeStatus(held, edit)
+    this.#publish(edit)
+    edit.uidNext = Math.max(edit.uidNext, meta.last + 1)
+    this.#remember(edit, held)
+    return held
+  }
+  async #takeIndex(held: Held, edit: TableEdit): Promise<void> {
+    const table = parseIndex(await this.folder.whole('index', held.index))
+    if (this.traits.writable && (table.uid[table.count - 1] ?? 0) > held.meta.last) {
+      this.#say(edit, `mix index invalid UID (${table.uid[table.count - 1] ?? 0} > ${held.meta.last}), repaired`)
+    }
+    this.#indexEnd = Math.max(SEQUENCE_OCTETS, table.end)
+    if (contradicts(edit.rows, table)) {
+      edit.reset(held.meta.validity)
+      edit.uidValidity = held.meta.validity
+    }
+    const before = edit.rows.length
+    const gone: number[] = []
+    let row = 0
+    const nothing = edit.flagSet(0, [])
+    for (let i = 0; i < table.count; i++) {
+      const uid = table.uid[i] ?? 0
+      while (row < before && (edit.rows.uid[row] ?? 0) < uid) gone.push(edit.rows.uid[row++] ?? 0)
+      const there = row < before && edit.rows.uid[row] === uid
+      // A row number is an index of the table.
+      this.#enter(table, i, there ? (row++ as Row) : edit.add(uid, nothing, true), edit)
+    }
+    while (row < before) gone.push(edit.rows.uid[row++] ?? 0)
+    if (gone.length > 0) edit.remove(uids.from(gone))
+    for (const uid of gone) this.#fresh.delete(uid)
+    await this.#measure(table, edit)
+  }
+  #enter(table: IndexTable, i: number, row: Row, edit: TableEdit): void {
+    const size = table.size[i] ?? 0
+    if (edit.rows.size[row] !== size) edit.setSize(row, size)
+    const [ms, zone] = [table.ms[i] ?? 0, table.zone[i] ?? 0]
+    if (edit.rows.date[row] !== ms || edit.rows.zone[row] !== zone) edit.setDate(row, ms, zone)
+    setPlace(edit, row, { file: table.file[i] ?? 0, at: table.at[i] ?? 0, internal: table.internal[i] ?? 0, header: table.header[i] ?? 0 })
+    edit.set(row, LINE, table.line[i] ?? 0)
+  }
+  /** Says what data files lack; their messages stay in the list, since the files may come back. */
+  async #measure(table: IndexTable, edit: TableEdit): Promise<void> {
+    const ends = new Map<number, number>()
+    for (let i = 0; i < table.count; i++) {
+      const end = (table.at[i] ?? 0) + (table.internal[i] ?? 0) + (table.size[i] ?? 0)
+      const file = table.file[i] ?? 0
+      if (end > (ends.get(file) ?? 0)) ends.set(file, end)
+    }
+    for (const [file, end] of ends) {
+      const stat = await this.folder.stat(file)
+      if (stat === undefined) this.#say(edit, `Missing mix data file: ${this.folder.dataPath(file)}`)
+      else if (stat.size < end) this.#say(edit, `mix data file ${this.folder.dataPath(file)} is truncated by ${end - stat.size} byte(s)`)
+    }
+  }
+  async #takeStatus(held: Held, edit: TableEdit): Promise<void> {
+    const table = parseStatus(await this.folder.whole('status', held.status))
+    this.#statusEnd = Math.max(SEQUENCE_OCTETS, table.end)
+    for (const text of table.problems) this.#say(edit, text)
+    const sets = new Map<number, FlagSetId>()
+    const { rows } = edit
+    this.#fresh.clear()
+    for (let row = 0, i = 0; row < rows.length; row++) {
+      const uid = rows.uid[row] ?? 0
+      while (i < table.count && (table.uid[i] ?? 0) < uid) i++
+      const there = i < table.count && table.uid[i] === uid
+      const flags = there ? (table.flags[i] ?? 0) : 0
+      const keywords = there ? (table.keywords[i] ?? 0) : 0
+      const key = keywords * 64 + (flags & SYSTEM_BITS)
+      let id = sets.get(key)
+      if (id === undefined) sets.set(key, (id = edit.flagSet(flags & SYSTEM_BITS, this.#keywords.list(keywords))))
+      // A row number is an index of the table.
+      const at = row as Row
+      if (rows.flags[row] !== id) edit.setFlags(at, id)
+      edit.set(at, STATUS, there ? (table.line[i] ?? 0) : 0)
+      const old = (flags & OLD) !== 0
+      if (old) edit.setRecent(at, false)
+      else this.#fresh.add(uid)
+      edit.set(at, SEEN, old ? 1 : 0)
+    }
+  }
+
+  // ---- changes
+
+  async store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet> {
+    let refused: UidSet = uids.none
+    await this.#changing(edit, signal, async (held) => {
+      const outcome = edit.apply(change)
+      refused = outcome.refused
+      return outcome.changed.count === 0 ? held : this.#writeFlags(held, edit, rowsOf(edit.rows, outcome.changed))
+    })
+    return refused
+  }
+  async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<Held>): Promise<void> {
+    if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
+    await this.folder.locked('exclusive', signal, async (found) => {
+      const held = await work(await this.catchUp(found, edit))
+      this.#remember(edit, held)
+    })
+  }
+  /** Writes flags of rows as the table has them, each in its place. */
+  async #writeFlags(held: Held, edit: TableEdit, rows: readonly Row[]): Promise<Held> {
+    const meta = this.#defineUsed(held, rows, edit)
+    const sequence = this.folder.nextSequence(held)
+    const lines = edit.rows.column(STATUS)
+    // A message that never had flags has no line: then lines move, and all are written.
+    const missing = rows.some((row) => (lines[row] ?? 0) === 0)
+    const status = missing || held.status.size === 0 ? this.#wholeStatus(held, edit, sequence, new Set(rows)) : this.#inPlace(edit, rows, sequence)
+    return this.folder.commit(held, sequence, { ...meta, status })
+  }
+  #inPlace(edit: TableEdit, rows: readonly Row[], sequence: number): NonNullable<Change['status']> {
+    const lines = edit.rows.column(STATUS)
+    const patches: Patch[] = []
+    let run: string[] = []
+    let start = -1
+    for (const row of rows) {
+      const at = lines[row] ?? 0
+      if (at !== start + run.length * STATUS_OCTETS) {
+        if (run.length > 0) patches.push({ at: start, bytes: Buffer.from(run.join('')) })
+        run = []
+        start = at
+      }
+      run.push(this.#statusLine(edit, row, sequence))
+    }
+    if (run.length > 0) patches.push({ at: start, bytes: Buffer.from(run.join('')) })
+    return { patches, size: this.#statusEnd }
+  }
+  #wholeStatus(held: Held, edit: TableEdit, sequence: number, changed: ReadonlySet<number>, gone: UidSet = uids.none): NonNullable<Change['status']> {
+    const { rows } = edit
+    const text: string[] = []
+    for (let row = 0; row < rows.length; row++) {
+      if (gone.has(rows.uid[row] ?? 0)) continue
+      // A row number is an index of the table.
+      edit.set(row as Row, STATUS, SEQUENCE_OCTETS + text.length * STATUS_OCTETS)
+      text.push(this.#statusLine(edit, row, changed.has(row) ? sequence : held.status.sequence))
+    }
+    this.#statusEnd = SEQUENCE_OCTETS + text.length * STATUS_OCTETS
+    return { patches: [{ at: SEQUENCE_OCTETS, bytes: Buffer.from(text.join('')) }], size: this.#statusEnd }
+  }
+  #statusLine(edit: TableEdit, row: number, sequence: number): string {
+    const { rows } = edit
+    const set = rows.flagSets[rows.flags[row] ?? 0]
+    const old = rows.column(SEEN)[row] === 1 ? OLD : 0
+    return statusText(rows.uid[row] ?? 0, this.#keywords.mask(set?.keywords ?? []), ((set?.system ?? 0) & SYSTEM_BITS) | old, sequence)
+  }
+  /** Keywords that core let in get bits before they are written; what has no bit left is taken off again. */
+  #defineUsed(held: Held, rows: readonly Row[], edit: TableEdit): Pick<Change, 'meta'> {
+    const meta = this.define(held, [...new Set(rows.map((row) => edit.rows.flags[row] ?? 0))].flatMap((id) => edit.rows.flagSets[id]?.keywords ?? []))
+    for (const row of rows) {
+      const set = edit.rows.flagSets[edit.rows.flags[row] ?? 0]
+      if (set === undefined || set.keywords.length === 0) continue
+      const kept = this.#keywords.list(this.#keywords.mask(set.keywords))
+      if (kept.length !== set.keywords.length) edit.setFlags(row, edit.flagSet(set.system, kept))
+    }
+    this.#publish(edit)
+    return meta
+  }
+  /** Bits for new keywords; what must be written for them. */
+  define(held: Held, words: readonly string[]): Pick<Change, 'meta'> {
+    return this.#keywords.define(words) ? { meta: { ...held.meta, keywords: [...this.#keywords.names] } } : {}
+  }
+  get indexEnd(): number {
+    return this.#indexEnd
+  }
+  get statusEnd(): number {
+    return this.#statusEnd
+  }
+
+  async expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    await this.#changing(edit, signal, async (held) => {
+      const existing = uids.from(edit.rows.uid.subarray(0, edit.rows.length)).and(among)
+      const gone = how.always ? existing : edit.deleted(existing)
+      if (gone.count === 0) return held
+      const sequence = this.folder.nextSequence(held)
+      const left = edit.rows.length - gone.count
+      const index = withoutLines(edit, gone, this.#indexEnd)
+      // Lines of messages that are gone mean nothing to anybody; they go when they are the greater part.
+      const spare = held.status.size > SEQUENCE_OCTETS + (2 * left + 64) * STATUS_OCTETS
+      const done = await this.folder.commit(held, sequence, { index, ...(spare && { status: this.#wholeStatus(held, edit, sequence, new Set(), gone) }) })
+      this.#indexEnd = done.index.size
+      for (const row of rowsOf(edit.rows, gone)) this.#holes.add(edit.rows.column(FILE)[row] ?? 0)
+      for (const uid of edit.rows.uid.subarray(0, edit.rows.length)) if (gone.has(uid)) this.#fresh.delete(uid)
+      edit.remove(gone)
+      return done
+    })
+  }
+
+  /** Messages were appended as described, and the mailbox is as `held` says. */
+  entered(edit: TableEdit, messages: readonly Entered[], held: Held): void {
+    for (const m of messages) {
+      const row = edit.add(m.uid, edit.flagSet(m.system, m.keywords), true)
+      edit.setSize(row, m.size)
+      edit.setDate(row, m.ms, m.zone)
+      setPlace(edit, row, m.place)
+      edit.set(row, LINE, m.line)
+      edit.set(row, STATUS, m.status)
+      edit.set(row, SEEN, m.old ? 1 : 0)
+      if (!m.old) this.#fresh.add(m.uid)
+    }
+    this.#indexEnd = held.index.size
+    this.#statusEnd = held.status.size
+    this.#publish(edit)
+    this.#remember(edit, held)
+  }
+
+  read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
+    return readMessages(this.folder, set, wants, rows, signal)
+  }
+  async reclaim(signal: AbortSignal): Promise<void> {
+    const state = this.#state
+    if (state === undefined || !this.traits.writable) return
+    await reclaim(this.folder, this.#holes, signal)
+  }
+  watch(changed: () => void): Disposable {
+    try {
+      return this.#ctx.files.watch(this.folder.path, changed)
+    } catch {
+      // No more notices to be had on this machine: core looks now and then.
+      return { [Symbol.dispose]: () => undefined }
+    }
+  }
+  close(): Promise<void> {
+    return this.folder.close()
+  }
+}
+
+/** Whether the rows, which grow at their end only, lack a message between others. */
+function contradicts(rows: Rows, table: IndexTable): boolean {
+  const last = rows.length === 0 ? 0 : (rows.uid[rows.length - 1] ?? 0)
+  for (let i = 0, row = 0; i < table.count; i++) {
+    const uid = table.uid[i] ?? 0
+    if (uid > last) return false
+    while (row < rows.length && (rows.uid[row] ?? 0) < uid) row++
+    if (rows.uid[row] !== uid) return true
+  }
+  return false
+}
+/** Rows of the uids that are there, ascending. */
+export function rowsOf(rows: Rows, set: UidSet): Row[] {
+  const out: Row[] = []
+  const { ranges } = set
+  for (let r = 0; r + 1 < ranges.length; r += 2) {
+    const [first = 0, last = 0] = [ranges[r], ranges[r + 1]]
+    for (let row = firstRow(rows, first); row < rows.length && (rows.uid[row] ?? 0) <= last; row++) {
+      // A row number is an index of the table.
+      out.push(row as Row)
+    }
+  }
+  return out
+}
+/** The first row with this uid or a higher one. */
+export function firstRow(rows: Rows, uid: number): number {
+  let low = 0
+  let high = rows.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((rows.uid[middle] ?? 0) < uid) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,25 @@
+import { MailError, type Files } from 'mailwright/api'
+import { failedWith, folderOf } from './lock-context.js'
+
+/** Whether the file may be written; one that is missing may come to be. */
+export async function isWritable(files: Files, path: string): Promise<boolean> {
+  try {
+    await (await files.open(path, { write: true })).close()
+    return true
+  } catch (error) {
+    if (failedWith(error, 'ENOENT')) return true
+    if (failedWith(error, 'EACCES', 'EPERM', 'EROFS')) return false
+    throw new MailError('unavailable', `Can't open mailbox ${path}`, { cause: error })
+  }
+}
+
+/** The folder of a mailbox that is no more; it stays when it holds other mailboxes. */
+export async function removeEmptyFolder(files: Files, path: string, durable: boolean): Promise<void> {
+  try {
+    await files.removeDirectory(path)
+  } catch (error) {
+    if (!failedWith(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error
+    return
+  }
+  if (durable) await files.syncDirectory(folderOf(path))
+}

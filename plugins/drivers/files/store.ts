@@ -155,10 +155,13 @@ class FilesStore implements MailStore {
     try {
       const there = await files.stat(place.path)
       if (lockedBy(lastOf(place.path)) !== undefined) throw new MailError('denied', `${what}: it would be the lock of another`)
-      if (there !== undefined) throw new MailError('exists', `${what}: mailbox already exists`)
+      const format = this.#named(at.format ?? at.mount.createFormat ?? choice.create, at)
+      // A folder is made a mailbox by formats that are folders; others need the name for a file.
+      const becomes = there?.kind === 'directory' && !at.path.endsWith('/') && format.made.claims !== undefined && (await this.#owner(at, place, signal)) === undefined
+      if (there !== undefined && !becomes) throw new MailError('exists', `${what}: mailbox already exists`)
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
       if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
-      else await this.#named(at.format ?? at.mount.createFormat ?? choice.create, at).made.create(place)
+      else await format.made.create(place)
       if (at.path.endsWith('/')) await this.#sync(folderOf(place.path))
     } catch (error) {
       throw asProblem(error, what)

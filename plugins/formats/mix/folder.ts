@@ -196,7 +196,8 @@ export class MixFolder {
   /** Makes a change under exclusive locks; it is on the disk when this resolves. Answers what is there afterwards. */
   async commit(held: Held, sequence: number, change: Change): Promise<Held> {
     const handles = await this.#open()
-    if (this.#redo.isLong) await this.settle()
+    // Entries are made again one after the other: none may follow a change that another program made in between.
+    if (this.#redo.isLong || (this.#redo.holds && this.#chained !== sequencesOf(held))) await this.settle()
     const changes: ControlChange[] = []
     const meta = change.meta === undefined ? held.meta : { ...change.meta, sequence }
     let { metaSize } = held
@@ -234,7 +235,9 @@ export class MixFolder {
       this.#owes = true
       throw error
     }
-    return { ...held, meta, metaSize, index: heads.index, status: heads.status }
+    const done = { ...held, meta, metaSize, index: heads.index, status: heads.status }
+    this.#chained = sequencesOf(done)
+    return done
   }
   async #apply(handles: Handles, entry: Entry, sizes: ReadonlyMap<Control, number>): Promise<void> {
     await allDone(
@@ -249,6 +252,8 @@ export class MixFolder {
     return this.#owes
   }
   #owes = false
+  /** What the last entry of the redo file left. */
+  #chained = ''
   /** Control files are on the disk as they are; the redo file has done its work. */
   async settle(): Promise<void> {
     if (!this.#redo.holds) return
@@ -487,6 +492,9 @@ export class DataWriter {
   }
 }
 
+function sequencesOf({ meta, index, status }: Held): string {
+  return `${meta.sequence} ${index.sequence} ${status.sequence}`
+}
 async function readHead(file: OpenFile): Promise<Uint8Array> {
   const head = new Uint8Array(SEQUENCE_OCTETS)
   return head.subarray(0, await file.read(head, 0))

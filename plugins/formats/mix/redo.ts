@@ -114,12 +114,8 @@ export class Redo {
     await file.read(bytes, 0)
     const chain = chainAt(bytes.subarray(0, ENTRY_HEAD))
     const out: Entry[] = []
-    for (let at = 0; chain !== undefined; ) {
-      const found = decode(bytes, at, chain)
-      if (found === undefined) break
-      out.push(found.entry)
-      at = found.end
-    }
+    if (chain === undefined) return out
+    for (let found = decode(bytes, 0, chain); found !== undefined; found = decode(bytes, found.end, chain)) out.push(found.entry)
     return out
   }
   /** Something is in it, so the control files may not be on the disk. */

@@ -1,0 +1,152 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SYSTEM, uids, type MailboxFormat } from '../../core/api/index.js'
+import { SystemFiles } from '../../core/os/files.js'
+import { nativeLocks } from '../../core/os/native-locks.js'
+import type { BoxMessage } from '../../core/testing/box.js'
+import { sampleMessage } from '../../core/testing/messages.js'
+import { MixFormat } from '../../plugins/formats/mix/format.js'
+import { deliverTo, directoryContext, familyHome, mailutil, openBox, placeAt } from '../support/directory-formats.js'
+import { has, run } from '../support/programs.js'
+
+const PLAYER = fileURLToPath(new URL('../support/mailbox-player.mjs', import.meta.url))
+const LONG = process.env['MAILWRIGHT_LONG'] === '1'
+const files = new SystemFiles(await nativeLocks())
+interface Shared {
+  readonly name: 'mix' | 'mx'
+  readonly make: () => MailboxFormat
+  /** The zone of a date is kept. */
+  readonly zones: boolean
+}
+const formats: readonly Shared[] = [{ name: 'mix', make: () => new MixFormat(directoryContext(files)), zones: true }]
+
+async function see(format: MailboxFormat, path: string): Promise<{ readonly validity: number; readonly messages: readonly BoxMessage[] }> {
+  const box = await openBox(format, path)
+  await box.refresh()
+  const messages = await box.messages()
+  const { uidValidity } = box.table
+  await box.close()
+  return { validity: uidValidity, messages }
+}
+const subject = (m: BoxMessage): string => /Subject: (.*)\r\n/.exec(Buffer.from(m.bytes).toString('latin1'))?.[1] ?? ''
+
+describe.runIf(has('mailutil'))('folders of mail shared with programs of the c-client family', () => {
+  let home = ''
+  beforeEach(async () => void (home = await familyHome()))
+  afterEach(() => rm(home, { recursive: true, force: true }))
+
+  test.each(formats)('$name: what we write is what they read, with flags, keywords and dates', async ({ name, make, zones }) => {
+    const format = make()
+    const path = join(home, 'ours')
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    for (let n = 1; n <= 8; n++) await deliverTo(format, path, [sampleMessage(n, n === 4 ? { keywords: ['$Label1', 'work'] } : {})], box)
+    await box.refresh({ claimRecent: true })
+    await box.store({ uids: uids.from([2, 3]), system: SYSTEM.seen | SYSTEM.flagged })
+    await box.store({ uids: uids.one(5), system: SYSTEM.answered, keywords: ['work'] })
+    await box.expunge(uids.from([1, 3, 6, 8]), { always: true })
+    const before = await box.messages()
+    await box.close()
+    const copied = await mailutil(home, 'copy', '-kw', 'ours', `#driver.${name}/theirs`)
+    expect(copied.stderr).toBe('')
+    const theirs = await see(make(), join(home, 'theirs'))
+    const essence = (m: BoxMessage): unknown => [m.flags, m.size, m.ms, Buffer.from(m.bytes).toString('latin1')]
+    expect(theirs.messages.map(essence)).toEqual(before.map(essence))
+    if (zones) expect(theirs.messages.map((m) => m.zone)).toEqual(before.map((m) => m.zone))
+    // And nothing of ours changed by being read.
+    expect((await see(make(), path)).messages).toEqual(before)
+  })
+
+  test.each(formats)('$name: what they change is what we see: UIDs, UIDVALIDITY, flags and keywords of the rest stay', async ({ make }) => {
+    const format = make()
+    const path = join(home, 'box')
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    await deliverTo(format, path, Array.from({ length: 6 }, (_, n) => sampleMessage(n + 1, n === 1 ? { keywords: ['$Label1'] } : {})), box)
+    await box.store({ uids: uids.from([2, 5]), system: SYSTEM.flagged })
+    await box.expunge(uids.one(4), { always: true })
+    const before = await box.messages()
+    const validity = box.table.uidValidity
+    // While we have it open.
+    expect((await mailutil(home, 'prune', 'box', 'subject "message 3"')).stderr).toBe('')
+    await box.refresh()
+    const without3 = before.filter((m) => m.uid !== 3)
+    expect(await box.messages()).toEqual(without3)
+    await writeFile(join(home, 'more'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: theirs\n\nhello\n')
+    expect((await mailutil(home, 'append', 'more', 'box')).stderr).toBe('')
+    await box.refresh({ claimRecent: true })
+    expect((await box.messages()).map((m) => [m.uid, subject(m)])).toEqual([...without3.map((m) => [m.uid, subject(m)]), [7, 'theirs']])
+    await box.store({ uids: uids.one(7), system: SYSTEM.seen, keywords: ['late'] })
+    await deliverTo(format, path, [sampleMessage(9)], box)
+    expect(box.rows.at(-1)?.uid).toBe(8)
+    const now = await box.messages()
+    await box.close()
+    expect((await mailutil(home, 'check', 'box')).stdout).toContain(`${now.length} total`)
+    expect(await see(make(), path)).toEqual({ validity, messages: now })
+    expect((await mailutil(home, 'rename', 'box', 'elsewhere')).stderr).toBe('')
+    expect((await see(make(), join(home, 'elsewhere'))).messages).toEqual(now)
+    await mailutil(home, 'delete', 'elsewhere')
+    expect(await readdir(home)).not.toContain('elsewhere')
+  })
+
+  test.each(formats)('$name: a mailbox that they made is ours to use', async ({ name, make }) => {
+    expect((await mailutil(home, 'create', `#driver.${name}/up/down`)).stderr).toBe('')
+    expect((await mailutil(home, 'create', `#driver.${name}/up`)).code).toBe(0)
+    const path = join(home, 'up', 'down')
+    expect(await make().recognise(placeAt(path), new AbortController().signal)).toBe('mine')
+    await deliverTo(make(), path, [sampleMessage(1), sampleMessage(2)])
+    expect((await mailutil(home, 'check', 'up/down')).stdout).toContain('2 new message(s)')
+    expect((await see(make(), path)).messages.map((m) => m.uid)).toEqual([1, 2])
+  })
+
+  test.each(formats)(
+    '$name: processes of ours and of theirs work on one mailbox at once, and every message is accounted for',
+    async ({ name, make }) => {
+      const path = join(home, 'busy')
+      await make().create(placeAt(path))
+      await writeFile(join(home, 'one'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: theirs\n\nhello\n')
+      await mailutil(home, 'check', 'busy')
+      const rounds = LONG ? 600 : 30
+      const players = ['a', 'b', 'c'].map((who) => run(process.execPath, [PLAYER, name, path, who, String(rounds)], { limitMs: 3_600_000 }))
+      let theirs = 0
+      const stop = { now: false }
+      const appending = (async () => {
+        for (; !stop.now; theirs++) {
+          const done = await mailutil(home, 'append', 'one', 'busy')
+          expect(done.stderr).toBe('')
+        }
+      })()
+      const told = await Promise.all(players)
+      stop.now = true
+      await appending
+      expect(told.map((t) => t.stderr)).toEqual(['', '', ''])
+      // Written by the player as one line of this shape.
+      const records = told.map((t) => JSON.parse(t.stdout) as { delivered: string[]; expunged: string[] })
+      const expected = records.flatMap((r) => r.delivered.filter((s) => !r.expunged.includes(s)))
+      const { messages } = await see(make(), path)
+      expect(messages.map(subject).sort()).toEqual([...expected, ...Array.from({ length: theirs }, () => 'theirs')].sort())
+      for (const m of messages) {
+        const own = subject(m)
+        if (own !== 'theirs') expect(Buffer.from(m.bytes).toString()).toMatch(new RegExp(`^Subject: ${own}\\r\\n\\r\\n(?:text of ${own}\\r\\n)+$`))
+      }
+      expect((await mailutil(home, 'check', 'busy')).stdout).toContain(`${messages.length} total`)
+    },
+    LONG ? 3_600_000 : 240_000,
+  )
+
+  test('mix: both ways of emptying lines leave an index that they read', async () => {
+    const format = new MixFormat(directoryContext(files))
+    const path = join(home, 'gaps')
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    await deliverTo(format, path, Array.from({ length: 40 }, (_, n) => sampleMessage(n)), box)
+    for (const uid of [2, 4, 5, 6, 1, 40, ...Array.from({ length: 20 }, (_, n) => 10 + n)]) {
+      await box.expunge(uids.one(uid), { always: true })
+      expect((await mailutil(home, 'check', 'gaps')).stdout).toContain(`${box.rows.length} total`)
+    }
+    expect((await readFile(join(path, '.mixindex'))).includes('---')).toBe(true)
+    await box.close()
+  })
+})

@@ -46,6 +46,8 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'namespace-mailboxfile', provides: [{ point: 'mail.namespaces', name: 'mailboxfile' }], load: () => import('./namespaces/mailboxfile/index.js') },
   { id: 'namespace-restrict-box', provides: [{ point: 'mail.namespaces', name: 'restrict-box' }], load: () => import('./namespaces/restrict-box/index.js') },
   { id: 'passwords-otp', provides: [{ point: 'auth.passwords', name: 'otp' }], load: () => import('./auth/passwords/otp/index.js') },
+  { id: 'pop3-capabilities', provides: ['login-delay', 'resp-codes', 'auth-resp-code', 'pipelining', 'expire', 'implementation'].map((name) => ({ point: 'pop3.extensions', name })), load: () => import('./pop3/capabilities/index.js') },
+  { id: 'pop3-uidl', provides: [{ point: 'pop3.extensions', name: 'uidl' }], load: () => import('./pop3/uidl/index.js') },
   { id: 'sidecars-files', provides: [{ point: 'mail.sidecars', name: 'files' }], load: () => import('./sidecars/files/index.js') },
   { id: 'subscriptions-mailboxlist', provides: [{ point: 'mail.subscriptions', name: 'mailboxlist' }], load: () => import('./subscriptions/mailboxlist/index.js') },
   { id: 'users-virtual', provides: [{ point: 'auth.users', name: 'virtual' }], load: () => import('./auth/users/virtual/index.js') },

@@ -77,6 +77,30 @@ export interface ImapSettings {
 }
 export const IMAP_SETTINGS: OwnToken<ImapSettings, 'host'> = createToken<ImapSettings>('settings.imap').in('host')
 
+/** `hosts.*.pop3`, less extensions. */
+export interface Pop3Settings {
+  readonly greetingVersion: 'full' | 'none'
+  readonly timeouts: {
+    readonly preloginMs: number
+    readonly inactivityMs: number
+    /** A session that waits for its client for longer than this gives its maildrop up to another one. */
+    readonly giveWayMs: number
+  }
+  /** Messages are sent with a `Status:` line at the end of their header. */
+  readonly statusHeader: boolean
+  /** QUIT also removes what was flagged \\Deleted by others, once something was deleted here. */
+  readonly expungeFlagged: boolean
+  /** Announced as LOGIN-DELAY; 0: not announced. */
+  readonly loginDelayMs: number
+  /** A login before the announced time has passed is refused. */
+  readonly enforceLoginDelay: boolean
+  /** Days after which the site removes mail (EXPIRE of RFC 2449 §6.7); undefined: not announced. */
+  readonly expire: number | 'never' | undefined
+  /** Whoever started a server for one connection is offered to be that account (EXTERNAL). */
+  readonly externalForOwner: boolean
+}
+export const POP3_SETTINGS: OwnToken<Pop3Settings, 'host'> = createToken<Pop3Settings>('settings.pop3').in('host')
+
 /** `hosts.*.auth`, less the plugins. */
 export interface AuthSettings {
   readonly plaintext: 'encrypted-only' | 'always' | 'never'

@@ -38,6 +38,8 @@ export interface MailAccess {
   /** For NAMESPACE; undefined: a flat mount. */
   delimiterOf(mount: Mount, signal: AbortSignal): Promise<string | undefined>
   figures(of: readonly Located[], signal: AbortSignal): AsyncIterable<MailboxFigures>
+  /** Names the physical mailbox: the same for every name, user and host that reaches it. Throws `not-found`. */
+  keyOf(at: Located, signal: AbortSignal): Promise<string>
   open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView>
   create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located>
   remove(at: Located, signal: AbortSignal): Promise<void>
@@ -109,6 +111,8 @@ export interface MailboxView {
   /** `silent`: this session is not told of its own change. Returns what `unchangedSince` refused. */
   store(change: FlagChange, silent: boolean, signal: AbortSignal): Promise<UidSet>
   expunge(among: UidSet, signal: AbortSignal): Promise<UidSet>
+  /** Removes messages whether or not they bear \Deleted, in one step (QUIT of POP3). Returns those that were removed. */
+  remove(among: UidSet, signal: AbortSignal): Promise<UidSet>
   copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined>
   search(term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
   sort(keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>

@@ -3,6 +3,7 @@ import { imapExtensions } from '../api/imap.js'
 import { services } from '../api/kernel.js'
 import { factDerivers, mailboxFormats, mailDrivers, mailPolicies, namespaceResolvers, searchIndexes, sidecarBackends, storeLayers, subscriptions } from '../api/mail.js'
 import { logSinks, observers, transcripts } from '../api/observe.js'
+import { pop3Extensions } from '../api/pop3.js'
 import { certificateSources, protocols, transportLayers } from '../api/protocol.js'
 import { workarounds } from '../api/workaround.js'
 
@@ -39,4 +40,5 @@ export const corePoints: readonly CorePoint[] = [
   { point: factDerivers, help: 'Properties of messages that plugins compute; without this list all that are loaded.' },
   { point: workarounds, fallback: ['tls-8k-records', 'nul-to-0x80', 'outlook-idle'], help: 'Help for clients with known faults; later entries win.' },
   { point: imapExtensions, help: 'IMAP extensions; without this list all that are loaded.' },
+  { point: pop3Extensions, help: 'POP3 extensions; without this list all that are loaded.' },
 ]

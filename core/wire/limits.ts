@@ -41,6 +41,7 @@ export const limitRows = {
   idPairs: { bound: 30, unit: 'items', reaction: 'BAD (RFC 2971 §3.3)' },
   idField: { bound: 30, unit: 'octets', reaction: 'BAD (RFC 2971 §3.3)' },
   idValue: { bound: 1024, unit: 'octets', reaction: 'BAD (RFC 2971 §3.3)' },
+  pop3Line: { bound: 1024, unit: 'octets', reaction: '-ERR Command line too long, with its end; the rest of the line is dropped' },
   replyText: { bound: 900, unit: 'octets', reaction: 'text of a reply is cut' },
 } as const satisfies Record<string, LimitRow>
 

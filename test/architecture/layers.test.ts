@@ -16,6 +16,7 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
   'core/mail': { may: ['core/api', 'core/log', 'core/mime', 'core/os'] },
   'core/session': { may: ['core/api', 'core/log', 'core/wire', 'core/mime', 'core/mail'], types: ['core/net'] },
   'core/imapd': { may: ['core/api', 'core/log', 'core/wire', 'core/mime', 'core/mail', 'core/session'], types: ['core/net'] },
+  'core/pop3d': { may: ['core/api', 'core/log', 'core/wire', 'core/mime', 'core/mail', 'core/session'], types: ['core/net'] },
   'core/main': { may: ['core', 'plugins/builtin.ts'] },
   'core/testing': { may: ['core'] },
   // A program of the build that writes config/default.yaml and the schema: it needs every plugin's settings.

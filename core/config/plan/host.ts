@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { z } from 'zod'
-import { AUTH_SETTINGS, FORMAT_CHOICE, HOST, IMAP_SETTINGS, LOCK_SETTINGS, MAILBOX_SETTINGS } from '../../api/host.js'
+import { AUTH_SETTINGS, FORMAT_CHOICE, HOST, IMAP_SETTINGS, LOCK_SETTINGS, MAILBOX_SETTINGS, POP3_SETTINGS } from '../../api/host.js'
 import type { OwnToken } from '../../api/kernel.js'
 import { mailboxFormats } from '../../api/mail.js'
 import type { SecretSource } from '../../api/settings.js'
@@ -9,6 +9,7 @@ import { authSettings } from '../schema/auth.js'
 import { lockSettings } from '../schema/files.js'
 import { imapSettings } from '../schema/imap.js'
 import { mailboxSettings } from '../schema/mailbox.js'
+import { pop3Settings } from '../schema/pop3.js'
 import { hostSections } from '../schema/sections.js'
 import { keysOf, nearest, valueOf, type MapNode } from '../tree.js'
 import type { Faults } from './faults.js'
@@ -45,6 +46,7 @@ export function readHost(id: string, node: MapNode | undefined, places: Place, m
     give(LOCK_SETTINGS, lockSettings(section('files'), resolveIn('files'))),
     give(FORMAT_CHOICE, { create, empty }),
     give(IMAP_SETTINGS, imapSettings(section('imap'), resolveIn('imap'))),
+    give(POP3_SETTINGS, pop3Settings(section('pop3'))),
     give(AUTH_SETTINGS, authSettings(section('auth'))),
   ]
   const tls = section('tls')

@@ -5,7 +5,7 @@ const address = z.string().refine((a) => isIP(a) !== 0 || a === 'localhost', 'ex
 
 /** One of `listeners`. */
 export const listenerSection = z.strictObject({
-  protocol: z.string().min(1).describe('What is spoken: imap4, or the name of a protocol that a plugin brings.'),
+  protocol: z.string().min(1).describe('What is spoken: imap4, pop3, or the name of a protocol that a plugin brings.'),
   address: z
     .union([address, z.array(address).min(1)], 'expected an IP address or a list of them')
     .transform((a) => (typeof a === 'string' ? [a] : a))

@@ -5,6 +5,7 @@ import { filesSection } from './files.js'
 import { imapSection } from './imap.js'
 import { mailboxSection } from './mailbox.js'
 import { matchSection } from './match.js'
+import { pop3Section } from './pop3.js'
 import { processesSection, serverSection } from './server.js'
 import { tlsSection } from './tls.js'
 
@@ -18,6 +19,7 @@ export const hostSections = {
   drivers: driversSection,
   auth: authSection,
   imap: imapSection,
+  pop3: pop3Section,
   mailbox: mailboxSection,
   files: filesSection,
 } as const
@@ -31,6 +33,7 @@ export const sectionHelp: Readonly<Record<keyof typeof processSections | keyof t
   drivers: 'Storage and formats of mail.',
   auth: 'Who may log in, and how.',
   imap: 'The IMAP4 service.',
+  pop3: 'The POP3 service.',
   mailbox: 'What all formats have in common.',
   files: 'Locks on mailbox files.',
 }

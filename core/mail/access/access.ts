@@ -231,6 +231,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   #states(at: MailLocation): StateKeeper | undefined {
     return this.#host.stateOf(at, owners.get(at) ?? this.user)
   }
+  async keyOf(at: Located, signal: AbortSignal): Promise<string> {
+    const found = probes.get(at) ?? (await this.#find(at, signal))
+    probes.set(at, found)
+    return found.key
+  }
   async open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView> {
     mustHave(at.rights, 'r', 'reading')
     const writes = mode === 'read-write' && at.at.mount.readOnly !== true && mayWrite(at.rights)

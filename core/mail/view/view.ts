@@ -207,6 +207,11 @@ export class TableView implements MailboxView, Standing {
     this.#mustHave('e')
     return this.mailbox.expunge(among, false, signal)
   }
+  async remove(among: UidSet, signal: AbortSignal): Promise<UidSet> {
+    this.#mustWrite()
+    this.#mustHave('e')
+    return this.mailbox.expunge(among, true, signal)
+  }
   async copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined> {
     if (how === 'move') {
       this.#mustWrite()

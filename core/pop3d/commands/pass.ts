@@ -1,0 +1,26 @@
+import { secret } from '../../api/index.js'
+import type { Pop3Command } from '../../api/index.js'
+import { Refused } from '../failure.js'
+import { loginAnswer, retriesOf } from '../login-answer.js'
+import { liveSession } from '../session.js'
+import { takesPasswords } from './user.js'
+
+/** RFC 1939 §7: after USER alone. The password is all of the rest, with its spaces. */
+export const pass: Pop3Command = {
+  name: 'PASS',
+  states: ['authorization'],
+  offered: (session) => liveSession(session).named !== undefined && takesPasswords(session),
+  async run(args, session) {
+    const live = liveSession(session)
+    if (args.rest.length === 0) throw new Refused('Missing password argument')
+    const name = live.named ?? ''
+    // Another try begins with USER.
+    live.named = undefined
+    const password = secret(args.rest)
+    for (const extension of live.tables.made) {
+      const login = await extension.password?.(name, password, live)
+      if (login !== undefined) return { kind: 'login', login }
+    }
+    return loginAnswer(live.gate.password(name, password, live.peer, live.signal, retriesOf(live.tweaks)), 'Login', 'Bad login')
+  },
+}

@@ -1,0 +1,57 @@
+import { MailError, stateFolder } from '../api/index.js'
+import type { MailAccess, MailboxName, MailboxSettings, MaildropSource, Pop3Settings } from '../api/index.js'
+import type { Logger } from '../api/index.js'
+import { Refused } from './failure.js'
+import type { MaildropHolder, MaildropLock, MaildropLocks } from './maildrop-locks.js'
+import { ViewSource } from './view-source.js'
+
+/** What opening a maildrop needs of the host. */
+export interface OpeningParts {
+  readonly settings: Pop3Settings
+  readonly mailbox: MailboxSettings
+  readonly locks: MaildropLocks
+  readonly logger: Logger
+}
+/** A maildrop that is this session's until it is closed. */
+export interface OpenedMaildrop {
+  readonly source: MaildropSource
+  readonly lock: MaildropLock | undefined
+}
+
+const INBOX = 'INBOX' as MailboxName
+/** With two spaces, as clients know it. */
+const IN_USE = "Can't get lock.  Mailbox in use"
+
+/**
+ * Opens the INBOX of a login for one session alone.
+ * @throws Refused with the text for the client, and the cause for the log.
+ */
+export async function openMaildrop(mail: MailAccess, holder: MaildropHolder, parts: OpeningParts, signal: AbortSignal): Promise<OpenedMaildrop> {
+  let lock: MaildropLock | undefined
+  try {
+    const at = await mail.locate(INBOX, 'open', signal)
+    const key = await mail.keyOf(at, signal)
+    const folder = stateFolder(parts.mailbox.stateDirectory, mail.user)
+    lock = await parts.locks.acquire({ key, folder, holder, giveWayMs: parts.settings.timeouts.giveWayMs })
+    if (lock === undefined) throw new Refused(IN_USE, 'IN-USE')
+    const view = await mail.open(at, 'read-write', signal)
+    try {
+      if (view.readOnly) throw new Refused(IN_USE, 'IN-USE')
+      const source = await ViewSource.of({ view, logger: parts.logger, expungeFlagged: parts.settings.expungeFlagged }, signal)
+      return { source, lock }
+    } catch (error) {
+      await view.close(signal)
+      throw error
+    }
+  } catch (error) {
+    await lock?.release()
+    throw asRefusal(error)
+  }
+}
+
+/** What the client is told: that somebody else has it, or that it cannot be opened. */
+export function asRefusal(error: unknown): unknown {
+  if (!(error instanceof MailError)) return error
+  if (error.kind === 'in-use') return new Refused(IN_USE, 'IN-USE', error)
+  return new Refused("Unable to open user's INBOX", error.kind === 'unavailable' || error.kind === 'limit' ? 'SYS/TEMP' : 'SYS/PERM', error)
+}

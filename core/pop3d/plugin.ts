@@ -1,0 +1,54 @@
+import {
+  CLOCK,
+  FILES,
+  HOST,
+  LOGGER,
+  MAILBOX_SETTINGS,
+  POP3_SETTINGS,
+  RANDOM,
+  chosen,
+  chosenEntries,
+  definePlugin,
+  noSettings,
+  pop3Extensions,
+  protocols,
+  workarounds,
+} from '../api/index.js'
+import { baseAbout, baseEntry, baseExtension } from './base.js'
+import { BASE_EXTENSION, Pop3Assembly } from './extensions.js'
+import { MaildropLocks } from './maildrop-locks.js'
+import { Pop3 } from './pop3.js'
+import { MAILDROP_LOCKS } from './tokens.js'
+
+/** POP3 as a protocol of the server, and its commands as an extension that others may build on. */
+export default definePlugin({
+  id: 'core-pop3d',
+  api: '1.0',
+  summary: 'POP3: both halves of a session and the commands of RFC 1939',
+  setup(p) {
+    p.provide(MAILDROP_LOCKS, { needs: { files: FILES, logger: LOGGER }, create: ({ files, logger }) => new MaildropLocks(files, logger) })
+    p.to(pop3Extensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: () => baseExtension })
+    p.to(protocols).contribute({
+      name: 'pop3',
+      settings: noSettings,
+      // The name that PAM and Kerberos know is that of POP2, which POP3 shares.
+      about: { service: 'pop', ports: { plain: 110, tls: 995 } },
+      needs: {
+        host: HOST,
+        settings: POP3_SETTINGS,
+        mailbox: MAILBOX_SETTINGS,
+        locks: MAILDROP_LOCKS,
+        logger: LOGGER,
+        clock: CLOCK,
+        random: RANDOM,
+        extensions: chosenEntries(pop3Extensions),
+        workarounds: chosen(workarounds),
+      },
+      create(_settings, { extensions, ...needs }) {
+        const assembly = new Pop3Assembly(baseEntry, extensions)
+        for (const [extension, reason] of assembly.off) needs.logger.info('POP3 extension is off', { host: needs.host.id, extension, reason })
+        return new Pop3({ ...needs, assembly })
+      },
+    })
+  },
+})

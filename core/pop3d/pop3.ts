@@ -1,0 +1,145 @@
+import { ProtocolAbort, createSlot } from '../api/index.js'
+import type { Handover, Link, LoginGate, MailAccess, MailboxSettings, Pop3Login, Protocol, Tweaks } from '../api/index.js'
+import { unknownClient } from '../session/client-facts.js'
+import { closedGate } from '../session/recording-gate.js'
+import { SlotTable } from '../session/slots.js'
+import { Conversation } from './conversation.js'
+import type { Pop3Host } from './conversation.js'
+import { shownCode } from './dispatcher.js'
+import { Refused, isOutage, refusal } from './failure.js'
+import { writeGreeting } from './greeting.js'
+import { LoginDelays } from './login-delays.js'
+import { MarkedMaildrop } from './maildrop.js'
+import type { MaildropLock, MaildropLocks } from './maildrop-locks.js'
+import { asRefusal, openMaildrop } from './opening.js'
+import type { OpenedMaildrop } from './opening.js'
+
+/** Crosses the login: by which command somebody came in. */
+const CAME_BY = createSlot<Pop3Login['by']>('pop3.came-by', 'logout', () => 'Login', {
+  encode: (by) => Buffer.from(by),
+  decode: (octets) => {
+    const by = Buffer.from(octets).toString()
+    return by === 'Auth' || by === 'APOP' ? by : 'Login'
+  },
+})
+const EMPTY = new Uint8Array(0)
+
+/** POP3 (RFC 1939) in its two halves. The answer to a login is given by the second one, which knows whether there is a maildrop. */
+export class Pop3 implements Protocol {
+  readonly #host: Pop3Host
+  readonly #mailbox: MailboxSettings
+  readonly #locks: MaildropLocks
+  readonly #delays: LoginDelays
+
+  constructor(host: Pop3Host & { readonly mailbox: MailboxSettings; readonly locks: MaildropLocks }) {
+    this.#host = host
+    this.#mailbox = host.mailbox
+    this.#locks = host.locks
+    this.#delays = new LoginDelays(host.clock, host.settings)
+  }
+
+  async greet(link: Link, gate: LoginGate, tweaks: Tweaks): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined> {
+    const { settings, clock } = this.#host
+    const deadline = clock.now() + settings.timeouts.preloginMs
+    const slots = new SlotTable()
+    using talk = new Conversation(this.#host, {
+      link,
+      gate,
+      mail: undefined,
+      client: unknownClient(link.peer.address),
+      slots,
+      tweaks,
+      // One span for everything before the login, however slowly it is used up.
+      patience: { waitMs: () => Math.max(0, deadline - clock.now()), bye: 'Autologout' },
+    })
+    writeGreeting(talk.session)
+    const login = await talk.run()
+    if (login === undefined) return undefined
+    // The second half writes with a writer of its own.
+    talk.out.octets.flush()
+    slots.set(CAME_BY, login.by)
+    return { login: login.outcome, peer: link.peer, client: talk.session.client, unread: talk.input.framer.rest(), slots: slots.cross() }
+  }
+
+  async serve(link: Link, from: Handover, mail: MailAccess, tweaks: Tweaks): Promise<'ended'> {
+    const { inactivityMs } = this.#host.settings.timeouts
+    const { layer } = from.login
+    const slots = new SlotTable(from.slots)
+    using talk = new Conversation(this.#host, {
+      link,
+      gate: closedGate,
+      mail,
+      client: from.client,
+      slots,
+      tweaks,
+      patience: { waitMs: () => inactivityMs, bye: 'Autologout; idle for too long' },
+      // What came before the layer is no command under it.
+      unread: layer === undefined ? from.unread : EMPTY,
+    })
+    const who = `${from.login.authcid.toLowerCase() === mail.user.name.toLowerCase() ? '' : 'Admin '}${slots.get(CAME_BY)}`
+    const opened = await this.#open(talk, mail, who)
+    if (opened === undefined) {
+      talk.out.octets.flush()
+      talk.log.end('Logout')
+      await link.close()
+      return 'ended'
+    }
+    try {
+      const drop = new MarkedMaildrop(opened.source, this.#host.settings.statusHeader)
+      talk.session.drop = drop
+      talk.log.info(who, { nmsgs: `${drop.count}/${opened.source.total}` })
+      talk.out.line('ok', ['Mailbox open, %1 messages', drop.count])
+      if (layer !== undefined) {
+        talk.out.octets.flush()
+        await link.wrap(layer)
+      }
+      await talk.run()
+    } catch (error) {
+      await talk.end(error)
+    } finally {
+      await close(opened, talk)
+    }
+    return 'ended'
+  }
+
+  /** Undefined: the client was told why not. */
+  async #open(talk: Conversation, mail: MailAccess, who: string): Promise<OpenedMaildrop | undefined> {
+    const { session, log, out } = talk
+    try {
+      this.#delays.check(mail.user.name)
+      for (const extension of session.tables.made) {
+        const source = await extension.open?.(session)
+        if (source !== undefined) return { source, lock: undefined }
+      }
+      const holder = { idleMs: () => talk.input.idleMs(), giveWay: () => talk.input.interrupt(new ProtocolAbort('Received Kiss of Death', 'Killed (lost mailbox lock)')) }
+      const parts = { settings: session.settings, mailbox: this.#mailbox, locks: this.#locks, logger: this.#host.logger }
+      const opened = await openMaildrop(mail, holder, parts, session.signal)
+      this.#delays.note(mail.user.name)
+      return opened
+    } catch (caught) {
+      const error = asRefusal(caught)
+      const answer = refusal(error)
+      if (answer === undefined) {
+        log.error('Internal error', { error })
+        out.line('err', "Unable to open user's INBOX", shownCode('SYS/TEMP', session.extensions))
+        return undefined
+      }
+      log.info('Error opening or locking INBOX', isOutage(error) ? { error } : {})
+      log.info(who, { text: 'no mailbox' })
+      if (error instanceof Refused && error.code === 'IN-USE') log.info('Update', { nmsgs: 0, ndele: 0, nseen: 0 })
+      out.line('err', answer.text, shownCode(answer.code, session.extensions))
+      return undefined
+    }
+  }
+}
+
+/** The link may be gone; the mailbox is closed all the same. */
+async function close({ source, lock }: OpenedMaildrop & { readonly lock: MaildropLock | undefined }, { log }: Conversation): Promise<void> {
+  try {
+    await source.close(new AbortController().signal)
+  } catch (error) {
+    log.warn('Mailbox was not closed in order', { error })
+  } finally {
+    await lock?.release()
+  }
+}

@@ -1,0 +1,65 @@
+import type { Phrase, Pop3Writer } from '../api/index.js'
+import { OctetWriter } from '../wire/imap/writer.js'
+import type { OctetSink } from '../wire/imap/writer.js'
+
+/** A template with its values in place of `%1`, `%2`, ... */
+export function phraseText(text: Phrase, translate: (template: string) => string = (template) => template): string {
+  if (typeof text === 'string') return translate(text)
+  const [template, ...values] = text
+  return translate(template).replaceAll(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ''))
+}
+
+/** Replies of a session; slabs and their limits are those of the IMAP writer. */
+export class ReplyWriter implements Pop3Writer {
+  readonly octets: OctetWriter
+  translate: ((template: string) => string) | undefined
+  /** An answer of several lines was begun and not ended: nothing else can be said. */
+  open = false
+
+  constructor(sink: OctetSink) {
+    this.octets = new OctetWriter(sink)
+  }
+
+  /** Begins an answer of several lines. */
+  ok(text: Phrase): void {
+    this.open = true
+    this.#status('+OK ', undefined, text)
+  }
+  /** An answer of one line. */
+  line(kind: 'ok' | 'err', text: Phrase, code?: string): void {
+    this.#status(kind === 'ok' ? '+OK ' : '-ERR ', code, text)
+  }
+  raw(text: string): this {
+    this.octets.raw(text)
+    return this
+  }
+  number(n: number): this {
+    this.octets.number(n)
+    return this
+  }
+  bytes(octets: Uint8Array): this {
+    this.octets.bytes(octets)
+    return this
+  }
+  endLine(): void {
+    this.octets.endLine()
+  }
+  end(): void {
+    this.octets.raw('.').endLine()
+    this.open = false
+  }
+  room(): Promise<void> | undefined {
+    return this.octets.room()
+  }
+
+  #status(kind: string, code: string | undefined, text: Phrase): void {
+    this.octets.raw(kind)
+    if (code !== undefined) this.octets.raw(`[${code}] `)
+    if (this.translate === undefined) this.octets.raw(phraseText(text)).endLine()
+    else {
+      // Other languages are UTF-8 (RFC 6856 §3.2). No value may end the line.
+      const line = phraseText(text, this.translate).replaceAll(/\p{Cc}/gu, '?')
+      this.octets.bytes(Buffer.from(line, 'utf8')).endLine()
+    }
+  }
+}

@@ -90,6 +90,18 @@ ${CONFIG}      --user NAME     root only: the session of this account
     load: () => import('./commands/imapd.js'),
   },
   {
+    name: 'pop3d',
+    summary: 'serve one POP3 connection on standard input and output',
+    help: `usage: mailwright pop3d [options]
+
+For inetd, systemd sockets with Accept=yes, and ssh. There is always a login.
+
+${CONFIG}      --tls HOW       when standard input is a socket: none, starttls (default) or implicit
+      --protocol NAME pop3, pop2, or the name of a protocol that a plugin brings
+`,
+    load: () => import('./commands/pop3d.js'),
+  },
+  {
     name: 'user',
     summary: 'add, list and remove accounts, set passwords',
     help: `usage: mailwright user add|passwd|remove NAME [options]

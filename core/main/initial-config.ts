@@ -8,7 +8,7 @@ export interface MachineFacts {
 /** A configuration to begin with, every choice with its reason. */
 export function initialConfig({ hostName, root, certificate }: MachineFacts): string {
   const data = root ? '/var/lib/mailwright' : './mailwright-data'
-  const [imap, imaps] = root ? [143, 993] : [1143, 1993]
+  const [imap, imaps, pop3, pop3s] = root ? [143, 993, 110, 995] : [1143, 1993, 1110, 1995]
   const address = root ? '' : 'address: localhost, '
   return `# Mailwright. Every setting, with its default, is in default.yaml of the package.
 # "mailwright check" reports everything that is wrong with this file and with the machine, "mailwright explain" what is in force.
@@ -25,6 +25,8 @@ log:
 listeners:
 ${root ? '' : '  # Ports below 1024 need root or socket activation.\n'}  imap: { protocol: imap4, ${address}port: ${imap}, tls: starttls }
   imaps: { protocol: imap4, ${address}port: ${imaps}, tls: implicit }
+  pop3: { protocol: pop3, ${address}port: ${pop3}, tls: starttls }
+  pop3s: { protocol: pop3, ${address}port: ${pop3s}, tls: implicit }
 
 hosts:
   default:

@@ -6,6 +6,8 @@ export function quickstartConfig(): object {
     listeners: {
       imap: { protocol: 'imap4', address: 'localhost', port: 1143, tls: 'starttls' },
       imaps: { protocol: 'imap4', address: 'localhost', port: 1993, tls: 'implicit' },
+      pop3: { protocol: 'pop3', address: 'localhost', port: 1110, tls: 'starttls' },
+      pop3s: { protocol: 'pop3', address: 'localhost', port: 1995, tls: 'implicit' },
     },
     hosts: {
       default: {

@@ -5,6 +5,7 @@ import { MAIL_DOOR, secret, SYSTEM, userDirectories } from '../api/index.js'
 import type { AppendItem, MailboxName, MailUser } from '../api/index.js'
 import type { HostView } from '../kernel/kernel.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
+import type { ServerAddress } from './bindings.js'
 import { editorOf, knownAccounts } from './commands/user.js'
 import { sampleMail } from './sample-mail.js'
 import type { SampleMessage } from './sample-mail.js'
@@ -41,8 +42,10 @@ export async function prepareTrial(server: MailServer): Promise<Trial> {
 
 /** Three lines to copy, for the addresses the server really has. */
 export function trialText(server: MailServer, trial: Trial, config: string | undefined): string {
-  const clear = server.addresses.find((a) => a.tls === 'starttls')
-  const secure = server.addresses.find((a) => a.tls === 'implicit')
+  const at = (protocol: string, tls: string): ServerAddress | undefined => server.addresses.find((a) => a.protocol === protocol && a.tls === tls)
+  const clear = at('imap4', 'starttls')
+  const secure = at('imap4', 'implicit')
+  const pop = at('pop3', 'implicit')
   if (secure === undefined || clear === undefined) return ''
   const { user, certificate } = trial
   const password = trial.password ?? 'PASSWORD'
@@ -59,6 +62,7 @@ export function trialText(server: MailServer, trial: Trial, config: string | und
     'Try it:',
     `  curl ${trust} --user ${user}:${password} 'imaps://localhost:${secure.port}/INBOX;MAILINDEX=1'`,
     `  mutt -e '${muttTrust}set folder=imaps://${user}@localhost:${secure.port}/; set imap_pass=${password}' -f =INBOX`,
+    ...(pop === undefined ? [] : [`  curl ${trust} --user ${user}:${password} 'pop3s://localhost:${pop.port}/1'`]),
     `  openssl s_client -quiet -crlf -starttls imap -connect localhost:${clear.port}     then type: a login ${user} ${password}`,
     '',
   ].join('\n')

@@ -21,10 +21,10 @@ export class LoginLog {
   }
 
   loggedIn(user: string, peer: PeerFacts): void {
-    this.#logger.info('Login', { user: printable(user), host: hostOf(peer) })
+    this.#logger[levelOf(peer)]('Login', { user: printable(user), host: hostOf(peer) })
   }
   authenticated(user: string, mechanism: string, peer: PeerFacts): void {
-    this.#logger.info('Authenticated', { user: printable(user), host: hostOf(peer), mech: mechanism })
+    this.#logger[levelOf(peer)]('Authenticated', { user: printable(user), host: hostOf(peer), mech: mechanism })
   }
   anonymous(trace: string, mechanism: string, peer: PeerFacts): void {
     this.#logger.info('Authenticated', { anonymous: printable(trace), host: hostOf(peer), mech: mechanism })
@@ -59,6 +59,11 @@ export class LoginLog {
   #asker(who: Asker): { readonly user: string; readonly auth: string; readonly host: string } {
     return { user: printable(who.user), auth: printable(who.auth), host: hostOf(who.peer) }
   }
+}
+
+/** POP daemons have a line of their own for it, which tells the number of messages. */
+function levelOf(peer: PeerFacts): 'info' | 'debug' {
+  return peer.service === 'pop' ? 'debug' : 'info'
 }
 
 /** `name [addr]`, or `[addr]` when nothing names it. */

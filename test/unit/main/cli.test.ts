@@ -101,7 +101,7 @@ describe('the command line', () => {
   test('every command has help', async () => {
     const { out } = await mailwright(['--help'])
     const names = [...out.matchAll(/^ {2}(\w+) {2,}\S/gm)].map(([, name = '']) => name)
-    expect(names).toEqual(['serve', 'check', 'explain', 'plugins', 'schema', 'reload', 'imapd', 'user', 'init'])
+    expect(names).toEqual(['serve', 'check', 'explain', 'plugins', 'schema', 'reload', 'imapd', 'pop3d', 'user', 'init'])
     for (const name of names) expect(await mailwright([name, '--help'])).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`usage: mailwright ${name}`) as string })
     expect((await mailwright(['--version'])).out).toMatch(/^mailwright \d+\.\d+\.\d+ \(plugin API \d+\.\d+, Node /)
   })
@@ -201,5 +201,16 @@ describe('one connection on standard input and output', () => {
     expect(out).toMatch(/\r\na OK \[READ-WRITE\]/)
     expect(out).toMatch(/\r\nb OK /)
     expect(code).toBe(0)
+  })
+
+  test('over POP3 there is a login, and what is deleted is gone at QUIT', async () => {
+    await writeConfig()
+    await mailwright(['user', 'add', 'alice'], 'secret\n')
+    await mkdir(join(folder, 'mail', 'alice'), { recursive: true })
+    await writeFile(join(folder, 'mail', 'alice', 'INBOX'), 'From bob Fri Jan  2 03:04:05 2026\nSubject: one\n\ntext\n\n')
+    const first = await mailwright(['pop3d'], 'USER alice\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n')
+    expect(first.out).toBe('+OK POP3 test server ready\r\n+OK User name accepted, password please\r\n+OK Mailbox open, 1 messages\r\n+OK Message deleted\r\n+OK Sayonara\r\n')
+    const second = await mailwright(['pop3d'], 'USER alice\r\nPASS secret\r\nSTAT\r\n')
+    expect(second.out).toContain('+OK 0 0\r\n')
   })
 })

@@ -1,7 +1,7 @@
 import { MailError, uids, type Files, type MessageBytes, type OpenFile, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { failedWith } from '../shared/lock-context.js'
 import { KERNEL_ROOM, lineKernel } from '../shared/line-kernel.js'
-import { toCrlf } from './crlf.js'
+import { toCrlf } from '../shared/crlf.js'
 import { isFromLine } from './from-line.js'
 import { eachVisibleLine } from './header.js'
 import { FORM, type Layout } from './layout.js'

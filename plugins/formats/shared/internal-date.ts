@@ -8,7 +8,7 @@ import { dayOf, DATE_TIME_OCTETS, parseDateTime, writeDateTime, type ZonedTime }
 const ZONES: Readonly<Record<string, number>> = {
   UT: 0, UTC: 0, GMT: 0, MET: 1, EET: 2, JST: 9, ADT: -3, AST: -4, EDT: -4, EST: -5, CDT: -5, CST: -6, MDT: -6, MST: -7, PDT: -7, PST: -8, YDT: -8, YST: -9, HST: -10,
 }
-/** A … I, K … M are hours east, N … Y hours west, Z is Greenwich (RFC 822 §5.1, as meant). */
+/** A … I, K … M are hours east, N … Y hours west, Z is Greenwich. */
 function militaryZone(letter: string): number | undefined {
   if (letter === 'Z') return 0
   const east = 'ABCDEFGHIKLM'.indexOf(letter)

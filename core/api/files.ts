@@ -53,6 +53,8 @@ export interface OpenHow {
   readonly keepAccessTime?: boolean
   /** Refuse a symbolic link (ELOOP). */
   readonly noFollow?: boolean
+  /** Every `write` is on the disk when it resolves, as if `sync` followed it, in one call (O_DSYNC). */
+  readonly syncWrites?: boolean
 }
 /**
  * The files of the machine, as every driver reaches them; a test puts a recorder here. Failures are Node's system

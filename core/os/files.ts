@@ -6,6 +6,8 @@ import { answered, fileStat, finished, SystemFile } from './open-file.js'
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
 /** Linux alone has it. */
 const O_NOATIME = 'O_NOATIME' in fs.constants ? fs.constants.O_NOATIME : 0
+/** Where it is missing, a sync follows each write. */
+const O_DSYNC = 'O_DSYNC' in fs.constants ? fs.constants.O_DSYNC : 0
 
 /** Whether a failure of a system call has this code. */
 function failedWith(error: unknown, ...codes: readonly string[]): boolean {
@@ -34,7 +36,12 @@ export class SystemFiles implements Files {
   }
 
   async open(path: string, how: OpenHow = {}): Promise<OpenFile> {
-    const base = (how.write ? O_RDWR : O_RDONLY) | (how.noFollow ? O_NOFOLLOW : 0)
+    const file = await this.#open(path, how)
+    if (how.syncWrites === true && O_DSYNC === 0) file.syncWrites = true
+    return file
+  }
+  async #open(path: string, how: OpenHow): Promise<SystemFile> {
+    const base = (how.write ? O_RDWR : O_RDONLY) | (how.noFollow ? O_NOFOLLOW : 0) | (how.syncWrites ? O_DSYNC : 0)
     const mode = how.mode ?? 0o600
     if (how.create === undefined) return this.#file(path, await openExisting(path, base, how.keepAccessTime === true))
     if (how.create === 'new') return this.#created(path, base, mode)
@@ -54,10 +61,10 @@ export class SystemFiles implements Files {
       }
     }
   }
-  #file(path: string, fd: number): OpenFile {
+  #file(path: string, fd: number): SystemFile {
     return new SystemFile(path, fd, this.#locks)
   }
-  async #created(path: string, base: number, mode: number): Promise<OpenFile> {
+  async #created(path: string, base: number, mode: number): Promise<SystemFile> {
     const fd = await openDescriptor(path, base | O_CREAT | O_EXCL, mode)
     const file = this.#file(path, fd)
     try {

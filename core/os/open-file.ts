@@ -38,6 +38,8 @@ export class SystemFile implements OpenFile {
   readonly #fd: number
   readonly #locks: NativeLocks | undefined
   #closed = false
+  /** A sync follows each write, since the machine cannot write so by itself. */
+  syncWrites = false
 
   constructor(path: string, fd: number, locks: NativeLocks | undefined) {
     this.path = path
@@ -65,6 +67,7 @@ export class SystemFile implements OpenFile {
       if (wrote < total) wrote = await this.#writeRest(pieces, place, wrote)
       place += wrote
     }
+    if (this.syncWrites) await this.sync()
   }
 
   async #writeRest(pieces: readonly Uint8Array[], at: number, from: number): Promise<number> {

@@ -3,6 +3,8 @@ import { asMailFailure } from '../failures.js'
 import { decodeRecords, encodeRecord, type JournalRecord } from './records.js'
 
 const NEW_FOLDERS = 4
+/** Octets of zeros written ahead: a record that falls on them changes no size, which spares the sync of the file system's own journal. */
+const ROOM = 16 * 1024
 
 interface Waiting {
   readonly bytes: Uint8Array
@@ -14,6 +16,8 @@ interface Waiting {
 /**
  * An append-only file of records. What is asked while a write is under way goes out together with the next one, with one sync for all.
  *
+ * Zeros may follow the last record: room for the next ones.
+ *
  * Invariants: nothing is reported durable before the sync that covers it; a write that failed is cut off before the next begins, so
  * that what was refused does not come back; a torn end is cut off when the file is opened.
  */
@@ -23,6 +27,8 @@ export class JournalFile {
   readonly #durable: boolean
   #file: OpenFile | undefined
   #end = 0
+  /** Up to here the file has octets, zeros behind `#end`. */
+  #room = 0
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
   #broken: unknown
@@ -35,7 +41,7 @@ export class JournalFile {
   /** Undefined when another process has it. */
   static async open(files: Files, path: string, durable: boolean): Promise<{ readonly journal: JournalFile; readonly records: readonly JournalRecord[] } | undefined> {
     const journal = new JournalFile(files, path, durable)
-    const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true })
+    const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true, syncWrites: durable })
     try {
       if (file.lock('flock', 'exclusive') === 'busy') {
         await file.close()
@@ -45,11 +51,13 @@ export class JournalFile {
       const bytes = new Uint8Array(size)
       const n = await file.read(bytes, 0)
       const { records, end } = decodeRecords(bytes.subarray(0, n))
-      if (end < size) await file.truncate(end)
+      const isRoom = bytes.subarray(end, n).every((octet) => octet === 0)
+      if (!isRoom) await file.truncate(end)
       // Also when the file was there: whoever made it may have ended before it had anything to sync.
       journal.#nameIsNew = true
       journal.#file = file
       journal.#end = end
+      journal.#room = isRoom ? size : end
       return { journal, records }
     } catch (error) {
       await file.close()
@@ -89,26 +97,28 @@ export class JournalFile {
     const file = this.#file
     if (file === undefined || this.#broken !== undefined) throw new MailError('unavailable', 'the journal cannot be written', { cause: this.#broken })
     try {
-      await file.write(batch.map((w) => w.bytes), this.#end)
-      if (batch.some((w) => w.sync)) {
-        await file.sync()
-        if (this.#nameIsNew) await this.#syncName()
-      }
+      const pieces = batch.map((w) => w.bytes)
+      const end = this.#end + lengthOf(pieces)
+      if (this.#durable && end > this.#room) pieces.push(new Uint8Array(ROOM))
+      await file.write(pieces, this.#end)
+      this.#room = Math.max(this.#room, this.#end + lengthOf(pieces))
+      if (this.#nameIsNew && batch.some((w) => w.sync)) await this.#syncName()
     } catch (error) {
       try {
         await file.truncate(this.#end)
+        this.#room = this.#end
       } catch {
         this.#broken = error
       }
       throw error
     }
-    for (const w of batch) this.#end += w.bytes.length
+    this.#end += lengthOf(batch.map((w) => w.bytes))
   }
   /** Forgets all records, which needs no room on the disk. Nothing may be appended meanwhile. */
   async clear(): Promise<void> {
     await this.#writing
     await this.#file?.truncate(0)
-    this.#end = 0
+    this.#end = this.#room = 0
     if (this.#durable) await this.#file?.sync()
     this.#broken = undefined
   }
@@ -117,18 +127,17 @@ export class JournalFile {
     await this.#writing
     const temporary = `${this.#path}.new`
     await this.#files.unlink(temporary).catch(() => undefined)
-    const file = await this.#files.open(temporary, { write: true, create: 'new' })
+    const file = await this.#files.open(temporary, { write: true, create: 'new', syncWrites: this.#durable })
     try {
       // Locked before it has the name, so that nobody takes it in between.
       if (file.lock('flock', 'exclusive') === 'busy') throw new MailError('in-use', 'the new journal is locked by somebody')
       const bytes = records.map(encodeRecord)
       await file.write(bytes, 0)
-      if (this.#durable) await file.sync()
       await this.#files.rename(temporary, this.#path)
       await this.#syncName()
       const old = this.#file
       this.#file = file
-      this.#end = bytes.reduce((sum, b) => sum + b.length, 0)
+      this.#end = this.#room = lengthOf(bytes)
       this.#broken = undefined
       await old?.close()
     } catch (error) {
@@ -154,4 +163,8 @@ export class JournalFile {
     this.#file = undefined
     await file?.close()
   }
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0)
 }

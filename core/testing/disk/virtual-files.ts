@@ -51,13 +51,13 @@ export class VirtualFiles implements Files {
     if (there !== undefined) {
       if (how.create === 'new') throw failure('EEXIST', 'open', path)
       if (there.kind === 'directory') throw failure('EISDIR', 'open', path)
-      return this.#opened(path, there.inode)
+      return this.#opened(path, there.inode, how)
     }
     if (how.create === undefined) throw failure('ENOENT', 'open', path)
     const { dir, name } = this.#parent(path, 'open')
     const inode = this.#nextInode++
     this.change({ op: 'create', dir: dir.inode, name, inode, kind: 'file', mode: how.mode ?? 0o600 }, path)
-    return this.#opened(path, inode)
+    return this.#opened(path, inode, how)
   }
   async stat(path: string): Promise<FileStat | undefined> {
     await undefined
@@ -175,8 +175,8 @@ export class VirtualFiles implements Files {
     else this.#locks[kind].set(inode, left)
   }
 
-  #opened(path: string, inode: Inode): OpenFile {
-    const file = new VirtualFile(this, path, inode)
+  #opened(path: string, inode: Inode, how: OpenHow): OpenFile {
+    const file = new VirtualFile(this, path, inode, how.syncWrites === true)
     this.open_.add(file)
     return file
   }
@@ -213,9 +213,11 @@ class VirtualFile implements OpenFile {
   readonly path: string
   readonly #files: VirtualFiles
   readonly #inode: Inode
+  readonly #syncWrites: boolean
   #closed = false
 
-  constructor(files: VirtualFiles, path: string, inode: Inode) {
+  constructor(files: VirtualFiles, path: string, inode: Inode, syncWrites: boolean) {
+    this.#syncWrites = syncWrites
     this.#files = files
     this.path = path
     this.#inode = inode
@@ -231,6 +233,7 @@ class VirtualFile implements OpenFile {
     this.#node()
     await undefined
     this.#files.change({ op: 'write', inode: this.#inode, at, bytes: Buffer.concat(chunks) }, this.path)
+    if (this.#syncWrites) this.#files.change({ op: 'sync', inode: this.#inode }, this.path)
   }
   async truncate(size: number): Promise<void> {
     this.#node()

@@ -2,6 +2,7 @@ import { describeMailboxDriver, describeMailboxFormat, type KitServices } from '
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
+import { KeptFiles } from '../../plugins/formats/unix/kept-file.js'
 import { UnixFormat } from '../../plugins/formats/unix/format.js'
 
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
@@ -17,6 +18,7 @@ function unixFormat({ files, clock, random, locks, mailbox, host, spool }: KitSe
     serverName: host.serverName,
     watch: true,
     facts: new AppendFacts(),
+    kept: new KeptFiles(),
   })
 }
 

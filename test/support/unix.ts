@@ -3,6 +3,7 @@ import { MailTable, type Commit } from '../../core/mail/table/table.js'
 import type { Edit } from '../../core/mail/table/edit.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
+import { KeptFiles } from '../../plugins/formats/unix/kept-file.js'
 import type { UnixContext } from '../../plugins/formats/unix/context.js'
 import { UnixFormat } from '../../plugins/formats/unix/format.js'
 
@@ -60,6 +61,7 @@ export function unixContext(files: Files, folder: string, change: Partial<UnixCo
     serverName: 'mail.example.org',
     watch: false,
     facts: new AppendFacts(),
+    kept: new KeptFiles(),
     ...change,
   }
 }

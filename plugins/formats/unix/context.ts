@@ -2,6 +2,7 @@ import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
 import type { LockContext } from '../shared/lock-context.js'
 import type { Turns } from '../shared/turns.js'
 import type { AppendFacts } from './append-facts.js'
+import type { KeptFiles } from './kept-file.js'
 
 /** What the format's parts share; one per host. */
 export interface UnixContext {
@@ -16,4 +17,5 @@ export interface UnixContext {
   /** Change notices of the kernel; off for network file systems, which do not tell what others do. */
   readonly watch: boolean
   readonly facts: AppendFacts
+  readonly kept: KeptFiles
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Turns } from '../shared/turns.js'
 import { AppendFacts } from './append-facts.js'
 import { UnixFormat } from './format.js'
+import { KeptFiles } from './kept-file.js'
 
 const settings = z.strictObject({
   watch: z
@@ -43,6 +44,7 @@ export default definePlugin({
           serverName: host.serverName,
           watch,
           facts: new AppendFacts(),
+          kept: new KeptFiles(),
         })
       },
     })

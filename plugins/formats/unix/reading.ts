@@ -1,9 +1,9 @@
-import { MailError, uids, type Files, type MessageBytes, type OpenFile, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
-import { failedWith } from '../shared/lock-context.js'
+import { MailError, uids, type Files, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { KERNEL_ROOM, lineKernel } from '../shared/line-kernel.js'
 import { toCrlf } from '../shared/crlf.js'
 import { isFromLine } from './from-line.js'
 import { eachVisibleLine } from './header.js'
+import type { KeptFile, Opened } from './kept-file.js'
 import { FORM, type Layout } from './layout.js'
 import { compare, type FileState } from './stamp.js'
 
@@ -11,6 +11,7 @@ import { compare, type FileState } from './stamp.js'
 export interface Readable {
   readonly files: Files
   readonly path: string
+  readonly kept: KeptFile
   layout(): Layout
   /** What `layout` describes; undefined while it is being changed. */
   state(): FileState | undefined
@@ -25,12 +26,15 @@ const INLINE = 1 << 16
 /** Octets of one read, and how far apart two messages may be for one read to fetch both. */
 const BATCH = 1 << 20
 const NEAR = 1 << 16
+/** Read at once when messages are asked for one by one, in their order. */
+const AHEAD = 1 << 17
 /** So many messages of one batch at most, when only their headers are wanted. */
 const MANY = 1000
 /** A file that is rewritten all the time cannot be read without the locks. */
 const TRIES = 5
 
 const LF = 10
+const NOTHING = Buffer.alloc(0)
 
 /** Messages of the set in ascending batches. One that is gone is left out. */
 export async function* readMessages(box: Readable, set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
@@ -40,15 +44,28 @@ export async function* readMessages(box: Readable, set: UidSet, wants: Wants, si
   }
   const headOnly = wants.bytes === 'header' && wants.sections.length === 0
   const reader = new Reader(box, headOnly)
+  let fetching: Promise<Fetched | undefined> | undefined
   try {
-    for (let next = 1; ; ) {
+    for (let next: number | undefined = 1; next !== undefined; ) {
       signal.throwIfAborted()
-      const batch = await reader.batch(set, next)
-      if (batch.messages.length > 0) yield batch.messages
-      if (batch.next === undefined) return
-      next = batch.next
+      const fetched: Fetched | undefined = await (fetching ?? reader.fetch(set, next))
+      fetching = undefined
+      if (fetched === undefined) return
+      const messages = reader.convert(fetched)
+      if (messages === undefined) {
+        await reader.lookAnew()
+        continue
+      }
+      next = fetched.next
+      if (next !== undefined) {
+        // While these are on their way to the client.
+        fetching = reader.fetch(set, next)
+        fetching.catch(() => undefined)
+      }
+      yield messages
     }
   } finally {
+    await fetching?.catch(() => undefined)
     await reader.close()
   }
 }
@@ -78,12 +95,6 @@ function* indices(layout: Layout, set: UidSet, from: number): Generator<number> 
   }
 }
 
-interface Batch {
-  readonly messages: readonly StoredMessage[]
-  /** Where to go on; undefined at the end. */
-  readonly next: number | undefined
-}
-
 /** Messages that one read fetches, and where in the buffer it puts them. */
 interface Run {
   readonly from: number
@@ -93,15 +104,25 @@ interface Run {
 }
 const PARALLEL = 8
 
+/** Octets that were found to be those of the layout. */
+interface Fetched {
+  readonly layout: Layout
+  readonly buffer: Buffer
+  readonly runs: readonly Run[]
+  /** Where to go on; undefined at the end. */
+  readonly next: number | undefined
+}
+
 class Reader {
   readonly #box: Readable
   readonly #headOnly: boolean
-  #file: OpenFile | undefined
-  #inode = 0
+  #opened: Opened | undefined
   /** Found by looking at the file, when the mailbox's own layout is out of date. */
   #found: Layout | undefined
-  #buffer = Buffer.allocUnsafe(0)
-  #made = Buffer.allocUnsafe(0)
+  #tries = 0
+  /** Filled by a fetch, used up by its conversion. */
+  #buffer = NOTHING
+  #made = NOTHING
   #taken = 0
 
   constructor(box: Readable, headOnly: boolean) {
@@ -109,39 +130,42 @@ class Reader {
     this.#headOnly = headOnly
   }
 
-  /** The next messages; read again where the file changed in between. */
-  async batch(set: UidSet, from: number): Promise<Batch> {
-    for (let tries = 0; tries < TRIES; tries++) {
+  /** Octets of the next messages; read again where the file changed in between. Undefined when there are no more. */
+  async fetch(set: UidSet, from: number): Promise<Fetched | undefined> {
+    for (;;) {
       const layout = await this.#ready()
-      if (layout === undefined) return { messages: [], next: undefined }
+      if (layout === undefined) return undefined
       const picked = this.#pick(layout, set, from)
-      if (picked.places.length === 0) return { messages: [], next: undefined }
-      const messages = await this.#read(layout, picked.places)
-      if (messages !== undefined && (await this.#unchanged())) return { messages, next: picked.next }
-      await this.#lookAnew()
+      if (picked.places.length === 0) return undefined
+      const runs = this.#runsOf(layout, picked.places)
+      const buffer = await this.#read(runs)
+      if (buffer !== undefined && (await this.#unchanged(layout))) return { layout, buffer, runs, next: picked.next }
+      await this.lookAnew()
     }
-    throw new MailError('unavailable', `${this.#box.path} is rewritten again and again`)
   }
-  /** Opens the file as the layout knows it. */
-  async #ready(): Promise<Layout | undefined> {
-    const { files, path } = this.#box
-    let stat = await files.stat(path)
-    if (this.#found === undefined && !this.#agrees(stat)) {
-      await this.#box.settled()
-      stat = await files.stat(path)
-      if (!this.#agrees(stat)) this.#found = await this.#box.relocate()
+  /** One message, undefined when it is gone. */
+  async one(uid: number): Promise<MessageBytes | undefined> {
+    for (;;) {
+      const fetched = await this.fetch(uids.one(uid), uid)
+      if (fetched === undefined) return undefined
+      const messages = this.convert(fetched)
+      if (messages !== undefined) return messages[0]?.bytes
+      await this.lookAnew()
     }
-    if (stat === undefined) return undefined
-    if (this.#file === undefined || this.#inode !== stat.inode) {
-      await this.#file?.close()
-      this.#file = undefined
-      try {
-        this.#file = await files.open(path, { keepAccessTime: true })
-      } catch (error) {
-        if (failedWith(error, 'ENOENT')) return undefined
-        throw error
-      }
-      this.#inode = (await this.#file.stat()).inode
+  }
+  /** The file, and where its messages are. Whether it is as the layout says is seen after reading. */
+  async #ready(): Promise<Layout | undefined> {
+    const { files, path, kept } = this.#box
+    if (this.#found === undefined && this.#box.state() === undefined) {
+      await this.#box.settled()
+      if (this.#box.state() === undefined) this.#found = await this.#box.relocate()
+    }
+    const inode = this.#found === undefined ? this.#box.state()?.inode : (await files.stat(path))?.inode
+    if (inode === undefined) return undefined
+    if (this.#opened?.inode !== inode) {
+      await this.#giveBack()
+      this.#opened = await kept.take(inode)
+      if (this.#opened === undefined) return undefined
     }
     return this.#found ?? this.#box.layout()
   }
@@ -149,14 +173,19 @@ class Reader {
     const state = this.#box.state()
     return state !== undefined && compare(state, stat) !== 'other'
   }
-  async #unchanged(): Promise<boolean> {
+  /** What was read is what the layout describes: nothing was moved before or meanwhile. */
+  async #unchanged(layout: Layout): Promise<boolean> {
     const stat = await this.#box.files.stat(this.#box.path)
-    return this.#found === undefined ? this.#agrees(stat) : stat !== undefined && stat.inode === this.#inode
+    if (stat?.inode !== this.#opened?.inode) return false
+    return this.#found === undefined ? this.#box.layout() === layout && this.#agrees(stat) : true
   }
-  async #lookAnew(): Promise<void> {
+  /** Something else stands where a message should: looks where things are now. */
+  async lookAnew(): Promise<void> {
+    if (++this.#tries >= TRIES) throw new MailError('unavailable', `${this.#box.path} is rewritten again and again`)
+    const before = this.#box.layout()
     await this.#box.settled()
     if (!this.#agrees(await this.#box.files.stat(this.#box.path))) this.#found = await this.#box.relocate()
-    else if (this.#found !== undefined) this.#found = undefined
+    else if (this.#found !== undefined || this.#box.layout() !== before) this.#found = undefined
     else this.#found = await this.#box.relocate()
   }
 
@@ -187,8 +216,7 @@ class Reader {
     return this.#headOnly || layout.at(i, layout.size) > INLINE ? head : layout.at(i, layout.length)
   }
 
-  /** Undefined when something else stands where a message should. */
-  async #read(layout: Layout, places: readonly number[]): Promise<StoredMessage[] | undefined> {
+  #runsOf(layout: Layout, places: readonly number[]): Run[] {
     const runs: Run[] = []
     let room = 0
     for (let first = 0; first < places.length; ) {
@@ -207,19 +235,50 @@ class Reader {
       room += end - from
       first = after
     }
+    return runs
+  }
+  /** Undefined when the file ends too early. */
+  async #read(runs: readonly Run[]): Promise<Buffer | undefined> {
+    const [only] = runs
+    if (runs.length === 1 && only?.places.length === 1 && only.size <= AHEAD / 2) return this.#readOne(only)
+    const room = runs.reduce((sum, run) => sum + run.size, 0)
     if (this.#buffer.length < room) this.#buffer = Buffer.allocUnsafe(room)
+    const buffer = this.#buffer
     // Several reads at once keep the disk busy, and the other way round.
-    const read = async (run: Run): Promise<boolean> => ((await this.#file?.read(this.#buffer.subarray(run.at, run.at + run.size), run.from)) ?? 0) === run.size
+    const read = async (run: Run): Promise<boolean> => ((await this.#opened?.file.read(buffer.subarray(run.at, run.at + run.size), run.from)) ?? 0) === run.size
     for (let n = 0; n < runs.length; n += PARALLEL) {
       const got = await Promise.all(runs.slice(n, n + PARALLEL).map(read))
       if (got.includes(false)) return undefined
     }
+    return buffer
+  }
+  /** One message; of what follows some is taken along when the one before was asked for just now. */
+  async #readOne({ from, size }: Run): Promise<Buffer | undefined> {
+    const opened = this.#opened
+    const state = this.#box.state()
+    if (opened === undefined) return undefined
+    const { ahead, lastEnd } = opened
+    opened.lastEnd = from + size
+    if (ahead !== undefined && ahead.state === state && from >= ahead.from && from + size <= ahead.from + ahead.bytes.length) {
+      return ahead.bytes.subarray(from - ahead.from)
+    }
+    const isNext = lastEnd >= 0 && from >= lastEnd && from - lastEnd <= NEAR
+    const bytes = Buffer.allocUnsafe(isNext && state !== undefined ? Math.max(size, Math.min(AHEAD, state.size - from)) : size)
+    const got = await opened.file.read(bytes, from)
+    if (got < size) return undefined
+    opened.ahead = bytes.length > size && state !== undefined && this.#found === undefined ? { state, from, bytes: bytes.subarray(0, got) } : undefined
+    return bytes
+  }
+
+  /** The messages of what was fetched, valid until the next call; undefined when something else stands where a message should. */
+  convert({ layout, buffer, runs }: Fetched): readonly StoredMessage[] | undefined {
     const out: StoredMessage[] = []
     this.#taken = 0
-    for (const run of runs) if (!this.#convert(layout, run.places, run.from - run.at, out)) return undefined
+    for (const run of runs) if (!this.#convert(layout, buffer, run.places, run.from - run.at, out)) return undefined
+    this.#tries = 0
     return out
   }
-  #convert(layout: Layout, places: readonly number[], start: number, out: StoredMessage[]): boolean {
+  #convert(layout: Layout, buffer: Buffer, places: readonly number[], start: number, out: StoredMessage[]): boolean {
     let room = 0
     for (const i of places) room += this.#whole(layout, i) ? layout.at(i, layout.size) : layout.at(i, layout.header)
     const into = this.#room(room)
@@ -239,7 +298,7 @@ class Reader {
       }
       const kernel = last > done ? lineKernel() : undefined
       const stopAt = Math.max(last, done + 1)
-      kernel?.load(this.#buffer.subarray(from, end))
+      kernel?.load(buffer.subarray(from, end))
       let made = 0
       for (; done < stopAt; done++) {
         const i = places[done] ?? 0
@@ -247,9 +306,9 @@ class Reader {
         const at = layout.at(i, layout.offset) - start
         const size = this.#whole(layout, i) ? layout.at(i, layout.size) : layout.at(i, layout.header)
         const text = this.#whole(layout, i) ? layout.at(i, layout.length) - head : 0
-        const target = kernel === undefined ? new PlainTarget(this.#buffer, into, to) : kernel
+        const target = kernel === undefined ? new PlainTarget(buffer, into, to) : kernel
         const origin = kernel === undefined ? 0 : from
-        const header = this.#header(layout, i, at, target, origin, made)
+        const header = this.#header(layout, buffer, i, at, target, origin, made)
         if (header < 0 || to + made + size > room) return false
         if (text > 0 && target.convert(at + head - origin, at + head + text - origin, header) !== made + size) return false
         if (text === 0 && header !== made + size) return false
@@ -266,11 +325,11 @@ class Reader {
     return true
   }
   /** Index after the converted header, -1 when it is not the one that the layout says. */
-  #header(layout: Layout, i: number, at: number, target: Target, origin: number, made: number): number {
+  #header(layout: Layout, buffer: Buffer, i: number, at: number, target: Target, origin: number, made: number): number {
     const end = at + layout.at(i, layout.head)
     const expected = made + layout.at(i, layout.header)
-    if (layout.has(i, FORM.canonical) && usualHeader(this.#buffer, at, end, target, origin, made) === expected) return expected
-    return visibleHeader(this.#buffer, at, end, target, origin, made) === expected ? expected : -1
+    if (layout.has(i, FORM.canonical) && usualHeader(buffer, at, end, target, origin, made) === expected) return expected
+    return visibleHeader(buffer, at, end, target, origin, made) === expected ? expected : -1
   }
   #message(layout: Layout, i: number, octets: Buffer): StoredMessage {
     const uid = layout.at(i, layout.uid)
@@ -292,8 +351,13 @@ class Reader {
     return !this.#headOnly && layout.at(i, layout.size) <= INLINE
   }
 
+  async #giveBack(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    if (opened !== undefined) await this.#box.kept.release(opened)
+  }
   async close(): Promise<void> {
-    await this.#file?.close()
+    await this.#giveBack()
   }
 }
 
@@ -428,14 +492,14 @@ class LongBytes implements MessageBytes {
   }
   async #text(at: number, into: Buffer, signal: AbortSignal): Promise<number> {
     if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
-    const { file, from, length } = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
+    const { opened, from, length } = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
     try {
       const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
       const crlf = Buffer.allocUnsafe(2 * piece.length)
       let done = 0
       while (done < into.length && this.#storedAt < length) {
         signal.throwIfAborted()
-        const n = await file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
+        const n = await opened.file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
         if (n === 0) break
         const made = toCrlf(piece, 0, n, crlf, 0)
         const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
@@ -449,7 +513,7 @@ class LongBytes implements MessageBytes {
       }
       return done
     } finally {
-      await file.close()
+      await this.#box.kept.release(opened)
     }
   }
 }
@@ -469,8 +533,7 @@ class LateBytes implements MessageBytes {
     if (this.#bytes === undefined) {
       const reader = new Reader(this.#box, false)
       try {
-        const { messages } = await reader.batch(uids.one(this.#uid), this.#uid)
-        this.#bytes = messages[0]?.bytes
+        this.#bytes = await reader.one(this.#uid)
       } finally {
         await reader.close()
       }
@@ -480,8 +543,8 @@ class LateBytes implements MessageBytes {
   }
 }
 
-/** The text of a message, wherever the message is now. */
-async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<{ file: OpenFile; from: number; length: number }> {
+/** The text of a message, wherever the message is now; the file is to be given back. */
+async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<{ opened: Opened; from: number; length: number }> {
   let layout = box.layout()
   let stat = await box.files.stat(box.path)
   const agrees = (): boolean => {
@@ -495,6 +558,8 @@ async function openMessage(box: Readable, uid: number, size: number, headerSize:
   }
   const i = layout.find(uid)
   // Texts are never changed in place; another size means another message.
-  if (i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize) throw new MailError('vanished', `message ${uid} is gone`)
-  return { file: await box.files.open(box.path, { keepAccessTime: true }), from: layout.at(i, layout.offset) + layout.at(i, layout.head), length: layout.at(i, layout.length) - layout.at(i, layout.head) }
+  const opened = i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize ? undefined : await box.kept.take(stat?.inode ?? 0)
+  if (opened === undefined) throw new MailError('vanished', `message ${uid} is gone`)
+  const head = layout.at(i, layout.head)
+  return { opened, from: layout.at(i, layout.offset) + head, length: layout.at(i, layout.length) - head }
 }

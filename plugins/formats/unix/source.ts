@@ -9,6 +9,7 @@ import { nowSeconds } from '../shared/state-directory.js'
 import type { UnixContext } from './context.js'
 import { FlagReader, KeywordTable } from './flags.js'
 import { COLUMNS, FILED, FORM, FORM_OF, Layout, type Place } from './layout.js'
+import { KeptFile } from './kept-file.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { readMessages, type Readable } from './reading.js'
 import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
@@ -27,13 +28,14 @@ const MOST_NOTICES = 20
 
 /**
  * A traditional mailbox file. Every operation takes the locks, makes sure that the file is as remembered, works, and
- * gives the locks back; nothing is kept open in between, so that other programs use the same file freely.
+ * gives the locks back; in between nothing but a descriptor for reading is kept, so that other programs use the same file freely.
  */
 export class UnixSource implements MailboxSource {
   readonly traits: SourceTraits
   readonly file: MailboxFile
   readonly #ctx: UnixContext
   readonly #path: string
+  readonly #kept: KeptFile
   /** What the table's stamp says, decoded. */
   #state: FileState | undefined
   #stamp: string | undefined
@@ -50,6 +52,7 @@ export class UnixSource implements MailboxSource {
   constructor(place: FilePlace, writable: boolean, ctx: UnixContext) {
     this.#ctx = ctx
     this.#path = place.path
+    this.#kept = new KeptFile(ctx.files, place.path, ctx.kept)
     this.file = new MailboxFile(place, ctx)
     this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
     if (ctx.watch) this.watch = (changed) => this.#watch(changed)
@@ -337,6 +340,7 @@ export class UnixSource implements MailboxSource {
     const box: Readable = {
       files: this.#ctx.files,
       path: this.#path,
+      kept: this.#kept,
       // After an operation that failed the rows are what is left to go by.
       layout: () => this.#layout ?? Layout.of(rows, 0),
       state: () => this.#state,
@@ -363,6 +367,7 @@ export class UnixSource implements MailboxSource {
   async close(): Promise<void> {
     this.#watched?.[Symbol.dispose]()
     this.#watched = undefined
+    await this.#kept.close()
   }
 }
 

@@ -5,6 +5,7 @@ export const SEGMENT_UIDS = 4096
 const MAGIC = 0x31_46_57_4d // "MWF1", little-endian
 const FRAME = 8
 const VALUE_HEAD = 9
+const ARENA = 32 * 1024
 const MAX_BATCH = 256 * 1024 * 1024
 
 interface Place {
@@ -22,6 +23,9 @@ export class Segment {
   readonly #places = new Map<string, Place>()
   readonly #fresh = new Map<string, Map<number, Uint8Array>>()
   #freshOctets = 0
+  /** Fresh values lie here one after the other: many small buffers of their own cost more than what is in them. */
+  #arena = Buffer.alloc(0)
+  #arenaAt = 0
   /** Where the next batch goes. */
   end: number
   constructor(base: number, file: Uint8Array | undefined) {
@@ -47,8 +51,18 @@ export class Segment {
   put(fact: string, uid: number, value: Uint8Array): void {
     let own = this.#fresh.get(fact)
     if (own === undefined) this.#fresh.set(fact, (own = new Map()))
-    own.set(uid, value.slice())
+    own.set(uid, this.#keep(value))
     this.#freshOctets += value.length + 128
+  }
+  #keep(value: Uint8Array): Uint8Array {
+    if (this.#arenaAt + value.length > this.#arena.length) {
+      this.#arena = Buffer.allocUnsafeSlow(Math.max(ARENA, value.length))
+      this.#arenaAt = 0
+    }
+    const kept = this.#arena.subarray(this.#arenaAt, this.#arenaAt + value.length)
+    kept.set(value)
+    this.#arenaAt += value.length
+    return kept
   }
   #index(): number {
     const b = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength)

@@ -9,7 +9,7 @@ import { rowsOf, uidsOf } from '../table/row-sets.js'
 import { factsOf } from './facts.js'
 
 /** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
-const CHUNK = 256
+const CHUNK = 1024
 
 /** Derivers by the fact that they make. */
 export type Derivers = ReadonlyMap<string, FactDeriver<unknown>>

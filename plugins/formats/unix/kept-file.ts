@@ -89,6 +89,10 @@ export class KeptFile {
     if (this.#current === opened) await this.#pool.rest(this)
     else await opened.file.close()
   }
+  /** Something happened to the file: what was read ahead is not given out any more. */
+  forgetAhead(): void {
+    if (this.#current !== undefined) this.#current.ahead = undefined
+  }
   /** Readers at work end with the file that they have. */
   async close(): Promise<void> {
     this.#pool.forget(this)

@@ -3,7 +3,7 @@ import { KERNEL_ROOM, lineKernel } from '../shared/line-kernel.js'
 import { toCrlf } from '../shared/crlf.js'
 import { isFromLine } from './from-line.js'
 import { eachVisibleLine } from './header.js'
-import type { KeptFile, Opened } from './kept-file.js'
+import type { Ahead, KeptFile, Opened } from './kept-file.js'
 import { FORM, type Layout } from './layout.js'
 import { compare, type FileState } from './stamp.js'
 
@@ -119,6 +119,8 @@ class Reader {
   #opened: Opened | undefined
   /** Found by looking at the file, when the mailbox's own layout is out of date. */
   #found: Layout | undefined
+  /** Read along with a message, and not yet known to be good. */
+  #next: Ahead | undefined
   #tries = 0
   /** Filled by a fetch, used up by its conversion. */
   #buffer = NOTHING
@@ -138,6 +140,8 @@ class Reader {
       const picked = this.#pick(layout, set, from)
       if (picked.places.length === 0) return undefined
       const runs = this.#runsOf(layout, picked.places)
+      const ahead = this.#readAhead(runs)
+      if (ahead !== undefined) return { layout, buffer: ahead, runs, next: picked.next }
       const buffer = await this.#read(runs)
       if (buffer !== undefined && (await this.#unchanged(layout))) return { layout, buffer, runs, next: picked.next }
       await this.lookAnew()
@@ -177,7 +181,11 @@ class Reader {
   async #unchanged(layout: Layout): Promise<boolean> {
     const stat = await this.#box.files.stat(this.#box.path)
     if (stat?.inode !== this.#opened?.inode) return false
-    return this.#found === undefined ? this.#box.layout() === layout && this.#agrees(stat) : true
+    if (this.#found !== undefined) return true
+    if (this.#box.layout() !== layout || !this.#agrees(stat)) return false
+    if (this.#next !== undefined && this.#opened !== undefined) this.#opened.ahead = this.#next.state === this.#box.state() ? this.#next : undefined
+    this.#next = undefined
+    return true
   }
   /** Something else stands where a message should: looks where things are now. */
   async lookAnew(): Promise<void> {
@@ -252,21 +260,30 @@ class Reader {
     }
     return buffer
   }
+  /**
+   * A message that was read along with the one before. It needs no second look at the file: it was found to be the one of this layout, and messages
+   * do not change.
+   */
+  #readAhead([only, ...more]: readonly Run[]): Buffer | undefined {
+    const ahead = this.#opened?.ahead
+    if (ahead === undefined || only === undefined || more.length > 0 || ahead.state !== this.#box.state() || this.#found !== undefined) return undefined
+    if (only.from < ahead.from || only.from + only.size > ahead.from + ahead.bytes.length) return undefined
+    if (this.#opened !== undefined) this.#opened.lastEnd = only.from + only.size
+    return ahead.bytes.subarray(only.from - ahead.from)
+  }
   /** One message; of what follows some is taken along when the one before was asked for just now. */
   async #readOne({ from, size }: Run): Promise<Buffer | undefined> {
     const opened = this.#opened
     const state = this.#box.state()
     if (opened === undefined) return undefined
-    const { ahead, lastEnd } = opened
+    const { lastEnd } = opened
     opened.lastEnd = from + size
-    if (ahead !== undefined && ahead.state === state && from >= ahead.from && from + size <= ahead.from + ahead.bytes.length) {
-      return ahead.bytes.subarray(from - ahead.from)
-    }
     const isNext = lastEnd >= 0 && from >= lastEnd && from - lastEnd <= NEAR
     const bytes = Buffer.allocUnsafe(isNext && state !== undefined ? Math.max(size, Math.min(AHEAD, state.size - from)) : size)
     const got = await opened.file.read(bytes, from)
     if (got < size) return undefined
-    opened.ahead = bytes.length > size && state !== undefined && this.#found === undefined ? { state, from, bytes: bytes.subarray(0, got) } : undefined
+    // Others may use it when it was found to be unchanged.
+    this.#next = bytes.length > size && state !== undefined && this.#found === undefined ? { state, from, bytes: bytes.subarray(0, got) } : undefined
     return bytes
   }
 

@@ -359,7 +359,10 @@ export class UnixSource implements MailboxSource {
 
   #watch(changed: () => void): Disposable {
     this.#watched?.[Symbol.dispose]()
-    const watch = new FileWatch(this.#ctx, this.#path, changed)
+    const watch = new FileWatch(this.#ctx, this.#path, () => {
+      this.#kept.forgetAhead()
+      changed()
+    })
     this.#watched = watch
     watch.follow(this.#state?.inode ?? 0)
     return watch

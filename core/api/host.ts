@@ -110,7 +110,7 @@ export interface AuthSettings {
 export const AUTH_SETTINGS: OwnToken<AuthSettings, 'host'> = createToken<AuthSettings>('settings.auth').in('host')
 
 /** Who may come in; made of the host's mechanisms, backends, directories and policies. */
-export const LOGIN_GATE: OwnToken<LoginGate, 'host'> = createToken<LoginGate>('login-gate').in('host', ['front', 'auth'])
+export const LOGIN_GATE: OwnToken<LoginGate, 'host'> = createToken<LoginGate>('login-gate').in('host', ['auth'])
 /** Opens the mail of a login; made of the host's stores, layers, resolvers and policies. */
 export interface MailDoor {
   /** Disposing of the access closes its views and stores. */

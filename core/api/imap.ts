@@ -391,4 +391,4 @@ export interface ThreadNode {
   readonly children: readonly ThreadNode[]
 }
 /** All that are loaded, less `imap.without`; the base commands are one too, and cannot be left out. */
-export const imapExtensions = extensionPoint<ImapExtension, ImapExtensionAbout>('imap.extensions').in({ scope: 'host', pick: 'all', roles: ['mail'], slot: 'hosts.*.imap.extensions' })
+export const imapExtensions = extensionPoint<ImapExtension, ImapExtensionAbout>('imap.extensions').in({ scope: 'host', pick: 'all', roles: ['front', 'mail'], slot: 'hosts.*.imap.extensions' })

@@ -5,10 +5,10 @@ declare const carries: unique symbol
 /** Lifetime of a thing; a longer-lived thing can never ask for a shorter-lived one. */
 export type Scope = 'process' | 'host' | 'session'
 /** What an operating-system process is there for; the `single` and `workers` models play all three in one process. */
-export type Role = 'front' | 'auth' | 'mail'
+export type Role = 'main' | 'front' | 'auth' | 'mail'
 
 /** Every role; the default of a token. */
-export const ALL_ROLES: readonly Role[] = ['front', 'auth', 'mail']
+export const ALL_ROLES: readonly Role[] = ['main', 'front', 'auth', 'mail']
 
 /** Asking side of a service: covariant, so a `Token<FileLocker>` serves where a `Token<Locker>` is wanted. */
 export interface Token<T, S extends Scope = Scope> {
@@ -57,14 +57,14 @@ export interface Chosen<T, S extends Scope = Scope> {
   readonly scope: S
   /** A list, in the order of the configuration. */
   readonly many: boolean
-  /** With name and `about` (`chosenEntries`), or the thing alone. */
-  readonly entries: boolean
+  /** `made`: the thing alone; `entry`: with name and `about`; `known`: name and `about` alone, which every process has. */
+  readonly gives: 'made' | 'entry' | 'known'
   readonly [carries]?: () => T
 }
 type PickedOf<Made, K extends Pick> = K extends 'one' ? Made : readonly Made[]
 /** What the host's configuration chose for the point (a protocol asks for its commands this way). */
 export function chosen<M, S extends Scope, K extends Pick, A>(point: ExtensionPoint<M, S, K, A>): Chosen<PickedOf<M, K>, S> {
-  return { point: point.id, from: 'host', scope: point.scope, many: point.pick !== 'one', entries: false }
+  return { point: point.id, from: 'host', scope: point.scope, many: point.pick !== 'one', gives: 'made' }
 }
 /** What was created, with what is known of it. */
 export interface Entry<Made, About> {
@@ -76,15 +76,21 @@ export interface Entry<Made, About> {
 }
 /** What the host's configuration chose for the point, in its order, with names and `about` (a gate needs the mechanisms' names). */
 export function chosenEntries<M, S extends Scope, A>(point: ExtensionPoint<M, S, Pick, A>): Chosen<readonly Entry<M, A>[], S> {
-  return { point: point.id, from: 'host', scope: point.scope, many: true, entries: true }
+  return { point: point.id, from: 'host', scope: point.scope, many: true, gives: 'entry' }
+}
+/** What is known of a choice without creating it. */
+export type Known<About> = Omit<Entry<never, About>, 'made'>
+/** The same without the things themselves, so that a process that plays none of the point's roles can ask too (a greeting lists what the mail process serves). */
+export function chosenKnown<M, S extends Scope, A>(point: ExtensionPoint<M, S, Pick, A>): Chosen<readonly Known<A>[], S> {
+  return { point: point.id, from: 'host', scope: point.scope, many: true, gives: 'known' }
 }
 /** What is nested under the same key of this contribution's own settings (`from: { use: unix }`): how a layer receives what it wraps. */
 export function nested<M, S extends Scope, A>(point: ExtensionPoint<M, S, Pick, A>): Chosen<M, S> {
-  return { point: point.id, from: 'own-settings', scope: point.scope, many: false, entries: false }
+  return { point: point.id, from: 'own-settings', scope: point.scope, many: false, gives: 'made' }
 }
 /** The same for a list, in the order of the configuration. */
 export function nestedList<M, S extends Scope, A>(point: ExtensionPoint<M, S, Pick, A>): Chosen<readonly M[], S> {
-  return { point: point.id, from: 'own-settings', scope: point.scope, many: true, entries: false }
+  return { point: point.id, from: 'own-settings', scope: point.scope, many: true, gives: 'made' }
 }
 
 type Visible<S extends Scope> = S extends 'process' ? 'process' : S extends 'host' ? 'process' | 'host' : Scope
@@ -191,7 +197,7 @@ export interface Service {
   stop(signal: AbortSignal): Promise<void>
 }
 /** Started after warm-up, stopped before anything they need. */
-export const services = extensionPoint<Service>('process.services').in({ scope: 'process', pick: 'ordered', roles: ['front', 'auth', 'mail'], slot: 'services' })
+export const services = extensionPoint<Service>('process.services').in({ scope: 'process', pick: 'ordered', roles: ['front'], slot: 'services' })
 
 /** A value that no logger or transcript prints. */
 export interface Secret {

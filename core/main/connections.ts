@@ -1,15 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import { CLOCK, ConnectionLost, observers, transcripts, transportLayers } from '../api/index.js'
-import type { Logger, MailUser, ObservedSession, TransportLayerKind } from '../api/index.js'
+import { ConnectionLost, transportLayers } from '../api/index.js'
+import type { Logger, MailUser, TransportLayerKind } from '../api/index.js'
 import type { ConfigPlan, HostPlan, ListenerPlan } from '../config/plan/types.js'
 import type { HostView, Kernel } from '../kernel/kernel.js'
 import { plainAddress } from '../net/addresses.js'
-import type { ByteLink, LinkWatch } from '../net/byte-link.js'
+import type { ByteLink } from '../net/byte-link.js'
 import { socketLink } from '../net/socket-link.js'
 import type { SocketLinkOptions } from '../net/socket-link.js'
-import { hopsOf } from '../session/watch/hops.js'
-import { tapOf } from '../session/watch/transcript.js'
 import { HostChoice, hostOf } from './host-choice.js'
 import type { HostTls } from './host-tls.js'
 import { LocalSessions } from './local-sessions.js'
@@ -69,22 +67,17 @@ export class Connections {
   serveSocket(socket: Socket, place: Place): Promise<void> {
     // Until a link takes it over, an error on the socket has no other hearer.
     socket.on('error', () => undefined)
-    return this.#track(
-      this.#acceptSocket(socket, place).catch((error: unknown) => {
-        socket.destroy()
-        throw error
-      }),
-    )
+    return this.#track(this.#acceptSocket(socket, place))
   }
 
   /** A session on a link that is already there, such as standard input and output. Resolves when it has ended; never rejects. */
   serve(link: ByteLink, protocol: string): Promise<void> {
-    return this.#track(this.#serveMade(link, protocol, () => this.#sessions.run(link, protocol)))
+    return this.#track(this.#serveLink(link, () => this.#sessions.run(link, protocol)))
   }
 
   /** The same for somebody who needs no login, because the operating system knows who it is. */
   servePreauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<void> {
-    return this.#track(this.#serveMade(link, protocol, () => this.#sessions.preauthenticated(link, protocol, user)))
+    return this.#track(this.#serveLink(link, () => this.#sessions.preauthenticated(link, protocol, user)))
   }
 
   /** Lets sessions end by themselves within `withinMs`, then ends them. */
@@ -123,65 +116,27 @@ export class Connections {
       socket.destroy()
       return
     }
-    const id = newSessionId()
-    const watch = this.#watch({ id, host: host.id, protocol: place.protocol, address: plainAddress(socket.remoteAddress) })
-    const mark = watch?.hops?.begin('accept', place.id) ?? 0
     const link = socketLink(socket, {
-      session: id,
+      session: newSessionId(),
       service: entry.about.service,
       writeStallMs: WRITE_STALL_MS,
       layers: this.#layer,
       stopping: this.#stopping.signal,
       ...(tls === undefined ? {} : { tls }),
     })
-    if (watch !== undefined) link.watch(watch)
     if (place.tls === 'implicit') {
       this.#open.add(link)
       try {
         await link.wrap({ use: 'tls' })
       } catch (error) {
         this.#logger.info('Unable to accept SSL connection', { host: peer, text: error instanceof Error ? error.message : String(error) })
-        watch?.hops?.end('accept', mark, 'error', 0)
         await link.close()
-        watch?.close()
         return
       } finally {
         this.#open.delete(link)
       }
     }
-    watch?.hops?.end('accept', mark, 'ok', 0)
-    try {
-      await this.#serveLink(link, () => this.#sessions.run(link, place.protocol))
-    } finally {
-      watch?.close()
-    }
-  }
-
-  /** Who watches a session; undefined: nobody, and nothing of it costs anything. */
-  #watch(session: ObservedSession): (LinkWatch & { close(): void }) | undefined {
-    const { process } = this.#kernel
-    const hops = hopsOf(process.entries(observers), session, this.#logger)
-    const sinks = process.entries(transcripts)
-    const tap = sinks.length === 0 ? undefined : tapOf(sinks, session, process.get(CLOCK), this.#logger)
-    if (hops === undefined && tap === undefined) return undefined
-    return {
-      hops,
-      tap,
-      close() {
-        hops?.close()
-        tap?.close()
-      },
-    }
-  }
-  async #serveMade(link: ByteLink, protocol: string, session: () => Promise<'ended' | 'again'>): Promise<void> {
-    const { session: id = newSessionId(), address } = link.peer
-    const watch = this.#watch({ id, host: this.#host({ localAddress: link.peer.localAddress }).id, protocol, address })
-    if (watch !== undefined) link.watch(watch)
-    try {
-      await this.#serveLink(link, session)
-    } finally {
-      watch?.close()
-    }
+    await this.#serveLink(link, () => this.#sessions.run(link, place.protocol))
   }
 
   async #tlsOf(host: HostView, localAddress: string, peer: string): Promise<NonNullable<SocketLinkOptions['tls']>> {
@@ -204,7 +159,6 @@ export class Connections {
     try {
       while ((await session()) === 'again') {
         // RFC 8437: the link goes back to the greeting's half.
-        link.distrust()
       }
     } catch (error) {
       if (error instanceof ConnectionLost) this.#logger.debug('connection lost', { session: link.peer.session, text: error.message })

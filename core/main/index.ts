@@ -1,9 +1,12 @@
+import { resolve } from 'node:path'
 import { configOf, readConfig } from '../config/config.js'
 import type { Reloaded } from '../kernel/kernel.js'
 import { LogHub } from '../log/log-hub.js'
 import { StreamSink } from '../log/sinks/stream-sink.js'
 import type { ServerAddress } from './bindings.js'
-import { MailServer } from './server.js'
+import type { ConfigOrigin } from './processes/messages.js'
+import type { RunningServer } from './running-server.js'
+import { startServer } from './start-server.js'
 
 export type { ServerAddress } from './bindings.js'
 export type { Reloaded } from '../kernel/kernel.js'
@@ -36,14 +39,15 @@ export function createServer(config: object | string, options: EmbedOptions = {}
   const log = new LogHub(new StreamSink(process.stderr, { level: 'info', format: 'auto' }))
   const read = (what: object | string): ReturnType<typeof readConfig> =>
     typeof what === 'string' ? readConfig(what) : Promise.resolve(configOf(what, options.folder ?? process.cwd()))
-  let server: MailServer | undefined
+  const origin = (what: object | string): ConfigOrigin => (typeof what === 'string' ? { file: resolve(what) } : { value: what, folder: options.folder ?? process.cwd() })
+  let server: RunningServer | undefined
   const stop = async (): Promise<void> => {
     await server?.stop()
   }
   return {
     async start() {
       if (server !== undefined) throw new Error('the server was already started')
-      server = await MailServer.start({ source: await read(config), log, inherited: new Map(), listen: true })
+      server = await startServer({ source: await read(config), log, inherited: new Map(), listen: true }, origin(config))
     },
     stop,
     get addresses() {
@@ -51,7 +55,7 @@ export function createServer(config: object | string, options: EmbedOptions = {}
     },
     async reload(next) {
       if (server === undefined) throw new Error('the server is not running')
-      return server.reload(await read(next ?? config))
+      return server.reload(await read(next ?? config), origin(next ?? config))
     },
     [Symbol.asyncDispose]: stop,
   }

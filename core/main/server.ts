@@ -1,43 +1,20 @@
-import { LOGGER, StartFailure, logSinks } from '../api/index.js'
+import { StartFailure, logSinks } from '../api/index.js'
 import type { Problem } from '../api/index.js'
-import { builtinPlugins } from '../../plugins/builtin.js'
 import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
 import type { Kernel, Reloaded } from '../kernel/kernel.js'
 import { startKernel } from '../kernel/lifecycle/start.js'
 import type { LogHub } from '../log/log-hub.js'
-import type { InheritedSockets } from '../net/activation.js'
-import { alwaysOn, knownPoints, readByMain } from './always.js'
+import { knownPoints } from './always.js'
 import { Bindings } from './bindings.js'
 import type { ServerAddress } from './bindings.js'
 import { Connections } from './connections.js'
 import { HostTls } from './host-tls.js'
+import { kernelOptions } from './kernel-options.js'
+import { located } from './located.js'
+import type { RunningServer, ServerParts } from './running-server.js'
 
-/** What a server is started with. */
-export interface ServerParts {
-  readonly source: ConfigSource
-  readonly log: LogHub
-  /** Sockets from a service manager; they stand in for the address of the listener of the same name. */
-  readonly inherited: InheritedSockets
-  /** False: no sockets, for a process that serves one connection or edits accounts. */
-  readonly listen: boolean
-}
-
-/** The kernel's options, the same for start, check and explain. */
-export function kernelOptions(source: ConfigSource, log: LogHub): Parameters<typeof startKernel<ConfigPlan>>[0] {
-  return {
-    source,
-    builtins: builtinPlugins,
-    always: alwaysOn,
-    points: knownPoints,
-    reads: readByMain,
-    given: [{ token: LOGGER, value: log }],
-    logger: log,
-    roles: ['front', 'auth', 'mail'],
-  }
-}
-
-/** A running server: kernel, listeners, connections. */
-export class MailServer {
+/** A running server in one process: kernel, listeners, connections. */
+export class MailServer implements RunningServer {
   readonly kernel: Kernel<ConfigPlan>
   readonly connections: Connections
   readonly #bindings: Bindings
@@ -82,6 +59,9 @@ export class MailServer {
     }
   }
 
+  get open(): number {
+    return this.connections.count
+  }
   /** Where clients reach it. */
   get addresses(): readonly ServerAddress[] {
     return this.#bindings.addresses
@@ -107,7 +87,7 @@ export class MailServer {
     const preview = source.plan(knownPoints)
     const prepared = await this.#bindings.prepare(preview.listeners)
     try {
-      if (prepared.problems.length > 0) throw new StartFailure(placed(prepared.problems, preview))
+      if (prepared.problems.length > 0) throw new StartFailure(located(prepared.problems, preview))
       const reloaded = await this.kernel.reload(source)
       await prepared.commit()
       this.connections.replan()
@@ -122,7 +102,7 @@ export class MailServer {
     const prepared = await this.#bindings.prepare(this.kernel.plan.listeners)
     if (prepared.problems.length > 0) {
       await prepared.discard()
-      throw new StartFailure(placed(prepared.problems, this.kernel.plan))
+      throw new StartFailure(located(prepared.problems, this.kernel.plan))
     }
     await prepared.commit()
   }
@@ -148,7 +128,7 @@ export class MailServer {
         problems.push({ code: 'NET_BAD_CERTIFICATE', severity: 'error', path, message: `the certificate cannot be used: ${error instanceof Error ? error.message : String(error)}` })
       }
     }
-    if (problems.length > 0) throw new StartFailure(placed(problems, plan))
+    if (problems.length > 0) throw new StartFailure(located(problems, plan))
   }
 
   async #stop(): Promise<void> {
@@ -157,9 +137,4 @@ export class MailServer {
     this.#log.use([])
     await this.kernel.stop()
   }
-}
-
-/** With file and line. */
-function placed(problems: readonly Problem[], plan: Pick<ConfigPlan, 'where'>): readonly Problem[] {
-  return problems.map((p) => ({ ...p, ...plan.where(p.path) }))
 }

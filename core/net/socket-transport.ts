@@ -145,6 +145,14 @@ export class SocketTransport implements Transport {
     socket.pause()
     return peer
   }
+  release(): Socket | undefined {
+    const socket = this.#socket
+    if (socket instanceof TLSSocket || socket.destroyed || socket.readableEnded) return undefined
+    socket.pause()
+    socket.setTimeout(0)
+    this.#gone = true
+    return socket
+  }
   limitRecords(octets: number): void {
     this.#recordOctets = Math.min(Math.max(octets, SMALLEST_RECORD_OCTETS), LARGEST_RECORD_OCTETS)
     if (this.#socket instanceof TLSSocket) this.#socket.setMaxSendFragment(this.#recordOctets)

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { PeerFacts } from '../api/index.js'
 
 /** What a transport tells the link above it. */
@@ -31,6 +32,8 @@ export interface Transport {
   destroy(cause?: Error): void
   /** Starts TLS as server; nothing is pending and reading is paused. Absent where TLS cannot be. */
   secure?(): Promise<PeerFacts>
+  /** Gives the connection away, for another process; nothing is pending, and nothing is heard afterwards. Undefined where octets must pass through here. */
+  release?(): Socket | undefined
   /** The largest payload of one TLS record. */
   limitRecords?(octets: number): void
 }

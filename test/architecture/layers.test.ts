@@ -14,6 +14,7 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
   'core/kernel': { may: ['core/api', 'core/log', 'core/os'] },
   'core/net': { may: ['core/api', 'core/log', 'core/os'] },
   'core/mail': { may: ['core/api', 'core/log', 'core/mime', 'core/os'] },
+  'core/processes': { may: ['core/api', 'core/log', 'core/os'], types: ['core/net'] },
   'core/session': { may: ['core/api', 'core/log', 'core/wire', 'core/mime', 'core/mail'], types: ['core/net'] },
   'core/imapd': { may: ['core/api', 'core/log', 'core/wire', 'core/mime', 'core/mail', 'core/session'], types: ['core/net'] },
   'core/pop3d': { may: ['core/api', 'core/log', 'core/wire', 'core/mime', 'core/mail', 'core/session'], types: ['core/net'] },

@@ -34,8 +34,14 @@ export interface RunningServer {
 export interface ServerOptions {
   /** YAML lines of `hosts.default`, without indentation. */
   readonly host?: string
+  /** Who knows the accounts, instead of the virtual ones: YAML of `auth.users`. */
+  readonly users?: string
+  /** YAML lines of the file itself, beside `hosts`. */
+  readonly top?: string
   /** How long every failed login waits; 10 ms without it. */
   readonly failureDelay?: string
+  /** Runs when the folder is there, before the server starts. */
+  readonly prepare?: (folder: string) => Promise<void>
   /** Files to be there before it starts, by path below the folder. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
@@ -81,6 +87,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     join(folder, 'mailwright.config.yaml'),
     `version: 1
 server: { name: localhost, runDirectory: run }
+${options.top ?? ''}
 log: [ { use: stderr, level: info } ]
 listeners:
   imap: { protocol: imap4, address: 127.0.0.1, port: ${ports.imap}, tls: starttls }
@@ -93,7 +100,7 @@ hosts:
       failureDelay: ${options.failureDelay ?? '10ms'}
       schemes: [ { use: plain, allow: true }, scrypt ]
       passwords: [ { use: file, path: users.txt } ]
-      users: [ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]
+      users: ${options.users ?? `[ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]`}
     namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]
 ${options.host === undefined ? '' : indented(options.host)}
 `,
@@ -102,6 +109,7 @@ ${options.host === undefined ? '' : indented(options.host)}
     await mkdir(join(folder, path, '..'), { recursive: true })
     await writeFile(join(folder, path), content, { mode: 0o600 })
   }
+  await options.prepare?.(folder)
   let log = ''
   let child: ChildProcess
   const begin = async (): Promise<void> => {

@@ -42,7 +42,7 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
       stopTimeoutMs: server.stopTimeout,
       drainTimeoutMs: server.drainTimeout,
     },
-    processes: section('processes'),
+    processes: processesOf(section('processes')),
     listeners: readListeners(root.entries.get('listeners'), faults),
     process: { id: '', slots: walked.slots, given: [], said: saidOfProcess(below) },
     hosts: hosts.map((host) => host.plan),
@@ -53,6 +53,10 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
       return file === undefined ? undefined : { file, line }
     },
   })
+}
+
+function processesOf({ model, frontUser, authUser, mailUser, spare, idle }: z.output<(typeof processSections)['processes']>): ConfigPlan['processes'] {
+  return { model, frontUser, authUser, mailUser, spare, idleMs: idle }
 }
 
 /** What only a restart can change: the server's name is given to the hosts, and the time to drain is asked for when it is needed. */

@@ -85,7 +85,14 @@ export interface SettingSource {
 export interface ConfigPlan {
   readonly problems: readonly Problem[]
   readonly server: ServerPlan
-  readonly processes: { readonly model: 'single' }
+  readonly processes: {
+    readonly model: 'auto' | 'single' | 'per-user'
+    readonly frontUser: string | undefined
+    readonly authUser: string | undefined
+    readonly mailUser: string | undefined
+    readonly spare: number
+    readonly idleMs: number
+  }
   readonly listeners: readonly ListenerPlan[]
   readonly process: ConfigPart
   readonly hosts: readonly HostPlan[]

@@ -44,6 +44,13 @@ export class LivePart {
       .map((node) => ({ name: node.name, plugin: node.plugin, path: node.path, about: node.what.about, made: this.#made.get(node) }))
   }
 
+  /** What was chosen for a point, created here or not. */
+  #known(point: string): readonly Omit<ActiveEntry<unknown, unknown>, 'made' | 'path'>[] {
+    const slot = this.wired.slots.get(point)
+    if (slot === undefined) return this.outer === undefined ? [] : this.outer.#known(point)
+    return slot.entries.filter((node) => !node.broken).map((node) => ({ name: node.name, plugin: node.plugin, about: node.what.about }))
+  }
+
   async close(policy: ClosePolicy): Promise<void> {
     this.#signal.abort(new Error('closing'))
     await this.scope.close(policy)
@@ -78,6 +85,7 @@ export class LivePart {
   /** Whether something it cannot do without has failed; an optional entry of a list is merely missing from it. */
   #lost(node: Node, failed: ReadonlySet<Node>): boolean {
     return Object.entries(node.needs).some(([key, need]) => {
+      if (isChosen(need) && need.gives === 'known') return false
       if (!isChosen(need)) return failed.has(this.wired.provisions.get(need.id) ?? node)
       const list = need.from === 'own-settings' ? (node.kind === 'entry' ? (node.nested.get(key) ?? []) : []) : (this.wired.slots.get(need.point)?.entries ?? [])
       return list.some((entry) => failed.has(entry) && (need.from === 'own-settings' || !entry.optional))
@@ -106,8 +114,9 @@ export class LivePart {
       const made = (node.kind === 'entry' ? (node.nested.get(key) ?? []) : []).map((inner) => this.#made.get(inner))
       return need.many ? Object.freeze(made) : made[0]
     }
+    if (need.gives === 'known') return Object.freeze(this.#known(need.point).map((entry) => Object.freeze(entry)))
     const entries = this.entries(need.point)
-    if (need.entries) return Object.freeze(entries.map(({ name, plugin, about, made }) => Object.freeze({ name, plugin, about, made })))
+    if (need.gives === 'entry') return Object.freeze(entries.map(({ name, plugin, about, made }) => Object.freeze({ name, plugin, about, made })))
     if (need.many) return Object.freeze(entries.map((entry) => entry.made))
     if (entries[0] === undefined) throw new Error(`nothing serves ${need.point}`)
     return entries[0].made

@@ -49,7 +49,7 @@ function checkNeed(check: NeedsCheck, part: WiredPart, node: Node, key: string, 
   if (isChosen(need)) {
     const point = check.registry.point(need.point)
     if (point === undefined) return problem('PLG_UNKNOWN_POINT', node, `needs ${what}, a point that no loaded plugin offers`)
-    if (!point.roles.some((role) => check.roles.includes(role))) return problem('PLG_WRONG_ROLE', node, `needs ${what}, which are created in other processes`)
+    if (need.gives !== 'known' && !point.roles.some((role) => check.roles.includes(role))) return problem('PLG_WRONG_ROLE', node, `needs ${what}, which are created in other processes`)
     if (need.from === 'own-settings' || need.many) return undefined
     const slot = (point.scope === 'process' ? check.processPart : part).slots.get(need.point)
     // A choice that could not be resolved has been reported as such.

@@ -6,7 +6,7 @@ import type { CommandContext } from '../command.js'
 import { locateConfig } from '../config-file.js'
 import { EXIT } from '../exit-codes.js'
 import { problemText, shortPath } from '../problem-text.js'
-import { kernelOptions } from '../server.js'
+import { kernelOptions } from '../kernel-options.js'
 import { paint, say } from '../terminal.js'
 
 /** `mailwright plugins`: what is loaded, from where, and which points it fills. */

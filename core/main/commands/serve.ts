@@ -14,8 +14,12 @@ import { ControlSocket } from '../control.js'
 import type { ControlAnswer } from '../control.js'
 import { EXIT } from '../exit-codes.js'
 import { problemText } from '../problem-text.js'
+import type { ConfigOrigin } from '../processes/messages.js'
+import { quickstartConfig } from '../quickstart.js'
 import { runDirectory } from '../run-directory.js'
+import type { RunningServer } from '../running-server.js'
 import { MailServer } from '../server.js'
+import { startServer } from '../start-server.js'
 import { say } from '../terminal.js'
 import { prepareTrial, trialText } from '../trial.js'
 
@@ -29,12 +33,12 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
   const signals = new Signals()
   try {
     const located = await locateConfig(values.config, env)
-    const server = await MailServer.start({ source: located.source, log, inherited, listen: true })
+    const server = await startServer({ source: located.source, log, inherited, listen: true }, originOf(located.source))
     try {
       const reload = (): Promise<ControlAnswer> => takeUp(server, located, log)
       await using _control = await openControl(server, reload, log, env)
       for (const at of server.addresses) log.info('listening', { listener: at.listener, protocol: at.protocol, tls: at.tls, at: addressWithPort(at.address, at.port) })
-      if (values.try === true || located.quickstart !== undefined) await tellHowToTry(server, located, values.config, terminal.out)
+      if ((values.try === true || located.quickstart !== undefined) && server instanceof MailServer) await tellHowToTry(server, located, values.config, terminal.out)
       await notify(env, 'READY=1')
       signals.on('SIGHUP', () => void reload())
       log.info('stopping', { signal: await signals.stop })
@@ -57,9 +61,15 @@ async function tellHowToTry(server: MailServer, located: LocatedConfig, config: 
   say(out, trialText(server, made, located.quickstart === undefined ? config : undefined))
 }
 
-async function takeUp(server: MailServer, located: LocatedConfig, log: LogHub): Promise<ControlAnswer> {
+/** The same configuration as a process of this server finds it. */
+function originOf(source: LocatedConfig['source']): ConfigOrigin {
+  return source.file === undefined ? { value: quickstartConfig(), folder: source.folder } : { file: source.file }
+}
+
+async function takeUp(server: RunningServer, located: LocatedConfig, log: LogHub): Promise<ControlAnswer> {
   try {
-    const reloaded = await server.reload(await located.again())
+    const source = await located.again()
+    const reloaded = await server.reload(source, originOf(source))
     log.info('reloaded', { changed: reloaded.changed, added: reloaded.added, removed: reloaded.removed, kept: reloaded.kept })
     for (const path of reloaded.restart) log.warn('takes effect only after a restart', { at: path })
     return { ok: true, text: [reloadedText(reloaded), problemText(reloaded.warnings, { colours: false })].filter((t) => t !== '').join('\n') }
@@ -77,11 +87,11 @@ function reloadedText(r: Reloaded): string {
   return [`hosts: ${hosts}`, ...r.restart.map((path) => `${path} takes effect only after a restart`)].join('\n')
 }
 
-async function openControl(server: MailServer, reload: () => Promise<ControlAnswer>, log: LogHub, env: NodeJS.ProcessEnv): Promise<ControlSocket | undefined> {
+async function openControl(server: RunningServer, reload: () => Promise<ControlAnswer>, log: LogHub, env: NodeJS.ProcessEnv): Promise<ControlSocket | undefined> {
   const folder = runDirectory(server.kernel.plan, env)
   try {
     return await ControlSocket.open(folder, (request) =>
-      request === 'reload' ? reload() : Promise.resolve({ ok: true, text: `pid ${process.pid}, ${server.connections.count} connections` }),
+      request === 'reload' ? reload() : Promise.resolve({ ok: true, text: `pid ${process.pid}, ${server.open} connections` }),
     )
   } catch (error) {
     // Mail is more important than the comfort of a command.

@@ -1,0 +1,16 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Identity } from '../../processes/privileges.js'
+
+const run = promisify(execFile)
+
+/** Ids of a system account without its supplementary groups, through the name service; undefined when there is none. */
+export async function accountIdentity(name: string): Promise<Identity | undefined> {
+  if (!/^[\w.][\w.-]*$/.test(name)) return undefined
+  try {
+    const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])])
+    return { uid: Number(uid.stdout), gid: Number(gid.stdout), groups: [] }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,183 @@
+import { setMaxListeners } from 'node:events'
+import { LOGGER, StartFailure } from '../../api/index.js'
+import type { LogSink, Role } from '../../api/index.js'
+import { configOf, readConfig } from '../../config/config.js'
+import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { startKernel } from '../../kernel/lifecycle/start.js'
+import { LogHub } from '../../log/log-hub.js'
+import { redact } from '../../log/redact.js'
+import { channelOf } from '../../processes/channel.js'
+import type { Channel } from '../../processes/channel.js'
+import { become } from '../../processes/privileges.js'
+import { adopt, SocketPairs } from '../../processes/sockets.js'
+import { Connections } from '../connections.js'
+import { HostTls } from '../host-tls.js'
+import { kernelOptions } from '../kernel-options.js'
+import { FrontSessions } from './front.js'
+import { GateService } from './gate-service.js'
+import { MailSessions } from './mail.js'
+import type { ConfigOrigin, FromChild, GateAsk, GateTell, StartMessage, ToChild } from './messages.js'
+import { GateCalls } from './remote-gate.js'
+
+
+/** What a process does once it is what it is to be. */
+interface Part {
+  hear(message: ToChild, socket: import('node:net').Socket | undefined): void
+  stop(withinMs: number): Promise<void>
+}
+const channel: Channel<ToChild, FromChild> = channelOf<ToChild, FromChild>(process)
+
+/** Lines of this process are written by the one that started it. */
+const toParent: LogSink = { write: (level, event, facts) => void channel.send({ kind: 'log', level, event, facts: redact(facts) }) }
+const log = new LogHub(toParent)
+setMaxListeners(0)
+
+let part: Part | undefined
+let starting = false
+channel.hear((message, socket) => {
+  if (message.kind === 'start') {
+    if (!starting) void begin(message)
+    starting = true
+  } else if (message.kind === 'stop') void end(message.withinMs)
+  else if (part === undefined) socket?.destroy()
+  else part.hear(message, socket)
+})
+// Whoever started this process is gone: nobody gives it work or orders any more.
+process.on('disconnect', () => void end(0))
+// The one that started it decides when it ends; a signal to the whole group must not come before that.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+process.on('uncaughtException', (error) => {
+  log.error('a process fails', { error })
+  setTimeout(() => process.exit(1), 100).unref()
+})
+
+async function begin(message: StartMessage): Promise<void> {
+  try {
+    // Read while the process may: the file can hold what the account must not see.
+    const source = await sourceOf(message.config)
+    part = await STARTS[message.role](message, source)
+    await channel.send({ kind: 'ready' })
+  } catch (error) {
+    const problems = error instanceof StartFailure ? error.problems : [{ code: 'PRC_START_FAILED', severity: 'error' as const, path: '', message: error instanceof Error ? error.message : String(error) }]
+    await channel.send({ kind: 'failed', problems })
+    process.exit(1)
+  }
+}
+async function end(withinMs: number): Promise<never> {
+  await part?.stop(withinMs).catch(() => undefined)
+  process.exit(0)
+}
+
+async function sourceOf(origin: ConfigOrigin): Promise<ConfigSource> {
+  return origin.file !== undefined ? readConfig(origin.file) : configOf(origin.value ?? {}, origin.folder ?? process.cwd())
+}
+async function kernelFor(source: ConfigSource, role: Role): Promise<Kernel<ConfigPlan>> {
+  return startKernel({ ...kernelOptions(source, log), given: [{ token: LOGGER, value: log }], roles: [role] })
+}
+function take({ identity, account }: StartMessage): void {
+  if (identity === undefined) return
+  process.chdir('/')
+  become(identity)
+  if (account === undefined) return
+  Object.assign(process.env, { USER: account.name, LOGNAME: account.name, ...(account.home === undefined ? {} : { HOME: account.home }) })
+}
+
+const STARTS: Readonly<Record<Role, (message: StartMessage, source: ConfigSource) => Promise<Part>>> = {
+  async front(message, source) {
+    const kernel = await kernelFor(source, 'front')
+    const tls = new HostTls(log)
+    // Keys are read while it may; afterwards the certificates in memory are all it has.
+    for (const plan of kernel.plan.hosts) {
+      const host = kernel.host(plan.id)
+      if (host !== undefined) await tls.contexts(host, plan).find(undefined, '127.0.0.1').catch(() => undefined)
+    }
+    take(message)
+    const pairs = await SocketPairs.open(message.pipes ?? '/tmp')
+    const calls = new GateCalls((body: GateAsk) => channel.send({ kind: 'auth', body }))
+    let sessions: FrontSessions | undefined
+    const connections = new Connections(kernel, log, tls, (hostOf) => (sessions = new FrontSessions({ hostOf, calls, channel, pairs, logger: log })))
+    return {
+      hear(what, socket) {
+        if (what.kind === 'connection' && socket !== undefined) {
+          void connections.serveSocket(adopt(socket), what.place).then(() => channel.send({ kind: 'load', open: connections.count }))
+        } else if (what.kind === 'auth') calls.hear(what.body as GateTell)
+        else if (what.kind === 'opened') sessions?.opened(what.session, what.failure)
+        else if (what.kind === 'auth-lost') calls.lost()
+        else if (what.kind === 'tune') sessions?.tune(what.session, what.octets)
+      },
+      async stop(withinMs) {
+        await connections.drain(withinMs)
+        await pairs[Symbol.asyncDispose]()
+        await kernel.stop()
+      },
+    }
+  },
+
+  async auth(message, source) {
+    const kernel = await kernelFor(source, 'auth')
+    take(message)
+    const service = new GateService(
+      kernel,
+      log,
+      (body) => void channel.send({ kind: 'auth', body }),
+      (grant) => channel.send({ kind: 'grant', ...grant }),
+    )
+    return {
+      hear(what) {
+        if (what.kind === 'auth') service.hear(what.body as GateAsk)
+        else if (what.kind === 'session-ended') service.ended(what.session)
+      },
+      stop: () => kernel.stop(),
+    }
+  },
+
+  async mail(message, source) {
+    // Nothing of the user's is touched, and no plugin runs, before the process is the user's.
+    take(message)
+    let kernel: Kernel<ConfigPlan> | undefined
+    let sessions: Promise<MailSessions> | undefined
+    const only = (hosts: ReadonlySet<string>): ConfigSource => onlyHosts(source, hosts)
+    const begun = async (host: string): Promise<MailSessions> => {
+      kernel = await kernelFor(only(new Set([host])), 'mail')
+      return new MailSessions(kernel, channel, log, only)
+    }
+    return {
+      hear(what, socket) {
+        if (what.kind === 'open') {
+          sessions ??= begun(what.host)
+          sessions.then(
+            (ready) => void ready.open(what),
+            (error: unknown) => {
+              log.error('the mail of a user cannot be served', { error })
+              void channel.send({ kind: 'opened', session: what.session, failure: { problem: 'unavailable', text: 'not available now' } })
+            },
+          )
+        } else if (what.kind === 'abandoned') void sessions?.then((ready) => ready.abandon(what.session)).catch(() => undefined)
+        else if (what.kind === 'session' && socket !== undefined) {
+          const mine = adopt(socket)
+          void (sessions ?? Promise.reject(new Error('no mail was opened'))).then((ready) => ready.accept(what, mine)).catch(() => mine.destroy())
+        }
+      },
+      async stop(withinMs) {
+        await (await sessions?.catch(() => undefined))?.drain(withinMs)
+        await kernel?.stop()
+      },
+    }
+  },
+
+  main() {
+    return Promise.reject(new Error('the process that starts the others is not started by one'))
+  },
+}
+
+/** The same configuration with some of its hosts only. */
+function onlyHosts(source: ConfigSource, hosts: ReadonlySet<string>): ConfigSource {
+  return {
+    ...source,
+    plan: (points) => {
+      const plan = source.plan(points)
+      return { ...plan, hosts: plan.hosts.filter((host) => hosts.has(host.id)) }
+    },
+  }
+}

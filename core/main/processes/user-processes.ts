@@ -1,0 +1,185 @@
+import type { Socket } from 'node:net'
+import type { Logger, MailUser } from '../../api/index.js'
+import type { Identity } from '../../processes/privileges.js'
+import { ServerProcess } from './child-process.js'
+import type { Failure, FromChild, StartMessage, ToChild } from './messages.js'
+
+type Session = Extract<ToChild, { kind: 'session' }>
+interface UserProcess {
+  readonly key: string
+  readonly process: ServerProcess
+  readonly ready: Promise<void>
+  readonly sessions: Set<string>
+  idle: NodeJS.Timeout | undefined
+}
+
+/** What decides about the processes of users. */
+export interface UserProcessOptions {
+  readonly spare: number
+  readonly idleMs: number
+  /** For accounts without ids of their own; undefined: they are refused, unless this server is not root. */
+  readonly shared: Identity | undefined
+  readonly start: Pick<StartMessage, 'config'>
+  readonly env: NodeJS.ProcessEnv
+  readonly logger: Logger
+  readonly tune: (session: string, octets: number) => void
+  readonly log: (message: Extract<FromChild, { kind: 'log' }>, from: string) => void
+  /** A session is over, however it came about. */
+  readonly ended: (session: string) => void
+  readonly opened: (session: string, failure: Failure | undefined) => void
+}
+
+/** One process for each user, which holds that user's rights and no others; all sessions of the user are in it. */
+export class UserProcesses {
+  readonly #options: UserProcessOptions
+  readonly #running = new Map<string, UserProcess>()
+  /** Ended for its user, but not over yet. */
+  readonly #leaving = new Set<Promise<void>>()
+  readonly #spare: ServerProcess[] = []
+  /** Where a session is. */
+  readonly #of = new Map<string, UserProcess>()
+  readonly #hearers = new Map<ServerProcess, (message: FromChild) => void>()
+  #closed = false
+
+  constructor(options: UserProcessOptions) {
+    this.#options = options
+    this.#fill()
+  }
+
+  get sessions(): number {
+    let open = 0
+    for (const { sessions } of this.#running.values()) open += sessions.size
+    return open
+  }
+
+  /** Has the user's process, which is started when there is none, open the mail of a session. What it says comes by `opened`; a failure before that is returned. */
+  async open(user: MailUser, message: Extract<ToChild, { kind: 'open' }>): Promise<Failure | undefined> {
+    const { logger, ended } = this.#options
+    const { session } = message
+    const who = this.#identity(user)
+    if (typeof who === 'string') {
+      logger.error('a session cannot be served', { user: user.name, text: who })
+      return { problem: 'unavailable', text: 'not available' }
+    }
+    const key = who === undefined ? '' : `${who.uid}:${who.gid}`
+    const of = this.#running.get(key) ?? this.#begin(key, who, user)
+    clearTimeout(of.idle)
+    of.idle = undefined
+    of.sessions.add(session)
+    this.#of.set(session, of)
+    try {
+      await of.ready
+      if (!(await of.process.send(message))) throw new Error('the process has ended')
+      return undefined
+    } catch (error) {
+      of.sessions.delete(session)
+      this.#of.delete(session)
+      ended(session)
+      logger.error('the process of a user cannot be had', { user: user.name, error })
+      return { problem: 'unavailable', text: 'not available now' }
+    }
+  }
+  /** Gives a session whose mail is open to its user's process. */
+  serve(message: Session, socket: Socket): void {
+    const of = this.#of.get(message.session)
+    if (of === undefined) socket.destroy()
+    else void of.process.send(message, socket)
+  }
+  /** The session will not come. */
+  abandon(session: string): void {
+    const of = this.#of.get(session)
+    if (of === undefined) return
+    void of.process.send({ kind: 'abandoned', session })
+    this.#ended(of, session)
+  }
+
+  /** No new sessions come; resolves when the last has ended. */
+  async retire(): Promise<void> {
+    this.#close()
+    for (const of of this.#running.values()) if (of.sessions.size === 0) this.#end(of)
+    await Promise.all([...[...this.#running.values()].map((of) => of.process.exited), ...this.#leaving])
+  }
+  /** Ends all of them within the time. */
+  async stop(withinMs: number): Promise<void> {
+    this.#close()
+    await Promise.all([...[...this.#running.values()].map((of) => of.process.stop(withinMs)), ...this.#leaving])
+  }
+  #close(): void {
+    this.#closed = true
+    for (const process of this.#spare.splice(0)) void process.stop(0)
+  }
+
+  /** Ids for a user's process; undefined: those of this process; a text: why there are none. */
+  #identity(user: MailUser): Identity | undefined | string {
+    const mine = process.getuid?.()
+    if (mine !== 0) return user.ids === undefined || user.ids.uid === mine ? undefined : `only root can serve an account with another uid (${user.ids.uid})`
+    const ids = user.ids ?? this.#options.shared
+    if (ids === undefined) return 'the account has no uid: set processes.mailUser'
+    // A process that may do everything could not be kept to one user's mail.
+    return ids.uid === 0 ? 'mail of root is not served' : ids
+  }
+
+  #begin(key: string, identity: Identity | undefined, user: MailUser): UserProcess {
+    const process = this.#spare.shift() ?? this.#spawn()
+    const shared = user.ids === undefined
+    const account = { name: shared ? 'mailwright' : user.name, home: shared ? undefined : user.home }
+    const ready = process.start({ kind: 'start', role: 'mail', ...this.#options.start, identity, account })
+    // Whoever waits for it is told; nobody else need be.
+    ready.catch(() => undefined)
+    const of: UserProcess = { key, process, ready, sessions: new Set(), idle: undefined }
+    this.#running.set(key, of)
+    this.#hearers.set(process, (message) => {
+      if (message.kind === 'log') this.#options.log(message, account.name)
+      else if (message.kind === 'tune') this.#options.tune(message.session, message.octets)
+      else if (message.kind === 'ended') this.#ended(of, message.session)
+      else if (message.kind === 'opened') {
+        this.#options.opened(message.session, message.failure)
+        if (message.failure !== undefined) this.#ended(of, message.session)
+      }
+    })
+    void process.exited.then((how) => {
+      clearTimeout(of.idle)
+      this.#hearers.delete(process)
+      for (const session of of.sessions) {
+        this.#of.delete(session)
+        this.#options.opened(session, { problem: 'unavailable', text: 'not available now' })
+        this.#options.ended(session)
+      }
+      if (this.#running.get(key) === of) {
+        this.#running.delete(key)
+        if (!this.#closed) this.#options.logger.error('the process of a user ended', { user: account.name, sessions: of.sessions.size, by: how })
+      }
+    })
+    this.#fill()
+    return of
+  }
+
+  #ended(of: UserProcess, session: string): void {
+    this.#of.delete(session)
+    if (of.sessions.delete(session)) this.#options.ended(session)
+    if (of.sessions.size > 0) return
+    if (this.#closed) this.#end(of)
+    else {
+      clearTimeout(of.idle)
+      of.idle = setTimeout(() => this.#end(of), this.#options.idleMs)
+    }
+  }
+  #end(of: UserProcess): void {
+    if (this.#running.get(of.key) === of) this.#running.delete(of.key)
+    const gone: Promise<void> = of.process.stop(0).finally(() => this.#leaving.delete(gone))
+    this.#leaving.add(gone)
+  }
+
+  /** Processes that wait for their user: turning one into a user's costs milliseconds, starting one a hundred. */
+  #fill(): void {
+    while (!this.#closed && this.#spare.length < this.#options.spare) this.#spare.push(this.#spawn())
+  }
+  #spawn(): ServerProcess {
+    const made: ServerProcess = ServerProcess.spawn(this.#options.env, (message) => this.#hearers.get(made)?.(message))
+    void made.exited.then(() => {
+      const at = this.#spare.indexOf(made)
+      if (at !== -1) this.#spare.splice(at, 1)
+    })
+    return made
+  }
+}

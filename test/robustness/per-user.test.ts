@@ -1,0 +1,170 @@
+import { chmod, chown, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises'
+import { connect as connectTls } from 'node:tls'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LinkLost, RawClient } from '../support/raw-client.js'
+import { startServer, type RunningServer } from '../support/running-server.js'
+
+const UIDS = { alice: 64_001, bob: 64_002 } as const
+const MESSAGE = 'From: carol@example.org\r\nSubject: hello\r\n\r\nA line.\r\n'
+const API = fileURLToPath(new URL('../../dist/core/api/index.js', import.meta.url))
+
+/** Accounts with ids of their own, as the machine's would be. */
+const people = (folder: string): string => `
+import { definePlugin, noSettings, userDirectories } from ${JSON.stringify(API)}
+const ids = ${JSON.stringify(UIDS)}
+export default definePlugin({
+  id: 'people', api: '1.0', summary: 'accounts with ids',
+  setup(p) {
+    p.to(userDirectories).contribute({
+      name: 'people', settings: noSettings,
+      create: () => ({ find: async (user) => ids[user] === undefined ? undefined : {
+        name: user, kind: 'account', home: ${JSON.stringify(folder)} + '/mail/' + user, facts: {},
+        ids: { uid: ids[user], gid: ids[user], groups: [] } } }),
+    })
+  },
+})
+`
+
+interface Rights {
+  readonly pid: number
+  readonly uids: readonly number[]
+  readonly gids: readonly number[]
+  readonly groups: readonly number[]
+  readonly capabilities: readonly string[]
+  readonly mayGain: boolean
+}
+/** Rights of the processes that a process started, as the kernel has them. */
+async function rightsOfChildren(parent: number): Promise<readonly Rights[]> {
+  const found: Rights[] = []
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+    const field = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? ''
+    const numbers = (name: string): number[] => field(name).split(/\s+/).filter((n) => n !== '').map(Number)
+    if (Number(field('PPid')) !== parent || field('State').startsWith('Z')) continue
+    found.push({ pid: Number(pid), uids: numbers('Uid'), gids: numbers('Gid'), groups: numbers('Groups'), capabilities: ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'].map(field), mayGain: field('CapBnd') === '' })
+  }
+  return found
+}
+const NO_CAPABILITIES = Array.from({ length: 4 }, () => '0000000000000000')
+
+describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', () => {
+  let server: RunningServer
+  const processOf = async (uid: number): Promise<readonly Rights[]> => (await rightsOfChildren(server.process.pid ?? 0)).filter((rights) => rights.uids[0] === uid)
+  const login = (user: string): Promise<RawClient> => RawClient.login(server.ports.imap, user)
+
+  beforeAll(async () => {
+    server = await startServer({
+      top: 'processes: { model: per-user, idle: 30s }\nplugins: [ ./people.mjs ]',
+      users: '[ people ]',
+      prepare: async (folder) => {
+        await chmod(folder, 0o711)
+        await writeFile(join(folder, 'people.mjs'), people(folder))
+        for (const [user, uid] of Object.entries(UIDS)) await chown(join(folder, 'mail', user), uid, uid)
+        for (const user of Object.keys(UIDS)) await chmod(join(folder, 'mail', user), 0o700)
+      },
+    })
+  })
+  afterAll(() => server?.remove())
+
+  test('mail is touched with the rights of its user alone, also by the process that has been root', async () => {
+    const alice = await login('alice')
+    expect((await alice.append('INBOX', MESSAGE)).status).toBe('OK')
+    const second = await login('alice')
+    expect((await second.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')
+    const mine = await processOf(UIDS.alice)
+    expect(mine).toEqual([{ pid: expect.any(Number), uids: [64_001, 64_001, 64_001, 64_001], gids: [64_001, 64_001, 64_001, 64_001], groups: [], capabilities: NO_CAPABILITIES, mayGain: false }])
+    const file = await stat(server.inbox('alice'))
+    expect([file.uid, file.gid]).toEqual([64_001, 64_001])
+    for (const client of [alice, second]) client.drop()
+  })
+
+  test('who talks to strangers has no rights', async () => {
+    const children = await rightsOfChildren(server.process.pid ?? 0)
+    const fronts = children.filter(({ uids }) => uids[0] !== 0 && !Object.values(UIDS).some((uid) => uid === uids[0]))
+    expect(fronts).toHaveLength(1)
+    expect(fronts[0]).toMatchObject({ groups: [], capabilities: NO_CAPABILITIES })
+  })
+
+  test.each([
+    ['/{mail}/bob/INBOX'], ['../bob/INBOX'], ['~bob/INBOX'], ['#driver.unix/{mail}/bob/INBOX'], ['/etc/passwd'], ['link'],
+  ])('nobody reads the mail of somebody else as %s', async (template) => {
+    const bob = await login('bob')
+    await bob.append('INBOX', MESSAGE)
+    bob.drop()
+    await symlink(server.inbox('bob'), join(server.home('alice'), 'link')).catch(() => undefined)
+    const alice = await login('alice')
+    const name = template.replace('/{mail}', join(server.folder, 'mail'))
+    expect((await alice.do(`SELECT "${name}"`)).status).not.toBe('OK')
+    expect((await alice.do(`COPY 1 "${name}"`)).status).not.toBe('OK')
+    expect((await alice.append(`"${name}"`, MESSAGE)).status).not.toBe('OK')
+    alice.drop()
+  })
+
+  test('a wrong password and an unknown user are told the same, and no process is started for them', async () => {
+    const before = (await rightsOfChildren(server.process.pid ?? 0)).length
+    const client = await RawClient.open(server.ports.imap)
+    const answers = [await client.do('LOGIN alice wrong'), await client.do('LOGIN nobody-here wrong')]
+    expect(answers.map(({ status, text }) => `${status} ${text}`)).toEqual(Array.from({ length: 2 }, () => 'NO [AUTHENTICATIONFAILED] LOGIN failed'))
+    expect((await rightsOfChildren(server.process.pid ?? 0)).length).toBe(before)
+    client.drop()
+  })
+
+  test('a session under TLS is carried to the process of its user', async () => {
+    const socket = connectTls({ port: server.ports.imaps, host: '127.0.0.1', rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    let heard = ''
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+    const until = async (pattern: RegExp): Promise<void> => {
+      while (!pattern.test(heard)) await once(socket, 'data')
+    }
+    // All in one piece: what was read before the login belongs to the process after it.
+    const big = 'x'.repeat(300_000)
+    socket.write(`a LOGIN bob secret\r\nb SELECT INBOX\r\nc APPEND INBOX {${big.length + 4}+}\r\n\r\n${big}\r\n\r\nd UID FETCH * BODY.PEEK[]\r\n`)
+    await until(/d OK /)
+    expect(heard).toContain(big)
+    socket.destroy()
+  })
+
+  test('the end of one process leaves the sessions of others, and its user comes back', async () => {
+    const [alice, bob] = [await login('alice'), await login('bob')]
+    const [victim] = await processOf(UIDS.alice)
+    process.kill(victim?.pid ?? -1, 'SIGKILL')
+    await expect(alice.do('NOOP')).rejects.toBeInstanceOf(LinkLost)
+    expect((await bob.do('NOOP')).status).toBe('OK')
+    const again = await login('alice')
+    expect((await again.do('SELECT INBOX')).status).toBe('OK')
+    expect((await processOf(UIDS.alice))[0]?.pid).not.toBe(victim?.pid)
+    for (const client of [bob, again]) client.drop()
+  })
+
+  test('front and authenticator are started again, and sessions in clear go on without them', async () => {
+    const bob = await login('bob')
+    const children = await rightsOfChildren(server.process.pid ?? 0)
+    const front = children.find(({ uids }) => uids[0] !== 0 && uids[0] !== UIDS.alice && uids[0] !== UIDS.bob)
+    // The spare process is root too until it has a user; the authenticator was started before it.
+    for (const pid of [front?.pid, Math.min(...children.filter(({ uids }) => uids[0] === 0).map(({ pid: p }) => p))]) process.kill(pid ?? -1, 'SIGKILL')
+    expect((await bob.do('NOOP')).status).toBe('OK')
+    let back: RawClient | undefined
+    for (let tries = 0; back === undefined && tries < 200; tries++) {
+      back = await login('alice').catch(() => undefined)
+      if (back === undefined) await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect((await back?.do('NOOP'))?.status).toBe('OK')
+    for (const client of [bob, back]) client?.drop()
+  })
+
+  test('a reload starts new processes, and sessions end in theirs', async () => {
+    const before = await login('alice')
+    const [old] = await processOf(UIDS.alice)
+    server.process.kill('SIGHUP')
+    while (!/ reloaded /.test(server.log())) await once(server.process.stderr!, 'data')
+    const after = await login('alice')
+    expect((await before.do('SELECT INBOX')).status).toBe('OK')
+    expect((await after.do('SELECT INBOX')).status).toBe('OK')
+    expect((await processOf(UIDS.alice)).map(({ pid }) => pid === old?.pid).toSorted()).toEqual([false, true])
+    for (const client of [before, after]) client.drop()
+  })
+})

@@ -47,5 +47,10 @@ export async function mailutil(home: string, ...args: readonly string[]): Promis
 }
 async function giveTo(path: string, uid: number): Promise<void> {
   await chown(path, uid, uid)
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) await chown(join(entry.parentPath, entry.name), uid, uid)
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    // Other processes are at work: a file may have gone meanwhile.
+    await chown(join(entry.parentPath, entry.name), uid, uid).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    })
+  }
 }

@@ -1,0 +1,17 @@
+import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { LockContext } from '../shared/lock-context.js'
+import type { Turns } from '../shared/turns.js'
+
+/** What the format's parts share; one per host. */
+export interface MxContext {
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: (octets: number) => Uint8Array
+  readonly locks: LockContext
+  readonly turns: Turns
+  readonly spool: Spool
+  readonly mailbox: MailboxSettings
+}
+export const INDEX = '.mxindex'
+/** A message on its way: `.mxnew-UID`. */
+export const INCOMING = '.mxnew-'

@@ -1,0 +1,132 @@
+import { MailError, type FilePlace, type OpenFile } from 'mailwright/api'
+import { backOff, failedWith, pause, reasonOf, type Say } from '../shared/lock-context.js'
+import { listNumbers } from '../shared/numbered-files.js'
+import { SafeChanges, type ChangedFile } from '../shared/safe-changes.js'
+import { nowSeconds } from '../shared/state-directory.js'
+import { INCOMING, INDEX, type MxContext } from './context.js'
+import { headText, parseMxIndex, type MxIndex } from './records.js'
+
+/** The index under its lock. */
+export interface Held extends ChangedFile {
+  readonly index: MxIndex
+  readonly writable: boolean
+}
+
+/**
+ * Files and lock of one mailbox. Messages are what the folder holds; the index says their flags, the last number, and UIDVALIDITY.
+ *
+ * A delivery writes its messages under other names, then the index, then gives them their numbers: what has a number above the last one, or a
+ * record without a file, was never there.
+ */
+export class MxFolder {
+  readonly path: string
+  readonly place: FilePlace
+  readonly #ctx: MxContext
+  readonly #changes: SafeChanges
+  constructor(place: FilePlace, ctx: MxContext) {
+    this.path = place.path
+    this.place = place
+    this.#ctx = ctx
+    this.#changes = new SafeChanges({ ...place, path: `${place.path}/${INDEX}` }, ctx)
+  }
+  get durable(): boolean {
+    return this.#changes.durable
+  }
+
+  /** Runs with the index locked. @throws MailError `not-found` when there is no mailbox. */
+  locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#ctx.turns.run(this.path, async () => {
+      try {
+        let file = await this.#lock(mode, signal)
+        try {
+          let stat = await file.stat()
+          let { mark, interrupted } = await this.#changes.look(stat)
+          if (interrupted && mode === 'shared') {
+            await file.close()
+            file = await this.#lock('exclusive', signal)
+            stat = await file.stat()
+          }
+          if (interrupted) {
+            const recovered = await this.#changes.recover(file, stat, say)
+            stat = recovered.stat
+            mark = recovered.mark
+          }
+          const bytes = Buffer.allocUnsafe(stat.size)
+          const index = parseMxIndex(bytes.subarray(0, await file.read(bytes, 0)))
+          if (index.problem !== undefined) say('warning', index.problem)
+          if (index.validity === 0 && mode === 'exclusive') return await work(await this.#begin({ file, stat, mark, index, writable: true }))
+          return await work({ file, stat, mark, index, writable: mode === 'exclusive' })
+        } finally {
+          file.unlock('flock')
+          await file.close()
+        }
+      } catch (error) {
+        throw asRefusal(error, this.path)
+      }
+    })
+  }
+  async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal): Promise<OpenFile> {
+    const { files, clock, locks } = this.#ctx
+    const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+    for (let tries = 0; ; tries++) {
+      signal.throwIfAborted()
+      const file = await files.open(`${this.path}/${INDEX}`, { write: mode === 'exclusive' })
+      if (file.lock('flock', mode) !== 'busy') {
+        const [mine, there] = [await file.stat(), await files.stat(`${this.path}/${INDEX}`)]
+        if (there?.inode === mine.inode) return file
+      }
+      await file.close()
+      if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      await pause(clock, backOff(locks, tries), signal)
+    }
+  }
+  /** An empty index is that of a new mailbox, or of one whose index was lost. */
+  async #begin(held: Held): Promise<Held> {
+    const { numbers } = await listNumbers(this.#ctx.files, this.path)
+    const index = { ...held.index, validity: nowSeconds(this.#ctx.clock), last: numbers.at(-1) ?? 0, keywords: this.#ctx.mailbox.defaultKeywords }
+    return this.write(held, index)
+  }
+
+  /** Writes the index from a place on; what stands before it stays. */
+  async patch(held: Held, patches: readonly { readonly at: number; readonly text: string }[], size: number): Promise<Held> {
+    await this.#changes.change(held, 'rewrite', held.stat.size, 0, async (w) => {
+      for (const { at, text } of patches) {
+        w.stay(at)
+        await w.bytes(Buffer.from(text, 'latin1'))
+      }
+      w.stay(size)
+    })
+    return { ...held, stat: await held.file.stat() }
+  }
+  /** Writes head and records anew. */
+  async write(held: Held, index: Pick<MxIndex, 'validity' | 'last' | 'keywords'>, records: readonly string[] = []): Promise<Held> {
+    const head = headText(index.validity, index.last, index.keywords)
+    const text = head + records.join('')
+    const done = await this.patch(held, [{ at: 0, text }], text.length)
+    return { ...done, index: parseMxIndex(Buffer.from(text, 'latin1')) }
+  }
+
+  /** Ends deliveries that were interrupted: those of which the index speaks happen, others do not. */
+  async finishIncoming(held: Held, others: readonly string[]): Promise<boolean> {
+    const { files } = this.#ctx
+    let more = false
+    for (const name of others) {
+      if (!name.startsWith(INCOMING)) continue
+      const uid = Number(name.slice(INCOMING.length))
+      if (held.index.records.some((r) => r.uid === uid)) {
+        await files.rename(`${this.path}/${name}`, `${this.path}/${uid}`)
+        more = true
+      } else await files.unlink(`${this.path}/${name}`)
+    }
+    if (more && this.durable) await files.syncDirectory(this.path)
+    return more
+  }
+}
+
+/** Failures of the system as problems of a mailbox. */
+export function asRefusal(error: unknown, path: string): unknown {
+  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${path} is gone`, { cause: error })
+  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${path}: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${path}: ${reasonOf(error)}`, { cause: error })
+  return error
+}

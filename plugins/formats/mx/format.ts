@@ -1,0 +1,89 @@
+import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { isWritable, removeEmptyFolder } from '../shared/folders.js'
+import { folderOf, nameOf } from '../shared/lock-context.js'
+import { numberOf } from '../shared/numbered-files.js'
+import { nowSeconds } from '../shared/state-directory.js'
+import { INCOMING, INDEX, type MxContext } from './context.js'
+import { MxDelivery } from './delivery.js'
+import { MxFolder } from './folder.js'
+import { headText } from './records.js'
+import { MxSource } from './source.js'
+
+/** Mailboxes in the format mx: a folder with a file per message and an index of flags. */
+export class MxFormat implements MailboxFormat {
+  readonly #ctx: MxContext
+  constructor(ctx: MxContext) {
+    this.#ctx = ctx
+  }
+  async recognise(at: FilePlace): Promise<'mine' | 'not-mine'> {
+    return (await this.#ctx.files.stat(`${at.path}/${INDEX}`))?.kind === 'file' ? 'mine' : 'not-mine'
+  }
+  claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
+    return names.includes(INDEX) ? 'mailbox' : undefined
+  }
+  /** `~/INBOX`, when it is a mailbox of this format. */
+  async inbox(user: MailUser): Promise<FilePlace | undefined> {
+    if (user.home === undefined) return undefined
+    const { fileMode, directoryMode } = this.#ctx.mailbox
+    const place = { path: `${user.home}/INBOX`, user, fileMode, directoryMode }
+    return (await this.recognise(place)) === 'mine' ? place : undefined
+  }
+  /** The index comes under its name whole. Names of digits alone are those of messages. */
+  async create(at: FilePlace): Promise<void> {
+    const { files, clock, mailbox } = this.#ctx
+    if (numberOf(nameOf(at.path)) !== undefined) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MX-format name`)
+    const durable = mailbox.durability === 'full'
+    const fresh = (await files.stat(at.path)) === undefined
+    if (fresh) await files.makeDirectory(at.path, at.directoryMode)
+    const path = `${at.path}/.mxfresh`
+    try {
+      const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
+      try {
+        await file.truncate(0)
+        await file.write([Buffer.from(headText(nowSeconds(clock), 0, mailbox.defaultKeywords), 'latin1')], 0)
+        if (durable) await file.sync()
+      } finally {
+        await file.close()
+      }
+      await files.rename(path, `${at.path}/${INDEX}`)
+    } catch (error) {
+      await files.unlink(path).catch(() => undefined)
+      if (fresh) await files.removeDirectory(at.path).catch(() => undefined)
+      throw error
+    }
+    if (!durable) return
+    await files.syncDirectory(at.path)
+    await files.syncDirectory(folderOf(at.path))
+  }
+  async open(at: FilePlace): Promise<MailboxSource> {
+    return new MxSource(at, await isWritable(this.#ctx.files, `${at.path}/${INDEX}`), this.#ctx)
+  }
+  async append(at: FilePlace): Promise<Delivery> {
+    return new MxDelivery(at, this.#ctx)
+  }
+  /** Without its index it is no mailbox; the folder stays when other mailboxes are in it. */
+  async remove(at: FilePlace): Promise<void> {
+    const { files, mailbox } = this.#ctx
+    const durable = mailbox.durability === 'full'
+    await this.#locked(at, async () => {
+      await files.unlink(`${at.path}/${INDEX}`)
+      if (durable) await files.syncDirectory(at.path)
+    })
+    for (const { name, kind } of await files.list(at.path)) {
+      if (kind === 'file' && (numberOf(name) !== undefined || name.startsWith(INCOMING) || name === '.mxfresh')) await files.unlink(`${at.path}/${name}`)
+    }
+    await removeEmptyFolder(files, at.path, durable)
+  }
+  /** Mailboxes below it move along. */
+  async rename(from: FilePlace, to: FilePlace): Promise<void> {
+    const { files, mailbox } = this.#ctx
+    if (numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MX-format name`)
+    await this.#locked(from, () => files.rename(from.path, to.path))
+    if (mailbox.durability !== 'full') return
+    await files.syncDirectory(folderOf(to.path))
+    if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
+  }
+  #locked(at: FilePlace, work: () => Promise<void>): Promise<void> {
+    return new MxFolder(at, this.#ctx).locked('exclusive', new AbortController().signal, () => undefined, work)
+  }
+}

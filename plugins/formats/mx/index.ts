@@ -1,0 +1,23 @@
+import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, noSettings, RANDOM, SPOOL, type DriverAbout } from 'mailwright/api'
+import { hostname } from 'node:os'
+import { Turns } from '../shared/turns.js'
+import { MxFormat } from './format.js'
+
+const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
+
+/** Folders with a file per message and an index of flags. */
+export default definePlugin({
+  id: 'format-mx',
+  api: '1.0',
+  summary: 'mx mailboxes: a file per message, byte-compatible with c-client programs',
+  setup(p) {
+    p.to(mailboxFormats).contribute({
+      name: 'mx',
+      about,
+      settings: noSettings,
+      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, spool: SPOOL },
+      create: (_settings, { files, clock, random, locks, mailbox, spool }) =>
+        new MxFormat({ files, clock, random, locks: { files, clock, random, settings: locks, machine: { host: hostname(), pid: process.pid } }, turns: new Turns(), spool, mailbox }),
+    })
+  },
+})

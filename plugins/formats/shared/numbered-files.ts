@@ -1,0 +1,146 @@
+import { MailError, type Files, type FileStat, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { headerEnd } from 'mailwright/toolkit'
+import { failedWith } from './lock-context.js'
+import { TextReader, withCrlf } from './text-file.js'
+
+/*
+ * Folders with a file per message, named by its number.
+ */
+
+/** Files looked at, or read, side by side. */
+const PARALLEL = 32
+/** Messages up to this size are handed out whole. */
+const INLINE = 1 << 16
+/** Octets and messages of one batch. */
+const BATCH = 1 << 20
+const MANY = 200
+/** Octets in which the end of a header is looked for. */
+const HEAD = 1 << 16
+
+/** Whether a file of this name is a message: a number without leading zeros that a UID can be. */
+export function numberOf(name: string): number | undefined {
+  if (!/^[1-9]\d{0,9}$/.test(name)) return undefined
+  const n = Number(name)
+  return n <= 0xffffffff ? n : undefined
+}
+/** Numbers of the messages in a folder, ascending, and its other names. */
+export async function listNumbers(files: Files, path: string): Promise<{ readonly numbers: readonly number[]; readonly others: readonly string[] }> {
+  const numbers: number[] = []
+  const others: string[] = []
+  for (const { name, kind } of await files.list(path)) {
+    const n = kind === 'file' || kind === 'symlink' ? numberOf(name) : undefined
+    if (n === undefined) others.push(name)
+    else numbers.push(n)
+  }
+  return { numbers: numbers.sort((a, b) => a - b), others }
+}
+/** What stat tells of messages, in their order; those that are gone or are no files are left out. */
+export async function statNumbers(files: Files, path: string, numbers: readonly number[]): Promise<(readonly [number, FileStat])[]> {
+  const out: (readonly [number, FileStat])[] = []
+  for (let n = 0; n < numbers.length; n += PARALLEL) {
+    const part = numbers.slice(n, n + PARALLEL)
+    const stats = await Promise.all(part.map((number) => files.stat(`${path}/${number}`)))
+    for (const [i, stat] of stats.entries()) if (stat?.kind === 'file') out.push([part[i] ?? 0, stat])
+  }
+  return out
+}
+
+/** How messages are kept: octet by octet, or as text with the line ends of this machine. */
+export type Kept = 'octets' | 'text'
+/** A folder to read messages from. */
+export interface NumberedFolder {
+  readonly files: Files
+  readonly path: string
+  readonly kept: Kept
+}
+
+/** Messages of the set in ascending batches; one whose file is gone is left out. */
+export async function* readNumbered(folder: NumberedFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+  const wanted: { uid: number; size: number }[] = []
+  for (let row = 0; row < rows.length; row++) {
+    const uid = rows.uid[row] ?? 0
+    if (set.has(uid)) wanted.push({ uid, size: rows.size[row] ?? 0 })
+  }
+  const headOnly = wants.bytes !== 'whole' && wants.sections.length === 0
+  for (let first = 0; first < wanted.length; ) {
+    signal.throwIfAborted()
+    let next = first
+    let octets = 0
+    while (next < wanted.length && next - first < MANY && (next === first || octets < BATCH)) octets += Math.min(INLINE, wanted[next++]?.size ?? 0)
+    const part = wanted.slice(first, next)
+    const batch: StoredMessage[] = []
+    for (let n = 0; n < part.length; n += PARALLEL) {
+      const read = await Promise.all(part.slice(n, n + PARALLEL).map((m) => readOne(folder, m.uid, m.size, headOnly)))
+      for (const m of read) if (m !== undefined) batch.push(m)
+    }
+    if (batch.length > 0) yield batch
+    first = next
+  }
+}
+async function readOne(folder: NumberedFolder, uid: number, size: number, headOnly: boolean): Promise<StoredMessage | undefined> {
+  const path = `${folder.path}/${uid}`
+  let file: OpenFile
+  try {
+    file = await folder.files.open(path, { keepAccessTime: true })
+  } catch (error) {
+    if (failedWith(error, 'ENOENT')) return undefined
+    throw error
+  }
+  try {
+    const room = Math.min(size, headOnly ? HEAD : INLINE + 1)
+    const piece = Buffer.allocUnsafe(Math.max(room, 1))
+    const got = await file.read(piece, 0)
+    const raw = piece.subarray(0, got)
+    const head = folder.kept === 'text' ? withCrlf(raw) : raw
+    const whole = got < piece.length || (size > 0 && head.length === size)
+    if (whole && head.length === size && head.length <= 2 * INLINE) return { uid, headerSize: headerEnd(head), bytes: new InlineBytes(head) }
+    // A message never changes; one of another size is something else, or not finished.
+    return { uid, headerSize: headerEnd(head), bytes: new FileBytes(folder, path, uid, size) }
+  } finally {
+    await file.close()
+  }
+}
+
+class InlineBytes implements MessageBytes {
+  readonly size: number
+  readonly inline: Uint8Array
+  constructor(inline: Uint8Array) {
+    this.inline = inline
+    this.size = inline.length
+  }
+  async read(at: number, into: Uint8Array): Promise<number> {
+    const part = this.inline.subarray(at, at + into.length)
+    into.set(part)
+    return part.length
+  }
+}
+/** A message read piece by piece; nothing is open in between. */
+class FileBytes implements MessageBytes {
+  readonly size: number
+  readonly #folder: NumberedFolder
+  readonly #path: string
+  readonly #uid: number
+  readonly #text = new TextReader()
+  constructor(folder: NumberedFolder, path: string, uid: number, size: number) {
+    this.#folder = folder
+    this.#path = path
+    this.#uid = uid
+    this.size = size
+  }
+  async read(at: number, into: Uint8Array): Promise<number> {
+    try {
+      const file = await this.#folder.files.open(this.#path, { keepAccessTime: true })
+      try {
+        const part = into.subarray(0, Math.max(0, Math.min(into.length, this.size - at)))
+        if (part.length === 0) return 0
+        const got = this.#folder.kept === 'octets' ? await file.read(part, at) : await this.#text.read(file, at, part)
+        if (got === 0) throw new MailError('vanished', `message ${this.#uid} is shorter than it was`)
+        return got
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw failedWith(error, 'ENOENT') ? new MailError('vanished', `message ${this.#uid} is gone`, { cause: error }) : error
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
+import { FilesDriver } from '../../plugins/drivers/files/store.js'
+import { MxFormat } from '../../plugins/formats/mx/format.js'
+import { Turns } from '../../plugins/formats/shared/turns.js'
+
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+
+function mxFormat({ files, clock, random, locks, mailbox, spool }: KitServices): MxFormat {
+  return new MxFormat({
+    files, clock, random, locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } }, turns: new Turns(), spool, mailbox,
+  })
+}
+
+describeMailboxFormat('mx', { about, create: mxFormat })
+
+describeMailboxDriver('files with mx', {
+  about,
+  keeps: 'files',
+  create(services) {
+    const { files, mailbox } = services
+    const entry = { name: 'mx', plugin: 'format-mx', about, made: mxFormat(services) }
+    return new FilesDriver({ files, formats: [entry], choice: { create: 'mx', empty: 'mx' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
+  },
+})

@@ -43,6 +43,8 @@ export type Pop3Completion =
       readonly kind: 'ok' | 'err'
       /** `AUTH`, `IN-USE`, `SYS/TEMP` (RFC 2449 §8, RFC 3206): left out where the host does not announce such codes. */
       readonly code?: string
+      /** A word for programs before the text: it is not translated. */
+      readonly prefix?: string
       readonly text: Phrase
       readonly after?: 'quit' | { readonly wrap: LayerSpec | { readonly use: 'tls' } }
     }
@@ -116,6 +118,11 @@ export interface Pop3Session extends SlotHolder {
   translate: ((template: string) => string) | undefined
   /** Names of the extensions that this session has. */
   readonly extensions: ReadonlySet<string>
+  /**
+   * What becomes of an attempt to log in: somebody is in, or the answer to the refusal, which has one text for all reasons, and tells an outage from one.
+   * @param bad the text of the refusal.
+   */
+  login(attempt: Promise<LoginOutcome>, by: Pop3Login['by'], bad: string): Promise<Pop3Completion>
   /** Sends `+ ` and the line, and reads the answer, as SASL exchanges need it. */
   ask(line: Uint8Array): Promise<Uint8Array>
 }
@@ -134,6 +141,8 @@ export interface Pop3Extension {
   readonly commands?: readonly Pop3Command[]
   /** Called when a half of the session begins (slots have crossed the login) and after STLS. */
   begin?(session: Pop3Session): void
+  /** What the octets of USER or PASS mean before they are checked; undefined: they can be no name or password. */
+  credential?(octets: Uint8Array): Uint8Array | undefined
   /** Stands at the end of the greeting: the timestamp of APOP. */
   greeting?(session: Pop3Session): string | undefined
   /** Takes a login with a name and a password over before the host's gate is asked; undefined: it is not for this extension. */

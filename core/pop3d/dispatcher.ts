@@ -83,7 +83,7 @@ export class Dispatcher {
   }
   #write(answer: Extract<Pop3Completion, { kind: 'ok' | 'err' }>): void {
     const { out, extensions } = this.#parts.session
-    out.line(answer.kind, answer.text, answer.kind === 'err' ? shownCode(answer.code, extensions) : undefined)
+    out.line(answer.kind, answer.text, { code: answer.kind === 'err' ? shownCode(answer.code, extensions) : undefined, prefix: answer.prefix })
   }
   /** Turns what a command threw into its answer; what ends the session goes on. */
   #failed(error: unknown, name: string): Pop3Completion {

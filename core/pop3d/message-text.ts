@@ -45,14 +45,14 @@ export class MessageText {
   readonly #openHeader: boolean
   readonly #status: Uint8Array | undefined
 
-  private constructor(source: TextSource, first: Uint8Array, header: { readonly place: number; readonly open: boolean }, endsLine: boolean) {
+  private constructor(source: TextSource, first: Uint8Array, header: { readonly place: number; readonly open: boolean }, tail: { readonly counts: boolean; readonly endsLine: boolean }) {
     const { size } = source.bytes
     this.#source = source
     this.#first = first
     this.#place = header.place
     this.#openHeader = header.open
-    const lacking = header.place < size ? !endsLine : header.open
-    if (source.marks === undefined) this.octets = size + (size > 0 && !endsLine ? CRLF.length : 0)
+    const lacking = tail.counts && (header.place < size ? !tail.endsLine : header.open)
+    if (source.marks === undefined) this.octets = size + (size > 0 && !tail.endsLine ? CRLF.length : 0)
     else {
       this.#status = lacking ? SHORT_STATUS : statusLines[source.marks]
       this.octets = size + STATUS_OCTETS
@@ -72,7 +72,7 @@ export class MessageText {
       const tail = size <= first.length ? first.subarray(Math.max(0, size - 2), size) : await octetsAt(bytes, size - 2, 2, signal)
       endsLine = tail.length === 2 && tail[0] === CR && tail[1] === LF
     }
-    return new MessageText(source, first, { place: headerSize - blank, open }, endsLine)
+    return new MessageText(source, first, { place: headerSize - blank, open }, { counts: whole, endsLine })
   }
 
   /** @param lines of the body; undefined: all of it. */

@@ -121,13 +121,13 @@ export class Pop3 implements Protocol {
       const answer = refusal(error)
       if (answer === undefined) {
         log.error('Internal error', { error })
-        out.line('err', "Unable to open user's INBOX", shownCode('SYS/TEMP', session.extensions))
+        out.line('err', "Unable to open user's INBOX", { code: shownCode('SYS/TEMP', session.extensions) })
         return undefined
       }
       log.info('Error opening or locking INBOX', isOutage(error) ? { error } : {})
       log.info(who, { text: 'no mailbox' })
       if (error instanceof Refused && error.code === 'IN-USE') log.info('Update', { nmsgs: 0, ndele: 0, nseen: 0 })
-      out.line('err', answer.text, shownCode(answer.code, session.extensions))
+      out.line('err', answer.text, { code: shownCode(answer.code, session.extensions) })
       return undefined
     }
   }

@@ -1,10 +1,11 @@
-import type { ClientFacts, LoginGate, MailAccess, PeerFacts, Pop3Session, Pop3Settings, Pop3State, Slot, TweakGroup, Tweaks } from '../api/index.js'
+import type { ClientFacts, LoginGate, LoginOutcome, MailAccess, PeerFacts, Pop3Completion, Pop3Login, Pop3Session, Pop3Settings, Pop3State, Slot, TweakGroup, Tweaks } from '../api/index.js'
 import type { ClientProfile } from '../session/client-profile.js'
 import type { SessionLog } from '../session/session-log.js'
 import type { SlotTable } from '../session/slots.js'
 import type { Pop3Tables } from './extensions.js'
 import { Refused } from './failure.js'
 import type { LineInput } from './input.js'
+import { loginAnswer } from './login-answer.js'
 import type { MarkedMaildrop } from './maildrop.js'
 import type { ReplyWriter } from './writer.js'
 
@@ -89,6 +90,10 @@ export class LiveSession implements Pop3Session {
     return this.drop
   }
 
+  login(attempt: Promise<LoginOutcome>, by: Pop3Login['by'], bad: string): Promise<Pop3Completion> {
+    this.named = undefined
+    return loginAnswer(attempt, by, bad)
+  }
   async ask(line: Uint8Array): Promise<Uint8Array> {
     this.out.raw('+ ').bytes(line).endLine()
     const answer = await this.#parts.input.answer()

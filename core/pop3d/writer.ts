@@ -26,8 +26,8 @@ export class ReplyWriter implements Pop3Writer {
     this.#status('+OK ', undefined, text)
   }
   /** An answer of one line. */
-  line(kind: 'ok' | 'err', text: Phrase, code?: string): void {
-    this.#status(kind === 'ok' ? '+OK ' : '-ERR ', code, text)
+  line(kind: 'ok' | 'err', text: Phrase, more: { readonly code?: string | undefined; readonly prefix?: string | undefined } = {}): void {
+    this.#status(kind === 'ok' ? '+OK ' : '-ERR ', more.code === undefined ? more.prefix : `[${more.code}]`, text)
   }
   raw(text: string): this {
     this.octets.raw(text)
@@ -52,9 +52,9 @@ export class ReplyWriter implements Pop3Writer {
     return this.octets.room()
   }
 
-  #status(kind: string, code: string | undefined, text: Phrase): void {
+  #status(kind: string, word: string | undefined, text: Phrase): void {
     this.octets.raw(kind)
-    if (code !== undefined) this.octets.raw(`[${code}] `)
+    if (word !== undefined) this.octets.raw(word).raw(' ')
     if (this.translate === undefined) this.octets.raw(phraseText(text)).endLine()
     else {
       // Other languages are UTF-8 (RFC 6856 §3.2). No value may end the line.

@@ -1,5 +1,5 @@
 import { CLOCK, DEFAULT_TWEAKS, HOST, LOGGER, POP3_SETTINGS, RANDOM, sealDeriver } from '../../core/api/index.js'
-import type { Entry, LoginGate, MailAccess, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
+import type { Entry, LoginGate, MailAccess, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
 import { envelopeDeriver } from '../../core/mime/facts.js'
 import { deriverTable } from '../../core/mail/view/reader.js'
 import { memoryLinkPair } from '../../core/net/memory-link.js'
@@ -8,8 +8,11 @@ import { baseEntry } from '../../core/pop3d/base.js'
 import { Pop3Assembly } from '../../core/pop3d/extensions.js'
 import { MaildropLocks } from '../../core/pop3d/maildrop-locks.js'
 import { Pop3 } from '../../core/pop3d/pop3.js'
+import apopPlugin from '../../plugins/pop3/apop/index.js'
 import capabilitiesPlugin from '../../plugins/pop3/capabilities/index.js'
+import langPlugin from '../../plugins/pop3/lang/index.js'
 import uidlPlugin from '../../plugins/pop3/uidl/index.js'
+import utf8Plugin from '../../plugins/pop3/utf8/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
 import { ScriptClient, settle } from './imap-client.js'
 import type { Cut } from './imap-client.js'
@@ -27,7 +30,7 @@ export const testPop3Settings: Pop3Settings = {
   externalForOwner: true,
 }
 const TLS: NonNullable<PeerFacts['tls']> = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} }
-export const pop3Plugins: readonly Plugin[] = [capabilitiesPlugin, uidlPlugin]
+export const pop3Plugins: readonly Plugin[] = [capabilitiesPlugin, uidlPlugin, apopPlugin, langPlugin, utf8Plugin]
 
 type ExtensionEntry = Entry<Pop3Extension, Pop3ExtensionAbout>
 /** The extensions of plugins, made as the kernel would. */
@@ -172,6 +175,14 @@ export class Pop3Fixture implements AsyncDisposable {
     }
     await view.close(never)
     return found
+  }
+  /** The source behind alice's open INBOX, for failures to be put into. */
+  async openSource(): Promise<MailboxSource> {
+    await using mail = await this.access()
+    const shared = await this.mail.host.registry.borrow(await mail.keyOf(await mail.locate(named('INBOX'), 'open', never), never))
+    if (shared === undefined) throw new Error('INBOX is not open')
+    this.mail.host.registry.release(shared)
+    return shared.source
   }
   get logged(): readonly string[] {
     return this.log.lines

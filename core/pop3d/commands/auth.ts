@@ -2,7 +2,7 @@ import type { Pop3Command } from '../../api/index.js'
 import { SaslDialogue } from '../../session/sasl-dialogue.js'
 import { decodeInitialResponse } from '../../wire/sasl/base64.js'
 import { Refused } from '../failure.js'
-import { loginAnswer, retriesOf } from '../login-answer.js'
+import { retriesOf } from '../login-answer.js'
 import { liveSession } from '../session.js'
 
 const BAD = 'Bad authentication'
@@ -25,8 +25,7 @@ export const auth: Pop3Command = {
     const initial = response === undefined ? undefined : decodeInitialResponse(Buffer.from(response, 'latin1'))
     // A mechanism that cannot be used now is not told from one that does not exist.
     if (!mechanisms.includes(mechanism) || args.words.length > 2 || (response !== undefined && initial === undefined)) throw new Refused(BAD)
-    live.named = undefined
     const dialogue = new SaslDialogue((line) => live.ask(line))
-    return loginAnswer(live.gate.sasl(mechanism, initial, dialogue.ask, live.peer, live.signal, retriesOf(live.tweaks)), 'Auth', BAD)
+    return live.login(live.gate.sasl(mechanism, initial, dialogue.ask, live.peer, live.signal, retriesOf(live.tweaks)), 'Auth', BAD)
   },
 }

@@ -1,9 +1,9 @@
 import { secret } from '../../api/index.js'
 import type { Pop3Command } from '../../api/index.js'
 import { Refused } from '../failure.js'
-import { loginAnswer, retriesOf } from '../login-answer.js'
+import { retriesOf } from '../login-answer.js'
 import { liveSession } from '../session.js'
-import { takesPasswords } from './user.js'
+import { credential, takesPasswords } from './user.js'
 
 /** RFC 1939 §7: after USER alone. The password is all of the rest, with its spaces. */
 export const pass: Pop3Command = {
@@ -16,11 +16,12 @@ export const pass: Pop3Command = {
     const name = live.named ?? ''
     // Another try begins with USER.
     live.named = undefined
-    const password = secret(args.rest)
+    // Octets that can be no password fail as a wrong one does, after the same time.
+    const password = secret(credential(args.rest, live) ?? new Uint8Array(1))
     for (const extension of live.tables.made) {
       const login = await extension.password?.(name, password, live)
       if (login !== undefined) return { kind: 'login', login }
     }
-    return loginAnswer(live.gate.password(name, password, live.peer, live.signal, retriesOf(live.tweaks)), 'Login', 'Bad login')
+    return live.login(live.gate.password(name, password, live.peer, live.signal, retriesOf(live.tweaks)), 'Login', 'Bad login')
   },
 }

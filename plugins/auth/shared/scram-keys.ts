@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
 import type { ScramKeys } from 'mailwright/api'
 import { utf8 } from './names.js'
-import { saslprep } from './saslprep.js'
+import { saslprep } from 'mailwright/toolkit'
 
 /** The hash functions of SCRAM (RFC 5802, RFC 7677), as Node calls them. */
 export type ScramHash = 'sha1' | 'sha256'

@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { PASSWORD, SCRAM_SHA_1, SCRAM_SHA_256, type CredentialKind, type PeerFacts, type SaslContext, type SaslMechanism, type SaslResult, type ScramKeys } from 'mailwright/api'
 import { equalOctets } from '../../shared/equal.js'
 import { utf8 } from '../../shared/names.js'
-import { saslprep } from '../../shared/saslprep.js'
+import { saslprep } from 'mailwright/toolkit'
 import { scramKeys, type ScramHash } from '../../shared/scram-keys.js'
 import { parseClientFinal, parseClientFirst, type BindingFlag } from './messages.js'
 

@@ -91,6 +91,8 @@ export class Conversation implements AsyncDisposable {
       alerts: async () => {
         if (this.alerts.due) await this.alerts.look(this.out)
       },
+      dropLine: () => this.out.atLineStart || this.out.dropLine(),
+      failed: (error) => this.log.error('Internal error', { command: 'news', error }),
       serverName: shared.host.serverName,
     })
     this.session = new LiveSession({

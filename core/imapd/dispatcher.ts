@@ -7,6 +7,7 @@ import type { BadFrame, CommandFrame, Frame, LiteralFrame } from '../wire/imap/f
 import type { Alerts } from './alerts.js'
 import { CommandStream } from './command-stream.js'
 import { writeCompletion } from './completion.js'
+import { blameOf } from './extensions/blame.js'
 import { isStreaming } from './extensions/unseal.js'
 import type { BufferedRun, StreamingRun } from './extensions/unseal.js'
 import { badLine, isOutage, refusal } from './failure.js'
@@ -142,7 +143,7 @@ export class Dispatcher {
     try {
       done = isStreaming(command) ? await this.#stream(frame, command) : await this.#buffered(frame, command)
     } catch (error) {
-      done = this.#failed(error, key)
+      done = this.#failed(error, key, command)
     }
     return this.#finish(frame, key, command, done)
   }
@@ -167,7 +168,7 @@ export class Dispatcher {
   }
 
   /** Turns what a command threw into its tagged line; what ends the session goes on. */
-  #failed(error: unknown, key: string): ImapCompletion {
+  #failed(error: unknown, key: string, command: Command): ImapCompletion {
     const { session, log, newId } = this.#parts
     if (error instanceof ProtocolAbort || error instanceof ConnectionLost) throw error
     if (!session.out.atLineStart && !session.out.dropLine()) throw new ProtocolAbort(undefined, 'a reply could not be finished', { cause: error })
@@ -184,7 +185,7 @@ export class Dispatcher {
     }
     if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })
     const id = newId()
-    log.error('Internal error', { command: key, id, error })
+    log.error('Internal error', { command: key, plugin: blameOf(error) ?? session.grammar.tables.ownerOf(command), id, error })
     return { kind: 'no', code: { name: 'SERVERBUG' }, text: `Internal error, reference ${id}` }
   }
 
@@ -201,7 +202,14 @@ export class Dispatcher {
       }
     }
     let done = answer
-    for (const completing of session.grammar.tables.completing) done = completing(key, done, session)
+    for (const { plugin, call } of session.grammar.tables.completing) {
+      try {
+        done = call(key, done, session)
+      } catch (error) {
+        // The command has done what it did; what an extension would have added to its answer is missing.
+        log.error('Internal error', { command: key, plugin, error })
+      }
+    }
     writeCompletion(session.out, frame.tag, key, done)
     if (done.kind === 'bad') this.#countBad()
     return done.after

@@ -97,7 +97,13 @@ export class Imap4 implements Protocol {
     const { heard } = talk.session.grammar.tables
     if (heard.length === 0) return undefined
     return mail.events.on((event: MailEvent) => {
-      for (const hear of heard) hear(event, talk.session.inside)
+      for (const { plugin, call } of heard) {
+        try {
+          call(event, talk.session.inside)
+        } catch (error) {
+          talk.log.error('Internal error', { event: event.kind, plugin, error })
+        }
+      }
     })
   }
 }

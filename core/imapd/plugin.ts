@@ -20,6 +20,7 @@ import {
 import { baseAbout, baseEntry, baseExtension } from './base.js'
 import { BASE_EXTENSION, ExtensionAssembly } from './extensions/assembly.js'
 import { Imap4 } from './imap4.js'
+import { IMAP2BIS, imap2bis, mailboxReferrals } from './old-dialects.js'
 
 /** IMAP4rev1 as a protocol of the server, and its commands as an extension that others may build on. */
 export default definePlugin({
@@ -28,6 +29,8 @@ export default definePlugin({
   summary: 'IMAP4rev1: both halves of a session and the commands of RFC 3501',
   setup(p) {
     p.to(imapExtensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: () => baseExtension })
+    p.to(imapExtensions).contribute({ name: IMAP2BIS, settings: noSettings, about: imap2bis.about, create: () => imap2bis.made })
+    p.to(imapExtensions).contribute({ name: 'mailbox-referrals', settings: noSettings, about: mailboxReferrals.about, create: () => mailboxReferrals.made })
     p.to(protocols).contribute({
       name: 'imap4',
       settings: noSettings,

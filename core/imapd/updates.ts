@@ -1,4 +1,4 @@
-import { MailError, ProtocolAbort } from '../api/index.js'
+import { ConnectionLost, MailError, ProtocolAbort } from '../api/index.js'
 import type { Clock, ImapWriter, MailSession, MailboxView, RowSet, Updates, ViewChanges } from '../api/index.js'
 import { Bell } from '../session/bell.js'
 import { BoundItem, boundItem } from './items/bound-item.js'
@@ -23,6 +23,10 @@ export interface UpdateOwner {
   readonly busy: () => boolean
   /** Alert and shutdown files, where it is time. */
   readonly alerts: () => Promise<void>
+  /** Takes back a line that was begun; false when a part of it has left. True as well when none was begun. */
+  readonly dropLine: () => boolean
+  /** A listener has failed. */
+  readonly failed: (error: unknown) => void
   /** For the last line, should the mailbox be lost. */
   readonly serverName: string
 }
@@ -107,7 +111,7 @@ export class SessionUpdates implements Updates {
     if (changes.reset) {
       throw new ProtocolAbort(`${this.#owner.serverName} Fatal mailbox error: UIDVALIDITY has changed, select the mailbox again`, 'the selected mailbox began anew')
     }
-    for (const { hear } of this.#listeners) await hear(changes, view, out)
+    for (const { hear } of this.#listeners) await this.#heard(() => hear(changes, view, out))
     if (changes.removed.count > 0) {
       if (shape.expunge === 'vanished') out.raw('* VANISHED ').set(changes.removed).endLine()
       else writeExpunges(changes.removedRows, out)
@@ -119,6 +123,19 @@ export class SessionUpdates implements Updates {
     if (changes.recentChanged) out.raw('* ').number(view.recentCount).raw(' RECENT').endLine()
     if (changes.changed.count > 0) await this.#fetch(changes.changed, view, session, withUid, [boundItem(FLAGS), ...shape.changeItems.map(boundItem)])
     if (changes.arrived.count > 0 && shape.arrivalItems.length > 0) await this.#fetch(changes.arrived, view, session, withUid, shape.arrivalItems.map(boundItem))
+  }
+  /**
+   * What an extension adds to the news. They were taken from the view already: a failure here must not keep the client from hearing of removals, for its
+   * numbers would name other messages than the server's.
+   */
+  async #heard(hear: () => void | Promise<void>): Promise<void> {
+    try {
+      await hear()
+    } catch (error) {
+      if (error instanceof ProtocolAbort || error instanceof ConnectionLost) throw error
+      if (!this.#owner.dropLine()) throw new ProtocolAbort(undefined, 'a line of an extension could not be finished', { cause: error })
+      this.#owner.failed(error)
+    }
   }
   async #fetch(rows: RowSet, view: MailboxView, session: MailSession, withUid: boolean, items: readonly BoundItem[]): Promise<void> {
     const wantsUid = withUid && session.shape.address === 'numbers' && !items.some((i) => i.name === 'UID')

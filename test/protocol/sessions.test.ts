@@ -135,6 +135,6 @@ test('what the kernel contributes is the protocol of these tests', async () => {
   const points: string[] = []
   // Only what the plugin declares in `setup` is collected.
   plugin.setup({ to: (point: { readonly id: string }) => ({ contribute: (what: { readonly name: string }) => void points.push(`${point.id} ${what.name}`) }) } as unknown as Parameters<typeof plugin.setup>[0])
-  expect(points).toEqual(['imap.extensions base', 'net.protocols imap4'])
+  expect(points).toEqual(['imap.extensions base', 'imap.extensions imap2bis', 'imap.extensions mailbox-referrals', 'net.protocols imap4'])
   expect(Imap4.prototype).toHaveProperty('greet')
 })

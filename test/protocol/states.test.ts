@@ -100,7 +100,7 @@ describe('a bug is one command\'s answer and no more', () => {
       S: a2 OK NOOP completed
     `)
     expect(server.logged.filter((line) => line.startsWith('error'))).toEqual([
-      'error Internal error user=alice host=[127.0.0.1] session=s1 command=BREAK id=abababab error=TypeError: x is not a function',
+      'error Internal error user=alice host=[127.0.0.1] session=s1 command=BREAK plugin=test id=abababab error=TypeError: x is not a function',
     ])
   })
 })

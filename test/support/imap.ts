@@ -3,6 +3,7 @@ import type { Clock, Entry, Handover, ImapExtension, ImapExtensionAbout, ImapSet
 import { baseEntry } from '../../core/imapd/base.js'
 import { ExtensionAssembly } from '../../core/imapd/extensions/assembly.js'
 import { Imap4 } from '../../core/imapd/imap4.js'
+import { IMAP2BIS, imap2bis, mailboxReferrals } from '../../core/imapd/old-dialects.js'
 import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../../core/mime/facts.js'
 import { deriverTable } from '../../core/mail/view/reader.js'
 import { memoryLinkPair } from '../../core/net/memory-link.js'
@@ -110,7 +111,11 @@ export class ImapFixture implements AsyncDisposable {
     const mail = mailFixture({ derivers, ...options.mail })
     const settings: ImapSettings = { ...testImapSettings, ...options.settings }
     const made = await extensionEntries(extensionPlugins, mail.clock, settings)
-    const entries = [...made, ...(options.more ?? [])].filter((e) => !(options.without ?? []).includes(e.name))
+    const core = [
+      { name: IMAP2BIS, plugin: 'core-imapd', ...imap2bis },
+      { name: 'mailbox-referrals', plugin: 'core-imapd', ...mailboxReferrals },
+    ]
+    const entries = [...made, ...core, ...(options.more ?? [])].filter((e) => !(options.without ?? []).includes(e.name))
     const workarounds = options.workarounds ?? []
     const assembly = new ExtensionAssembly(baseEntry, entries, workarounds, { drivers: [memoryAbout], sidecars: true, layers: [] })
     const make = ({ log }: { readonly log: LoggedLines }): Imap4 =>

@@ -1,5 +1,5 @@
-import { sealCommand } from '../../api/index.js'
-import type { CreatePlan, ImapCompletion } from '../../api/index.js'
+import { MailError, sealCommand } from '../../api/index.js'
+import type { CreatePlan, ImapCompletion, Located, MailSession, MailboxName } from '../../api/index.js'
 import { modifierList, nameArgument } from '../arguments.js'
 import type { Chosen, NameArgument } from '../arguments.js'
 import { tablesIn } from '../extensions/grammar.js'
@@ -35,8 +35,31 @@ export const create = sealCommand({
     if (name === 'INBOX') throw new Refused("Can't create INBOX", { code: 'ALREADYEXISTS' })
     const plan: CreatePlan = { name, specialUse: [], created: [] }
     for (const { modifier, args } of modifiers) await modifier.apply(args, plan, session)
-    const at = await inWords(session.mail.create(name, { specialUse: plan.specialUse }, session.signal), (reason) => `Can't create mailbox ${shown(name)}: ${reason}`)
-    for (const created of plan.created) await created(at)
+    const at = await created(name, plan, session)
+    for (const then of plan.created) await then(at)
     return { kind: 'ok' }
   },
 })
+
+async function created(name: MailboxName, plan: CreatePlan, session: MailSession): Promise<Located> {
+  try {
+    return await session.mail.create(name, { specialUse: plan.specialUse }, session.signal)
+  } catch (cause) {
+    const inTheWay = cause instanceof MailError && cause.kind === 'exists' ? await mailboxAbove(name, session) : undefined
+    // A mailbox that is a file has no room for others below it (FAQ 7.3).
+    if (inTheWay !== undefined) throw new Refused(`Can't create mailbox node ${shown(inTheWay)}: File exists`, { code: 'CANNOT', cause })
+    return await inWords(Promise.reject(cause), (reason) => `Can't create mailbox ${shown(name)}: ${reason}`)
+  }
+}
+/** The lowest name above this one that is a mailbox and takes no mailboxes below it. */
+async function mailboxAbove(name: MailboxName, session: MailSession): Promise<MailboxName | undefined> {
+  for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+    const above = name.slice(0, end)
+    if (/[*%]/.test(above)) continue
+    for await (const batch of session.mail.list({ reference: '' as MailboxName, patterns: [above] }, session.signal)) {
+      const found = batch.find((entry) => entry.name === above)
+      if (found !== undefined) return [...found.attributes].some((a) => a.toLowerCase() === String.raw`\noinferiors`) ? found.name : undefined
+    }
+  }
+  return undefined
+}

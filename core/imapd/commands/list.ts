@@ -41,8 +41,9 @@ function parseList(input: ImapCursor, session: MailSession, extended: boolean): 
   return { reference, patterns, modifiers }
 }
 
-/** RFC 3501 §6.3.8 and §6.3.9. */
-function listing(command: 'LIST' | 'LSUB'): SealedCommand {
+/** RFC 3501 §6.3.8 and §6.3.9, RFC 2193 §3. */
+function listing(command: 'LIST' | 'LSUB' | 'RLIST' | 'RLSUB'): SealedCommand {
+  const answer = command.endsWith('LSUB') ? 'LSUB' : 'LIST'
   return sealCommand({
     name: command,
     states: ['authenticated', 'selected'],
@@ -50,13 +51,13 @@ function listing(command: 'LIST' | 'LSUB'): SealedCommand {
     mayReportExpunge: true,
     parse: (input, _uid, session) => parseList(input, session, command === 'LIST'),
     async run({ reference, patterns, modifiers }, session): Promise<ImapCompletion> {
-      check(reference, patterns, session, command)
+      checkPatterns(reference, patterns, session, command)
       const plan: ListPlan = { select: [], decorate: [], after: [], extended: [] }
       for (const { modifier, args } of modifiers) await modifier.apply(args, plan, session)
-      const query = { reference: reference as MailboxName, patterns, ...(command === 'LSUB' ? { subscribed: true as const } : {}) }
+      const query = { reference: reference as MailboxName, patterns, ...(answer === 'LSUB' ? { subscribed: true as const } : {}) }
       const children = session.grammar.has('children')
       try {
-        for await (const batch of session.mail.list(query, session.signal)) await writeBatch(batch, plan, command, children, session)
+        for await (const batch of session.mail.list(query, session.signal)) await writeBatch(batch, plan, answer, children, session)
       } catch (error) {
         if (error instanceof MailError && error.kind === 'limit') throw new Refused(`Excessive wildcards in ${command}`, { code: 'LIMIT', bare: true, cause: error })
         throw error
@@ -67,8 +68,11 @@ function listing(command: 'LIST' | 'LSUB'): SealedCommand {
 }
 export const list = listing('LIST')
 export const lsub = listing('LSUB')
+export const rlist = listing('RLIST')
+export const rlsub = listing('RLSUB')
 
-function check(reference: string, patterns: readonly string[], session: MailSession, command: string): void {
+/** The bounds of what is listed, and what an anonymous user may not name. */
+export function checkPatterns(reference: string, patterns: readonly string[], session: MailSession, command: string): void {
   if (Buffer.byteLength(reference) > LIMITS.listPattern) throw new Refused(`Invalid ${command} reference specification: ${reference.slice(0, 80)}`, { bare: true })
   let wildcards = 0
   for (const pattern of patterns) {

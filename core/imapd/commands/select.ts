@@ -1,5 +1,5 @@
 import { SYSTEM, sealCommand } from '../../api/index.js'
-import type { ImapCompletion, ImapWriter, MailSession, MailboxView, SealedCommand, SelectPlan } from '../../api/index.js'
+import type { ImapCompletion, ImapWriter, MailSession, MailboxName, MailboxView, SealedCommand, SelectPlan } from '../../api/index.js'
 import { modifierList, nameArgument } from '../arguments.js'
 import type { Chosen, NameArgument } from '../arguments.js'
 import { tablesIn } from '../extensions/grammar.js'
@@ -13,15 +13,15 @@ interface SelectRequest {
   readonly modifiers: readonly Chosen<SelectPlan>[]
 }
 
-/** RFC 3501 §6.3.1 and §6.3.2: EXAMINE is SELECT that changes nothing. */
-function opening(command: 'SELECT' | 'EXAMINE'): SealedCommand {
+/** RFC 3501 §6.3.1 and §6.3.2: EXAMINE is SELECT that changes nothing; BBOARD of IMAP2bis examines a public mailbox. */
+function opening(command: 'SELECT' | 'EXAMINE' | 'BBOARD'): SealedCommand {
   return sealCommand({
     name: command,
     states: ['authenticated', 'selected'],
     uidForm: 'no',
     mayReportExpunge: false,
     parse(input, _uid, session): SelectRequest {
-      const box = nameArgument(input)
+      const box = command === 'BBOARD' ? publicName(nameArgument(input)) : nameArgument(input)
       let modifiers: readonly Chosen<SelectPlan>[] = []
       if (!input.atEnd()) {
         input.space()
@@ -41,7 +41,7 @@ function opening(command: 'SELECT' | 'EXAMINE'): SealedCommand {
       for (const { modifier, args } of modifiers) await modifier.apply(args, plan, session)
       const words = (reason: string): string => `Can't open mailbox ${shown(name)}: ${reason}`
       const at = await place(session, name, command === 'SELECT' ? 'open' : 'examine', words)
-      const readOnly = command === 'EXAMINE' || session.mail.user.kind === 'anonymous'
+      const readOnly = command !== 'SELECT' || session.mail.user.kind === 'anonymous'
       const view = await inWords(session.mail.open(at, readOnly ? 'read-only' : 'read-write', session.signal), words)
       await session.select(view)
       try {
@@ -56,6 +56,11 @@ function opening(command: 'SELECT' | 'EXAMINE'): SealedCommand {
 }
 export const select = opening('SELECT')
 export const examine = opening('EXAMINE')
+export const bboard = opening('BBOARD')
+
+function publicName(box: NameArgument): NameArgument {
+  return 'name' in box ? { name: `#public/${box.name.replace(/^\//, '')}` as MailboxName } : box
+}
 
 /** What a client is told of a mailbox that it selects, in the order of the original. */
 async function announce(view: MailboxView, plan: SelectPlan, session: MailSession): Promise<void> {

@@ -19,9 +19,9 @@ function subscription(command: 'SUBSCRIBE' | 'UNSUBSCRIBE'): SealedCommand {
     states: ['authenticated', 'selected'],
     uidForm: 'no',
     mayReportExpunge: true,
-    parse(input): NameArgument {
+    parse(input, _uid, session): NameArgument {
       let box = nameArgument(input)
-      if ('name' in box && box.name.toUpperCase() === 'MAILBOX' && input.peek() === 0x20) {
+      if (session.grammar.has('imap2bis') && 'name' in box && box.name.toUpperCase() === 'MAILBOX' && input.peek() === 0x20) {
         input.space()
         if (!input.atEnd()) box = nameArgument(input)
       }

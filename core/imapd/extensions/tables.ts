@@ -18,6 +18,7 @@ import type {
   StorePlan,
   StoreTarget,
 } from '../../api/index.js'
+import { blaming } from './blame.js'
 import { unsealCommand, unsealItem, unsealModifier, unsealTarget } from './unseal.js'
 import type { BufferedRun, StreamingRun } from './unseal.js'
 
@@ -47,8 +48,15 @@ export interface ImapTables {
   readonly listSelections: Named<Modifier<ListPlan, unknown>>
   readonly listReturns: Named<Modifier<ListPlan, unknown>>
   readonly selected: readonly NonNullable<ImapExtension['selected']>[]
-  readonly completing: readonly NonNullable<ImapExtension['completing']>[]
-  readonly heard: readonly NonNullable<ImapExtension['heard']>[]
+  readonly completing: readonly Owned<NonNullable<ImapExtension['completing']>>[]
+  readonly heard: readonly Owned<NonNullable<ImapExtension['heard']>>[]
+  /** Id of the plugin that brought a command. */
+  readonly ownerOf: (command: BufferedRun | StreamingRun) => string
+}
+/** A part, and the plugin to name when it fails. */
+export interface Owned<T> {
+  readonly plugin: string
+  readonly call: T
 }
 
 function byName<T extends { readonly name: string }>(lists: readonly (readonly T[] | undefined)[]): Named<T> {
@@ -88,27 +96,32 @@ function present<T>(list: readonly (T | undefined)[]): readonly T[] {
 /** Puts the extensions' parts together; of two with one name the later one counts. */
 export function tablesOf(entries: readonly ExtensionEntry[]): ImapTables {
   const made = entries.map((e) => e.made)
+  /** The parts of one kind, list by list; what they throw is their plugin's. */
+  const parts = <T extends object>(of: (e: ImapExtension) => readonly T[] | undefined): readonly (readonly T[] | undefined)[] =>
+    entries.map((e) => of(e.made)?.map((part) => blaming(part, e.plugin)))
+  const owners = new Map<unknown, string>(entries.flatMap((e) => (e.made.commands ?? []).map((c) => [unsealCommand(c), e.plugin] as const)))
   return Object.freeze({
     extensions: new Set(entries.map((e) => e.name)),
     about: entries.map((e) => e.about),
     commands: commandTable(made),
     enable: new Map(made.flatMap((e) => (e.enable === undefined ? [] : [[e.enable.name.toUpperCase(), e.enable] as const]))),
-    select: modifiers(made.map((e) => e.select)),
-    fetch: modifiers(made.map((e) => e.fetch)),
-    fetchItems: byName(made.map((e) => e.fetchItems?.map(unsealItem))),
-    store: modifiers(made.map((e) => e.store)),
-    storeTargets: byName(made.map((e) => e.storeTargets?.map(unsealTarget))),
-    append: modifiers(made.map((e) => e.append)),
-    appendSources: byName(made.map((e) => e.appendSources)),
-    create: modifiers(made.map((e) => e.create)),
-    searchKeys: byName(made.map((e) => e.searchKeys)),
-    searchReturns: modifiers(made.map((e) => e.searchReturns)),
-    statusItems: byName(made.map((e) => e.statusItems)),
-    listSelections: modifiers(made.map((e) => e.listSelections)),
-    listReturns: modifiers(made.map((e) => e.listReturns)),
+    select: modifiers(parts((e) => e.select)),
+    fetch: modifiers(parts((e) => e.fetch)),
+    fetchItems: byName(parts((e) => e.fetchItems?.map(unsealItem))),
+    store: modifiers(parts((e) => e.store)),
+    storeTargets: byName(parts((e) => e.storeTargets?.map(unsealTarget))),
+    append: modifiers(parts((e) => e.append)),
+    appendSources: byName(parts((e) => e.appendSources)),
+    create: modifiers(parts((e) => e.create)),
+    searchKeys: byName(parts((e) => e.searchKeys)),
+    searchReturns: modifiers(parts((e) => e.searchReturns)),
+    statusItems: byName(parts((e) => e.statusItems)),
+    listSelections: modifiers(parts((e) => e.listSelections)),
+    listReturns: modifiers(parts((e) => e.listReturns)),
     // Bound to their extension, which may be an object with a state of its own.
-    selected: present(made.map((e) => e.selected?.bind(e))),
-    completing: present(made.map((e) => e.completing?.bind(e))),
-    heard: present(made.map((e) => e.heard?.bind(e))),
+    selected: present(entries.map(({ made: e, plugin }) => (e.selected === undefined ? undefined : blaming({ call: e.selected.bind(e) }, plugin).call))),
+    completing: present(entries.map(({ made: e, plugin }) => (e.completing === undefined ? undefined : { plugin, call: e.completing.bind(e) }))),
+    heard: present(entries.map(({ made: e, plugin }) => (e.heard === undefined ? undefined : { plugin, call: e.heard.bind(e) }))),
+    ownerOf: (command: BufferedRun | StreamingRun) => owners.get(command) ?? 'core-imapd',
   })
 }

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest'
+import { fetchItem, sealCommand, sealModifier } from '../../core/api/index.js'
+import type { ImapExtension, MailSession, SelectPlan } from '../../core/api/index.js'
+import { ImapFixture } from '../support/imap.js'
+import { fill, notes } from '../support/imap-scenes.js'
+
+function broken(): never {
+  throw new Error('a bug of a plugin')
+}
+/** An extension that is wrong in one place, under the plugin id `test-broken`. */
+async function withExtension(made: ImapExtension): Promise<ImapFixture> {
+  return ImapFixture.make({ more: [{ name: 'broken', plugin: 'test-broken', about: { requires: [], capabilities: () => [] }, made }] })
+}
+const BUG = 'NO [SERVERBUG] Internal error, reference abababab'
+const command = sealCommand({ name: 'XBREAK', states: ['authenticated', 'selected'], uidForm: 'no', mayReportExpunge: false, parse: (input) => input.end(), run: async () => broken() })
+const parsing = sealCommand({ name: 'XBREAK', states: ['authenticated', 'selected'], uidForm: 'no', mayReportExpunge: false, parse: broken, run: async () => ({ kind: 'ok' }) })
+const halfway = sealCommand({
+  name: 'XBREAK', states: ['authenticated', 'selected'], uidForm: 'no', mayReportExpunge: false, parse: (input) => input.end(),
+  async run(_request: void, session) {
+    session.out.raw('* half a li')
+    return broken()
+  },
+})
+const item = fetchItem({ name: 'XBREAK', parse: () => undefined, needs: () => 'columns', column: broken })
+const modifier = sealModifier<SelectPlan, undefined>({ name: 'XBREAK', parse: () => undefined, apply: broken })
+
+describe('an error inside a plugin is contained, answered and told to the operator with the plugin', () => {
+  const rows: readonly { readonly name: string; readonly made: ImapExtension; readonly said: string; readonly answered: readonly string[]; readonly logged: string }[] = [
+    { name: 'a command', made: { commands: [command] }, said: 'XBREAK', answered: [`b ${BUG}`], logged: 'command=XBREAK plugin=test-broken id=abababab' },
+    { name: 'while it reads its arguments', made: { commands: [parsing] }, said: 'XBREAK', answered: [`b ${BUG}`], logged: 'command=XBREAK plugin=test-broken id=abababab' },
+    { name: 'in the middle of a line', made: { commands: [halfway] }, said: 'XBREAK', answered: [`b ${BUG}`], logged: 'command=XBREAK plugin=test-broken id=abababab' },
+    { name: 'an item of FETCH', made: { fetchItems: [item] }, said: 'FETCH 1 XBREAK', answered: [`b ${BUG}`], logged: 'command=FETCH plugin=test-broken id=abababab' },
+    { name: 'an item of STATUS', made: { statusItems: [{ name: 'XBREAK', from: 'figures', value: broken }] }, said: 'STATUS INBOX (XBREAK)', answered: [`b ${BUG}`], logged: 'command=STATUS plugin=test-broken id=abababab' },
+    { name: 'a search key', made: { searchKeys: [{ name: 'XBREAK', parse: broken }] }, said: 'SEARCH XBREAK', answered: [`b ${BUG}`], logged: 'command=SEARCH plugin=test-broken id=abababab' },
+    { name: 'a modifier', made: { select: [modifier] }, said: 'SELECT INBOX (XBREAK)', answered: [`b ${BUG}`], logged: 'command=SELECT plugin=test-broken id=abababab' },
+    { name: 'a code for the answers of others', made: { completing: (key, done) => (key === 'NOOP' ? broken() : done) }, said: 'NOOP', answered: ['b OK NOOP completed'], logged: 'command=NOOP plugin=test-broken error=' },
+  ]
+  test.each(rows)('$name', async ({ made, said, answered, logged }) => {
+    await using server = await withExtension(made)
+    await fill(server, 'a', notes('one'))
+    const client = await server.session()
+    await client.command('a', 'SELECT a')
+    expect(await client.command('b', said)).toEqual(answered)
+    expect(server.logged.filter((line) => line.startsWith('error '))).toEqual([expect.stringContaining(logged)])
+    expect(server.logged.find((line) => line.startsWith('error '))).toContain('a bug of a plugin')
+    // The session goes on.
+    expect(await client.command('c', 'LIST "" a')).toHaveLength(2)
+  })
+  test('what is heard of other mailboxes', async () => {
+    await using server = await withExtension({ heard: broken })
+    const client = await server.session()
+    expect(await client.command('a', 'CREATE x')).toEqual(['a OK CREATE completed'])
+    expect(server.logged.filter((line) => line.startsWith('error '))[0]).toContain('plugin=test-broken error=Error: a bug of a plugin')
+  })
+  test('a listener that fails keeps no removal from the client, whose numbers would be wrong', async () => {
+    const listening = sealCommand({
+      name: 'XLISTEN', states: ['selected'], uidForm: 'no', mayReportExpunge: false, parse: (input) => input.end(),
+      async run(_request: void, session) {
+        session.updates.listen((_changes, _view, out) => {
+          out.raw('* half a li')
+          return broken()
+        }, 'unselect')
+        return { kind: 'ok' }
+      },
+    })
+    await using server = await withExtension({ commands: [listening] })
+    await fill(server, 'a', notes('one', 'two', 'three'))
+    const client = await server.session()
+    const other = await server.session()
+    await client.command('a', 'SELECT a')
+    await client.command('b', 'XLISTEN')
+    await other.command('a', 'SELECT a')
+    await other.command('b', String.raw`STORE 1 +FLAGS (\Deleted)`)
+    await other.command('c', 'EXPUNGE')
+    await client.play(`
+      C: c NOOP
+      S: * 1 EXPUNGE
+      S: * 2 RECENT
+      S: c OK NOOP completed
+    `)
+    expect(server.logged.filter((line) => line.startsWith('error '))).toEqual([expect.stringContaining('command=news')])
+  })
+  test('an anonymous login with LOGIN, where ANONYMOUS is offered (its trace is no password)', async () => {
+    const asked: string[] = []
+    const user: MailSession['mail']['user'] = { name: 'anonymous', kind: 'anonymous', facts: {} }
+    await using server = await ImapFixture.make({
+      gate: {
+        mechanisms: () => ['ANONYMOUS'],
+        plaintext: () => false,
+        offers: (mechanism) => mechanism === 'ANONYMOUS',
+        sasl(mechanism, initial) {
+          asked.push(`${mechanism} ${Buffer.from(initial ?? []).toString()}`)
+          return Promise.resolve({ kind: 'in', user, authcid: 'anonymous', alerts: [] })
+        },
+        password: () => Promise.resolve({ kind: 'out' }),
+        change: () => Promise.resolve({ kind: 'disabled' }),
+      },
+    })
+    const client = server.connect()
+    await client.line()
+    expect((await client.command('a', 'LOGIN bob guest@example.org')).at(-1)).toBe('a NO [PRIVACYREQUIRED] LOGIN failed')
+    expect((await client.command('b', 'LOGIN Anonymous guest@example.org')).at(-1)).toContain('b OK [CAPABILITY ')
+    expect(asked).toEqual(['ANONYMOUS guest@example.org'])
+  })
+})

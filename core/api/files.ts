@@ -77,7 +77,10 @@ export interface Files {
   chmod(path: string, mode: number): Promise<void>
   setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void>
   syncDirectory(path: string): Promise<void>
-  /** Calls back, at least once per burst, when the file or directory may have changed. Throws where the machine cannot watch. */
-  watch(path: string, changed: () => void): Disposable
+  /**
+   * Calls back, at least once per burst, when the file or directory may have changed, with the name in the directory where the machine
+   * tells it. Throws where the machine cannot watch.
+   */
+  watch(path: string, changed: (name?: string) => void): Disposable
 }
 export const FILES = createToken<Files>('files').in('process')

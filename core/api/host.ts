@@ -48,6 +48,8 @@ export interface LockSettings {
   readonly lockDirectory: string
   readonly kernelLocks: readonly ('flock' | 'fcntl')[]
   readonly warnUnlocked: boolean
+  /** Mail programs that have a mailbox open for writing are asked to give way (SIGUSR2, the "kiss of death" of the c-client family). */
+  readonly askOwner: boolean
 }
 export const LOCK_SETTINGS: OwnToken<LockSettings, 'host'> = createToken<LockSettings>('settings.files').in('host')
 

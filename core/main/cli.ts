@@ -31,6 +31,8 @@ async function main(args: readonly string[], terminal: Terminal): Promise<number
   return run({ args: rest, terminal, env: process.env })
 }
 
+// Other mail programs ask for a mailbox by this signal, which ends a process that does not know it. No lock is held for longer than an operation.
+process.on('SIGUSR2', () => undefined)
 const terminal = processTerminal()
 // A reader that has seen enough (head, less) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -127,8 +127,8 @@ export class SystemFiles implements Files {
     }
   }
 
-  watch(path: string, changed: () => void): Disposable {
-    const watcher = fs.watch(path, { persistent: false }, () => changed())
+  watch(path: string, changed: (name?: string) => void): Disposable {
+    const watcher = fs.watch(path, { persistent: false }, (_event, name) => changed(name ?? undefined))
     // What is watched may go away; the caller notices by its own look at the file.
     watcher.on('error', () => changed())
     return { [Symbol.dispose]: () => watcher.close() }

@@ -1,17 +1,19 @@
 import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
+import { fileLocks } from '../../plugins/formats/shared/locks.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
 import { KeptFiles } from '../../plugins/formats/unix/kept-file.js'
 import { UnixFormat } from '../../plugins/formats/unix/format.js'
+import { testMachine } from '../support/unix.js'
 
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
 
-function unixFormat({ files, clock, random, locks, mailbox, host, spool }: KitServices): UnixFormat {
+function unixFormat({ files, clock, random, locks, mailbox, host, spool, logger }: KitServices): UnixFormat {
   return new UnixFormat({
     files,
     clock,
-    locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } },
+    locks: fileLocks({ files, clock, random, settings: locks, logger, watch: false, machine: testMachine }),
     turns: new Turns(),
     spool,
     mailbox,

@@ -1,6 +1,8 @@
 import type { Clock, Files, LockSettings, MailboxSettings, MailboxSource, MailUser, Spool } from '../../core/api/index.js'
 import { MailTable, type Commit } from '../../core/mail/table/table.js'
 import type { Edit } from '../../core/mail/table/edit.js'
+import { fileLocks } from '../../plugins/formats/shared/locks.js'
+import type { Machine } from '../../plugins/formats/shared/machine.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
 import { KeptFiles } from '../../plugins/formats/unix/kept-file.js'
@@ -26,7 +28,7 @@ export class TestClock implements Clock {
   }
 }
 export const lockSettings: LockSettings = {
-  dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: '/tmp', kernelLocks: ['fcntl', 'flock'], warnUnlocked: true,
+  dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: '/tmp', kernelLocks: ['fcntl', 'flock'], warnUnlocked: true, askOwner: true,
 }
 export function mailboxSettings(stateDirectory: string): MailboxSettings {
   return {
@@ -47,6 +49,9 @@ export const memorySpool: Spool = {
     }
   },
 }
+/** A machine on which nobody else runs. */
+export const testMachine: Machine = { host: 'mail.example.org', pid: 4711, bornMs: 1, exists: () => false, ask: () => false, bearsAsking: () => true }
+export const quiet = { info: (): void => undefined, warn: (): void => undefined }
 export const alice: MailUser = { name: 'alice', kind: 'account', facts: {} }
 
 export function unixContext(files: Files, folder: string, change: Partial<UnixContext> = {}): UnixContext {
@@ -54,7 +59,7 @@ export function unixContext(files: Files, folder: string, change: Partial<UnixCo
   return {
     files,
     clock,
-    locks: { files, clock, random: (n) => new Uint8Array(n).fill(128), settings: { ...lockSettings, lockDirectory: folder }, machine: { host: 'mail.example.org', pid: 4711 } },
+    locks: fileLocks({ files, clock, random: (n) => new Uint8Array(n).fill(128), settings: { ...lockSettings, lockDirectory: folder }, logger: quiet, watch: false, machine: testMachine }),
     turns: new Turns(),
     spool: memorySpool,
     mailbox: mailboxSettings(`${folder}/state`),

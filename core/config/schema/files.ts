@@ -13,6 +13,10 @@ export const filesSection = z.strictObject({
     .default(['flock', 'fcntl'])
     .describe('Kernel locks taken on a mailbox file, in this order; programs that use one kind do not see the other.'),
   warnUnlocked: z.boolean().default(true).describe('Warn when a lock file cannot be made and the mailbox is used without it.'),
+  askOwner: z
+    .boolean()
+    .default(true)
+    .describe('Ask a mail program of the c-client family (alpine, UW servers) that has a mailbox open, by SIGUSR2, to leave writing to this server.'),
 })
 
 /** As the drivers are given it; `resolve` makes paths absolute. */

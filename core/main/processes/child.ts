@@ -45,8 +45,8 @@ channel.hear((message, socket) => {
 })
 // Whoever started this process is gone: nobody gives it work or orders any more.
 process.on('disconnect', () => void end(0))
-// The one that started it decides when it ends; a signal to the whole group must not come before that.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+// The one that started it decides when it ends; a signal to the whole group must not come before that. SIGUSR2 comes from other mail programs that want a lock.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined)
 process.on('uncaughtException', (error) => {
   log.error('a process fails', { error })
   setTimeout(() => process.exit(1), 100).unref()

@@ -1,114 +1,188 @@
-import { backOff, failedWith, folderOf, pause, reasonOf, type LockContext, type Say } from './lock-context.js'
+import type { FileStat, OpenFile } from 'mailwright/api'
+import { holderText, orphanOf } from './holder.js'
+import { backOff, failedWith, folderOf, pause, reasonOf, type Say } from './lock-context.js'
+import type { FileLocks } from './locks.js'
 
-/** `locked`; `vulnerable`: it cannot be made here, and only kernel locks protect; `refused`: a symbolic link stands in its place. */
-export type DotLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'vulnerable' | 'refused' }
+/** `locked`; `vulnerable`: it cannot be made here, and only kernel locks protect; `refused`: a symbolic link stands in its place; `busy`: others had it all the time. */
+export type DotLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'vulnerable' | 'refused' | 'busy' }
 
 /** Longer names get no dot-lock. */
 const LONGEST_NAME = 512
 const WARN_EVERY_MS = 15_000
+/** Beyond the timeout others may pass the lock on among themselves for so long. */
+const GRACE_MS = 30_000
+/** A lock held for longer may have been overridden by another program, which has one of its own now. */
+const CERTAINLY_OURS_MS = 30_000
+/** Removing a lock takes a few system calls; a guard this old was left behind. */
+const GUARD_MS = 10_000
 
 /**
- * `<mailbox>.lock`, the one lock that every mail program of the machine honours. The file is empty; its age is its
- * ctime. A hitching post is linked to the name, because exclusive creation is not safe on every network file system,
- * and the link count of the post decides, because the answer of link may be lost there.
+ * `<mailbox>.lock`, the one lock that every mail program of the machine honours. Its age is its ctime, its content says who
+ * holds it (see holder.ts). A hitching post is linked to the name, because exclusive creation is not safe on every network
+ * file system, and the link count of the post decides, because the answer of link may be lost there.
  *
- * Another program's lock is waited for until it is as old as the timeout, and then overridden.
+ * A lock that a process of this server left behind is overridden at once. Another program's lock is waited for until it is
+ * as old as the timeout, or, where clocks disagree, was seen unchanged for as long. Only the lock that was judged is ever
+ * removed, and by one process at a time; then all begin anew.
  */
-export async function takeDotLock(ctx: LockContext, mailbox: string, signal: AbortSignal, say: Say): Promise<DotLock> {
+export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: AbortSignal, say: Say): Promise<DotLock> {
   const lock = `${mailbox}.lock`
   if (Buffer.byteLength(lock) > LONGEST_NAME) return { state: 'vulnerable' }
-  const { files, clock, settings } = ctx
-  const deadline = clock.now() + settings.dotlockTimeoutMs
+  const { files, clock } = ctx
+  const timeout = ctx.settings.dotlockTimeoutMs
+  const end = clock.now() + timeout + Math.min(GRACE_MS, timeout)
   let warnAt = clock.now()
-  for (let tries = 0; ; tries++) {
-    signal.throwIfAborted()
-    try {
-      if (await hitch(ctx, lock)) return held(ctx, lock)
-    } catch (error) {
-      return vulnerable(ctx, mailbox, lock, error, say)
+  /** The lock that is waited for, and since when. */
+  let seen = { inode: -1, ctimeMs: 0, since: 0 }
+  try {
+    await ctx.leftovers.sweep(ctx, folderOf(mailbox))
+    for (let tries = 0; ; tries++) {
+      signal.throwIfAborted()
+      const post = await hitch(ctx, lock)
+      if (post !== undefined) return held(ctx, lock, post)
+      const there = await files.lstat(lock)
+      if (there?.kind === 'symlink') {
+        say('warning', `Mailbox vulnerable - symbolic link on lock name: ${lock}`)
+        return { state: 'refused' }
+      }
+      const now = clock.now()
+      if (there !== undefined) {
+        if (there.inode !== seen.inode || there.ctimeMs !== seen.ctimeMs) seen = { inode: there.inode, ctimeMs: there.ctimeMs, since: now }
+        if (await removeIfLeft(ctx, mailbox, lock, there, now >= seen.since + timeout, say)) continue
+      }
+      if (now >= end) return { state: 'busy' }
+      if (tries > 0 && now >= warnAt) {
+        warnAt = now + WARN_EVERY_MS
+        say('warning', `Mailbox ${mailbox} is locked, will override in ${Math.max(0, Math.ceil((Math.min(seen.since, seen.ctimeMs) + timeout - now) / 1000))} seconds...`)
+      }
+      await pause(clock, backOff(ctx, tries), signal)
     }
-    const there = await files.lstat(lock)
-    if (there?.kind === 'symlink') {
-      say('warning', `Mailbox vulnerable - symbolic link on lock name: ${lock}`)
-      return { state: 'refused' }
-    }
-    const now = clock.now()
-    const stale = there !== undefined && now >= there.ctimeMs + settings.dotlockTimeoutMs
-    if (stale || now >= deadline) return override(ctx, mailbox, lock, there?.ctimeMs, stale, say)
-    if (tries > 0 && now >= warnAt) {
-      warnAt = now + WARN_EVERY_MS
-      say('warning', `Mailbox ${mailbox} is locked, will override in ${Math.ceil((deadline - now) / 1000)} seconds...`)
-    }
-    await pause(clock, backOff(ctx, tries), signal)
+  } catch (error) {
+    if (signal.aborted) throw error
+    return vulnerable(ctx, mailbox, lock, error, say)
   }
 }
 
-/** One try: true when the lock is ours. */
-async function hitch(ctx: LockContext, lock: string): Promise<boolean> {
+/** One try: the post, open, when the lock is ours. It bears content and flock before it has the name. */
+async function hitch(ctx: FileLocks, lock: string): Promise<OpenFile | undefined> {
   const { files, clock, machine, settings } = ctx
   const post = `${lock}.${Math.floor(clock.now() / 1000)}.${machine.pid}.${machine.host}`
+  let file: OpenFile
   try {
-    await (await files.open(post, { write: true, create: 'new', mode: settings.dotlockMode })).close()
+    file = await files.open(post, { write: true, create: 'new', mode: settings.dotlockMode })
   } catch (error) {
     // Somebody of this process tries at the same second: as good as busy.
-    if (failedWith(error, 'EEXIST')) return false
+    if (failedWith(error, 'EEXIST')) return undefined
     throw error
   }
+  let ours = false
   try {
+    await sign(ctx, file)
     let linkless = false
     try {
       await files.link(post, lock)
     } catch (error) {
       linkless = failedWith(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP')
     }
-    if (!linkless) return (await files.stat(post))?.links === 2
-    try {
-      await (await files.open(lock, { write: true, create: 'new', mode: settings.dotlockMode })).close()
-      return true
-    } catch (error) {
-      if (failedWith(error, 'EEXIST')) return false
-      throw error
-    }
+    ours = !linkless && (await file.stat()).links === 2
+    if (linkless) return await withoutLinks(ctx, lock)
+    return ours ? file : undefined
   } finally {
     await files.unlink(post)
+    if (!ours) await file.close()
+  }
+}
+async function sign(ctx: FileLocks, file: OpenFile): Promise<void> {
+  const flock = file.lock('flock', 'exclusive') === 'locked'
+  try {
+    await file.write([holderText(ctx.machine, flock)], 0)
+  } catch (error) {
+    // On a full disk a lock without content is still a lock.
+    if (!failedWith(error, 'ENOSPC', 'EDQUOT')) throw error
+  }
+}
+async function withoutLinks(ctx: FileLocks, lock: string): Promise<OpenFile | undefined> {
+  try {
+    const file = await ctx.files.open(lock, { write: true, create: 'new', mode: ctx.settings.dotlockMode })
+    await sign(ctx, file)
+    return file
+  } catch (error) {
+    if (failedWith(error, 'EEXIST')) return undefined
+    throw error
   }
 }
 
-function held({ files }: LockContext, lock: string): DotLock {
+function held({ files, clock }: FileLocks, lock: string, post: OpenFile): DotLock {
+  const takenAt = clock.now()
   return {
     state: 'locked',
     async release() {
       try {
-        await files.unlink(lock)
+        if (clock.now() - takenAt < CERTAINLY_OURS_MS || (await files.lstat(lock))?.inode === (await post.stat()).inode) await files.unlink(lock)
       } catch (error) {
         // Overridden by somebody who found it too old.
         if (!failedWith(error, 'ENOENT')) throw error
+      } finally {
+        await post.close()
       }
     },
   }
 }
 
-async function override(ctx: LockContext, mailbox: string, lock: string, bornMs: number | undefined, stale: boolean, say: Say): Promise<DotLock> {
-  const { files, clock, settings } = ctx
-  if (!stale && bornMs !== undefined) {
-    const seconds = Math.max(0, Math.floor((clock.now() - bornMs) / 1000))
-    say('warning', `Mailbox vulnerable - seizing ${seconds} second old lock`)
+/** True when the lock is gone now, and the next try may find the name free. */
+async function removeIfLeft(ctx: FileLocks, mailbox: string, lock: string, there: FileStat, waited: boolean, say: Say): Promise<boolean> {
+  const { clock, settings } = ctx
+  const orphan = await orphanOf(ctx, lock, there)
+  if (orphan !== undefined) {
+    const end = await remove(ctx, lock, async (now) => (await orphanOf(ctx, lock, now))?.inode === there.inode)
+    if (end === 'removed') tell(ctx, say, `Mailbox ${mailbox} lock of process ${orphan.pid}, which is gone, overridden`)
+    return end !== 'kept'
+  }
+  const old = (now: FileStat): boolean => clock.now() >= now.ctimeMs + settings.dotlockTimeoutMs
+  if (!old(there) && !waited) return false
+  const seconds = Math.max(0, Math.floor((clock.now() - there.ctimeMs) / 1000))
+  const end = await remove(ctx, lock, async (now) => now.inode === there.inode && now.ctimeMs === there.ctimeMs)
+  if (end === 'removed' && !old(there)) say('warning', `Mailbox vulnerable - seizing ${seconds} second old lock`)
+  if (end === 'removed') tell(ctx, say, `Mailbox ${mailbox} lock overridden`)
+  return end !== 'kept'
+}
+function tell(ctx: FileLocks, say: Say, text: string): void {
+  say('information', text)
+  ctx.logger.warn(text)
+}
+/**
+ * Removes a lock by the right of a guard file, which one process has at a time, and after another look under the guard: whoever
+ * finds the same lock left behind must not remove the one that comes after it.
+ */
+async function remove({ files, clock, settings }: FileLocks, lock: string, isLeft: (now: FileStat) => Promise<boolean>): Promise<'removed' | 'gone' | 'kept'> {
+  const guard = `${lock}.0.0.override`
+  try {
+    await (await files.open(guard, { write: true, create: 'new', mode: settings.dotlockMode })).close()
+  } catch (error) {
+    if (!failedWith(error, 'EEXIST')) throw error
+    const before = await files.lstat(guard)
+    if (before !== undefined && clock.now() >= before.ctimeMs + GUARD_MS) await unlinkIfThere(files, guard)
+    return 'kept'
   }
   try {
-    await files.unlink(lock)
-  } catch (error) {
-    if (!failedWith(error, 'ENOENT')) return vulnerable(ctx, mailbox, lock, error, say)
+    const now = await files.lstat(lock)
+    if (now === undefined) return 'gone'
+    if (now.kind === 'symlink' || !(await isLeft(now))) return 'kept'
+    await unlinkIfThere(files, lock)
+    return 'removed'
+  } finally {
+    await unlinkIfThere(files, guard)
   }
+}
+async function unlinkIfThere(files: FileLocks['files'], path: string): Promise<void> {
   try {
-    await (await files.open(lock, { write: true, create: 'if-missing', mode: settings.dotlockMode, noFollow: true })).close()
+    await files.unlink(path)
   } catch (error) {
-    return vulnerable(ctx, mailbox, lock, error, say)
+    if (!failedWith(error, 'ENOENT')) throw error
   }
-  say('information', `Mailbox ${mailbox} lock overridden`)
-  return held(ctx, lock)
 }
 
-async function vulnerable(ctx: LockContext, mailbox: string, lock: string, error: unknown, say: Say): Promise<DotLock> {
+async function vulnerable(ctx: FileLocks, mailbox: string, lock: string, error: unknown, say: Say): Promise<DotLock> {
   if (ctx.settings.warnUnlocked && !failedWith(error, 'EROFS')) {
     const folder = folderOf(mailbox)
     const open = failedWith(error, 'EACCES', 'EPERM') && (await ctx.files.stat(folder))?.mode !== 0o1777

@@ -1,7 +1,8 @@
 import { MailError, type FileStat, type OpenFile } from 'mailwright/api'
 import { takeDotLock, type DotLock } from './dot-lock.js'
 import { releaseKernelLocks, takeKernelLocks } from './kernel-locks.js'
-import { backOff, pause, type LockContext, type Say } from './lock-context.js'
+import { backOff, pause, type Say } from './lock-context.js'
+import type { FileLocks } from './locks.js'
 
 /** A mailbox file with its locks; `close` gives all back in reverse order. */
 export interface LockedFile {
@@ -17,13 +18,18 @@ export interface LockedFile {
  *
  * @throws MailError `in-use` when the locks do not come within the dot-lock's timeout; system errors of opening.
  */
-export async function openLocked(ctx: LockContext, path: string, mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<LockedFile> {
+export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<LockedFile> {
   const { files, clock, settings } = ctx
   const deadline = clock.now() + settings.dotlockTimeoutMs
+  const inUse = (): MailError => new MailError('in-use', `${path} is locked by another program for ${settings.dotlockTimeoutMs / 1000} s`)
   for (let tries = 0; ; tries++) {
     const dot: DotLock = settings.dotlock ? await takeDotLock(ctx, path, signal, say) : { state: 'vulnerable' }
+    if (dot.state === 'busy') throw inUse()
+    const takenAt = clock.now()
     const releaseDot = async (): Promise<void> => {
-      if (dot.state === 'locked') await dot.release()
+      if (dot.state !== 'locked') return
+      await dot.release()
+      ctx.courtesy.freed(path, clock.now() - takenAt)
     }
     let file: OpenFile | undefined
     try {
@@ -40,12 +46,12 @@ export async function openLocked(ctx: LockContext, path: string, mode: 'shared' 
       throw error
     }
     await releaseDot()
-    if (clock.now() >= deadline) throw new MailError('in-use', `${path} is locked by another program for ${settings.dotlockTimeoutMs / 1000} s`)
+    if (clock.now() >= deadline) throw inUse()
     await pause(clock, backOff(ctx, tries), signal)
   }
 }
 
-function locked(ctx: LockContext, file: OpenFile, stat: FileStat, releaseDot: () => Promise<void>): LockedFile {
+function locked(ctx: FileLocks, file: OpenFile, stat: FileStat, releaseDot: () => Promise<void>): LockedFile {
   return {
     file,
     stat,

@@ -1,14 +1,28 @@
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { backOff, failedWith, pause, reasonOf, type LockContext, type Say } from './lock-context.js'
+import { askOwner } from './kiss-of-death.js'
+import { holderText, LONGEST_HOLDER, readHolder } from './holder.js'
+import { backOff, failedWith, pause, reasonOf, type Say } from './lock-context.js'
+import type { FileLocks } from './locks.js'
 
 /**
- * `busy`: another program has the mailbox open for writing; `brief`: it holds the lock for one operation, as this server
- * does, and does not say its process; `unavailable`: the lock cannot be had here.
+ * `busy`: another program has the mailbox open for writing, and may have said which process it is; `brief`: it holds the lock
+ * for one operation, as this server does; `unavailable`: the lock cannot be had here.
  */
-export type NameLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'busy' | 'brief' | 'unavailable' }
+export type NameLock =
+  | { readonly state: 'locked'; release(): Promise<void> }
+  | { readonly state: 'busy'; readonly holder: Owner | undefined }
+  | { readonly state: 'brief' | 'unavailable' }
+/** The process that an owner lock names, and the inode of the lock file. */
+export interface Owner {
+  readonly pid: number
+  readonly inode: number
+}
 
 /** Anything stricter lets one user lock out another. */
 const LOCK_MODE = 0o666
+/** As the original asks: once, and then a try every second. */
+const ASKED_TRIES = 15
+const ASKED_PAUSE_MS = 1000
 
 /** `/tmp/.<device>.<inode>` in lower-case hexadecimal without padding. */
 export function nameLockPath(folder: string, mailbox: Pick<FileStat, 'device' | 'inode'>): string {
@@ -17,10 +31,11 @@ export function nameLockPath(folder: string, mailbox: Pick<FileStat, 'device' | 
 
 /**
  * The owner lock of traditional mailboxes, tried once. The lock is the flock, not the file: a file that was left behind
- * means nothing. The content stays empty, which tells other programs that this holder cannot be asked to give up; it
- * holds the lock for one operation only.
+ * means nothing. With `sign` the content names this process: programs of the c-client family then ask it to give up, which it
+ * bears, and try again for 15 s, in which an operation ends. Otherwise, and where the process would not bear to be asked, the
+ * content stays empty; they then open a traditional mailbox read-only at once.
  */
-export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'device' | 'inode'>, say: Say): Promise<NameLock> {
+export async function tryNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | 'inode'>, say: Say, sign = false): Promise<NameLock> {
   const { files, settings } = ctx
   const path = nameLockPath(settings.lockDirectory, mailbox)
   // Mostly there is none yet; what is there is looked at before it is opened.
@@ -31,7 +46,7 @@ export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'dev
       const wrong = there.kind === 'symlink' ? 'symbolic link on lock name' : there.links > 1 ? 'hard link to lock name' : undefined
       if (wrong !== undefined) {
         say('warning', `SECURITY PROBLEM: ${wrong}: ${path}`)
-        return { state: 'busy' }
+        return { state: 'busy', holder: undefined }
       }
     }
     let file: OpenFile
@@ -47,17 +62,22 @@ export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'dev
     }
     const outcome = file.lock('flock', 'exclusive')
     const byHandle = await file.stat()
-    if (outcome !== 'locked') {
+    if (outcome === 'busy') {
+      try {
+        return await heldBy(file, byHandle)
+      } finally {
+        await file.close()
+      }
+    }
+    if (outcome === 'unavailable') {
       await file.close()
-      if (outcome === 'busy' && byHandle.size === 0) return { state: 'brief' }
-      if (outcome === 'unavailable' && fresh) await unlinkQuietly(ctx, path)
-      return { state: outcome }
+      if (fresh) await unlinkQuietly(ctx, path)
+      return { state: 'unavailable' }
     }
     // What we made has our name as long as it has one; what was there may have been replaced.
     const byName = fresh ? byHandle : await files.lstat(path)
     if (byName?.inode === byHandle.inode && byName.device === byHandle.device && byHandle.links === 1) {
-      // The process that somebody left here is not to be signalled for a lock that we hold.
-      if (byHandle.size > 0) await file.truncate(0)
+      await mark(ctx, file, byHandle.size, sign)
       return held(ctx, path, file)
     }
     // Deleted under us by a holder that finished: the lock on a name that is gone protects nothing.
@@ -65,17 +85,50 @@ export async function tryNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'dev
   }
 }
 
-/** The same, waiting for holders that need it for one operation only. */
-export async function takeNameLock(ctx: LockContext, mailbox: Pick<FileStat, 'device' | 'inode'>, signal: AbortSignal, say: Say): Promise<NameLock> {
+/** The lock is the flock: a disk that takes no content makes no difference, but a part of a number would be somebody else's. */
+async function mark(ctx: FileLocks, file: OpenFile, size: number, sign: boolean): Promise<void> {
+  try {
+    // The process that somebody left here is not to be signalled for a lock that we hold.
+    if (size > 0) await file.truncate(0)
+    if (sign && ctx.machine.bearsAsking()) await file.write([holderText(ctx.machine, true)], 0)
+  } catch {
+    await file.truncate(0).catch(() => undefined)
+  }
+}
+async function heldBy(file: OpenFile, { inode }: FileStat): Promise<NameLock> {
+  const content = Buffer.alloc(LONGEST_HOLDER)
+  const text = content.subarray(0, await file.read(content, 0))
+  if (text.length === 0 || readHolder(text) !== undefined) return { state: 'brief' }
+  const pid = Number(/^\d{1,10}/.exec(text.toString('latin1'))?.[0] ?? 0)
+  return { state: 'busy', holder: pid > 0 ? { pid, inode } : undefined }
+}
+
+/**
+ * The same, waiting for holders that need it for one operation only. With `ask`, a program that has the mailbox open is asked to
+ * give up its right to write.
+ */
+export async function takeNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | 'inode'>, how: { readonly ask: boolean }, signal: AbortSignal, say: Say): Promise<NameLock> {
   const deadline = ctx.clock.now() + ctx.settings.dotlockTimeoutMs
   for (let tries = 0; ; tries++) {
-    const lock = await tryNameLock(ctx, mailbox, say)
+    const lock = await tryNameLock(ctx, mailbox, say, true)
+    if (lock.state === 'busy' && how.ask && lock.holder !== undefined && (await askOwner(ctx, nameLockPath(ctx.settings.lockDirectory, mailbox), lock.holder, say))) {
+      return waitForOwner(ctx, mailbox, lock.holder, signal, say)
+    }
     if (lock.state !== 'brief' || ctx.clock.now() >= deadline) return lock
     await pause(ctx.clock, backOff(ctx, tries), signal)
   }
 }
+async function waitForOwner(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | 'inode'>, { pid }: Owner, signal: AbortSignal, say: Say): Promise<NameLock> {
+  let lock: NameLock = { state: 'busy', holder: undefined }
+  for (let tries = 0; tries < ASKED_TRIES && (lock.state === 'busy' || lock.state === 'brief'); tries++) {
+    await pause(ctx.clock, ASKED_PAUSE_MS, signal)
+    lock = await tryNameLock(ctx, mailbox, say, true)
+  }
+  ctx.logger.info(lock.state === 'locked' ? 'another program gave up a mailbox' : 'another program does not give up a mailbox', { pid })
+  return lock
+}
 
-function held(ctx: LockContext, path: string, file: OpenFile): NameLock {
+function held(ctx: FileLocks, path: string, file: OpenFile): NameLock {
   return {
     state: 'locked',
     async release() {
@@ -90,7 +143,7 @@ function held(ctx: LockContext, path: string, file: OpenFile): NameLock {
   }
 }
 
-async function unlinkQuietly({ files }: LockContext, path: string): Promise<void> {
+async function unlinkQuietly({ files }: FileLocks, path: string): Promise<void> {
   try {
     await files.unlink(path)
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
-import type { LockContext } from '../shared/lock-context.js'
+import type { FileLocks } from '../shared/locks.js'
 import type { Turns } from '../shared/turns.js'
 import type { AppendFacts } from './append-facts.js'
 import type { KeptFiles } from './kept-file.js'
@@ -8,7 +8,7 @@ import type { KeptFiles } from './kept-file.js'
 export interface UnixContext {
   readonly files: Files
   readonly clock: Clock
-  readonly locks: LockContext
+  readonly locks: FileLocks
   readonly turns: Turns
   readonly spool: Spool
   readonly mailbox: MailboxSettings

@@ -114,7 +114,7 @@ export class UnixFormat implements MailboxFormat {
   /** Runs when no other program has the mailbox open or is at work on it. */
   async #unused(at: FilePlace, work: () => Promise<void>): Promise<void> {
     const { signal } = new AbortController()
-    const found = await new MailboxFile(at, this.#ctx).locked('owner', signal, () => undefined, async ({ owner }) => {
+    const found = await new MailboxFile(at, this.#ctx).locked('alone', signal, () => undefined, async ({ owner }) => {
       if (!owner) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
       await work()
       return true

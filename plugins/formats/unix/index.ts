@@ -1,6 +1,6 @@
-import { CLOCK, definePlugin, FILES, HOST, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL } from 'mailwright/api'
-import { hostname } from 'node:os'
+import { CLOCK, definePlugin, FILES, HOST, LOCK_SETTINGS, LOGGER, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL } from 'mailwright/api'
 import { z } from 'zod'
+import { fileLocks } from '../shared/locks.js'
 import { Turns } from '../shared/turns.js'
 import { AppendFacts } from './append-facts.js'
 import { UnixFormat } from './format.js'
@@ -32,12 +32,12 @@ export default definePlugin({
         acceptsUids: false,
       },
       settings,
-      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL },
-      create({ watch }, { files, clock, random, locks, mailbox, host, spool }) {
+      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL, logger: LOGGER },
+      create({ watch }, { files, clock, random, locks, mailbox, host, spool, logger }) {
         return new UnixFormat({
           files,
           clock,
-          locks: { files, clock, random, settings: locks, machine: { host: hostname(), pid: process.pid } },
+          locks: fileLocks({ files, clock, random, settings: locks, logger, watch }),
           turns: new Turns(),
           spool,
           mailbox,

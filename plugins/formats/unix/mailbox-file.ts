@@ -7,8 +7,11 @@ import { SafeChanges } from '../shared/safe-changes.js'
 import type { UnixContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
 
-/** How much of the mailbox an operation needs. `shared` reads, `append` writes at the end, `owner` may rewrite. */
-export type Access = 'shared' | 'append' | 'owner'
+/**
+ * How much of the mailbox an operation needs. `shared` reads, `append` writes at the end, `owner` may rewrite, and asks a program
+ * that has the mailbox open to give way; `alone` may rewrite if nobody has it open.
+ */
+export type Access = 'shared' | 'append' | 'owner' | 'alone'
 
 /** A mailbox file under its locks, for the time of one operation. */
 export interface HeldFile {
@@ -35,12 +38,13 @@ export class MailboxFile {
   /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
   async locked<T>(access: Access, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<T | undefined> {
     return this.#ctx.turns.run(this.path, async () => {
+      await this.#ctx.locks.courtesy.rest(this.path, signal)
       const stat = await this.#ctx.files.stat(this.path)
       if (stat === undefined) return undefined
       if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
       const { interrupted, mark } = await this.#changes.look(stat)
       const write = access !== 'shared' || interrupted
-      const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, signal, say) : { state: 'unavailable' }
+      const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, { ask: access === 'owner' }, signal, say) : { state: 'unavailable' }
       try {
         const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)
         if (held === undefined) return undefined

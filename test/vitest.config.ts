@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['source', 'node', 'import', 'default']
+// `import`, `require` and `default` go without saying. Named here they would also hold for require() inside packages, which then get the
+// ESM half of others (pg and pg-pool).
+const conditions = ['source', 'node']
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),

@@ -72,10 +72,10 @@ function parseLine(line: string): Account | undefined {
   if (field === undefined || nameProblem(user) !== undefined) return undefined
   const locked = field.startsWith('!') || field.startsWith('*')
   const hash = locked ? field.replace(/^[!*]+/, '') : field
-  return { user, forms: formsOf(hash), enabled: !locked && hash !== '' }
+  return { user, forms: formsIn(hash), enabled: !locked && hash !== '' }
 }
 /** `{SCHEME}...` and `$id$...` side by side. A password that stands there as it is may hold anything, so it stands alone. */
-function formsOf(field: string): readonly string[] {
+export function formsIn(field: string): readonly string[] {
   return /^\{(?:PLAIN|CLEARTEXT|CLEAR)\}/.test(field) ? [field] : field.split(/ (?=[{$])/)
 }
 function joined(lines: readonly string[]): string {

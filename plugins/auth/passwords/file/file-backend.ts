@@ -1,9 +1,9 @@
 import { MailError, PASSWORD, SCRAM_SHA_1, SCRAM_SHA_256, type AccountEditor, type BackendAbout, type Claim, type CredentialKind, type Held, type Logger, type PasswordBackend, type PeerFacts, type Secret, type Verdict } from 'mailwright/api'
-import { heldAs } from '../../shared/held.js'
+import { credentialIn } from '../../shared/form-backend.js'
 import { schemeName, type Hashing } from '../../shared/hashing.js'
 import type { PasswordFile } from '../../shared/password-file.js'
 import { nameProblem, type PasswordLines } from '../../shared/password-lines.js'
-import { clearIn, formsOf, missingForms, scramIn, type FurtherForm } from './forms.js'
+import { clearIn, formsOf, missingForms, scramIn, type FurtherForm } from '../../shared/forms.js'
 
 /** What its entry in the configuration says. */
 export interface FileBackendSettings {
@@ -64,12 +64,7 @@ export class FileBackend implements PasswordBackend {
     const { accounts } = await this.#file.read()
     const account = accounts.get(user)
     if (account === undefined || !account.enabled) return undefined
-    for (const [scram, hash] of [[SCRAM_SHA_1, 'sha1'], [SCRAM_SHA_256, 'sha256']] as const) {
-      const keys = kind.id === scram.id ? scramIn(account.forms, hash) : undefined
-      if (keys !== undefined) return heldAs(kind, scram, account.user, keys)
-    }
-    const clear = this.#keepsClear ? clearIn(account.forms) : undefined
-    return clear === undefined ? undefined : heldAs(kind, PASSWORD, account.user, clear)
+    return credentialIn(account.forms, account.user, kind, this.#keepsClear)
   }
 
   async change(user: string, password: Secret, signal: AbortSignal): Promise<Verdict> {

@@ -1,7 +1,7 @@
 import { chosen, CLOCK, definePlugin, filePath, FILES, LOGGER, PASSWORD, passwordBackends, passwordSchemes, SCRAM_SHA_1, SCRAM_SHA_256 } from 'mailwright/api'
 import { z } from 'zod'
 import { FileBackend } from './file-backend.js'
-import { FURTHER_FORMS } from './forms.js'
+import { FURTHER_FORMS } from '../../shared/forms.js'
 import { Hashing } from '../../shared/hashing.js'
 import { PasswordFile } from '../../shared/password-file.js'
 

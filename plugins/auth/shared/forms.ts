@@ -1,6 +1,6 @@
 import { secret, type ScramKeys, type Secret } from 'mailwright/api'
-import type { Hashing } from '../../shared/hashing.js'
-import { formatScram, parseScram, scramKeys, type ScramHash } from '../../shared/scram-keys.js'
+import type { Hashing } from './hashing.js'
+import { formatScram, parseScram, scramKeys, type ScramHash } from './scram-keys.js'
 
 /** Further forms of a password that may be kept beside its hash. `clear` is the password itself: whoever reads the file has it. */
 export const FURTHER_FORMS = ['scram-sha-256', 'scram-sha-1', 'clear'] as const

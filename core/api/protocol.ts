@@ -1,6 +1,7 @@
 import { extensionPoint } from './kernel.js'
 import type { Codec, Secret } from './kernel.js'
 import type { LayerSpec, LoginGate, LoginOutcome, PeerFacts } from './auth.js'
+import type { SessionHops } from './observe.js'
 import type { Tweaks } from './workaround.js'
 import type { MailAccess } from './session.js'
 
@@ -21,6 +22,8 @@ export interface Link {
   /** Limits that a workaround found out after the login; `front` obeys. */
   tune(limits: { readonly maxWriteOctets?: number }): void
   close(): Promise<void>
+  /** Who watches this session; absent when nobody does. */
+  readonly hops?: SessionHops | undefined
 }
 /** COMPRESS, SASL protection, transcripts. Byte-wise and synchronous; made again from `state` in whichever process runs the session. */
 export interface TransportLayer {

@@ -105,6 +105,7 @@ export class Conversation implements AsyncDisposable {
       out: this.out,
       slots: half.slots,
       updates,
+      hops: link.hops,
       line: (limit, withinMs) => this.input.line(limit, withinMs),
       profile: (client) => {
         const profile = profileOf(shared.workarounds, client, mail?.user, half.tweaks)

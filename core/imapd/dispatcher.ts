@@ -1,5 +1,5 @@
 import { ConnectionLost, MailboxNameFailure, ProtocolAbort, SyntaxFailure } from '../api/index.js'
-import type { After, ImapCompletion } from '../api/index.js'
+import type { After, HopOutcome, ImapCompletion, SessionHops } from '../api/index.js'
 import { afterCommand } from '../session/client-facts.js'
 import type { SessionLog } from '../session/session-log.js'
 import { OctetCursor } from '../wire/imap/cursor.js'
@@ -141,20 +141,51 @@ export class Dispatcher {
     if (session.client.commands.length < 32) session.client = afterCommand(session.client, key)
     let done: ImapCompletion
     try {
-      done = isStreaming(command) ? await this.#stream(frame, command) : await this.#buffered(frame, command)
+      done = isStreaming(command) ? await this.#stream(frame, key, command) : await this.#buffered(frame, key, command)
     } catch (error) {
       done = this.#failed(error, key, command)
     }
     return this.#finish(frame, key, command, done)
   }
-  #buffered(frame: CommandFrame | LiteralFrame, command: BufferedRun): Promise<ImapCompletion> {
+  #buffered(frame: CommandFrame | LiteralFrame, key: string, command: BufferedRun): Promise<ImapCompletion> {
     const { session } = this.#parts
+    const { hops } = session
     // The table holds commands for the states they declare, and this state is one of them.
     const here = session as unknown as Parameters<BufferedRun['parse']>[2]
-    const request = command.parse(new OctetCursor(frame.args, session.mode), frame.uid, here)
-    return command.run(request, session)
+    if (hops === undefined) return command.run(command.parse(new OctetCursor(frame.args, session.mode), frame.uid, here), session)
+    const mark = hops.begin('parse', key)
+    let outcome: HopOutcome = 'error'
+    let request: unknown
+    try {
+      request = command.parse(new OctetCursor(frame.args, session.mode), frame.uid, here)
+      outcome = 'ok'
+    } finally {
+      hops.end('parse', mark, outcome, frame.args.length)
+    }
+    return this.#measured(hops, key, () => command.run(request, session))
   }
-  async #stream(frame: CommandFrame | LiteralFrame, command: StreamingRun): Promise<ImapCompletion> {
+  #stream(frame: CommandFrame | LiteralFrame, key: string, command: StreamingRun): Promise<ImapCompletion> {
+    const { hops } = this.#parts.session
+    const run = (): Promise<ImapCompletion> => this.#receive(frame, command)
+    return hops === undefined ? run() : this.#measured(hops, key, run)
+  }
+  async #measured(hops: SessionHops, key: string, run: () => Promise<ImapCompletion>): Promise<ImapCompletion> {
+    const { session } = this.#parts
+    const before = session.out.octets
+    const mark = hops.begin('run', key)
+    let outcome: HopOutcome = 'error'
+    try {
+      const done = await run()
+      if (done.kind !== 'bad') outcome = done.kind
+      return done
+    } catch (error) {
+      if (refusal(error, key) !== undefined) outcome = 'no'
+      throw error
+    } finally {
+      hops.end('run', mark, outcome, session.out.octets - before, session.selected?.announced)
+    }
+  }
+  async #receive(frame: CommandFrame | LiteralFrame, command: StreamingRun): Promise<ImapCompletion> {
     const { session, input } = this.#parts
     const here = session as unknown as Parameters<StreamingRun['receive']>[2]
     const stream = new CommandStream(input, frame, session.mode, this.#invite)
@@ -193,12 +224,19 @@ export class Dispatcher {
     const { session, alerts, log } = this.#parts
     if (alerts.due) await alerts.look(session.out)
     if (session.selected !== undefined) {
+      const { hops, out } = session
+      const before = out.octets
+      const mark = hops?.begin('flush', key) ?? 0
+      let outcome: HopOutcome = 'error'
       try {
         await session.updates.tell(answer.kind !== 'bad' && command?.mayReportExpunge === true, frame.uid)
+        outcome = 'ok'
       } catch (error) {
         if (error instanceof ProtocolAbort || error instanceof ConnectionLost || session.signal.aborted) throw error
         if (!session.out.dropLine()) throw new ProtocolAbort(undefined, 'news could not be told to their end', { cause: error })
         log.warn('News of the mailbox were not told', { command: key, error })
+      } finally {
+        hops?.end('flush', mark, outcome, out.octets - before)
       }
     }
     let done = answer

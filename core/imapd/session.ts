@@ -11,6 +11,7 @@ import type {
   MailboxView,
   PeerFacts,
   ReplyShape,
+  SessionHops,
   Slot,
   TweakGroup,
   Tweaks,
@@ -47,6 +48,8 @@ export interface SessionParts {
   readonly line: (limit: number, withinMs: number | undefined) => Promise<Uint8Array | undefined>
   /** What the workarounds make of a client: asked at the beginning and once more after ID. */
   readonly profile: (client: ClientFacts) => { readonly profile: ClientProfile; readonly grammar: Grammar }
+  /** Who watches the session. */
+  readonly hops: SessionHops | undefined
   /** The profile has changed: what depends on it beyond the session follows. */
   readonly tune: () => void
 }
@@ -66,6 +69,7 @@ export class LiveSession implements ImapSession {
   readonly signal: AbortSignal
   readonly out: OctetWriter
   readonly updates: SessionUpdates
+  readonly hops: SessionHops | undefined
   readonly enabled = new Set<string>()
   readonly #parts: SessionParts
   /** The tag of the command that runs; SEARCH needs it (RFC 4466 §2.6.2). */
@@ -81,6 +85,7 @@ export class LiveSession implements ImapSession {
     this.signal = parts.signal
     this.out = parts.out
     this.updates = parts.updates
+    this.hops = parts.hops
     this.state = parts.mail === undefined ? 'not-authenticated' : 'authenticated'
     const { profile, grammar } = parts.profile(parts.client)
     this.profile = profile
@@ -122,6 +127,7 @@ export class LiveSession implements ImapSession {
   }
   learn(client: Partial<ClientFacts>): void {
     this.client = learned(this.client, client)
+    this.hops?.client(this.client)
     if (client.id === undefined) return
     const { profile, grammar } = this.#parts.profile(this.client)
     this.profile = profile

@@ -11,6 +11,7 @@ import type { SocketLinkOptions } from '../net/socket-link.js'
 import { HostChoice, hostOf } from './host-choice.js'
 import type { HostTls } from './host-tls.js'
 import { LocalSessions } from './local-sessions.js'
+import { watchOf } from './watching.js'
 import { newSessionId } from './session-id.js'
 import { protocolOf } from './sessions.js'
 import type { HostFinder, Sessions } from './sessions.js'
@@ -67,17 +68,22 @@ export class Connections {
   serveSocket(socket: Socket, place: Place): Promise<void> {
     // Until a link takes it over, an error on the socket has no other hearer.
     socket.on('error', () => undefined)
-    return this.#track(this.#acceptSocket(socket, place))
+    return this.#track(
+      this.#acceptSocket(socket, place).catch((error: unknown) => {
+        socket.destroy()
+        throw error
+      }),
+    )
   }
 
   /** A session on a link that is already there, such as standard input and output. Resolves when it has ended; never rejects. */
   serve(link: ByteLink, protocol: string): Promise<void> {
-    return this.#track(this.#serveLink(link, () => this.#sessions.run(link, protocol)))
+    return this.#track(this.#serveMade(link, protocol, () => this.#sessions.run(link, protocol)))
   }
 
   /** The same for somebody who needs no login, because the operating system knows who it is. */
   servePreauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<void> {
-    return this.#track(this.#serveLink(link, () => this.#sessions.preauthenticated(link, protocol, user)))
+    return this.#track(this.#serveMade(link, protocol, () => this.#sessions.preauthenticated(link, protocol, user)))
   }
 
   /** Lets sessions end by themselves within `withinMs`, then ends them. */
@@ -116,27 +122,49 @@ export class Connections {
       socket.destroy()
       return
     }
+    const id = newSessionId()
+    const watch = watchOf(this.#kernel.process, { id, host: host.id, protocol: place.protocol, address: plainAddress(socket.remoteAddress) }, this.#logger)
+    const mark = watch?.hops?.begin('accept', place.id) ?? 0
     const link = socketLink(socket, {
-      session: newSessionId(),
+      session: id,
       service: entry.about.service,
       writeStallMs: WRITE_STALL_MS,
       layers: this.#layer,
       stopping: this.#stopping.signal,
       ...(tls === undefined ? {} : { tls }),
     })
+    if (watch !== undefined) link.watch(watch)
     if (place.tls === 'implicit') {
       this.#open.add(link)
       try {
         await link.wrap({ use: 'tls' })
       } catch (error) {
         this.#logger.info('Unable to accept SSL connection', { host: peer, text: error instanceof Error ? error.message : String(error) })
+        watch?.hops?.end('accept', mark, 'error', 0)
         await link.close()
+        watch?.close()
         return
       } finally {
         this.#open.delete(link)
       }
     }
-    await this.#serveLink(link, () => this.#sessions.run(link, place.protocol))
+    watch?.hops?.end('accept', mark, 'ok', 0)
+    try {
+      await this.#serveLink(link, () => this.#sessions.run(link, place.protocol))
+    } finally {
+      watch?.close()
+    }
+  }
+
+  async #serveMade(link: ByteLink, protocol: string, session: () => Promise<'ended' | 'again'>): Promise<void> {
+    const { session: id = newSessionId(), address } = link.peer
+    const watch = watchOf(this.#kernel.process, { id, host: this.#host({ localAddress: link.peer.localAddress }).id, protocol, address }, this.#logger)
+    if (watch !== undefined) link.watch(watch)
+    try {
+      await this.#serveLink(link, session)
+    } finally {
+      watch?.close()
+    }
   }
 
   async #tlsOf(host: HostView, localAddress: string, peer: string): Promise<NonNullable<SocketLinkOptions['tls']>> {
@@ -159,6 +187,7 @@ export class Connections {
     try {
       while ((await session()) === 'again') {
         // RFC 8437: the link goes back to the greeting's half.
+        link.distrust()
       }
     } catch (error) {
       if (error instanceof ConnectionLost) this.#logger.debug('connection lost', { session: link.peer.session, text: error.message })

@@ -5,6 +5,7 @@ import type { ByteLink } from '../net/byte-link.js'
 import { OpeningGate } from './opening-gate.js'
 import { SessionHosts } from './session-hosts.js'
 import type { Served } from './session-hosts.js'
+import { watchedMail } from './watched-mail.js'
 import { newSessionId } from './session-id.js'
 import type { HostFinder, Sessions } from './sessions.js'
 
@@ -23,18 +24,18 @@ export class LocalSessions implements Sessions {
       // What the gate is asked later leads to other hosts again, but not this session.
       const { now } = hosts
       try {
-        inside = { ...now, mail: await now.host.get(MAIL_DOOR).open(user, link.signal) }
+        inside = { ...now, mail: watchedMail(await now.host.get(MAIL_DOOR).open(user, link.signal), link.hops) }
       } catch (error) {
         await now.host.get(LOGIN_GATE).ended?.(link.peer)
         throw error
       }
-    })
+    }, link.hops)
     try {
       const { host, entry } = hosts.first
       await host.get(LOGIN_GATE).prepare?.(link.signal)
       const from = await entry.greet(link, gate, DEFAULT_TWEAKS)
       if (from === undefined || inside === undefined) return 'ended'
-      link.trust()
+      link.trust({ user: from.login.user.name, host: inside.host.id })
       const handover = { ...from, sessionId: link.peer.session ?? newSessionId(), host: inside.host.id, plan: '' }
       return (await inside.entry.serve(link, handover, inside.mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
     } finally {
@@ -60,7 +61,8 @@ export class LocalSessions implements Sessions {
 
 /** The second half of a session, between opening its mail and closing it. */
 export async function serveMail(link: ByteLink, host: HostView, entry: Protocol, from: Handover): Promise<'ended' | 'again'> {
-  const mail = await host.get(MAIL_DOOR).open(from.login.user, link.signal)
+  link.trust({ user: from.login.user.name, host: host.id })
+  const mail = watchedMail(await host.get(MAIL_DOOR).open(from.login.user, link.signal), link.hops)
   try {
     return (await entry.serve(link, from, mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
   } finally {

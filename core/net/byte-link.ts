@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { ConnectionLost } from '../api/index.js'
-import type { LayerSpec, Link, PeerFacts, TransportLayer, TransportLayerKind } from '../api/index.js'
+import type { HopOutcome, LayerSpec, Link, PeerFacts, SessionHops, TransportLayer, TransportLayerKind } from '../api/index.js'
 import type { Transport, TransportEvents } from './transport.js'
 
 /** A pass through the queue before the turn ends, so that a stream of literals does not pile up. */
@@ -20,6 +20,20 @@ export interface LinkOptions {
   /** See `Link.stopping`. */
   readonly stopping?: AbortSignal
 }
+/** Who watches a link. Nothing of this may throw. */
+export interface LinkWatch {
+  /** Hears what goes in and out, inside all layers, and who it is. */
+  readonly tap?: LinkTap | undefined
+  readonly hops?: SessionHops | undefined
+}
+/** Octets are the hearer's only during the call. */
+export interface LinkTap {
+  inbound(octets: Uint8Array): void
+  outbound(octets: Uint8Array): void
+  login(user: string, host: string): void
+  logout(): void
+}
+const UNWATCHED: LinkWatch = Object.freeze({})
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void
@@ -52,6 +66,9 @@ export class ByteLink implements Link, TransportEvents {
   #closing: Promise<void> | undefined
   #paused = false
   #whenSecured: ((peer: PeerFacts) => Promise<void>) | undefined
+  #watch: LinkWatch = UNWATCHED
+  /** Octets that were handed over and that the system has not all taken yet, where that is measured. */
+  #writing: { readonly mark: number; octets: number } | undefined
   readonly #flushTurn = (): void => {
     this.#scheduled = false
     this.#flush()
@@ -71,6 +88,9 @@ export class ByteLink implements Link, TransportEvents {
     return this.#abort.signal
   }
 
+  get hops(): SessionHops | undefined {
+    return this.#watch.hops
+  }
   get stopping(): AbortSignal | undefined {
     return this.#options.stopping
   }
@@ -84,6 +104,7 @@ export class ByteLink implements Link, TransportEvents {
     const next = this.#inbox.shift()
     if (next !== undefined) {
       this.#lent = next
+      this.#watch.tap?.inbound(next)
       return Promise.resolve(next)
     }
     if (this.#ended || this.#closing !== undefined) return Promise.resolve(undefined)
@@ -98,6 +119,7 @@ export class ByteLink implements Link, TransportEvents {
   write(chunk: Uint8Array): boolean {
     if (this.#lost !== undefined || this.#closing !== undefined) return false
     if (chunk.length > 0) {
+      this.#watch.tap?.outbound(chunk)
       this.#queue.push(chunk)
       this.#queuedOctets += chunk.length
     }
@@ -125,11 +147,17 @@ export class ByteLink implements Link, TransportEvents {
     this.#refuseUnread(layer.use)
     if (layer.use === 'tls') {
       if (this.#transport.secure === undefined) throw this.#fail(new ConnectionLost('this link cannot carry TLS'))
+      const { hops } = this.#watch
+      const mark = hops?.begin('tls', 'tls') ?? 0
+      let outcome: HopOutcome = 'error'
       try {
         this.#peer = await this.#transport.secure()
         await this.#whenSecured?.(this.#peer)
+        outcome = 'ok'
       } catch (cause) {
         throw this.#fail(cause instanceof ConnectionLost ? cause : new ConnectionLost('TLS handshake failed', { cause }))
+      } finally {
+        hops?.end('tls', mark, outcome, 0)
       }
     } else {
       const kind = this.#options.layers?.(layer.use)
@@ -148,8 +176,17 @@ export class ByteLink implements Link, TransportEvents {
     return this.#closing
   }
 
+  /** From now on, before anything was read. */
+  watch(watch: LinkWatch): void {
+    this.#watch = watch
+  }
+  /** Nobody is logged in any more. */
+  distrust(): void {
+    this.#watch.tap?.logout()
+  }
   /** Somebody has logged in: input may come in larger pieces. */
-  trust(): void {
+  trust(who?: { readonly user: string; readonly host: string }): void {
+    if (who !== undefined) this.#watch.tap?.login(who.user, who.host)
     // What of the last chunk was not used yet goes on to the second half of the session.
     this.#lent = undefined
     this.#transport.trust?.()
@@ -166,7 +203,8 @@ export class ByteLink implements Link, TransportEvents {
    * @throws ConnectionLost
    */
   async handOver(): Promise<{ readonly socket: Socket; readonly unread: Uint8Array } | undefined> {
-    if (this.#layers.length > 0 || this.#transport.release === undefined || this.#ended) return undefined
+    // What is recorded is recorded here.
+    if (this.#layers.length > 0 || this.#transport.release === undefined || this.#ended || this.#watch.tap !== undefined) return undefined
     this.#pause()
     this.#flush()
     await this.#waitFor(0)
@@ -216,6 +254,7 @@ export class ByteLink implements Link, TransportEvents {
       const { resolve } = this.#reader
       this.#reader = undefined
       this.#lent = this.#inbox.shift()
+      if (this.#lent !== undefined) this.#watch.tap?.inbound(this.#lent)
       resolve(this.#lent)
     }
     this.#paused = this.#reader === undefined && (this.#inbox.length > 0 || chunk.length >= BULK_OCTETS)
@@ -229,6 +268,7 @@ export class ByteLink implements Link, TransportEvents {
   }
 
   drain(): void {
+    this.#wrote('ok')
     if (this.#drains.length === 0) return
     if (this.#highWater < LAST_HIGH_WATER_OCTETS) this.#highWater *= 2
     const pending = this.#queuedOctets + this.#transport.pending()
@@ -255,6 +295,7 @@ export class ByteLink implements Link, TransportEvents {
   #lose(reason: ConnectionLost): void {
     if (this.#lost !== undefined) return
     this.#lost = reason
+    this.#wrote('error')
     this.#queue = []
     this.#queuedOctets = 0
     // After an orderly end of input the reader was already told; only then is losing the link not an error for it.
@@ -298,8 +339,21 @@ export class ByteLink implements Link, TransportEvents {
     const octets = this.#queuedOctets
     this.#queue = []
     this.#queuedOctets = 0
+    const { hops } = this.#watch
+    if (hops !== undefined) {
+      this.#writing ??= { mark: hops.begin('write', 'write'), octets: 0 }
+      this.#writing.octets += octets
+    }
     if (this.#layers.length === 0) this.#transport.send(chunks, octets)
     else this.#sendWrapped(chunks)
+    this.#wrote('ok')
+  }
+  /** The system has taken all, or will take nothing any more. */
+  #wrote(outcome: HopOutcome): void {
+    const writing = this.#writing
+    if (writing === undefined || (outcome === 'ok' && this.#transport.pending() > 0)) return
+    this.#writing = undefined
+    this.#watch.hops?.end('write', writing.mark, outcome, writing.octets)
   }
 
   #sendWrapped(plain: readonly Uint8Array[]): void {

@@ -42,7 +42,7 @@ export class FrontSessions implements Sessions {
     using _hold = host.hold()
     const remote = new RemoteGate(this.#parts.calls, link.signal)
     // A client that hears OK has its mail: the user's process opens it first.
-    const gate = new OpeningGate(remote, (login) => this.#open(link, remote.tokenOf(login)))
+    const gate = new OpeningGate(remote, (login) => this.#open(link, remote.tokenOf(login)), link.hops)
     await remote.learn(link.peer)
     link.whenSecured((peer) => remote.learn(peer))
     let passed = false
@@ -51,7 +51,7 @@ export class FrontSessions implements Sessions {
       if (from === undefined) return 'ended'
       const token = remote.tokenOf(from.login)
       if (token === undefined) throw new ProtocolAbort(undefined, 'somebody came in whom the authenticator did not admit')
-      link.trust()
+      link.trust({ user: from.login.user.name, host: host.id })
       passed = true
       await this.#pass(link, protocol, token, from)
       return 'ended'

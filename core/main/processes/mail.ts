@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { ConnectionLost, DEFAULT_TWEAKS, MAIL_DOOR, MailError, transportLayers } from '../../api/index.js'
+import { ConnectionLost, DEFAULT_TWEAKS, MAIL_DOOR, MailError, observers, transportLayers } from '../../api/index.js'
 import type { Logger, MailAccess, PeerFacts } from '../../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
 import type { HostView, Kernel } from '../../kernel/kernel.js'
@@ -9,7 +9,9 @@ import { SocketTransport } from '../../net/socket-transport.js'
 import type { Channel } from '../../processes/channel.js'
 import { adopt } from '../../processes/sockets.js'
 import { decodeHalf, decodeLogin } from '../../processes/values.js'
+import { hopsOf } from '../../session/watch/hops.js'
 import { protocolOf } from '../sessions.js'
+import { watchedMail } from '../watched-mail.js'
 import { failureOf } from './failures.js'
 import type { FromChild, ToChild } from './messages.js'
 
@@ -125,15 +127,19 @@ export class MailSessions {
 
   async #serve(link: ByteLink, message: SessionMessage): Promise<void> {
     const { session } = message
+    const opened = this.#opened.get(session)
+    // What the session says is recorded where its link began; here it is measured.
+    const observed = { id: session, host: opened?.host.id ?? '', protocol: message.protocol, address: link.peer.address }
+    const hops = hopsOf(this.#kernel.process.entries(observers), observed, this.#logger)
+    if (hops !== undefined) link.watch({ hops })
     try {
-      const opened = this.#opened.get(session)
       if (opened === undefined) throw new Error('its mail was not opened')
       const { host, mail, gone } = opened
       link.signal.addEventListener('abort', () => gone.abort(link.signal.reason), { once: true })
       const entry = protocolOf(host, message.protocol)
       if (entry === undefined) throw new Error(`host ${host.id} does not serve ${message.protocol}`)
       const half = decodeHalf(message.half)
-      const after = await entry.made.serve(link, { ...half, sessionId: session, host: host.id, plan: '', login: decodeLogin(message.login) }, mail, DEFAULT_TWEAKS)
+      const after = await entry.made.serve(link, { ...half, sessionId: session, host: host.id, plan: '', login: decodeLogin(message.login) }, watchedMail(mail, link.hops), DEFAULT_TWEAKS)
       // Where the login is in another process there is no way back to it.
       if (after === 'unauthenticated') this.#logger.info('a session ends because it gave up its user', { session })
     } catch (error) {
@@ -141,6 +147,7 @@ export class MailSessions {
       else this.#logger.error('session failed', { session, error })
     } finally {
       await link.close()
+      hops?.close()
       await this.abandon(session)
     }
   }

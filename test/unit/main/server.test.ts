@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { certificateSources, HOST, LOGGER, LOGIN_GATE, logSinks, MAIL_DOOR, noSettings, protocols, secret, transportLayers } from '../../../core/api/index.js'
+import { certificateSources, HOST, LOGGER, LOGIN_GATE, logSinks, MAIL_DOOR, noSettings, observers, protocols, secret, transcripts, transportLayers } from '../../../core/api/index.js'
 import type { Link, Plugin } from '../../../core/api/index.js'
 import { configOf } from '../../../core/config/config.js'
 import type { ConfigPlan } from '../../../core/config/plan/types.js'
@@ -114,7 +114,7 @@ interface Running {
 async function start(listeners: object, hosts: object = { default: { tls: { selfSigned: 'tls' } } }): Promise<Running> {
   const log = keepingLogger()
   const config = { version: 1, log: [], listeners, hosts }
-  const points = [protocols, certificateSources, transportLayers, logSinks]
+  const points = [protocols, certificateSources, transportLayers, logSinks, observers, transcripts]
   const kernel = await startKernel<ConfigPlan>({
     source: configOf(config, folder),
     builtins: [],

@@ -1,7 +1,9 @@
-import { MailError, type Files, type FileStat, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import {
+  MailError, UNKNOWN, type Files, type FileStat, type MessageBytes, type OpenFile, type Row, type Rows, type StoredMessage, type TableEdit, type UidSet, type Wants,
+} from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
 import { failedWith } from './lock-context.js'
-import { TextReader, withCrlf } from './text-file.js'
+import { sizeOfFile, TextReader, withCrlf, type TextSize } from './text-file.js'
 
 /*
  * Folders with a file per message, named by its number.
@@ -87,17 +89,50 @@ async function readOne(folder: NumberedFolder, uid: number, size: number, headOn
     throw error
   }
   try {
+    const unknown = size === UNKNOWN
     const room = Math.min(size, headOnly ? HEAD : INLINE + 1)
     const piece = Buffer.allocUnsafe(Math.max(room, 1))
     const got = await file.read(piece, 0)
     const raw = piece.subarray(0, got)
     const head = folder.kept === 'text' ? withCrlf(raw) : raw
-    const whole = got < piece.length || (size > 0 && head.length === size)
-    if (whole && head.length === size && head.length <= 2 * INLINE) return { uid, headerSize: headerEnd(head), bytes: new InlineBytes(head) }
+    const whole = got < piece.length || head.length === size
+    if (whole && (unknown || head.length === size)) return { uid, headerSize: headerEnd(head), bytes: new InlineBytes(head) }
     // A message never changes; one of another size is something else, or not finished.
-    return { uid, headerSize: headerEnd(head), bytes: new FileBytes(folder, path, uid, size) }
+    return { uid, headerSize: headerEnd(head), bytes: new FileBytes(folder, path, uid, unknown ? (await sizeOf(file, folder.kept)).size : size) }
   } finally {
     await file.close()
+  }
+}
+
+/** Octets as clients see them, and those of the header. */
+async function sizeOf(file: OpenFile, kept: Kept): Promise<TextSize> {
+  if (kept === 'text') return sizeOfFile(file)
+  const { size } = await file.stat()
+  return { size, header: size }
+}
+/** Sizes of messages that were not looked into yet; one that is gone has none. */
+export async function fillSizes({ files, path, kept }: NumberedFolder, set: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
+  const { rows } = edit
+  const wanted: Row[] = []
+  // A row number is an index of the table.
+  for (let row = 0; row < rows.length; row++) if (rows.size[row] === UNKNOWN && set.has(rows.uid[row] ?? 0)) wanted.push(row as Row)
+  for (let n = 0; n < wanted.length; n += PARALLEL) {
+    signal.throwIfAborted()
+    await Promise.all(
+      wanted.slice(n, n + PARALLEL).map(async (row) => {
+        try {
+          const file = await files.open(`${path}/${rows.uid[row] ?? 0}`, { keepAccessTime: true })
+          try {
+            edit.setSize(row, (await sizeOf(file, kept)).size)
+          } finally {
+            await file.close()
+          }
+        } catch (error) {
+          if (!failedWith(error, 'ENOENT', 'EACCES')) throw error
+          edit.setSize(row, 0)
+        }
+      }),
+    )
   }
 }
 

@@ -1,0 +1,16 @@
+import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { LockContext } from '../shared/lock-context.js'
+import type { Turns } from '../shared/turns.js'
+
+/** What the format's parts share; one per host. */
+export interface MhContext {
+  readonly files: Files
+  readonly clock: Clock
+  readonly locks: LockContext
+  readonly turns: Turns
+  readonly spool: Spool
+  readonly mailbox: MailboxSettings
+}
+export const SEQUENCES = '.mh_sequences'
+/** A file of ours in the folder that is no message yet. */
+export const INCOMING = '.mailwright-incoming-'

@@ -1,0 +1,124 @@
+import { MailError, SYSTEM, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled } from 'mailwright/api'
+import { timeOfDate } from '../shared/file-dates.js'
+import { failedWith } from '../shared/lock-context.js'
+import { listNumbers } from '../shared/numbered-files.js'
+import { withoutCr } from '../shared/text-file.js'
+import { INCOMING, type MhContext } from './context.js'
+import { MhFolder, type Held } from './folder.js'
+import { MhSource } from './source.js'
+
+interface Waiting {
+  readonly item: AppendItem
+  readonly spooled: Spooled
+}
+/** A number is taken by a program that knows no lock. */
+const TRIES = 20
+
+/** Puts messages into the folder, all or none. */
+export class MhDelivery implements Delivery {
+  readonly #place: FilePlace
+  readonly #ctx: MhContext
+  readonly #waiting: Waiting[] = []
+  constructor(place: FilePlace, ctx: MhContext) {
+    this.#place = place
+    this.#ctx = ctx
+  }
+  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    const spooled = await this.#ctx.spool.take(item, signal)
+    this.#waiting.push({ item, spooled })
+    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  }
+  async abort(): Promise<void> {
+    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  }
+  /** The rows of a mailbox that is open are left to its next look. */
+  async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult> {
+    const source = open?.source instanceof MhSource && open.source.folder.path === this.#place.path ? open.source : undefined
+    const folder = source?.folder ?? new MhFolder(this.#place, this.#ctx)
+    try {
+      return await folder.locked(signal, async (held) => {
+        const done = await this.#into(folder, held, signal)
+        if (source !== undefined && open !== undefined) {
+          const { held: now, sequences } = await source.catchUp(done.held, open.edit)
+          await source.remember(open.edit, now, sequences)
+        }
+        return done.result
+      })
+    } finally {
+      await this.abort()
+      if (source === undefined) await folder.close()
+    }
+  }
+
+  async #into(folder: MhFolder, found: Held, signal: AbortSignal): Promise<{ result: AppendResult; held: Held }> {
+    const { files } = this.#ctx
+    const { path } = folder
+    const { numbers, others } = await listNumbers(files, path)
+    await folder.sweep(others)
+    const count = this.#waiting.length
+    const incoming = Array.from({ length: count }, (_, i) => `${path}/${INCOMING}${i}`)
+    try {
+      for (const [i, waiting] of this.#waiting.entries()) await this.#write(incoming[i] ?? '', waiting, folder.durable, signal)
+      let held = found
+      let first = Math.max(held.record.last, numbers.at(-1) ?? 0) + 1
+      for (let tries = 0; ; tries++) {
+        const last = first + count - 1
+        if (last > 0xffffffff) throw new MailError('limit', 'the mailbox has no more message numbers')
+        // What came by other programs stays new until somebody looks; the record says whose flags the sequences tell.
+        const known = held.record.known >= (numbers.at(-1) ?? 0) ? last : held.record.known
+        const flags = new Map(this.#waiting.map(({ item }, i) => [first + i, { system: item.system, keywords: item.keywords }]))
+        if (known !== last) for (const n of numbers) if (n > held.record.known) flags.set(n, { system: 0, keywords: [] })
+        await folder.changeSequences(signal, (s) => s.set(flags))
+        held = await folder.note(held, { last, known: last, ...(count > 1 && { from: first, until: last }) }, true)
+        const taken = await this.#link(path, incoming, first)
+        if (taken === undefined) break
+        if (tries === TRIES) throw new MailError('in-use', `${path}: message numbers are taken by another program again and again`)
+        first = taken + 1
+      }
+      for (const name of incoming) await files.unlink(name)
+      await folder.sync()
+      if (count > 1) held = await folder.note(held, { from: 0, until: 0 }, true)
+      return { result: { uidValidity: held.record.validity, uids: uids.from(Array.from({ length: count }, (_, i) => first + i)) }, held }
+    } catch (error) {
+      for (const name of incoming) await files.unlink(name).catch(() => undefined)
+      throw error
+    }
+  }
+  /** Gives messages their numbers; answers one that was taken, and then none of them has any. */
+  async #link(path: string, incoming: readonly string[], first: number): Promise<number | undefined> {
+    const { files } = this.#ctx
+    const linked: string[] = []
+    try {
+      for (const [i, name] of incoming.entries()) {
+        await files.link(name, `${path}/${first + i}`)
+        linked.push(`${path}/${first + i}`)
+      }
+      return undefined
+    } catch (error) {
+      for (const name of linked) await files.unlink(name)
+      if (failedWith(error, 'EEXIST')) return first + linked.length
+      throw error
+    }
+  }
+  async #write(path: string, { item, spooled }: Waiting, durable: boolean, signal: AbortSignal): Promise<void> {
+    const now = this.#ctx.clock.now()
+    const date = item.date ?? { ms: now, zone: 0 - new Date(now).getTimezoneOffset() }
+    const file = await this.#ctx.files.open(path, { write: true, create: 'if-missing', mode: this.#place.fileMode })
+    try {
+      await file.truncate(0)
+      let at = 0
+      for await (const chunk of spooled.chunks()) {
+        signal.throwIfAborted()
+        const text = withoutCr(chunk)
+        await file.write([text], at)
+        at += text.length
+      }
+      // Programs without sequences tell by these times what was read.
+      const written = timeOfDate(date.ms, date.zone)
+      await file.setTimes((item.system & SYSTEM.seen) === 0 ? Math.min(now, written) : now, written)
+      if (durable) await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
+import { backOff, failedWith, pause, reasonOf } from '../shared/lock-context.js'
+import { listNumbers } from '../shared/numbered-files.js'
+import { INCOMING, SEQUENCES, type MhContext } from './context.js'
+import { RecordFile, type MhRecord } from './record.js'
+import { Sequences } from './sequences.js'
+
+/** The mailbox while other processes of this server are kept out. MH itself knows no lock of a folder. */
+export interface Held {
+  readonly record: MhRecord
+  readonly stat: FileStat
+}
+
+/** Files of one mailbox. */
+export class MhFolder {
+  readonly path: string
+  readonly place: FilePlace
+  readonly #ctx: MhContext
+  readonly #record: RecordFile
+  constructor(place: FilePlace, ctx: MhContext) {
+    this.path = place.path
+    this.place = place
+    this.#ctx = ctx
+    this.#record = new RecordFile(place.user, ctx)
+  }
+  get durable(): boolean {
+    return this.#ctx.mailbox.durability === 'full'
+  }
+  /** Runs in this mailbox's turn, here and in other processes of this server. @throws MailError `not-found` when there is no folder. */
+  locked<T>(signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#ctx.turns.run(this.path, async () => {
+      try {
+        const stat = await this.stat()
+        const highest = async (): Promise<number> => (await listNumbers(this.#ctx.files, this.path)).numbers.at(-1) ?? 0
+        return await this.#record.locked(stat, highest, signal, async (found) => {
+          const record = await this.#finish(found)
+          return work({ record, stat })
+        })
+      } catch (error) {
+        throw asRefusal(error, this.path)
+      }
+    })
+  }
+  async stat(): Promise<FileStat> {
+    const stat = await this.#ctx.files.stat(this.path)
+    if (stat?.kind !== 'directory') throw new MailError('not-found', `${this.path} is gone`)
+    return stat
+  }
+  peek(): Promise<MhRecord | undefined> {
+    return this.#record.peek()
+  }
+  /** Changes the record; `sync` when something that follows relies on it. */
+  async note(held: Held, change: Partial<MhRecord>, sync: boolean): Promise<Held> {
+    const record = { ...held.record, ...change }
+    await this.#record.write(record, sync)
+    return { ...held, record }
+  }
+  /** A delivery of several messages that was interrupted counts when all of them are there. */
+  async #finish(record: MhRecord): Promise<MhRecord> {
+    if (record.until === 0) return record
+    const { files } = this.#ctx
+    const there: string[] = []
+    for (let n = record.from; n <= record.until; n++) if ((await files.lstat(`${this.path}/${n}`)) !== undefined) there.push(`${this.path}/${n}`)
+    if (there.length < record.until - record.from + 1) {
+      for (const path of there) await files.unlink(path)
+      if (this.durable) await files.syncDirectory(this.path)
+    }
+    const done = { ...record, from: 0, until: 0 }
+    await this.#record.write(done, true)
+    return done
+  }
+  /** What an interrupted delivery left. */
+  async sweep(others: readonly string[]): Promise<void> {
+    for (const name of others) if (name.startsWith(INCOMING)) await this.#ctx.files.unlink(`${this.path}/${name}`)
+  }
+
+  async sequences(): Promise<Sequences> {
+    try {
+      const file = await this.#ctx.files.open(`${this.path}/${SEQUENCES}`)
+      try {
+        return Sequences.parse(await textOf(file))
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (failedWith(error, 'ENOENT')) return Sequences.parse('')
+      throw error
+    }
+  }
+  /** Changes the sequences as they are now, and puts them in place of the old ones at once. The folder is not synced yet. */
+  async changeSequences(signal: AbortSignal, change: (sequences: Sequences) => void): Promise<Sequences> {
+    const { files } = this.#ctx
+    const lock = await this.#lockSequences(signal)
+    try {
+      const before = lock === undefined ? '' : await textOf(lock)
+      const sequences = Sequences.parse(before)
+      change(sequences)
+      if (sequences.text === before) return sequences
+      const path = `${this.path}/${INCOMING}sequences`
+      const file = await files.open(path, { write: true, create: 'if-missing', mode: (await lock?.stat())?.mode ?? this.place.fileMode })
+      try {
+        await file.truncate(0)
+        await file.write([Buffer.from(sequences.text)], 0)
+        if (this.durable) await file.sync()
+      } finally {
+        await file.close()
+      }
+      await files.rename(path, `${this.path}/${SEQUENCES}`)
+      return sequences
+    } finally {
+      lock?.unlock('fcntl')
+      await lock?.close()
+    }
+  }
+  /** As MH's own programs do it; some do not, and nobody waits for ever. */
+  async #lockSequences(signal: AbortSignal): Promise<OpenFile | undefined> {
+    const { files, clock, locks } = this.#ctx
+    for (let tries = 0; ; tries++) {
+      signal.throwIfAborted()
+      let file: OpenFile
+      try {
+        file = await files.open(`${this.path}/${SEQUENCES}`, { write: true })
+      } catch (error) {
+        if (failedWith(error, 'ENOENT')) return undefined
+        throw error
+      }
+      const outcome = file.lock('fcntl', 'exclusive')
+      if (outcome !== 'busy' && (await files.stat(`${this.path}/${SEQUENCES}`))?.inode === (await file.stat()).inode) return file
+      if (tries > 20) return file
+      await file.close()
+      await pause(clock, backOff(locks, tries), signal)
+    }
+  }
+  async sync(): Promise<void> {
+    if (this.durable) await this.#ctx.files.syncDirectory(this.path)
+  }
+  close(): Promise<void> {
+    return this.#ctx.turns.run(this.path, () => this.#record.close())
+  }
+}
+
+async function textOf(file: OpenFile): Promise<string> {
+  const bytes = Buffer.allocUnsafe((await file.stat()).size)
+  return bytes.toString('latin1', 0, await file.read(bytes, 0))
+}
+/** Failures of the system as problems of a mailbox. */
+export function asRefusal(error: unknown, path: string): unknown {
+  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${path} is gone`, { cause: error })
+  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${path}: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${path}: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
+  if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
+  return error
+}

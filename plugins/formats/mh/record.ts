@@ -1,0 +1,104 @@
+import type { FileStat, OpenFile } from 'mailwright/api'
+import { folderOf, backOff, pause } from '../shared/lock-context.js'
+import { makeFolders } from '../shared/redo.js'
+import { nowSeconds, stateDirectory } from '../shared/state-directory.js'
+import type { MailUser } from 'mailwright/api'
+import type { MhContext } from './context.js'
+
+/** What MH has no place for: it is kept in the user's state folder, by device and inode of the mailbox. */
+export interface MhRecord {
+  readonly validity: number
+  /** The highest number that was given. */
+  readonly last: number
+  /** Up to here somebody has seen that messages came. */
+  readonly claimed: number
+  /** Up to here the sequences say what is unseen; what came later by other programs is. */
+  readonly known: number
+  /** Numbers of a delivery under way, 0 and 0 without one: all of them count, or none. */
+  readonly from: number
+  readonly until: number
+}
+const FIELDS = ['validity', 'last', 'claimed', 'known', 'from', 'until'] as const
+/** One line within a sector: it is written whole or not at all. */
+const OCTETS = FIELDS.length * 9
+
+function encode(record: MhRecord): Buffer {
+  return Buffer.from(`${FIELDS.map((f) => record[f].toString(16).padStart(8, '0')).join(' ')}\n`)
+}
+function decode(bytes: Uint8Array): MhRecord | undefined {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  if (!/^(?:[0-9a-f]{8}[ \n]){6}$/.test(text)) return undefined
+  const [validity = 0, last = 0, claimed = 0, known = 0, from = 0, until = 0] = text.trim().split(' ').map((digits) => Number.parseInt(digits, 16))
+  return { validity, last, claimed, known, from, until }
+}
+
+/** The record of one mailbox, which is its lock among this server's processes as well. */
+export class RecordFile {
+  readonly #ctx: MhContext
+  readonly #user: MailUser
+  #file: OpenFile | undefined
+  #path = ''
+  constructor(user: MailUser, ctx: MhContext) {
+    this.#ctx = ctx
+    this.#user = user
+  }
+  static pathOf(ctx: MhContext, user: MailUser, folder: Pick<FileStat, 'device' | 'inode'>): string {
+    return `${stateDirectory(ctx.mailbox, user)}/mh/${folder.device.toString(16)}-${folder.inode.toString(16)}`
+  }
+  /** Runs with the record locked. `highest` is asked when there is none yet. */
+  async locked<T>(folder: FileStat, highest: () => Promise<number>, signal: AbortSignal, work: (record: MhRecord) => Promise<T>): Promise<T> {
+    const file = await this.#lock(RecordFile.pathOf(this.#ctx, this.#user, folder), signal)
+    try {
+      let record = await this.#read(file)
+      if (record === undefined) {
+        record = { validity: nowSeconds(this.#ctx.clock), last: await highest(), claimed: 0, known: 0, from: 0, until: 0 }
+        await this.write(record, true)
+        if (this.#durable) await this.#ctx.files.syncDirectory(folderOf(this.#path))
+      }
+      return await work(record)
+    } finally {
+      file.unlock('flock')
+    }
+  }
+  get #durable(): boolean {
+    return this.#ctx.mailbox.durability === 'full'
+  }
+  /** As it is now, without a lock. */
+  async peek(): Promise<MhRecord | undefined> {
+    return this.#file === undefined ? undefined : this.#read(this.#file)
+  }
+  async write(record: MhRecord, sync: boolean): Promise<void> {
+    await this.#file?.write([encode(record)], 0)
+    if (sync && this.#durable) await this.#file?.sync()
+  }
+  async #read(file: OpenFile): Promise<MhRecord | undefined> {
+    const bytes = new Uint8Array(OCTETS)
+    return decode(bytes.subarray(0, await file.read(bytes, 0)))
+  }
+  async #lock(path: string, signal: AbortSignal): Promise<OpenFile> {
+    const { files, clock, locks } = this.#ctx
+    if (path !== this.#path) await this.close()
+    this.#path = path
+    for (let tries = 0; ; tries++) {
+      signal.throwIfAborted()
+      if (this.#file === undefined) {
+        await makeFolders(files, folderOf(path))
+        this.#file = await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })
+      }
+      if (this.#file.lock('flock', 'exclusive') !== 'busy') {
+        if ((await files.stat(path))?.inode === (await this.#file.stat()).inode) return this.#file
+        // The mailbox was deleted and made again meanwhile.
+        await this.close()
+        this.#path = path
+        continue
+      }
+      await pause(clock, backOff(locks, tries), signal)
+    }
+  }
+  async close(): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    this.#path = ''
+    await file?.close()
+  }
+}

@@ -1,0 +1,293 @@
+import {
+  createColumn, MailError, SYSTEM, UNKNOWN, uids, type FilePlace, type FileStat, type FlagChange, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage,
+  type TableEdit, type UidSet, type Wants,
+} from 'mailwright/api'
+import { dateOfTime } from '../shared/file-dates.js'
+import { failedWith } from '../shared/lock-context.js'
+import { fillSizes, listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
+import { nowSeconds } from '../shared/state-directory.js'
+import { SEQUENCES, type MhContext } from './context.js'
+import { MhFolder, type Held } from './folder.js'
+import type { MhRecord } from './record.js'
+import type { Sequences } from './sequences.js'
+
+/** Inode and size of a message's file: by them a renumbering by MH's programs is noticed. */
+const INODE = createColumn('mh.inode', 'f64')
+const OCTETS = createColumn('mh.octets', 'f64')
+
+/** The state that rows and columns describe. */
+interface State {
+  readonly folder: FileMark
+  readonly sequences: FileMark
+  readonly record: MhRecord
+}
+type FileMark = readonly [inode: number, size: number, mtimeMs: number, ctimeMs: number]
+const NOTHING: FileMark = [0, 0, 0, 0]
+const VERSION = 'mh/1'
+/** A change so soon after another may leave the times as they were. */
+const SUSPICIOUS_MS = 50
+
+function decodeStamp(stamp: string | undefined): State | undefined {
+  if (stamp === undefined) return undefined
+  try {
+    const [version, state] = JSON.parse(stamp) as [string, State]
+    return version === VERSION ? state : undefined
+  } catch {
+    return undefined
+  }
+}
+function markOf(stat: FileStat | undefined): FileMark {
+  return stat === undefined ? NOTHING : [stat.inode, stat.size, stat.mtimeMs, stat.ctimeMs]
+}
+function same(a: object | undefined, b: object | undefined): boolean {
+  return a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** An MH folder. */
+export class MhSource implements MailboxSource {
+  readonly traits: SourceTraits
+  readonly folder: MhFolder
+  readonly #ctx: MhContext
+  /** New mail is fetched from elsewhere before each look (#mhinbox). */
+  readonly #fetch: ((signal: AbortSignal) => Promise<void>) | undefined
+  #state: State | undefined
+  #stamp: string | undefined
+  #fresh = true
+  #claiming = false
+
+  constructor(place: FilePlace, writable: boolean, ctx: MhContext, fetch?: (signal: AbortSignal) => Promise<void>) {
+    this.#ctx = ctx
+    this.folder = new MhFolder(place, ctx)
+    this.#fetch = fetch
+    this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: [INODE, OCTETS] }
+  }
+  get claiming(): boolean {
+    return this.#claiming
+  }
+  #attach(edit: TableEdit): void {
+    if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
+    this.#state = decodeStamp(edit.stamp)
+    this.#stamp = this.#state === undefined ? undefined : edit.stamp
+    this.#fresh = true
+    this.#taken = undefined
+  }
+  async #marks(): Promise<{ readonly folder: FileMark; readonly sequences: FileMark }> {
+    const { files } = this.#ctx
+    const [folder, sequences] = await Promise.all([files.stat(this.folder.path), files.stat(`${this.folder.path}/${SEQUENCES}`)])
+    return { folder: markOf(folder), sequences: markOf(sequences) }
+  }
+  /** What is remembered from now on. */
+  async remember(edit: TableEdit, held: Held, sequences: Sequences | undefined): Promise<void> {
+    const marks = await this.#marks()
+    this.#state = { ...marks, record: held.record }
+    this.#fresh = Math.max(marks.folder[2], marks.sequences[2]) > this.#ctx.clock.now() - SUSPICIOUS_MS
+    this.#stamp = edit.stamp = JSON.stringify([VERSION, this.#state])
+    edit.uidNext = Math.max(edit.uidNext, held.record.last + 1)
+    if (sequences !== undefined) edit.keywords(sequences.keywords, this.traits.writable && !sequences.full)
+  }
+
+  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
+    this.#attach(edit)
+    const claim = how.claimRecent && this.traits.writable
+    this.#claiming = claim
+    if (claim) await this.#fetch?.(signal)
+    const state = this.#state
+    if (state !== undefined && !this.#fresh && !(claim && (state.record.claimed < state.record.last || state.record.known < state.record.last))) {
+      const [marks, record] = await Promise.all([this.#marks(), this.folder.peek()])
+      if (same(marks.folder, state.folder) && same(marks.sequences, state.sequences) && same(record, state.record)) return
+    }
+    await this.folder.locked(signal, async (found) => {
+      let { held, sequences } = await this.catchUp(found, edit)
+      if (claim && (held.record.claimed < held.record.last || held.record.known < held.record.last)) {
+        if (held.record.known < held.record.last) sequences = await this.#write(edit, rowsFrom(edit.rows, held.record.known + 1), signal)
+        held = await this.folder.note(held, { claimed: held.record.last, known: held.record.last }, true)
+        this.#taken = { sequences, known: held.record.known }
+      }
+      await this.remember(edit, held, sequences)
+    })
+  }
+
+  /** Makes the table true: messages by the folder, flags by the sequences. */
+  async catchUp(found: Held, edit: TableEdit): Promise<{ held: Held; sequences: Sequences }> {
+    this.#attach(edit)
+    let held = found
+    const { validity } = held.record
+    if (edit.uidValidity !== validity) {
+      if (edit.uidValidity !== 0 || edit.rows.length > 0) edit.reset(validity)
+      edit.uidValidity = validity
+      this.#state = undefined
+      this.#taken = undefined
+    }
+    const marks = await this.#marks()
+    const before = this.#state
+    const had = edit.rows.length
+    if (before === undefined || this.#fresh || !same(before.folder, marks.folder) || !same(before.record, held.record)) held = await this.#takeFolder(held, edit, before)
+    const sequences = await this.folder.sequences()
+    this.#takeFlags(held, edit, sequences, edit.uidValidity === validity && before !== undefined ? had : 0)
+    return { held, sequences }
+  }
+  async #takeFolder(held: Held, edit: TableEdit, before: State | undefined): Promise<Held> {
+    const { files } = this.#ctx
+    const { numbers, others } = await listNumbers(files, this.folder.path)
+    await this.folder.sweep(others)
+    const { rows } = edit
+    const stats = await statNumbers(files, this.folder.path, numbers)
+    const lastRow = rows.length === 0 ? 0 : (rows.uid[rows.length - 1] ?? 0)
+    const [inodes, octets] = [rows.column(INODE), rows.column(OCTETS)]
+    // MH's programs give other numbers to messages; a number that means another message than before ends all numbers.
+    const renumbered = stats.some(([uid, stat]) => {
+      const row = rows.find(uid)
+      if (row === -1) return uid <= lastRow || (before !== undefined && uid <= before.record.last)
+      return before !== undefined && (inodes[row] !== stat.inode || octets[row] !== stat.size)
+    })
+    let now = held
+    if (renumbered && before === undefined) edit.reset(edit.uidValidity)
+    else if (renumbered) {
+      const highest = numbers.at(-1) ?? 0
+      now = await this.folder.note(held, { validity: Math.max(nowSeconds(this.#ctx.clock), held.record.validity + 1), last: highest, claimed: highest, known: highest }, true)
+      edit.reset(now.record.validity)
+    }
+    edit.uidValidity = now.record.validity
+    const there = new Set(stats.map(([uid]) => uid))
+    const gone = [...edit.rows.uid.subarray(0, edit.rows.length)].filter((uid) => !there.has(uid))
+    if (gone.length > 0) edit.remove(uids.from(gone))
+    const nothing = edit.flagSet(0, [])
+    for (const [uid, stat] of stats) {
+      const known = edit.rows.find(uid)
+      const row = known === -1 ? edit.add(uid, nothing, uid > now.record.claimed) : known
+      if (known === -1 || edit.rows.column(OCTETS)[row] !== stat.size || edit.rows.column(INODE)[row] !== stat.inode) edit.setSize(row, UNKNOWN)
+      const { ms, zone } = dateOfTime(stat.mtimeMs)
+      if (edit.rows.date[row] !== ms || edit.rows.zone[row] !== zone) edit.setDate(row, ms, zone)
+      edit.set(row, INODE, stat.inode)
+      edit.set(row, OCTETS, stat.size)
+      if (uid <= now.record.claimed) edit.setRecent(row, false)
+      // MH does not say what is unseen before somebody keeps track of it: then what was read since it was written is not.
+      if (now.record.known === 0 && stat.atimeMs > stat.mtimeMs) this.#read.add(uid)
+    }
+    const highest = numbers.at(-1) ?? 0
+    return highest > now.record.last ? this.folder.note(now, { last: highest }, false) : now
+  }
+  /** Messages that were read before this server knew the folder. */
+  readonly #read = new Set<number>()
+  /** What the rows' flags were last taken from; what core keeps back of them stays where nothing else changed. */
+  #taken: { readonly sequences: Sequences; readonly known: number } | undefined
+  #takeFlags(held: Held, edit: TableEdit, sequences: Sequences, from: number): void {
+    const { rows } = edit
+    const before = this.#taken
+    const { known } = held.record
+    const same = before !== undefined && before.known === known && before.sequences.text === sequences.text
+    for (let row = same ? from : 0; row < rows.length; row++) {
+      const uid = rows.uid[row] ?? 0
+      const now = this.#flags(sequences, known, uid)
+      if (before !== undefined && row < from) {
+        const then = this.#flags(before.sequences, before.known, uid)
+        if (then.system === now.system && then.keywords.join(' ') === now.keywords.join(' ')) continue
+      }
+      const id = edit.flagSet(now.system, now.keywords)
+      // A row number is an index of the table.
+      if (rows.flags[row] !== id) edit.setFlags(row as Row, id)
+    }
+    this.#taken = { sequences, known }
+    edit.keywords(sequences.keywords, this.traits.writable && !sequences.full)
+  }
+  #flags(sequences: Sequences, known: number, uid: number): { readonly system: number; readonly keywords: readonly string[] } {
+    const { system, keywords } = sequences.flagsOf(uid)
+    if (uid <= known) return { system, keywords }
+    // What other programs brought since the last look is new, whatever they noted; before the first look their word counts.
+    const seen = known === 0 && (sequences.knowsUnseen ? (system & SYSTEM.seen) !== 0 : this.#read.has(uid))
+    return { system: (system & ~SYSTEM.seen) | (seen ? SYSTEM.seen : 0), keywords }
+  }
+
+  // ---- changes
+
+  async store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet> {
+    let refused: UidSet = uids.none
+    await this.#changing(edit, signal, async (held) => {
+      const outcome = edit.apply(change)
+      refused = outcome.refused
+      return { held, sequences: outcome.changed.count === 0 ? undefined : await this.#writeSynced(edit, rowsIn(edit.rows, outcome.changed), signal) }
+    })
+    return refused
+  }
+  async checkpoint(dirty: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
+    // The table has what is to be written; the folder is not looked at before, so that it stays so.
+    await this.folder.locked(signal, async (held) => {
+      const sequences = await this.#writeSynced(edit, rowsIn(edit.rows, dirty), signal)
+      if (this.#state !== undefined) await this.remember(edit, { ...held, record: this.#state.record }, sequences)
+    })
+  }
+  async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<{ held: Held; sequences: Sequences | undefined }>): Promise<void> {
+    if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
+    await this.folder.locked(signal, async (found) => {
+      const { held } = await this.catchUp(found, edit)
+      const done = await work(held)
+      await this.remember(edit, done.held, done.sequences)
+    })
+  }
+  async #writeSynced(edit: TableEdit, rows: readonly Row[], signal: AbortSignal): Promise<Sequences> {
+    const sequences = await this.#write(edit, rows, signal)
+    await this.folder.sync()
+    return sequences
+  }
+  /** Flags of these rows into the sequences; keywords that find no room are taken off again. */
+  async #write(edit: TableEdit, rows: readonly Row[], signal: AbortSignal): Promise<Sequences> {
+    const flags = new Map(rows.map((row) => [edit.rows.uid[row] ?? 0, edit.rows.flagSets[edit.rows.flags[row] ?? 0] ?? { system: 0, keywords: [] }]))
+    const sequences = await this.folder.changeSequences(signal, (s) => s.set(flags))
+    for (const row of rows) {
+      const kept = sequences.flagsOf(edit.rows.uid[row] ?? 0)
+      edit.setFlags(row, edit.flagSet(kept.system, kept.keywords))
+    }
+    if (this.#taken !== undefined) this.#taken = { ...this.#taken, sequences }
+    return sequences
+  }
+
+  async expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    await this.#changing(edit, signal, async (held) => {
+      const existing = uids.from(edit.rows.uid.subarray(0, edit.rows.length)).and(among)
+      const gone = how.always ? existing : edit.deleted(existing)
+      if (gone.count === 0) return { held, sequences: undefined }
+      // The last number must outlive its message.
+      const done = await this.folder.note(held, {}, true)
+      for (const row of rowsIn(edit.rows, gone)) {
+        try {
+          await this.#ctx.files.unlink(`${this.folder.path}/${edit.rows.uid[row] ?? 0}`)
+        } catch (error) {
+          if (!failedWith(error, 'ENOENT')) throw error
+        }
+      }
+      const sequences = await this.folder.changeSequences(signal, (s) => s.remove(gone))
+      await this.folder.sync()
+      edit.remove(gone)
+      return { held: done, sequences }
+    })
+  }
+
+  read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
+    return readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'text' }, set, wants, rows, signal)
+  }
+  fill(set: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
+    return fillSizes({ files: this.#ctx.files, path: this.folder.path, kept: 'text' }, set, edit, signal)
+  }
+  watch(changed: () => void): Disposable {
+    try {
+      return this.#ctx.files.watch(this.folder.path, changed)
+    } catch {
+      // No more notices to be had on this machine: core looks now and then.
+      return { [Symbol.dispose]: () => undefined }
+    }
+  }
+  close(): Promise<void> {
+    return this.folder.close()
+  }
+}
+
+function rowsIn(rows: Rows, set: UidSet): Row[] {
+  const out: Row[] = []
+  // A row number is an index of the table.
+  for (let row = 0; row < rows.length; row++) if (set.has(rows.uid[row] ?? 0)) out.push(row as Row)
+  return out
+}
+function rowsFrom(rows: Rows, uid: number): Row[] {
+  return rowsIn(rows, uids.ranges(Uint32Array.of(uid, 0xffffffff)))
+}

@@ -28,6 +28,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'drivers-files', provides: [{ point: 'mail.drivers', name: 'files' }], load: () => import('./drivers/files/index.js') },
   { id: 'drivers-memory', provides: [{ point: 'mail.drivers', name: 'memory' }], load: () => import('./drivers/memory/index.js') },
   { id: 'format-dummy', provides: [{ point: 'mail.formats', name: 'dummy' }], load: () => import('./formats/dummy/index.js') },
+  { id: 'format-mh', provides: [{ point: 'mail.formats', name: 'mh' }], load: () => import('./formats/mh/index.js') },
   { id: 'format-mix', provides: [{ point: 'mail.formats', name: 'mix' }], load: () => import('./formats/mix/index.js') },
   { id: 'format-mx', provides: [{ point: 'mail.formats', name: 'mx' }], load: () => import('./formats/mx/index.js') },
   { id: 'format-unix', provides: [{ point: 'mail.formats', name: 'unix' }], load: () => import('./formats/unix/index.js') },

@@ -1,0 +1,170 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SYSTEM, uids, type FilePlace, type MailUser } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { Box, never } from '../../../core/testing/box.js'
+import { itemOf, sampleMessage, type SampleMessage } from '../../../core/testing/messages.js'
+import { MhFormat } from '../../../plugins/formats/mh/format.js'
+import { mhPath, pathIn } from '../../../plugins/formats/mh/profile.js'
+import { keywordOf, sequenceOf, Sequences } from '../../../plugins/formats/mh/sequences.js'
+import { directoryContext } from '../../support/directory-formats.js'
+import { goldenFolder, goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
+
+const files = new SystemFiles(await nativeLocks())
+
+describe('mh', () => {
+  let home = ''
+  let user: MailUser
+  beforeEach(async () => {
+    home = await goldenFolder('mh')
+    user = { name: 'alice', kind: 'account', home, facts: {} }
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+  const at = (name: string): FilePlace => ({ path: join(home, name), user, fileMode: 0o600, directoryMode: 0o700 })
+  const format = (): MhFormat => {
+    const context = directoryContext(files)
+    return new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
+  }
+  const open = async (name: string): Promise<Box> => {
+    const box = new Box(name, await format().open(at(name)))
+    await box.refresh({ claimRecent: true })
+    return box
+  }
+  const deliver = async (name: string, ...messages: readonly SampleMessage[]): Promise<void> => {
+    const delivery = await format().append(at(name))
+    for (const m of messages) await delivery.add(itemOf(m), never)
+    await delivery.commit(undefined, never)
+  }
+  const sequences = async (): Promise<string> => (await readFile(join(home, 'Mail/sample/.mh_sequences'))).toString()
+
+  test('the golden folder is read as the reference library reads it, but for \\Seen, which is a matter of times', async () => {
+    const [golden] = await goldenMailboxes('mh')
+    expect(await format().recognise(at('Mail/sample'))).toBe('mine')
+    const box = await open('Mail/sample')
+    const wanted = golden === undefined ? [] : rowsOfGolden(golden)
+    expect(box.rows.map((r) => ({ ...r, flags: '' }))).toEqual(wanted.map((r) => ({ ...r, flags: '' })))
+    for await (const batch of box.source.read(uids.all, { bytes: 'header', sections: [], facts: [] }, box.table.generation, never)) {
+      expect(batch.map((m) => [m.uid, m.headerSize])).toEqual(golden?.messages.map((m) => [m.uid, m.header]))
+    }
+    await box.close()
+  })
+
+  test('without anybody who keeps track, what was read since it was written is seen; with `unseen`, its word counts', async () => {
+    const now = new Date()
+    await utimes(join(home, 'Mail/sample/2'), now, new Date('2020-10-21T07:29:58Z'))
+    await utimes(join(home, 'Mail/sample/3'), new Date('2000-02-01T00:00:00Z'), new Date('2000-02-01T00:00:00Z'))
+    const box = await open('Mail/sample')
+    expect(box.rows.filter((r) => r.uid === 2 || r.uid === 3).map((r) => r.flags)).toEqual(['seen', ''])
+    await box.close()
+    await rm(join(home, '.mailwright'), { recursive: true })
+    await writeFile(join(home, 'Mail/sample/.mh_sequences'), 'unseen: 2\ncur: 1\nflagged: 1 3-4\nmine: 4\n')
+    const again = await open('Mail/sample')
+    expect(again.rows.map((r) => r.flags)).toEqual(['seen flagged', '', 'seen flagged', 'seen flagged'])
+    await again.close()
+  })
+
+  test('flags and keywords are sequences; those of others stay', async () => {
+    await writeFile(join(home, 'Mail/sample/.mh_sequences'), 'cur: 3\nunseen: 1-4\npseq: 2-3\n')
+    const box = await open('Mail/sample')
+    await box.store({ uids: uids.from([2, 3]), system: SYSTEM.seen | SYSTEM.answered, keywords: ['$Label1'] })
+    expect(await sequences()).toBe('cur: 3\nunseen: 1 4\npseq: 2-3\nreplied: 2-3\nimapz24label1: 2-3\n')
+    await box.expunge(uids.one(2), { always: true })
+    expect(await sequences()).toBe('cur: 3\nunseen: 1 4\npseq: 3\nreplied: 3\nimapz24label1: 3\n')
+    await box.close()
+    const again = await open('Mail/sample')
+    expect(again.rows.map((r) => [r.uid, r.flags])).toEqual([[1, ''], [3, 'seen answered $label1'], [4, '']])
+    await again.close()
+  })
+
+  test('numbers and UIDVALIDITY stay over a restart; a number is not given twice, also after its message went', async () => {
+    const box = await open('Mail/sample')
+    const { uidValidity } = box.table
+    await box.expunge(uids.one(4), { always: true })
+    await box.close()
+    await deliver('Mail/sample', sampleMessage(1), sampleMessage(2))
+    const again = await open('Mail/sample')
+    expect([again.table.uidValidity, ...again.rows.map((r) => r.uid)]).toEqual([uidValidity, 1, 2, 3, 5, 6])
+    await again.close()
+  })
+
+  test('a folder that MH packed gets a new UIDVALIDITY, and so does one in which a number means another message', async () => {
+    const box = await open('Mail/sample')
+    const first = box.table.uidValidity
+    await unlink(join(home, 'Mail/sample/2'))
+    await rename(join(home, 'Mail/sample/3'), join(home, 'Mail/sample/2'))
+    await box.refresh()
+    const second = box.table.uidValidity
+    expect(second).toBeGreaterThan(first)
+    expect(box.rows.map((r) => r.uid)).toEqual([1, 2, 4])
+    await rename(join(home, 'Mail/sample/1'), join(home, 'Mail/sample/x'))
+    await rename(join(home, 'Mail/sample/2'), join(home, 'Mail/sample/1'))
+    await rename(join(home, 'Mail/sample/x'), join(home, 'Mail/sample/2'))
+    await box.refresh()
+    expect(box.table.uidValidity).toBeGreaterThan(second)
+    await box.close()
+  })
+
+  test('a number that another program takes at the same moment is left to it', async () => {
+    const context = directoryContext(files)
+    let stolen = 0
+    class Thief extends SystemFiles {
+      override async link(from: string, to: string): Promise<void> {
+        if (stolen++ === 0) await writeFile(to, 'Subject: theirs\n\nhello\n')
+        await super.link(from, to)
+      }
+    }
+    const thief = new Thief(await nativeLocks())
+    const made = new MhFormat({ ...context, files: thief, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
+    const delivery = await made.append(at('Mail/sample'))
+    await delivery.add(itemOf(sampleMessage(1)), never)
+    await delivery.add(itemOf(sampleMessage(2)), never)
+    const told = await delivery.commit(undefined, never)
+    expect([...(told?.uids.ranges ?? [])]).toEqual([6, 7])
+    expect((await readFile(join(home, 'Mail/sample/5'))).toString()).toBe('Subject: theirs\n\nhello\n')
+    expect((await readdir(join(home, 'Mail/sample'))).filter((n) => n.startsWith('.mailwright'))).toEqual([])
+  })
+
+  test('only folders below the MH path are mailboxes; names of digits alone are none', async () => {
+    await mkdir(join(home, 'other'))
+    await mkdir(join(home, 'Mail/sample/17'))
+    expect(await format().recognise(at('other'))).toBe('not-mine')
+    expect(await format().recognise(at('Mail/sample/17'))).toBe('not-mine')
+    await expect(format().create(at('Mail/18'))).rejects.toThrow('invalid MH-format name')
+    await expect(format().create(at('elsewhere'))).rejects.toThrow('invalid MH-format name')
+    await unlink(join(home, '.mh_profile'))
+    await expect(format().create(at('Mail/new'))).rejects.toThrow('.mh_profile not found, mh format names disabled')
+  })
+
+  test('a mailbox with files that are no messages is not deleted; one with messages and what MH calls removed is', async () => {
+    await writeFile(join(home, 'Mail/sample/notes'), 'mine')
+    await expect(format().remove(at('Mail/sample'))).rejects.toThrow('notes')
+    await unlink(join(home, 'Mail/sample/notes'))
+    await writeFile(join(home, 'Mail/sample/,3'), 'old')
+    await format().remove(at('Mail/sample'))
+    expect(await readdir(join(home, 'Mail'))).toEqual([])
+  })
+
+  const profiles = [
+    { name: 'relative to the home', text: 'Path: Mail\n', path: 'Mail' },
+    { name: 'any letter case, behind other lines', text: 'Editor: vi\nPATH:\tmy mail \n', path: 'my mail' },
+    { name: 'no such line', text: 'Draft-Folder: drafts\n', path: undefined },
+    { name: 'the first counts', text: 'path: a\npath: b\n', path: 'a' },
+    { name: 'without a value', text: 'Path:\n', path: undefined },
+  ]
+  test.each(profiles)('profile: $name', ({ text, path }) => expect(pathIn(text)).toBe(path))
+  test('the path of the site needs no profile, and may be absolute', async () => {
+    const nobody = { ...user, home: await mkdtemp(join(tmpdir(), 'mailwright-mh-')) }
+    expect(await mhPath(files, nobody, { profile: '.mh_profile' })).toBeUndefined()
+    expect(await mhPath(files, nobody, { profile: '.mh_profile', path: '/var/mh/alice' })).toBe('/var/mh/alice')
+    await rm(nobody.home, { recursive: true })
+  })
+
+  test.each(['$Label1', 'work', 'NonJunk', '$MDNSent', 'zz'])('keyword %s as a sequence and back', (keyword) => {
+    expect(sequenceOf(keyword)).toMatch(/^[a-z][a-z0-9]*$/)
+    expect(keywordOf(sequenceOf(keyword))).toBe(keyword.toLowerCase())
+  })
+  test('lines that are no sequences are kept', () => expect(Sequences.parse('cur: 1\nodd: x-3\n??\n').text).toBe('cur: 1\nodd: x-3\n??\n'))
+})

@@ -1,4 +1,4 @@
-import { createToken } from './kernel.js'
+import { createToken, type Clock } from './kernel.js'
 
 /** What a `stat` tells. Times are milliseconds since 1970 with fractions down to the microsecond. */
 export interface FileStat {
@@ -84,3 +84,23 @@ export interface Files {
   watch(path: string, changed: (name?: string) => void): Disposable
 }
 export const FILES = createToken<Files>('files').in('process')
+
+/** What work on files is given, wherever it runs. */
+export interface FileTools {
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: (octets: number) => Uint8Array
+}
+/**
+ * Work that makes many calls on files one after the other. `module` is the address of the module whose export `run` is this function; arguments
+ * and results are values (structured clone), so that it can run on a thread of its own, where a call costs no way through the event loop.
+ */
+export interface FileTask<A, R> {
+  readonly module: string
+  run(tools: FileTools, args: A): Promise<R>
+}
+/** Runs such work. It throws what the task throws: a MailError as one, a system error with its `code`. */
+export interface FileLane {
+  run<A, R>(task: FileTask<A, R>, args: A): Promise<R>
+}
+export const FILE_LANE = createToken<FileLane>('files.lane').in('process')

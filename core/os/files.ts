@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import type { DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
+import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
 import { answered, fileStat, finished, SystemFile } from './open-file.js'
 
@@ -31,8 +32,11 @@ function entryKind(entry: fs.Dirent): FileStat['kind'] {
 /** The files of the machine: node:fs with the lock calls that it lacks. */
 export class SystemFiles implements Files {
   readonly #locks: NativeLocks | undefined
-  constructor(locks: NativeLocks | undefined) {
+  readonly #calls: FileCalls
+  /** `calls`: other ones than node's own. */
+  constructor(locks: NativeLocks | undefined, calls: FileCalls = fs) {
     this.#locks = locks
+    this.#calls = calls
   }
 
   async open(path: string, how: OpenHow = {}): Promise<OpenFile> {
@@ -43,12 +47,12 @@ export class SystemFiles implements Files {
   async #open(path: string, how: OpenHow): Promise<SystemFile> {
     const base = (how.write ? O_RDWR : O_RDONLY) | (how.noFollow ? O_NOFOLLOW : 0) | (how.syncWrites ? O_DSYNC : 0)
     const mode = how.mode ?? 0o600
-    if (how.create === undefined) return this.#file(path, await openExisting(path, base, how.keepAccessTime === true))
+    if (how.create === undefined) return this.#file(path, await openExisting(this.#calls, path, base, how.keepAccessTime === true))
     if (how.create === 'new') return this.#created(path, base, mode)
     // Existing files keep their mode, so the two cases must be told apart; a name that comes or goes in between is tried again.
     for (;;) {
       try {
-        return this.#file(path, await openDescriptor(path, base, mode))
+        return this.#file(path, await openDescriptor(this.#calls, path, base, mode))
       } catch (error) {
         if (!failedWith(error, 'ENOENT')) throw error
       }
@@ -62,10 +66,10 @@ export class SystemFiles implements Files {
     }
   }
   #file(path: string, fd: number): SystemFile {
-    return new SystemFile(path, fd, this.#locks)
+    return new SystemFile(path, fd, this.#locks, this.#calls)
   }
   async #created(path: string, base: number, mode: number): Promise<SystemFile> {
-    const fd = await openDescriptor(path, base | O_CREAT | O_EXCL, mode)
+    const fd = await openDescriptor(this.#calls, path, base | O_CREAT | O_EXCL, mode)
     const file = this.#file(path, fd)
     try {
       await file.chmod(mode)
@@ -80,50 +84,50 @@ export class SystemFiles implements Files {
   }
 
   stat(path: string): Promise<FileStat | undefined> {
-    return statOrNothing((done) => fs.stat(path, done))
+    return statOrNothing((done) => this.#calls.stat(path, done))
   }
   lstat(path: string): Promise<FileStat | undefined> {
-    return statOrNothing((done) => fs.lstat(path, done))
+    return statOrNothing((done) => this.#calls.lstat(path, done))
   }
   async list(path: string): Promise<readonly DirectoryEntry[]> {
-    const entries = await answered<fs.Dirent[]>((done) => fs.readdir(path, { withFileTypes: true }, done))
+    const entries = await answered<fs.Dirent[]>((done) => this.#calls.readdir(path, { withFileTypes: true }, done))
     return entries.map((entry) => ({ name: entry.name, kind: entryKind(entry) }))
   }
   realPath(path: string): Promise<string> {
-    return answered<string>((done) => fs.realpath.native(path, done))
+    return answered<string>((done) => this.#calls.realpath.native(path, done))
   }
   async makeDirectory(path: string, mode: number): Promise<void> {
-    await finished((done) => fs.mkdir(path, mode, done))
+    await finished((done) => this.#calls.mkdir(path, mode, done))
     await this.chmod(path, mode)
   }
   removeDirectory(path: string): Promise<void> {
-    return finished((done) => fs.rmdir(path, done))
+    return finished((done) => this.#calls.rmdir(path, done))
   }
   unlink(path: string): Promise<void> {
-    return finished((done) => fs.unlink(path, done))
+    return finished((done) => this.#calls.unlink(path, done))
   }
   rename(from: string, to: string): Promise<void> {
-    return finished((done) => fs.rename(from, to, done))
+    return finished((done) => this.#calls.rename(from, to, done))
   }
   link(from: string, to: string): Promise<void> {
-    return finished((done) => fs.link(from, to, done))
+    return finished((done) => this.#calls.link(from, to, done))
   }
   chmod(path: string, mode: number): Promise<void> {
-    return finished((done) => fs.chmod(path, mode, done))
+    return finished((done) => this.#calls.chmod(path, mode, done))
   }
   setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void> {
-    return finished((done) => fs.utimes(path, atimeMs / 1000, mtimeMs / 1000, done))
+    return finished((done) => this.#calls.utimes(path, atimeMs / 1000, mtimeMs / 1000, done))
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const fd = await openDescriptor(path, O_RDONLY | O_DIRECTORY, 0)
+    const fd = await openDescriptor(this.#calls, path, O_RDONLY | O_DIRECTORY, 0)
     try {
-      await finished((done) => fs.fsync(fd, done))
+      await finished((done) => this.#calls.fsync(fd, done))
     } catch (error) {
       // Some file systems (of the network, of user space) cannot sync a directory and keep names in order by themselves.
       if (!failedWith(error, 'EINVAL', 'ENOTSUP')) throw error
     } finally {
-      await finished((done) => fs.close(fd, done))
+      await finished((done) => this.#calls.close(fd, done))
     }
   }
 
@@ -136,15 +140,15 @@ export class SystemFiles implements Files {
 }
 
 /** Only the owner of a file and root may read it without a trace. */
-async function openExisting(path: string, flags: number, keepAccessTime: boolean): Promise<number> {
-  if (!keepAccessTime || O_NOATIME === 0) return openDescriptor(path, flags, 0)
+async function openExisting(calls: FileCalls, path: string, flags: number, keepAccessTime: boolean): Promise<number> {
+  if (!keepAccessTime || O_NOATIME === 0) return openDescriptor(calls, path, flags, 0)
   try {
-    return await openDescriptor(path, flags | O_NOATIME, 0)
+    return await openDescriptor(calls, path, flags | O_NOATIME, 0)
   } catch (error) {
     if (!failedWith(error, 'EPERM')) throw error
-    return openDescriptor(path, flags, 0)
+    return openDescriptor(calls, path, flags, 0)
   }
 }
-function openDescriptor(path: string, flags: number, mode: number): Promise<number> {
-  return answered<number>((done) => fs.open(path, flags, mode, done))
+function openDescriptor(calls: FileCalls, path: string, flags: number, mode: number): Promise<number> {
+  return answered<number>((done) => calls.open(path, flags, mode, done))
 }

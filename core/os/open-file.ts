@@ -1,5 +1,6 @@
-import * as fs from 'node:fs'
+import type * as fs from 'node:fs'
 import type { FileStat, LockOutcome, OpenFile } from '../api/files.js'
+import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
 
 type Done = (error: NodeJS.ErrnoException | null) => void
@@ -37,11 +38,13 @@ export class SystemFile implements OpenFile {
   readonly path: string
   readonly #fd: number
   readonly #locks: NativeLocks | undefined
+  readonly #calls: FileCalls
   #closed = false
   /** A sync follows each write, since the machine cannot write so by itself. */
   syncWrites = false
 
-  constructor(path: string, fd: number, locks: NativeLocks | undefined) {
+  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls) {
+    this.#calls = calls
     this.path = path
     this.#fd = fd
     this.#locks = locks
@@ -50,7 +53,7 @@ export class SystemFile implements OpenFile {
   async read(into: Uint8Array, at: number): Promise<number> {
     let got = 0
     while (got < into.length) {
-      const n = await answered<number>((done) => fs.read(this.#fd, into, got, into.length - got, at + got, done))
+      const n = await answered<number>((done) => this.#calls.read(this.#fd, into, got, into.length - got, at + got, done))
       if (n === 0) break
       got += n
     }
@@ -62,7 +65,7 @@ export class SystemFile implements OpenFile {
     for (let first = 0; first < chunks.length; first += MAX_PIECES) {
       const pieces = chunks.length > MAX_PIECES ? chunks.slice(first, first + MAX_PIECES) : chunks
       const total = pieces.reduce((sum, piece) => sum + piece.length, 0)
-      let wrote = await answered<number>((done) => fs.writev(this.#fd, pieces, place, done))
+      let wrote = await answered<number>((done) => this.#calls.writev(this.#fd, pieces, place, done))
       // A short write happens at a full disk or a limit: the rest is tried piece by piece, which then throws the reason.
       if (wrote < total) wrote = await this.#writeRest(pieces, place, wrote)
       place += wrote
@@ -77,7 +80,7 @@ export class SystemFile implements OpenFile {
       const end = start + piece.length
       while (wrote < end) {
         const offset = wrote - start
-        const n = await answered<number>((done) => fs.write(this.#fd, piece, offset, piece.length - offset, at + wrote, done))
+        const n = await answered<number>((done) => this.#calls.write(this.#fd, piece, offset, piece.length - offset, at + wrote, done))
         if (n === 0) throw Object.assign(new Error(`ENOSPC: nothing written to ${this.path}`), { code: 'ENOSPC' })
         wrote += n
       }
@@ -87,19 +90,19 @@ export class SystemFile implements OpenFile {
   }
 
   truncate(size: number): Promise<void> {
-    return finished((done) => fs.ftruncate(this.#fd, size, done))
+    return finished((done) => this.#calls.ftruncate(this.#fd, size, done))
   }
   sync(): Promise<void> {
-    return finished((done) => fs.fdatasync(this.#fd, done))
+    return finished((done) => this.#calls.fdatasync(this.#fd, done))
   }
   async stat(): Promise<FileStat> {
-    return fileStat(await answered<fs.Stats>((done) => fs.fstat(this.#fd, done)))
+    return fileStat(await answered<fs.Stats>((done) => this.#calls.fstat(this.#fd, done)))
   }
   chmod(mode: number): Promise<void> {
-    return finished((done) => fs.fchmod(this.#fd, mode, done))
+    return finished((done) => this.#calls.fchmod(this.#fd, mode, done))
   }
   setTimes(atimeMs: number, mtimeMs: number): Promise<void> {
-    return finished((done) => fs.futimes(this.#fd, atimeMs / 1000, mtimeMs / 1000, done))
+    return finished((done) => this.#calls.futimes(this.#fd, atimeMs / 1000, mtimeMs / 1000, done))
   }
 
   lock(kind: 'flock' | 'fcntl', mode: 'shared' | 'exclusive'): LockOutcome {
@@ -112,6 +115,6 @@ export class SystemFile implements OpenFile {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await finished((done) => fs.close(this.#fd, done))
+    await finished((done) => this.#calls.close(this.#fd, done))
   }
 }

@@ -1,4 +1,5 @@
 import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
+import { inlineLane } from '../../core/os/lane.js'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { fileLocks } from '../../plugins/formats/shared/locks.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
@@ -21,6 +22,7 @@ function unixFormat({ files, clock, random, locks, mailbox, host, spool, logger 
     watch: true,
     facts: new AppendFacts(),
     kept: new KeptFiles(),
+    lane: inlineLane({ files, clock, random }),
   })
 }
 

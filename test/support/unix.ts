@@ -1,6 +1,7 @@
 import type { Clock, Files, LockSettings, MailboxSettings, MailboxSource, MailUser, Spool } from '../../core/api/index.js'
 import { MailTable, type Commit } from '../../core/mail/table/table.js'
 import type { Edit } from '../../core/mail/table/edit.js'
+import { inlineLane } from '../../core/os/lane.js'
 import { fileLocks } from '../../plugins/formats/shared/locks.js'
 import type { Machine } from '../../plugins/formats/shared/machine.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
@@ -67,6 +68,7 @@ export function unixContext(files: Files, folder: string, change: Partial<UnixCo
     watch: false,
     facts: new AppendFacts(),
     kept: new KeptFiles(),
+    lane: inlineLane({ files, clock, random: (n) => new Uint8Array(n).fill(128) }),
     ...change,
   }
 }

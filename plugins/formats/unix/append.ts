@@ -1,4 +1,4 @@
-import type { AppendItem, OpenFile, Spooled } from 'mailwright/api'
+import type { AppendItem, OpenFile } from 'mailwright/api'
 import { RECORD_DIGITS, statusBlock } from './blocks.js'
 import { filedFlags } from './flags.js'
 import { fromLine } from './from-line.js'
@@ -12,8 +12,8 @@ import { NO_BASE, type Base } from './stamp.js'
 
 /** A message on its way into the file. */
 export interface Waiting {
-  readonly item: AppendItem
-  readonly spooled: Spooled
+  readonly item: Pick<AppendItem, 'system' | 'keywords' | 'date'>
+  readonly spooled: { chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
 }
 /** The mailbox as it is before the messages. */
 export interface Target {

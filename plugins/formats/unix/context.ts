@@ -1,4 +1,4 @@
-import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { Clock, FileLane, Files, MailboxSettings, Spool } from 'mailwright/api'
 import type { FileLocks } from '../shared/locks.js'
 import type { Turns } from '../shared/turns.js'
 import type { AppendFacts } from './append-facts.js'
@@ -18,4 +18,6 @@ export interface UnixContext {
   readonly watch: boolean
   readonly facts: AppendFacts
   readonly kept: KeptFiles
+  /** Where work of many calls is done. */
+  readonly lane: FileLane
 }

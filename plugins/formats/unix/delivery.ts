@@ -1,5 +1,6 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type OpenMailbox, type TableEdit } from 'mailwright/api'
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
+import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target, type Waiting } from './append.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import type { UnixContext } from './context.js'
@@ -17,7 +18,7 @@ import { compare, fileState } from './stamp.js'
 export class UnixDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: UnixContext
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: (Waiting & { readonly spooled: Spooled })[] = []
 
   constructor(place: FilePlace, ctx: UnixContext) {
     this.#place = place
@@ -44,6 +45,8 @@ export class UnixDelivery implements Delivery {
       result: source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal),
     })
     try {
+      const quick = source === undefined || edit === undefined ? undefined : await this.#intoKnown(source, edit, say, signal)
+      if (quick !== undefined) return quick
       let done = await file.locked('append', signal, say, work)
       if (done === undefined) {
         await this.#makeFile()
@@ -68,6 +71,35 @@ export class UnixDelivery implements Delivery {
     }
   }
 
+  /** Into a mailbox of which everything is known, as it mostly is: one go elsewhere. Undefined when that cannot be, or was not so after all. */
+  async #intoKnown(source: UnixSource, edit: TableEdit, say: Say, signal: AbortSignal): Promise<AppendResult | undefined> {
+    source.attach(edit)
+    const { state, keywords } = source
+    const octets = this.#waiting.reduce((sum, { spooled }) => sum + spooled.size, 0)
+    if (state === undefined || !source.separated || source.mustNumber || octets > LANE_OCTETS || !keywords.has(this.#wanted())) return undefined
+    const messages = await Promise.all(
+      this.#waiting.map(async ({ item: { system, keywords: words, date }, spooled }) => ({ item: { system, keywords: words, ...(date && { date }) }, octets: await gathered(spooled) })),
+    )
+    const target: Target = { base: state.base, validity: edit.uidValidity, last: edit.uidNext - 1, size: source.layout.end, separated: true }
+    const { now: _, ...how } = this.#how(keywords, source.claiming)
+    const { ms: nowMs, zone } = this.#now()
+    const { lane, locks, mailbox, turns } = this.#ctx
+    const { host, pid, bornMs } = locks.machine
+    const machine = { host, pid, bornMs, bearsAsking: locks.machine.bearsAsking() }
+    const what = { place: this.#place, locks: locks.settings, machine, mailbox, state, target, messages, how: { ...how, nowMs, zone } }
+    const { path } = this.#place
+    const done = await turns.run(path, async () => {
+      await locks.courtesy.rest(path, signal)
+      const found = await appendKnown(lane, what)
+      if (found !== undefined) locks.courtesy.freed(path, found.heldMs)
+      return found
+    })
+    if (done === undefined) return undefined
+    for (const [level, text] of done.logged) locks.logger[level](text)
+    for (const [severity, text] of done.said) say(severity, text)
+    source.grown(edit, done.appended.entered, done.appended.end, done.state)
+    return { uidValidity: edit.uidValidity, uids: uids.from(done.appended.entered.map(({ place }) => place.uid)) }
+  }
   async #intoOpen(file: MailboxFile, held: HeldFile, source: UnixSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     await source.catchUp(held, edit, signal)
@@ -163,3 +195,11 @@ export class UnixDelivery implements Delivery {
   }
 }
 const EMPTY = new Uint8Array()
+/** More than this is not handed from thread to thread. */
+const LANE_OCTETS = 1 << 20
+
+async function gathered(spooled: Spooled): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of spooled.chunks()) chunks.push(chunk)
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+}

@@ -32,6 +32,10 @@ export class KeywordTable {
     }
     return [...places].sort((a, b) => a - b).map((place) => this.names[place] ?? '')
   }
+  /** Whether all of the words that can be keywords here are. */
+  has(words: readonly string[]): boolean {
+    return words.every((word) => word === '' || word.length > LONGEST_KEYWORD || this.#places.has(word.toLowerCase()))
+  }
   /** Defines what is missing; true when something was. */
   define(words: readonly string[]): boolean {
     let more = false

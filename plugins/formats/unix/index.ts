@@ -1,4 +1,4 @@
-import { CLOCK, definePlugin, FILES, HOST, LOCK_SETTINGS, LOGGER, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL } from 'mailwright/api'
+import { CLOCK, definePlugin, FILE_LANE, FILES, HOST, LOCK_SETTINGS, LOGGER, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL } from 'mailwright/api'
 import { z } from 'zod'
 import { fileLocks } from '../shared/locks.js'
 import { Turns } from '../shared/turns.js'
@@ -32,8 +32,8 @@ export default definePlugin({
         acceptsUids: false,
       },
       settings,
-      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL, logger: LOGGER },
-      create({ watch }, { files, clock, random, locks, mailbox, host, spool, logger }) {
+      needs: { files: FILES, lane: FILE_LANE, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL, logger: LOGGER },
+      create({ watch }, { files, lane, clock, random, locks, mailbox, host, spool, logger }) {
         return new UnixFormat({
           files,
           clock,
@@ -45,6 +45,7 @@ export default definePlugin({
           watch,
           facts: new AppendFacts(),
           kept: new KeptFiles(),
+          lane,
         })
       },
     })

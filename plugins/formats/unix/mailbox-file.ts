@@ -23,13 +23,16 @@ export interface HeldFile {
   mark: number
 }
 
+/** What locking and changing a file needs of the host. */
+type FileContext = Pick<UnixContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox'>
+
 /** Locks, recovery and rewriting of one mailbox file. */
 export class MailboxFile {
   readonly path: string
-  readonly #ctx: UnixContext
+  readonly #ctx: FileContext
   readonly #changes: SafeChanges
 
-  constructor(place: FilePlace, ctx: UnixContext) {
+  constructor(place: FilePlace, ctx: FileContext) {
     this.path = place.path
     this.#ctx = ctx
     this.#changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })

@@ -93,8 +93,12 @@ export class UnixSource implements MailboxSource {
   }
   /** What is remembered from now on, in memory and in the table's stamp. */
   async remember(edit: TableEdit, held: HeldFile | undefined, layout: Layout, base: Base): Promise<void> {
+    this.#remember(edit, layout, fileState(await held?.file.stat(), base, held?.mark))
+  }
+  #remember(edit: TableEdit, layout: Layout, state: FileState): void {
+    const { base } = state
     this.#layout = layout
-    this.#state = fileState(await held?.file.stat(), base, held?.mark)
+    this.#state = state
     this.#stamp = edit.stamp = encodeStamp(this.#state)
     this.#noteDebts()
     this.#watched?.follow(this.#state.inode)
@@ -269,6 +273,15 @@ export class UnixSource implements MailboxSource {
   async look(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<void> {
     await this.catchUp(await again(held), edit, signal)
     await this.remember(edit, held, this.layout, this.base)
+  }
+  /** The file as it was last seen; undefined while that is not known. */
+  get state(): FileState | undefined {
+    return this.#state
+  }
+  /** Messages were appended as described, which left the file in this state. */
+  grown(edit: TableEdit, messages: readonly Entered[], end: number, state: FileState): void {
+    this.entered(edit, messages, state.base, end)
+    this.#remember(edit, this.layout, state)
   }
   /** Messages were appended as described. */
   entered(edit: TableEdit, messages: readonly Entered[], base: Base, end: number): void {

@@ -1,0 +1,76 @@
+import type { FileLane, FilePlace, FileTask, FileTools, LockSettings, MailboxSettings } from 'mailwright/api'
+import { Leftovers } from '../shared/leftovers.js'
+import { fileLocks } from '../shared/locks.js'
+import type { Machine } from '../shared/machine.js'
+import { Turns } from '../shared/turns.js'
+import { appendMessages, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
+import { MailboxFile } from './mailbox-file.js'
+import { compare, fileState, type FileState } from './stamp.js'
+
+/** What an append to a mailbox in a known state is made of; values, so that it may run on another thread. */
+export interface KnownAppend {
+  readonly place: FilePlace
+  readonly locks: LockSettings
+  readonly machine: Pick<Machine, 'host' | 'pid' | 'bornMs'> & { readonly bearsAsking: boolean }
+  readonly mailbox: MailboxSettings
+  /** As the file must be found. */
+  readonly state: FileState
+  readonly target: Target
+  readonly messages: readonly { readonly item: Waiting['item']; readonly octets: Uint8Array }[]
+  readonly how: Omit<AppendHow, 'now'> & { readonly nowMs: number; readonly zone: number }
+}
+/** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
+export interface KnownAppended {
+  readonly appended: Appended
+  readonly state: FileState
+  readonly said: readonly (readonly ['information' | 'warning', string])[]
+  /** What the operator is to be told. */
+  readonly logged: readonly (readonly ['info' | 'warn', string])[]
+  /** How long the locks were held, at most. */
+  readonly heldMs: number
+}
+
+/** A lock is held by somebody else. Nothing waits here: whoever asked waits without keeping the thread. */
+class Occupied extends Error {}
+const impatient = (tools: FileTools): FileTools['clock'] => ({
+  now: () => tools.clock.now(),
+  after() {
+    throw new Occupied('somebody else holds a lock')
+  },
+})
+
+/** Folders are looked through once by each thread. */
+const leftovers = new Leftovers()
+
+/** Locks, looks whether the file is as expected, appends, unlocks: some thirty calls in one go. */
+export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppended | undefined> {
+  const { files, random } = tools
+  const clock = impatient(tools)
+  const said: (readonly ['information' | 'warning', string])[] = []
+  const logged: (readonly ['info' | 'warn', string])[] = []
+  const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
+  // Whether another holder lives, and asking it, is left to the general way.
+  const machine: Machine = { ...a.machine, bearsAsking: () => a.machine.bearsAsking, exists: () => true, ask: () => false }
+  const locks = { ...fileLocks({ files, clock, random, settings: a.locks, logger, watch: false, machine }), leftovers }
+  const file = new MailboxFile(a.place, { files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
+  const startedAt = clock.now()
+  const { nowMs, zone } = a.how
+  const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }
+  const waiting = a.messages.map(({ item, octets }): Waiting => ({ item, spooled: { chunks: () => [octets] } }))
+  const { signal } = new AbortController()
+  try {
+    return await file.locked('append', signal, (severity, text) => void said.push([severity, text]), async (held) => {
+      if (!held.owner || compare(a.state, held.stat) !== 'same') return undefined
+      const appended = await file.append(held, a.target.size, (w) => appendMessages(held.file, a.target.size, w, waiting, a.target, how, signal))
+      return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), said, logged, heldMs: clock.now() - startedAt }
+    })
+  } catch (error) {
+    if (error instanceof Occupied) return undefined
+    throw error
+  }
+}
+
+const task: FileTask<KnownAppend, KnownAppended | undefined> = { module: import.meta.url, run }
+export function appendKnown(lane: FileLane, what: KnownAppend): Promise<KnownAppended | undefined> {
+  return lane.run(task, what)
+}

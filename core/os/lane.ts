@@ -37,7 +37,8 @@ export class ThreadLane implements FileLane, AsyncDisposable {
   }
   run<A, R>(task: FileTask<A, R>, args: A): Promise<R> {
     for (const thread of this.#threads) if (thread.ready && thread.job === undefined) return this.#send(thread, task, args)
-    if (this.#threads.size < THREADS && !this.#broken) this.#start()
+    const isStarting = [...this.#threads].some((thread) => !thread.ready)
+    if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start()
     return this.#inline.run(task, args)
   }
   #send<A, R>(thread: Thread, task: FileTask<A, R>, args: A): Promise<R> {

@@ -24,7 +24,11 @@ function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { message: String(error) }
   return { message: error.message, ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}) }
 }
+function say(what: Answer | 'ready'): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows of browsers
+  parentPort?.postMessage(what)
+}
 parentPort?.on('message', ({ module, args }: { readonly module: string; readonly args: unknown }) => {
-  void answer(module, args).then((done) => parentPort?.postMessage(done))
+  void answer(module, args).then(say)
 })
-parentPort?.postMessage('ready')
+say('ready')

@@ -46,6 +46,7 @@ export class ThreadLane implements FileLane, AsyncDisposable {
     return new Promise<unknown>((resolve, reject) => {
       thread.job = { resolve, reject }
       thread.worker.ref()
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows of browsers
       thread.worker.postMessage({ module: task.module, args })
       // The module named by the task is the one whose `run` it is.
     }) as Promise<R>

@@ -2,8 +2,8 @@ import type { Clock, Files } from 'mailwright/api'
 import { folderOf, nameOf, pause } from './lock-context.js'
 import type { Machine } from './machine.js'
 
-/** Operations that follow each other closer than this, so many times, are no longer a person's. */
-const CLOSE_MS = 100
+/** Operations that follow each other within this time, so many times, are no longer a person's. */
+const CLOSE_MS = 1000
 const MANY = 10
 /** A delivery program that found the mailbox locked tries again within this time (procmail after 8 s). */
 const WANTED_MS = 10_000

@@ -53,8 +53,9 @@ export async function tryNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'devic
     try {
       file = await files.open(path, fresh ? { write: true, create: 'new', mode: LOCK_MODE } : { write: true, noFollow: true })
     } catch (error) {
-      if (failedWith(error, 'EEXIST', 'ENOENT')) continue
+      if (failedWith(error, 'EEXIST') || (failedWith(error, 'ENOENT') && !fresh)) continue
       if (settings.warnUnlocked) {
+        ctx.logger.warn(`Mailbox lock file ${path} open failure: ${reasonOf(error)}`)
         const unsafe = failedWith(error, 'EACCES', 'EPERM')
         say('warning', unsafe ? `Can't lock for write: ${settings.lockDirectory} must have 1777 protection` : `Can't lock for write: ${reasonOf(error)}`)
       }

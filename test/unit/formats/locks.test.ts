@@ -304,6 +304,13 @@ describe('locks of traditional mailboxes', () => {
     if (mute.state === 'locked') await mute.release()
   })
 
+  test('an owner lock that cannot be made is told to the operator and the session, and the mailbox is used without it', async () => {
+    const lock = await tryNameLock(context({ lockDirectory: join(dir, 'missing') }), { device: 1, inode: 2 }, say)
+    expect(lock.state).toBe('unavailable')
+    expect(logged).toEqual([expect.stringMatching(/^Mailbox lock file .*missing\/\.1\.2 open failure: ENOENT/)])
+    expect(said).toEqual([expect.stringMatching(/^Can't lock for write: ENOENT/)])
+  })
+
   test.runIf(native)('a program that has the mailbox open is respected', async () => {
     await writeFile(join(dir, '.1.2'), '')
     const letGo = await holder('flock', join(dir, '.1.2'), '4712')

@@ -46,6 +46,10 @@ export class Bench {
   stored(octets: Uint8Array): Uint8Array {
     return this.under.stored?.(octets) ?? octets
   }
+  /** Messages as they are found again: where uids do not persist, without them. */
+  lasting(messages: readonly BoxMessage[]): readonly object[] {
+    return this.under.about.uidsPersist ? messages : messages.map(({ uid: _uid, ...rest }) => rest)
+  }
   name(index: number): string {
     return this.under.mailboxName?.(index) ?? NAMES[index] ?? `box${index}`
   }
@@ -58,7 +62,12 @@ export class Bench {
   /** An existing mailbox, opened and with true rows. */
   async open(path: string): Promise<Box> {
     const box = await this.openUnread(path)
-    await box.refresh()
+    try {
+      await box.refresh()
+    } catch (error) {
+      await box.close()
+      throw error
+    }
     return box
   }
   /** What somebody finds who has never looked before. */

@@ -138,13 +138,23 @@ export class Scenario {
     const found = await this.#read(path)
     must(found !== undefined, `"${path}" is not found although its operation was acknowledged`)
     must(found.messages.size === planned.messages.size, `"${path}" has ${found.messages.size} messages instead of ${planned.messages.size}`)
-    return { ...found, uidFloor: Math.max(found.uidFloor, planned.uidFloor) }
+    return this.#withFloor(found, planned.uidFloor)
+  }
+  #withFloor(found: BoxState, floor: number): BoxState {
+    return this.#lasting ? { ...found, uidFloor: Math.max(found.uidFloor, floor) } : found
+  }
+  get #lasting(): boolean {
+    return this.bench.under.about.uidsPersist
+  }
+  /** Uids in the open mailbox of what the world knows. */
+  #uidsIn(box: Box, set: UidSet): UidSet {
+    return this.#lasting ? set : uids.from(box.rows.filter((_, i) => set.has(i + 1)).map((r) => r.uid))
   }
   async #readAll(before: World, planned: World): Promise<World> {
     const out = new Map<string, BoxState>()
     for (const path of new Set([...before.keys(), ...planned.keys()])) {
       const found = await this.#read(path)
-      if (found !== undefined) out.set(path, { ...found, uidFloor: Math.max(found.uidFloor, before.get(path)?.uidFloor ?? 0) })
+      if (found !== undefined) out.set(path, this.#withFloor(found, before.get(path)?.uidFloor ?? 0))
     }
     this.#changed.clear()
     return out
@@ -205,7 +215,7 @@ export class Scenario {
     await this.#step({
       what: `STORE ${how} in "${path}"`,
       kind: 'flags',
-      run: async () => void (await box.store({ uids: set, how, system, keywords })),
+      run: async () => void (await box.store({ uids: this.#uidsIn(box, set), how, system, keywords })),
       after: (w) => changedBox(w, path, (s) => withFlags(s, set, how, system, keywords)),
     })
   }
@@ -219,7 +229,7 @@ export class Scenario {
     await this.#step({
       what: `EXPUNGE of ${doomed.size} from "${path}"`,
       kind: 'expunge',
-      run: async () => void (await box.expunge(uids.from([...doomed].sort((x, y) => x - y)), { always: true })),
+      run: async () => void (await box.expunge(this.#uidsIn(box, uids.from([...doomed].sort((x, y) => x - y))), { always: true })),
       after: (w) => changedBox(w, path, (s) => ({ ...s, messages: new Map([...s.messages].filter(([uid]) => !doomed.has(uid))) })),
     })
   }
@@ -233,7 +243,7 @@ export class Scenario {
     await this.#step({
       what: `COPY from "${from}" to "${to}"`,
       kind: 'append',
-      run: async () => void (await box.edit((edit) => copy.call(box.source, set, this.bench.at(to), 'copy', edit, never))),
+      run: async () => void (await box.edit((edit) => copy.call(box.source, this.#uidsIn(box, set), this.bench.at(to), 'copy', edit, never))),
       after: (w) => changedBox(w, to, (s) => ({ ...s, messages: new Map([...s.messages, ...originals.map((m, i) => [s.uidFloor + i, { ...m, uid: s.uidFloor + i }] as const)]) })),
     })
   }
@@ -242,14 +252,15 @@ export class Scenario {
     const { checkpoint } = box?.source ?? {}
     if (box?.path !== path || checkpoint === undefined) return
     const set = this.#some(path)
+    const dirty = this.#uidsIn(box, set)
     this.#changed.add(path)
     await this.#step({
       what: `checkpoint of "${path}"`,
       kind: 'flags',
       async run() {
         await box.edit(async (edit) => {
-          edit.apply({ uids: set, how: 'add', system: SYSTEM.answered, keywords: [] })
-          await checkpoint.call(box.source, set, edit, never)
+          edit.apply({ uids: dirty, how: 'add', system: SYSTEM.answered, keywords: [] })
+          await checkpoint.call(box.source, dirty, edit, never)
         })
       },
       after: (w) => changedBox(w, path, (s) => withFlags(s, set, 'add', SYSTEM.answered, [])),

@@ -3,8 +3,9 @@ import type { Bench } from '../bench.js'
 import type { Box, BoxMessage } from '../box.js'
 import { must, mustEqual, mustEqualOctets } from '../expecting.js'
 
-/** A mailbox as somebody was told it is. */
+/** A mailbox as somebody was told it is. Where uids do not persist, messages bear their places instead. */
 export interface BoxState {
+  /** 0: uids do not persist. */
   readonly uidValidity: number
   /** Every uid below was given or may have been. */
   readonly uidFloor: number
@@ -19,7 +20,9 @@ export type ReadBox = (path: string) => Promise<BoxState | undefined>
 /** Of an open mailbox with true rows. */
 export async function stateOf(box: Box): Promise<BoxState> {
   const { uidValidity, uidNext } = box.table
-  return { uidValidity, uidFloor: uidNext, messages: new Map((await box.messages()).map((m) => [m.uid, m])) }
+  const messages = await box.messages()
+  if (box.source.traits.uidsPersist) return { uidValidity, uidFloor: uidNext, messages: new Map(messages.map((m) => [m.uid, m])) }
+  return { uidValidity: 0, uidFloor: messages.length + 1, messages: new Map(messages.map((m, i) => [i + 1, { ...m, uid: i + 1 }])) }
 }
 /** Opens, reads and closes. */
 export async function readBox(bench: Bench, path: string): Promise<BoxState | undefined> {
@@ -81,6 +84,7 @@ function mustBeEither(found: World, step: Step): void {
 function mustHoldBox(path: string, found: BoxState, expected: BoxState, underWay: Step | undefined): void {
   const after = underWay?.after.get(path)
   mustEqual(found.uidValidity, expected.uidValidity, `UIDVALIDITY of "${path}"`)
+  if (expected.uidValidity === 0 && underWay?.kind === 'expunge' && after !== undefined) return mustBeOf(found, [expected, after], path)
   for (const [uid, message] of expected.messages) {
     const now = found.messages.get(uid)
     const mayGo = underWay?.kind === 'expunge' && after?.messages.has(uid) === false
@@ -100,6 +104,12 @@ function mustHoldBox(path: string, found: BoxState, expected: BoxState, underWay
   for (const { uid } of extra) must(uid >= expected.uidFloor, `uid ${uid} of "${path}" was given again: UIDNEXT was ${expected.uidFloor}`)
 }
 
+/** By what a message is found again whatever its uid. */
+function mustBeOf(found: BoxState, states: readonly BoxState[], path: string): void {
+  const shape = (s: BoxState): string => JSON.stringify([...s.messages.values()].map(({ uid: _uid, bytes, ...rest }) => [rest, Buffer.from(bytes).toString('latin1')]))
+  must(states.some((s) => shape(s) === shape(found)), `"${path}" has neither the messages before an expunge nor those after it`)
+}
+
 /** The mailbox still works, and gives no uid again. */
 export async function mustGoOn(bench: Bench, acknowledged: World, deliver: (path: string) => Promise<void>): Promise<void> {
   for (const [path, state] of acknowledged) {
@@ -109,7 +119,7 @@ export async function mustGoOn(bench: Bench, acknowledged: World, deliver: (path
     const now = await readBox(bench, path)
     must(now !== undefined && now.messages.size === before.messages.size + 1, `a delivery to "${path}" after the crash did not arrive alone`)
     const fresh = [...now.messages.keys()].find((uid) => !before.messages.has(uid)) ?? 0
-    must(fresh >= state.uidFloor || now.uidValidity > state.uidValidity, `uid ${fresh} of "${path}" was given after the crash; UIDNEXT was ${state.uidFloor} before`)
+    must(state.uidValidity === 0 || fresh >= state.uidFloor || now.uidValidity > state.uidValidity, `uid ${fresh} of "${path}" was given after the crash; UIDNEXT was ${state.uidFloor} before`)
     for (const [uid, message] of before.messages) mustEqual(now.messages.get(uid), message, `uid ${uid} of "${path}" after the next delivery`)
   }
 }

@@ -5,7 +5,7 @@ import { appendMessages, type AppendHow, type Appended, type Target, type Waitin
 import { nowSeconds } from '../shared/state-directory.js'
 import type { UnixContext } from './context.js'
 import { filedFlags, KeywordTable } from './flags.js'
-import { localZone } from './from-line.js'
+import { localZone } from '../shared/internal-date.js'
 import { BIT } from './internal-lines.js'
 import { FORM } from './layout.js'
 import { outOfRoom } from '../shared/safe-changes.js'

@@ -140,10 +140,6 @@ export function ctimeText(ms: number, zone: number): string {
 export function fromLine(sender: string, ms: number, zone: number): string {
   return `From ${sender} ${ctimeText(ms, zone)} ${zoneText(zone)}\n`
 }
-/** Minutes east of this machine at a time. */
-export function localZone(ms: number): number {
-  return 0 - new Date(ms).getTimezoneOffset()
-}
 /** `23 Nov 2026 01:44:50 +0000`, as the pseudo-message has it: without weekday, day of two digits. */
 export function rfcDate(ms: number, zone: number): string {
   const at = new Date(ms + zone * 60_000)

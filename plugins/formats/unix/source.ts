@@ -4,7 +4,7 @@ import {
 } from 'mailwright/api'
 import { FileWatch } from '../shared/file-watch.js'
 import type { Say } from '../shared/lock-context.js'
-import { localZone } from './from-line.js'
+import { localZone } from '../shared/internal-date.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import type { UnixContext } from './context.js'
 import { FlagReader, KeywordTable } from './flags.js'

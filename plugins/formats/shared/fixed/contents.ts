@@ -1,0 +1,96 @@
+import { MailError, type Clock } from 'mailwright/api'
+import { nowSeconds } from '../state-directory.js'
+import type { FixedContext } from './context.js'
+import { BIT, type Dialect } from './dialect.js'
+import type { FileHeader } from './file-header.js'
+import type { FixedFile, Held } from './fixed-file.js'
+import { KeywordBits } from './keyword-bits.js'
+import { FORM, type Layout } from './layout.js'
+import { layoutOf, numberRecords, type Entry } from './numbering.js'
+import { freshToken, patchFields, type Patch } from './patch.js'
+import { scanRecords } from './scan.js'
+
+/** A mailbox file as it is known. */
+export interface Contents {
+  readonly layout: Layout
+  /** What the mailbox's own record says, or should say; of formats without one, what it would say. */
+  readonly header: FileHeader
+  /** The same as it stands in the file; undefined: nothing stands there yet. */
+  readonly filed: FileHeader | undefined
+  readonly keywords: KeywordBits
+  /** What is wrong with the file; nothing may be written to it then. */
+  readonly damage: string | undefined
+}
+
+export function emptyHeader(clock: Clock, keywords: readonly string[]): FileHeader {
+  return { validity: nowSeconds(clock), last: 0, keywords: new KeywordBits(keywords).names, token: '' }
+}
+/** The mailbox's own record. @throws MailError `corrupt` when the file is of another format */
+export async function readHeader(dialect: Dialect, held: Held, path: string): Promise<FileHeader | undefined> {
+  const kind = dialect.header
+  if (kind === undefined || held.stat.size === 0) return undefined
+  const octets = Buffer.alloc(kind.length)
+  const got = await held.file.read(octets, 0)
+  const header = got === kind.length ? kind.parse(octets) : undefined
+  if (header === undefined) throw new MailError('corrupt', `Not a ${dialect.title}-format mailbox: ${path}`)
+  return header
+}
+
+/** Reads the whole file. `before`: what formats without a record of their own go on with, and where messages with numbers are. */
+export async function readContents(
+  dialect: Dialect,
+  held: Held,
+  path: string,
+  ctx: FixedContext,
+  before: { readonly header: FileHeader; readonly known: Layout | undefined } | undefined,
+  signal: AbortSignal,
+): Promise<Contents & { readonly entries: readonly Entry[]; readonly warning: string | undefined }> {
+  const filed = await readHeader(dialect, held, path)
+  const start = filed ?? before?.header ?? emptyHeader(ctx.clock, ctx.mailbox.defaultKeywords)
+  const scanned = await scanRecords(held.file, dialect, dialect.header?.length ?? 0, held.stat.size, signal)
+  const numbered = numberRecords(dialect, scanned, start, { previous: 0, count: 0, known: before?.known }, Math.max(nowSeconds(ctx.clock), start.validity + 1))
+  const header = { ...start, validity: numbered.validity, last: numbered.last }
+  return {
+    layout: layoutOf(numbered.entries), header, filed, keywords: new KeywordBits(start.keywords), damage: scanned.damage?.text, entries: numbered.entries, warning: numbered.warning,
+  }
+}
+
+/** @throws MailError `corrupt`: what is damaged is read, and not made worse */
+export function mustBeWhole({ damage }: Pick<Contents, 'damage'>): void {
+  if (damage !== undefined) throw new MailError('corrupt', damage)
+}
+
+/** Whether something is known here that does not stand in the file. */
+export function owes({ layout, header, filed }: Contents, claim: boolean): boolean {
+  const differs = filed !== undefined && (filed.validity !== header.validity || filed.last !== header.last || filed.keywords.length !== header.keywords.length)
+  return differs || layout.lacks(FORM.numbered | (claim ? FORM.old : 0))
+}
+
+/**
+ * Writes what is owed: numbers, the mailbox's own record and, with `claim`, that messages were seen to come; with `more`, other changes of
+ * fields in the same stroke. Returns the contents as they are then.
+ */
+export async function settle(box: FixedFile, held: Held, dialect: Dialect, contents: Contents, ctx: FixedContext, claim: boolean, more: readonly Patch[] = []): Promise<Contents> {
+  mustBeWhole(contents)
+  const { layout, header, filed } = contents
+  const wanted = FORM.numbered | (claim ? FORM.old : 0)
+  const patches = new Map<number, Patch>(more.map((patch) => [patch.i, patch]))
+  if (layout.lacks(wanted)) {
+    for (let i = 0; i < layout.count; i++) {
+      if (layout.has(i, wanted)) continue
+      const other = patches.get(i)
+      const uid = layout.at('uid', i)
+      patches.set(i, {
+        i,
+        fields(old) {
+          const then = other?.fields(old) ?? old
+          return { ...then, uid: dialect.header === undefined ? 0 : uid, flags: then.flags | (claim ? BIT.old : 0) }
+        },
+      })
+    }
+  }
+  const after = dialect.header === undefined || filed === undefined ? header : { ...header, token: patches.size > 0 || owes(contents, false) ? freshToken(ctx.locks.random) : header.token }
+  await patchFields(box, held, dialect, layout, [...patches.values()], filed === undefined ? undefined : { before: filed, after })
+  for (const i of patches.keys()) layout.form[i] = layout.at('form', i) | wanted
+  return { ...contents, header: after, filed: filed === undefined ? undefined : after }
+}

@@ -1,0 +1,18 @@
+import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { FileLocks } from '../locks.js'
+import type { Turns } from '../turns.js'
+import type { FixedFile } from './fixed-file.js'
+
+/** What the parts of such a format share; one per host. */
+export interface FixedContext {
+  readonly files: Files
+  readonly clock: Clock
+  readonly locks: FileLocks
+  readonly turns: Turns
+  readonly spool: Spool
+  readonly mailbox: MailboxSettings
+  /** Change notices of the kernel; off for network file systems, which do not tell what others do. */
+  readonly watch: boolean
+  /** Files that this process holds open, by device and inode. */
+  readonly holders: Map<string, Set<FixedFile>>
+}

@@ -1,0 +1,177 @@
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
+import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
+import { localZone, writeInternalDate } from '../internal-date.js'
+import type { RedoWriter } from '../redo.js'
+import { outOfRoom } from '../safe-changes.js'
+import { mustBeWhole, owes, readContents, settle, type Contents } from './contents.js'
+import type { FixedContext } from './context.js'
+import { BIT, type Dialect } from './dialect.js'
+import { FixedFile, type Held } from './fixed-file.js'
+import { FORM } from './layout.js'
+import { Measure } from './measure.js'
+import { freshToken } from './patch.js'
+import { FixedSource, type Entered } from './source.js'
+import { mailCame } from './times.js'
+
+interface Waiting {
+  readonly item: AppendItem
+  readonly spooled: Spooled
+}
+const CR = 13
+
+/** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
+export class FixedDelivery implements Delivery {
+  readonly #place: FilePlace
+  readonly #dialect: Dialect
+  readonly #ctx: FixedContext
+  readonly #waiting: Waiting[] = []
+
+  constructor(place: FilePlace, dialect: Dialect, ctx: FixedContext) {
+    this.#place = place
+    this.#dialect = dialect
+    this.#ctx = ctx
+  }
+
+  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    const spooled = await this.#ctx.spool.take(item, signal)
+    this.#waiting.push({ item, spooled })
+    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  }
+  async abort(): Promise<void> {
+    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  }
+
+  async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
+    // A layer may stand in front of the source; the next look at the file then finds the rows.
+    const source = open?.source instanceof FixedSource && open.source.path === this.#place.path ? open.source : undefined
+    const edit = source === undefined ? undefined : open?.edit
+    const say: Say = source === undefined || edit === undefined ? () => undefined : source.say(edit)
+    const file = source?.file ?? new FixedFile(this.#place, true, this.#ctx)
+    const work = async (held: Held): Promise<{ result: AppendResult | undefined }> => ({
+      result: source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal),
+    })
+    try {
+      let done = await file.locked(signal, say, work)
+      if (done === undefined) {
+        await this.#makeFile()
+        done = await file.locked(signal, say, work)
+      }
+      if (done === undefined) throw new MailError('not-found', `${this.#place.path} is gone`)
+      return done.result
+    } catch (error) {
+      throw outOfRoom(error)
+    } finally {
+      if (source === undefined) await file.close()
+      await this.abort()
+    }
+  }
+  /** A missing file is the empty INBOX: it comes into being with its first message. */
+  async #makeFile(): Promise<void> {
+    const { files } = this.#ctx
+    try {
+      await (await files.open(this.#place.path, { write: true, create: 'if-missing', mode: this.#place.fileMode })).close()
+      if (this.#ctx.mailbox.durability === 'full') await files.syncDirectory(folderOf(this.#place.path))
+    } catch (error) {
+      throw failedWith(error, 'EACCES', 'EPERM') ? new MailError('denied', reasonOf(error), { cause: error }) : error
+    }
+  }
+
+  async #intoOpen(file: FixedFile, held: Held, source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
+    source.attach(edit)
+    await source.catchUp(held, edit, signal)
+    const numbered = await this.#numbered(file, held, source.contents)
+    const before = held.stat
+    const { entered, contents } = await this.#append(file, held, numbered, source.claiming, signal)
+    source.entered(edit, entered, contents)
+    await source.delivered(edit, held, before)
+    return this.#result(contents, entered)
+  }
+  async #intoClosed(file: FixedFile, held: Held, signal: AbortSignal): Promise<AppendResult | undefined> {
+    const before = held.stat
+    const found = await readContents(this.#dialect, held, this.#place.path, this.#ctx, undefined, signal)
+    const { entered, contents } = await this.#append(file, held, await this.#numbered(file, held, found), false, signal)
+    await mailCame(held.file, before, this.#ctx.clock.now())
+    return this.#result(contents, entered)
+  }
+  /** What is there has its numbers before more is added. */
+  async #numbered(file: FixedFile, held: Held, contents: Contents): Promise<Contents> {
+    mustBeWhole(contents)
+    if (this.#dialect.header === undefined || !owes(contents, false)) return contents
+    const settled = await settle(file, held, this.#dialect, contents, this.#ctx, false)
+    held.stat = await held.file.stat()
+    return settled
+  }
+  #result({ header }: Contents, entered: readonly Entered[]): AppendResult | undefined {
+    return this.#dialect.header === undefined ? undefined : { uidValidity: header.validity, uids: uids.from(entered.map(({ place }) => place.uid)) }
+  }
+
+  async #append(file: FixedFile, held: Held, contents: Contents, claimed: boolean, signal: AbortSignal): Promise<{ entered: readonly Entered[]; contents: Contents }> {
+    const kind = this.#dialect.header
+    const words = this.#waiting.flatMap(({ item }) => item.keywords)
+    const keywords = kind === undefined ? contents.keywords : contents.keywords.with(words)
+    const { size } = held.stat
+    const header = {
+      ...contents.header,
+      last: contents.header.last + this.#waiting.length,
+      keywords: keywords.names,
+      token: keywords === contents.keywords ? contents.header.token : freshToken(this.#ctx.locks.random),
+    }
+    const entered: Entered[] = []
+    await file.changes.change(held, 'append', size, size, async (w) => {
+      if (kind !== undefined) await writeHeader(w, kind.write(header), contents.filed === undefined ? undefined : kind.write(contents.filed))
+      // Room for the header is taken first where there is none.
+      if (kind === undefined || contents.filed !== undefined) w.stay(size)
+      for (const waiting of this.#waiting) {
+        const uid = contents.header.last + entered.length + 1
+        entered.push(await this.#record(w, waiting, uid, { ...contents, keywords }, claimed, signal))
+      }
+    })
+    return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
+  }
+  async #record(w: RedoWriter, { item, spooled }: Waiting, uid: number, { keywords }: Contents, claimed: boolean, signal: AbortSignal): Promise<Entered> {
+    const dialect = this.#dialect
+    const stored = dialect.text === 'as-is' ? spooled.size : await withoutCrs(spooled)
+    if (stored === 0) throw new MailError('unsupported', 'Append of zero-length message')
+    const mask = keywords.mask(item.keywords)
+    const now = this.#ctx.clock.now()
+    const date = item.date ?? { ms: now, zone: localZone(now) }
+    const fields = dialect.writeFields({ keywords: mask, flags: item.system | (claimed ? BIT.old : 0), uid: dialect.header === undefined ? 0 : uid })
+    const line = Buffer.from(`${writeInternalDate(date, item.date === undefined ? '0' : ' ')},${stored};${fields}${dialect.lineEnd}`, 'latin1')
+    const offset = w.at
+    const measure = new Measure(dialect)
+    await w.bytes(line)
+    for await (const chunk of spooled.chunks()) {
+      signal.throwIfAborted()
+      const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      const part = dialect.text === 'as-is' ? octets : octets.filter((c) => c !== CR)
+      measure.add(Buffer.from(part.buffer, part.byteOffset, part.byteLength))
+      await w.bytes(part)
+    }
+    measure.end()
+    const form = FORM.numbered | (claimed ? FORM.old : 0)
+    // Files keep whole seconds.
+    const second = { ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone }
+    return { place: { uid, offset, line: line.length, stored, header: measure.header, size: measure.size, form }, system: item.system, keywords: keywords.words(mask), date: second }
+  }
+}
+
+/** Only what differs; all of it where there is none yet. */
+async function writeHeader(w: RedoWriter, after: Buffer, before: Buffer | undefined): Promise<void> {
+  if (before === undefined) return w.bytes(after)
+  for (let at = 0; at < after.length; ) {
+    if (after[at] === before[at]) {
+      at++
+      continue
+    }
+    let end = at + 1
+    while (end < after.length && after[end] !== before[end]) end++
+    w.stay(at)
+    await w.bytes(after.subarray(at, end))
+    at = end
+  }
+}
+async function withoutCrs(spooled: Spooled): Promise<number> {
+  let size = 0
+  for await (const chunk of spooled.chunks()) for (const c of chunk) if (c !== CR) size++
+  return size
+}

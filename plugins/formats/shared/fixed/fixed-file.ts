@@ -1,0 +1,192 @@
+import { MailError, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
+import { takeDotLock } from '../dot-lock.js'
+import { backOff, failedWith, pause, reasonOf, type Say } from '../lock-context.js'
+import { tryNameLock } from '../name-lock.js'
+import { SafeChanges } from '../safe-changes.js'
+import type { FixedContext } from './context.js'
+
+/*
+ * Locks of mailboxes with fixed headers, which programs share: whoever has one open holds its kernel lock shared for as long, so that
+ * nobody moves messages in it; whoever looks for new messages or writes holds the name lock for the time of it. The kernel lock
+ * may be made exclusive only under the name lock, since the change gives it up for a moment.
+ */
+
+/** A mailbox file under the name lock, for the time of one operation. */
+export interface Held {
+  readonly file: OpenFile
+  stat: FileStat
+  mark: number
+}
+
+interface Handle {
+  readonly file: OpenFile
+  readonly device: number
+  readonly inode: number
+  /** Tells it from others before. */
+  readonly id: number
+  lock: LockOutcome
+  users: number
+  closing: boolean
+}
+const nobody = (): Promise<void> => Promise.resolve()
+
+/** One mailbox file as its source, or a delivery, has it open. */
+export class FixedFile {
+  readonly path: string
+  readonly changes: SafeChanges
+  readonly writable: boolean
+  readonly #ctx: FixedContext
+  #handle: Handle | undefined
+  #last = 0
+
+  constructor(place: FilePlace, writable: boolean, ctx: FixedContext) {
+    this.path = place.path
+    this.writable = writable
+    this.#ctx = ctx
+    this.changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
+  }
+
+  /** Names the time in which messages stayed where they are; 0: somebody may move them. */
+  get holding(): number {
+    return this.#handle?.lock === 'locked' ? this.#handle.id : 0
+  }
+
+  /** Runs with everybody else kept from writing; turns of this process come before the locks. Undefined when there is no file. */
+  async locked<T>(signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T | undefined> {
+    return this.#ctx.turns.run(this.path, async () => {
+      const deadline = this.#ctx.clock.now() + this.#ctx.locks.settings.dotlockTimeoutMs
+      for (let tries = 0; ; tries++) {
+        const stat = await this.#ctx.files.stat(this.path)
+        if (stat === undefined) {
+          this.release()
+          return undefined
+        }
+        if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
+        const unguard = await this.#guard(stat, deadline, signal, say)
+        try {
+          const handle = await this.#open(stat)
+          if (handle !== undefined) return await this.#work(handle, stat, say, work)
+        } finally {
+          await unguard()
+        }
+        if (this.#ctx.clock.now() >= deadline) throw new MailError('in-use', `Unable to lock open mailbox ${this.path}`)
+        await pause(this.#ctx.clock, backOff(this.#ctx.locks, tries), signal)
+      }
+    })
+  }
+  async #work<T>(handle: Handle, before: FileStat, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+    handle.users++
+    try {
+      const { interrupted, mark } = await this.changes.look(before)
+      const found = interrupted && this.writable ? await this.changes.recover(handle.file, before, say) : { stat: await handle.file.stat(), mark }
+      return await work({ file: handle.file, ...found })
+    } finally {
+      this.#left(handle)
+    }
+  }
+  /** The name lock; where it cannot be had, a lock file beside the mailbox keeps this server's processes apart. */
+  async #guard(stat: FileStat, deadline: number, signal: AbortSignal, say: Say): Promise<() => Promise<void>> {
+    const { locks, clock } = this.#ctx
+    for (let tries = 0; ; tries++) {
+      const lock = await tryNameLock(locks, stat, say)
+      if (lock.state === 'locked') return () => lock.release()
+      if (lock.state === 'unavailable') {
+        const dot = locks.settings.dotlock && this.writable ? await takeDotLock(locks, this.path, signal, say) : undefined
+        return dot?.state === 'locked' ? () => dot.release() : nobody
+      }
+      if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      await pause(clock, backOff(locks, tries), signal)
+    }
+  }
+  /** The open file with its kernel lock; undefined when another one has the name now, or somebody is about to move or delete it. */
+  async #open(stat: FileStat): Promise<Handle | undefined> {
+    const { files, locks } = this.#ctx
+    const there = this.#handle
+    if (there !== undefined && there.inode === stat.inode && there.device === stat.device && there.lock !== 'busy') return there
+    this.release()
+    let file: OpenFile
+    try {
+      file = await files.open(this.path, { write: this.writable, keepAccessTime: true })
+    } catch (error) {
+      if (failedWith(error, 'ENOENT')) return undefined
+      if (failedWith(error, 'EACCES', 'EPERM')) throw new MailError('denied', `${this.path}: ${reasonOf(error)}`, { cause: error })
+      if (failedWith(error, 'EROFS')) throw new MailError('read-only', `${this.path}: ${reasonOf(error)}`, { cause: error })
+      throw error
+    }
+    const opened = await file.stat()
+    const lock = locks.settings.kernelLocks.includes('flock') ? file.lock('flock', 'shared') : 'unavailable'
+    if (lock === 'busy' || opened.inode !== stat.inode || opened.device !== stat.device) {
+      await file.close()
+      return undefined
+    }
+    const handle = { file, device: stat.device, inode: stat.inode, id: ++this.#last, lock, users: 0, closing: false }
+    this.#handle = handle
+    holdersOf(this.#ctx, stat).add(this)
+    return handle
+  }
+
+  /** Runs when nobody else has the mailbox open; false when somebody has. Only within `locked`. */
+  async alone(work: () => Promise<void>): Promise<boolean> {
+    const handle = this.#handle
+    if (handle === undefined) return false
+    if (handle.lock === 'unavailable') {
+      await work()
+      return true
+    }
+    const mine = handle.file.lock('flock', 'exclusive') === 'locked'
+    try {
+      if (mine) await work()
+    } finally {
+      // Others that want it exclusive wait for the name lock, which is ours.
+      handle.lock = handle.file.lock('flock', 'shared')
+    }
+    return mine
+  }
+
+  /** Runs with the open file, without locks of its own; undefined when it is not open. */
+  async using<T>(work: (file: OpenFile) => Promise<T>): Promise<T | undefined> {
+    const handle = this.#handle
+    if (handle === undefined) return undefined
+    handle.users++
+    try {
+      return await work(handle.file)
+    } finally {
+      this.#left(handle)
+    }
+  }
+  #left(handle: Handle): void {
+    handle.users--
+    if (handle.closing && handle.users === 0) void handle.file.close()
+  }
+
+  /** Gives up the kernel lock and the file, which is closed when nobody reads it any more. */
+  release(): void {
+    const handle = this.#handle
+    if (handle === undefined) return
+    this.#handle = undefined
+    const holders = holdersOf(this.#ctx, handle)
+    holders.delete(this)
+    if (holders.size === 0) this.#ctx.holders.delete(keyOf(handle))
+    handle.file.unlock('flock')
+    handle.closing = true
+    if (handle.users === 0) void handle.file.close()
+  }
+  /** The same, when nothing is under way any more. */
+  async close(): Promise<void> {
+    await this.#ctx.turns.run(this.path, nobody)
+    const handle = this.#handle
+    this.release()
+    if (handle?.users === 0) await handle.file.close()
+  }
+}
+
+function keyOf({ device, inode }: Pick<FileStat, 'device' | 'inode'>): string {
+  return `${device}-${inode}`
+}
+/** Those of this process that hold the file open. */
+export function holdersOf(ctx: FixedContext, file: Pick<FileStat, 'device' | 'inode'>): Set<FixedFile> {
+  const key = keyOf(file)
+  let holders = ctx.holders.get(key)
+  if (holders === undefined) ctx.holders.set(key, (holders = new Set()))
+  return holders
+}

@@ -1,0 +1,126 @@
+import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { failedWith, folderOf } from '../lock-context.js'
+import type { FixedContext } from './context.js'
+import { emptyHeader } from './contents.js'
+import { FixedDelivery } from './delivery.js'
+import type { Dialect } from './dialect.js'
+import { FixedFile, holdersOf } from './fixed-file.js'
+import { LONGEST_LINE, looksLikeRecord } from './record.js'
+import { FixedSource } from './source.js'
+
+/** Mailboxes of which it is remembered that they are some. */
+const REMEMBERED = 1024
+type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
+
+/** Mailbox files with records of fixed form. */
+export class FixedFormat implements MailboxFormat {
+  readonly #ctx: FixedContext
+  readonly #dialect: Dialect
+  /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
+  readonly #known = new Map<string, Recognised>()
+  constructor(dialect: Dialect, ctx: FixedContext) {
+    this.#dialect = dialect
+    this.#ctx = ctx
+  }
+
+  async recognise(at: FilePlace): Promise<'mine' | 'empty' | 'not-mine'> {
+    const { files } = this.#ctx
+    const stat = await files.stat(at.path)
+    if (stat?.kind !== 'file') return 'not-mine'
+    if (stat.size === 0) return 'empty'
+    const known = this.#known.get(at.path)
+    // What was a mailbox and only grew still begins as one.
+    if (known !== undefined && known.device === stat.device && known.inode === stat.inode && known.size <= stat.size) return 'mine'
+    const file = await files.open(at.path, { keepAccessTime: true })
+    let head: Buffer
+    try {
+      head = Buffer.alloc(Math.min(this.#dialect.header?.length ?? LONGEST_LINE, stat.size))
+      head = head.subarray(0, await file.read(head, 0))
+    } finally {
+      await file.close()
+    }
+    await this.#keepNewMailMark(at.path, stat)
+    const { header } = this.#dialect
+    const mine = header === undefined ? looksLikeRecord(this.#dialect, head) : head.length === header.length && header.parse(head) !== undefined
+    if (!mine) return 'not-mine'
+    this.#remember(at.path, stat)
+    return 'mine'
+  }
+  #remember(path: string, { device, inode, size }: Recognised): void {
+    this.#known.delete(path)
+    this.#known.set(path, { device, inode, size })
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= REMEMBERED) break
+      this.#known.delete(oldest)
+    }
+  }
+  /** A look at a file with new mail must not make it look read. */
+  async #keepNewMailMark(path: string, before: FileStat): Promise<void> {
+    if (before.ctimeMs <= before.atimeMs) return
+    const now = await this.#ctx.files.stat(path)
+    if (now === undefined || now.atimeMs === before.atimeMs || now.mtimeMs !== before.mtimeMs) return
+    try {
+      await this.#ctx.files.setTimes(path, before.atimeMs, before.mtimeMs)
+    } catch (error) {
+      if (!failedWith(error, 'EPERM', 'EACCES', 'EROFS', 'ENOENT')) throw error
+    }
+  }
+
+  /** A mailbox without a record of its own is an empty file. */
+  async create(at: FilePlace): Promise<void> {
+    const { files, clock, mailbox } = this.#ctx
+    const { header } = this.#dialect
+    const file = await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })
+    try {
+      if (header !== undefined) await file.write([header.write(emptyHeader(clock, mailbox.defaultKeywords))], 0)
+      if (mailbox.durability === 'full') await file.sync()
+    } catch (error) {
+      await file.truncate(0)
+      await files.unlink(at.path)
+      throw error
+    } finally {
+      await file.close()
+    }
+    if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
+  }
+
+  async open(at: FilePlace): Promise<MailboxSource> {
+    return new FixedSource(at, await this.#isWritable(at.path), this.#dialect, this.#ctx)
+  }
+  async #isWritable(path: string): Promise<boolean> {
+    try {
+      await (await this.#ctx.files.open(path, { write: true })).close()
+      return true
+    } catch (error) {
+      if (failedWith(error, 'ENOENT')) return true
+      if (failedWith(error, 'EACCES', 'EPERM', 'EROFS')) return false
+      throw new MailError('unavailable', `Can't open mailbox ${path}`, { cause: error })
+    }
+  }
+  async append(at: FilePlace): Promise<Delivery> {
+    return new FixedDelivery(at, this.#dialect, this.#ctx)
+  }
+
+  async remove(at: FilePlace): Promise<void> {
+    await this.#unused(at, () => this.#ctx.files.unlink(at.path))
+  }
+  async rename(from: FilePlace, to: FilePlace): Promise<void> {
+    await this.#unused(from, () => this.#ctx.files.rename(from.path, to.path))
+  }
+  /** Runs when no other program has the mailbox open. Sources of this process let go of it first: what they find afterwards is the caller's business. */
+  async #unused(at: FilePlace, work: () => Promise<void>): Promise<void> {
+    const { signal } = new AbortController()
+    const box = new FixedFile(at, true, this.#ctx)
+    try {
+      const done = await box.locked(signal, () => undefined, async (held) => {
+        for (const other of holdersOf(this.#ctx, held.stat)) if (other !== box) other.release()
+        if (!(await box.alone(work))) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
+        return true
+      })
+      if (done === undefined) throw new MailError('not-found', `${at.path} is gone`)
+    } finally {
+      await box.close()
+    }
+    if (this.#ctx.mailbox.durability === 'full') await this.#ctx.files.syncDirectory(folderOf(at.path))
+  }
+}

@@ -1,0 +1,56 @@
+import type { TableEdit } from 'mailwright/api'
+
+/** Keywords of a mailbox: there are bits for so many. */
+export const MAX_KEYWORDS = 30
+export const LONGEST_KEYWORD = 50
+/** What may not stand in a keyword, beside controls, blanks and octets above 0x7e. */
+const SPECIAL = /[*%"\\(){\]]/
+
+function isStorable(word: string): boolean {
+  return word.length > 0 && word.length <= LONGEST_KEYWORD && /^[\x21-\x7e]+$/.test(word) && !SPECIAL.test(word)
+}
+
+/** Names of the bits of a keyword mask, as the mailbox spells and orders them. */
+export class KeywordBits {
+  readonly names: string[]
+  readonly #bits = new Map<string, number>()
+  constructor(names: readonly string[]) {
+    this.names = []
+    for (const name of names.slice(0, MAX_KEYWORDS)) this.#push(name)
+  }
+  #push(name: string): void {
+    if (name !== '' && !this.#bits.has(name.toLowerCase())) this.#bits.set(name.toLowerCase(), this.names.length)
+    this.names.push(name)
+  }
+  same(names: readonly string[]): boolean {
+    return names.length === this.names.length && names.every((name, i) => name === this.names[i])
+  }
+  /** Of a mask; bits without a name say nothing. */
+  words(mask: number): readonly string[] {
+    if (mask === 0) return []
+    return this.names.filter((name, bit) => name !== '' && (mask & (1 << bit)) !== 0)
+  }
+  /** Of words; those that the mailbox does not know are left out. */
+  mask(words: readonly string[]): number {
+    let mask = 0
+    for (const word of words) {
+      const bit = this.#bits.get(word.toLowerCase())
+      if (bit !== undefined) mask |= 1 << bit
+    }
+    return mask >>> 0
+  }
+  has(word: string): boolean {
+    return this.#bits.has(word.toLowerCase())
+  }
+  /** With those of the words that are new, as far as there are bits. */
+  with(words: readonly string[]): KeywordBits {
+    const fresh = words.filter((word) => !this.has(word) && isStorable(word))
+    return fresh.length === 0 || this.names.length === MAX_KEYWORDS ? this : new KeywordBits([...this.names, ...new Set(fresh)])
+  }
+  publish(edit: TableEdit, canCreate: boolean): void {
+    edit.keywords(
+      this.names.filter((name) => name !== ''),
+      canCreate && this.names.length < MAX_KEYWORDS,
+    )
+  }
+}

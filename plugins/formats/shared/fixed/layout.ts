@@ -1,0 +1,162 @@
+import { createColumn, type Column, type Row, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
+
+/** What stands in the file of a message; bits of the `form` column. */
+export const FORM = {
+  /** Its number. */
+  numbered: 1,
+  /** That somebody has seen that it came. */
+  old: 2,
+} as const
+
+/** Where a message is. */
+export interface Place {
+  uid: number
+  /** Of its line. */
+  offset: number
+  /** Octets of the line, its end included. */
+  line: number
+  /** Octets behind the line. */
+  stored: number
+  /** As a client sees it: octets of the header with its empty line; 0: not known yet. */
+  header: number
+  /** As a client sees it: octets of the whole. */
+  size: number
+  form: number
+}
+
+const OFFSET = createColumn('fixed.offset', 'f64')
+const U32 = {
+  line: createColumn('fixed.line', 'u32'),
+  stored: createColumn('fixed.stored', 'u32'),
+  header: createColumn('fixed.header', 'u32'),
+  form: createColumn('fixed.form', 'u32'),
+} as const
+const NUMBERS = ['uid', 'line', 'stored', 'header', 'size', 'form'] as const
+/** Kept by core with the common columns, so that an unchanged mailbox is not parsed after a restart. */
+export const COLUMNS: readonly (Column<'u32'> | Column<'f64'>)[] = [OFFSET, ...Object.values(U32)]
+
+/** Place of a row, as its generation knew it. */
+export function placeOfRow(rows: Rows, row: number): Place {
+  const at = (column: Uint32Array | Float64Array): number => column[row] ?? 0
+  return {
+    uid: at(rows.uid), offset: at(rows.column(OFFSET)), line: at(rows.column(U32.line)), stored: at(rows.column(U32.stored)),
+    header: at(rows.column(U32.header)), size: at(rows.size), form: at(rows.column(U32.form)),
+  }
+}
+
+/** Where the messages of a mailbox file are now, ascending by uid and by place. Hidden ones are not among them. */
+export class Layout {
+  count = 0
+  uid: Uint32Array = new Uint32Array(64)
+  offset: Float64Array = new Float64Array(64)
+  line: Uint32Array = new Uint32Array(64)
+  stored: Uint32Array = new Uint32Array(64)
+  header: Uint32Array = new Uint32Array(64)
+  size: Uint32Array = new Uint32Array(64)
+  form: Uint32Array = new Uint32Array(64)
+
+  push(p: Place): number {
+    if (this.count === this.uid.length) this.#grow(2 * this.count)
+    const i = this.count++
+    this.offset[i] = p.offset
+    for (const name of NUMBERS) this[name][i] = p[name]
+    return i
+  }
+  #grow(n: number): void {
+    const wider = <T extends Uint32Array | Float64Array>(old: T, empty: T): T => {
+      empty.set(old)
+      return empty
+    }
+    this.offset = wider(this.offset, new Float64Array(n))
+    for (const name of NUMBERS) this[name] = wider(this[name], new Uint32Array(n))
+  }
+  place(i: number): Place {
+    return { uid: this.at('uid', i), offset: this.at('offset', i), line: this.at('line', i), stored: this.at('stored', i), header: this.at('header', i), size: this.at('size', i), form: this.at('form', i) }
+  }
+  at(name: (typeof NUMBERS)[number] | 'offset', i: number): number {
+    return this[name][i] ?? 0
+  }
+  /** Index behind the message's last octet. */
+  endOf(i: number): number {
+    return this.at('offset', i) + this.at('line', i) + this.at('stored', i)
+  }
+  has(i: number, form: number): boolean {
+    return (this.at('form', i) & form) === form
+  }
+  readonly #settled = new Map<number, number>()
+  /** Whether some message lacks one of these forms. Those that were found to have them are not looked at again. */
+  lacks(form: number): boolean {
+    let i = Math.min(this.#settled.get(form) ?? 0, this.count)
+    while (i < this.count && this.has(i, form)) i++
+    this.#settled.set(form, i)
+    return i < this.count
+  }
+
+  /** Index of a message, or -1. */
+  find(uid: number): number {
+    const i = this.firstFrom(uid)
+    return i < this.count && this.uid[i] === uid ? i : -1
+  }
+  /** Index of the first message with this number or a higher one. */
+  firstFrom(uid: number): number {
+    let low = 0
+    let high = this.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.uid[middle] ?? 0) < uid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+  /** Indices of the set's messages. */
+  *indices(set: UidSet): Generator<number> {
+    const { ranges } = set
+    for (let r = 0; r + 1 < ranges.length; r += 2) {
+      const last = ranges[r + 1] ?? 0
+      for (let i = this.firstFrom(ranges[r] ?? 0); i < this.count && this.at('uid', i) <= last; i++) yield i
+    }
+  }
+  /** What is left, each message moved to the place that `moved` gives. */
+  keeping(keep: (i: number) => boolean, moved: (i: number) => number = (i) => this.at('offset', i)): Layout {
+    const out = new Layout()
+    if (this.count > 64) out.#grow(this.count)
+    for (let i = 0; i < this.count; i++) {
+      if (!keep(i)) continue
+      const to = out.count++
+      out.offset[to] = moved(i)
+      for (const name of NUMBERS) out[name][to] = this[name][i] ?? 0
+    }
+    return out
+  }
+  /** Octets of the messages, lines included. */
+  get octets(): number {
+    let sum = 0
+    for (let i = 0; i < this.count; i++) sum += this.at('line', i) + this.at('stored', i)
+    return sum
+  }
+
+  /** Of rows that core restored or keeps. */
+  static of(rows: Rows): Layout {
+    const out = new Layout()
+    const n = rows.length
+    const capacity = Math.max(n, 64)
+    const part = (column: Uint32Array): Uint32Array => {
+      const copy = new Uint32Array(capacity)
+      copy.set(column.subarray(0, n))
+      return copy
+    }
+    out.count = n
+    out.uid = part(rows.uid)
+    out.size = part(rows.size)
+    out.offset = new Float64Array(capacity)
+    out.offset.set(rows.column(OFFSET).subarray(0, n))
+    for (const name of ['line', 'stored', 'header', 'form'] as const) out[name] = part(rows.column(U32[name]))
+    return out
+  }
+  /** Writes message `i` into a row. */
+  save(i: number, row: Row, edit: TableEdit): void {
+    edit.set(row, OFFSET, this.at('offset', i))
+    for (const name of ['line', 'stored', 'header', 'form'] as const) edit.set(row, U32[name], this.at(name, i))
+    if (edit.rows.size[row] !== this.size[i]) edit.setSize(row, this.at('size', i))
+  }
+}

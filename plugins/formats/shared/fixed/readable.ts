@@ -1,0 +1,29 @@
+import type { OpenFile } from 'mailwright/api'
+import { BIT, type Dialect } from './dialect.js'
+import { FORM, type Place } from './layout.js'
+import { parseLine } from './record.js'
+
+/** The mailbox as readers see it. */
+export interface Readable {
+  readonly dialect: Dialect
+  /** Where a message is, hidden ones too. */
+  place(uid: number): Place | undefined
+  /** Odd while messages are moved, another one afterwards. */
+  epoch(): number
+  /** Waits until an operation under way has ended. */
+  settled(): Promise<void>
+  /** Runs with the open file; undefined when there is none. */
+  using<T>(work: (file: OpenFile) => Promise<T>): Promise<T | undefined>
+  /** Looks for a message that is not where it should be. */
+  relocate(uid: number): Promise<Place | undefined>
+}
+
+/** Whether the octets begin with the line of this very message. */
+export function isLineOf(dialect: Dialect, place: Place, octets: Buffer): boolean {
+  const line = parseLine(dialect, octets, 0, octets.length, 0)
+  if ('text' in line || line.length !== place.line) return false
+  const { uid, flags } = line.fields
+  if (dialect.header === undefined) return line.stored === place.stored
+  // A hidden message may never have got its number.
+  return uid === place.uid || (uid === 0 && ((place.form & FORM.numbered) === 0 || (flags & BIT.hidden) !== 0))
+}

@@ -1,0 +1,23 @@
+import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
+import { FilesDriver } from '../../plugins/drivers/files/store.js'
+import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
+import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
+import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
+
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+
+function mbxFormat(services: KitServices): FixedFormat {
+  return new FixedFormat(mbxDialect, fixedContext(services, { watch: true }))
+}
+
+describeMailboxFormat('mbx', { about, create: mbxFormat })
+
+describeMailboxDriver('files with mbx', {
+  about,
+  keeps: 'files',
+  create(services) {
+    const { files, mailbox } = services
+    const entry = { name: 'mbx', plugin: 'format-mbx', about, made: mbxFormat(services) }
+    return new FilesDriver({ files, formats: [entry], choice: { create: 'mbx', empty: 'mbx' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
+  },
+})

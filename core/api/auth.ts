@@ -227,6 +227,7 @@ export interface LoginPolicy {
     login: { readonly user: MailUser; readonly authcid: string; readonly authzid: string; readonly peer: PeerFacts },
     signal: AbortSignal,
   ): Promise<Admission>
+  /** `user` is whose proof failed, by the name that `before` was given. */
   failed?(user: string, refusal: Refusal, peer: PeerFacts): void
   /** The session that `decide` allowed has ended, or did not come about after all. May be told more than once. */
   ended?(peer: PeerFacts): void

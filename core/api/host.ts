@@ -103,8 +103,20 @@ export interface Pop3Settings {
 }
 export const POP3_SETTINGS: OwnToken<Pop3Settings, 'host'> = createToken<Pop3Settings>('settings.pop3').in('host')
 
+/** `hosts.*.auth.names`: what account a login name means. */
+export interface LoginNameSettings {
+  readonly lowerCase: boolean
+  /** Domains that are left out, in lower case; `*`: any. */
+  readonly stripDomains: readonly string[]
+  /** For names without one. */
+  readonly addDomain: string | undefined
+  /** Account by login name. */
+  readonly aliases: Readonly<Record<string, string>>
+}
 /** `hosts.*.auth`, less the plugins. */
 export interface AuthSettings {
+  /** Absent: names are accounts as they are typed. */
+  readonly names?: LoginNameSettings
   readonly plaintext: 'encrypted-only' | 'always' | 'never'
   readonly maxAttempts: number
   readonly failureDelayMs: number

@@ -62,7 +62,7 @@ export class Bindings {
     const fresh: Binding[] = []
     const next: Binding[] = []
     for (const plan of plans) {
-      const place: Place = { id: plan.id, protocol: plan.protocol, tls: plan.tls }
+      const place: Place = { id: plan.id, protocol: plan.protocol, tls: plan.tls, proxy: plan.proxy, rate: plan.rate }
       const key = keyOf(plan)
       const old = this.#bindings.find((b) => b.key === key)
       if (old !== undefined) {

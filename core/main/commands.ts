@@ -115,6 +115,35 @@ ${CONFIG}      --host ID       virtual host; without it the first
     load: () => import('./commands/user.js'),
   },
   {
+    name: 'blocks',
+    summary: 'list whom the running server keeps out after failed logins, and let them in again',
+    help: `usage: mailwright blocks list [options]
+       mailwright blocks clear [KEY] [options]
+
+KEY is a user, an address or a network as the list shows it; without one everybody is let in again.
+
+${CONFIG}
+exit: 0 done, 69 no server runs
+`,
+    load: () => import('./commands/blocks.js'),
+  },
+  {
+    name: 'login-test',
+    summary: 'walk through a login and say what each backend, directory and policy answers',
+    help: `usage: mailwright login-test USER [options]
+
+The password is asked for without echo, or read from the first line of standard input. Nothing is counted or changed.
+Clients are told only that a login failed; this says why.
+
+${CONFIG}      --host ID       virtual host; without it the one of the domain, else the first
+      --from ADDR     address of the client
+      --service NAME  imap (default) or pop
+
+exit: 0 would be let in, 1 would not
+`,
+    load: () => import('./commands/login-test.js'),
+  },
+  {
     name: 'init',
     summary: 'write a commented configuration for this machine',
     help: `usage: mailwright init [FILE] [--force]

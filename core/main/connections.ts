@@ -4,7 +4,10 @@ import { ConnectionLost, transportLayers } from '../api/index.js'
 import type { Logger, MailUser, TransportLayerKind } from '../api/index.js'
 import type { ConfigPlan, HostPlan, ListenerPlan } from '../config/plan/types.js'
 import type { HostView, Kernel } from '../kernel/kernel.js'
-import { plainAddress } from '../net/addresses.js'
+import { inNetworks, plainAddress } from '../net/addresses.js'
+import { ConnectionRate } from '../net/connection-rate.js'
+import { readProxyHeader } from '../net/proxy-header.js'
+import type { ProxiedEnds } from '../net/proxy-header.js'
 import type { ByteLink } from '../net/byte-link.js'
 import { socketLink } from '../net/socket-link.js'
 import type { SocketLinkOptions } from '../net/socket-link.js'
@@ -19,9 +22,11 @@ import type { HostFinder, Sessions } from './sessions.js'
 /** A client that takes nothing at all for this long is given up. */
 const WRITE_STALL_MS = 5 * 60_000
 const HANDSHAKE_MS = 60_000
+/** A proxy sends its header with the first packet. */
+const PROXY_HEADER_MS = 10_000
 
 /** What a connection needs to know of its listener. */
-export type Place = Pick<ListenerPlan, 'id' | 'protocol' | 'tls'>
+export type Place = Pick<ListenerPlan, 'id' | 'protocol' | 'tls'> & Partial<Pick<ListenerPlan, 'proxy' | 'rate'>>
 
 /** Serves connections: from the first octet to the end of the session, each on the host it belongs to. */
 export class Connections {
@@ -30,6 +35,8 @@ export class Connections {
   readonly #tls: HostTls
   readonly #open = new Set<ByteLink>()
   readonly #running = new Set<Promise<void>>()
+  /** By the name of the listener. */
+  readonly #rates = new Map<string, ConnectionRate>()
   readonly #stopping = new AbortController()
   readonly #sessions: Sessions
   #choice: HostChoice
@@ -105,9 +112,40 @@ export class Connections {
     return run
   }
 
+  /** Who is at the other end, after a proxy has said so; undefined: the connection is closed. */
+  async #began(socket: Socket, place: Place): Promise<{ readonly ends: ProxiedEnds; readonly early?: Buffer } | undefined> {
+    let ends: ProxiedEnds = { address: plainAddress(socket.remoteAddress), localAddress: plainAddress(socket.localAddress), localPort: socket.localPort ?? 0 }
+    let early: Buffer | undefined
+    if (place.proxy !== undefined && place.proxy.length > 0) {
+      try {
+        if (!inNetworks(place.proxy, ends.address)) throw new Error('the address is not that of a trusted proxy')
+        const header = await readProxyHeader(socket, PROXY_HEADER_MS)
+        ends = header.ends ?? ends
+        early = header.rest
+      } catch (error) {
+        this.#logger.warn('connection refused', { listener: place.id, host: `[${ends.address}]`, text: error instanceof Error ? error.message : String(error) })
+        socket.destroy()
+        return undefined
+      }
+    }
+    if (place.rate !== undefined) {
+      const rate = this.#rates.get(place.id) ?? new ConnectionRate()
+      this.#rates.set(place.id, rate)
+      const { admitted, tell } = rate.admit(ends.address, place.rate)
+      if (tell !== undefined) this.#logger.warn('connection rate', { listener: place.id, host: `[${ends.address}]`, evidence: tell })
+      if (!admitted) {
+        socket.destroy()
+        return undefined
+      }
+    }
+    return early === undefined || early.length === 0 ? { ends } : { ends, early }
+  }
+
   async #acceptSocket(socket: Socket, place: Place): Promise<void> {
-    const localAddress = plainAddress(socket.localAddress)
-    const peer = `[${plainAddress(socket.remoteAddress)}]`
+    const began = await this.#began(socket, place)
+    if (began === undefined) return
+    const { localAddress } = began.ends
+    const peer = `[${began.ends.address}]`
     const host = this.#host({ localAddress })
     const entry = protocolOf(host, place.protocol)
     if (entry === undefined) {
@@ -115,7 +153,7 @@ export class Connections {
       socket.destroy()
       return
     }
-    this.#logger.debug(`${place.id} service init from ${plainAddress(socket.remoteAddress)}`)
+    this.#logger.debug(`${place.id} service init from ${began.ends.address}`)
     const tls = place.tls === 'none' ? undefined : await this.#tlsOf(host, localAddress, peer)
     if (socket.destroyed) return
     if (place.tls === 'implicit' && tls?.offered !== true) {
@@ -123,10 +161,11 @@ export class Connections {
       return
     }
     const id = newSessionId()
-    const watch = watchOf(this.#kernel.process, { id, host: host.id, protocol: place.protocol, address: plainAddress(socket.remoteAddress) }, this.#logger)
+    const watch = watchOf(this.#kernel.process, { id, host: host.id, protocol: place.protocol, address: began.ends.address }, this.#logger)
     const mark = watch?.hops?.begin('accept', place.id) ?? 0
     const link = socketLink(socket, {
       session: id,
+      ...began,
       service: entry.about.service,
       writeStallMs: WRITE_STALL_MS,
       layers: this.#layer,

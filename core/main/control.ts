@@ -5,12 +5,13 @@ import { join } from 'node:path'
 
 const SOCKET = 'control.sock'
 const PID = 'mailwright.pid'
-/** Requests are one word in one line. */
-const LONGEST_REQUEST = 100
+/** Requests are one line. */
+const LONGEST_REQUEST = 600
+const REQUEST = /^(?:reload|status|blocks (?:list|clear(?: \S.*)?))$/
 const ANSWER_MS = 120_000
 
 /** What can be asked of a running server. */
-export type ControlRequest = 'reload' | 'status'
+export type ControlRequest = 'reload' | 'status' | `blocks ${string}`
 /** What it answers; `text` is for a person. */
 export interface ControlAnswer {
   readonly ok: boolean
@@ -78,8 +79,8 @@ function hear(socket: Socket, answer: (request: ControlRequest) => Promise<Contr
     if (!text.includes('\n') && text.length <= LONGEST_REQUEST) return
     socket.off('data', hearMore)
     socket.off('end', gone)
-    const request = text.split('\n', 1)[0]
-    if (request !== 'reload' && request !== 'status') reply({ ok: false, text: 'unknown request' })
+    const request = Buffer.from(text.split('\n', 1)[0] ?? '', 'latin1').toString('utf8')
+    if (!isRequest(request)) reply({ ok: false, text: 'unknown request' })
     else answer(request).then(reply, (error: unknown) => reply({ ok: false, text: error instanceof Error ? error.message : String(error) }))
   }
   // Whoever only looks whether somebody answers says nothing.
@@ -87,6 +88,10 @@ function hear(socket: Socket, answer: (request: ControlRequest) => Promise<Contr
   socket.on('error', () => undefined)
   socket.on('data', hearMore)
   socket.on('end', gone)
+}
+
+function isRequest(text: string): text is ControlRequest {
+  return REQUEST.test(text)
 }
 
 function answers(path: string): Promise<boolean> {

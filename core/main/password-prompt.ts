@@ -11,6 +11,11 @@ export async function readNewPassword(user: string): Promise<Uint8Array> {
   return checked(once)
 }
 
+/** A password that exists: asked for once without echo on a terminal, else the first line of standard input. May be empty. */
+export async function readPassword(user: string): Promise<Uint8Array> {
+  return Buffer.from(process.stdin.isTTY ? await ask(`password of ${user}: `) : await firstLine(), 'utf8')
+}
+
 function checked(password: string): Uint8Array {
   if (password === '') throw new CommandFailure(EXIT.failed, 'the password is empty')
   return Buffer.from(password, 'utf8')

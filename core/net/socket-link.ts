@@ -14,6 +14,10 @@ export interface SocketLinkOptions {
   readonly service: string
   /** Name of the other end, where it was looked up. */
   readonly peerName?: string | undefined
+  /** The two ends as a proxy in front saw them; without it those of the socket. */
+  readonly ends?: { readonly address: string; readonly localAddress: string; readonly localPort: number }
+  /** Octets that were read from the socket already, behind the header of a proxy. */
+  readonly early?: Buffer
   readonly writeStallMs: number
   readonly layers: (use: string) => TransportLayerKind | undefined
   readonly stopping: AbortSignal
@@ -31,15 +35,16 @@ export function socketLink(socket: Socket, options: SocketLinkOptions): ByteLink
   const { tls } = options
   const clear: PeerFacts = {
     session: options.session,
-    address: plainAddress(socket.remoteAddress),
+    address: options.ends?.address ?? plainAddress(socket.remoteAddress),
     ...(options.peerName === undefined ? {} : { name: options.peerName }),
-    localAddress: plainAddress(socket.localAddress),
-    localPort: socket.localPort ?? 0,
+    localAddress: options.ends?.localAddress ?? plainAddress(socket.localAddress),
+    localPort: options.ends?.localPort ?? socket.localPort ?? 0,
     service: options.service,
     ...(tls?.offered === true ? { startTls: true } : {}),
   }
   const transport = new SocketTransport(socket, {
     writeStallMs: options.writeStallMs,
+    ...(options.early === undefined ? {} : { early: options.early }),
     ...(tls === undefined
       ? {}
       : {

@@ -33,6 +33,8 @@ export interface Secured {
 export interface SocketOptions {
   /** A client that takes nothing for this long, while something waits for it, is given up. 0: never. */
   readonly writeStallMs: number
+  /** Octets of the other end that were read from the socket already; they are heard first. */
+  readonly early?: Buffer
   /** The TLS handshake as server. Absent: no TLS. */
   readonly secure?: (socket: Socket) => Promise<Secured>
 }
@@ -48,6 +50,7 @@ export class SocketTransport implements Transport {
   #recordOctets = 8192
   #watched = false
   #trusted = false
+  #early: Buffer | undefined
   readonly #sent = (error?: Error | null): void => {
     if (error !== undefined && error !== null) return
     if (this.#watched && this.#socket.writableLength === 0) {
@@ -60,13 +63,16 @@ export class SocketTransport implements Transport {
   /** @param accepted as a server got it, paused, with nothing read from it. */
   constructor(accepted: Socket, options: SocketOptions) {
     this.#options = options
+    this.#early = options.early
     this.#socket = accepted instanceof TLSSocket ? accepted : readingInto(accepted, { into: () => (this.#trusted ? READ_INTO : EARLY_READ_INTO), hear: (chunk) => this.#discard || this.#data(this.#copied(chunk)) })
   }
 
   start(hear: TransportEvents): void {
     this.#hear = hear
     this.#attach(this.#socket)
-    this.#socket.resume()
+    if (this.#early === undefined) this.#socket.resume()
+    // Not at once: whoever made the link may start TLS on it first, and then they are part of that.
+    else setImmediate(() => this.#hearEarly())
   }
 
   send(chunks: readonly Uint8Array[], octets: number): void {
@@ -100,7 +106,7 @@ export class SocketTransport implements Transport {
     this.#socket.pause()
   }
   resume(): void {
-    this.#socket.resume()
+    if (this.#early === undefined) this.#socket.resume()
   }
 
   finish(): Promise<void> {
@@ -134,6 +140,10 @@ export class SocketTransport implements Transport {
     if (secure === undefined) throw new ConnectionLost('there is no TLS on this listener')
     const clear = this.#socket
     clear.setTimeout(0)
+    if (this.#early !== undefined) {
+      clear.unshift(this.#early)
+      this.#early = undefined
+    }
     const { socket, peer } = await secure(clear)
     if (this.#gone) {
       socket.destroy()
@@ -158,6 +168,12 @@ export class SocketTransport implements Transport {
     if (this.#socket instanceof TLSSocket) this.#socket.setMaxSendFragment(this.#recordOctets)
   }
 
+  #hearEarly(): void {
+    const early = this.#early
+    this.#early = undefined
+    if (early === undefined || this.#gone) return
+    if (this.#data(early)) this.#socket.resume()
+  }
   #attach(socket: Socket): void {
     if (socket instanceof TLSSocket || !readsInto.has(socket)) {
       socket.on('data', (chunk: Buffer) => {

@@ -20,12 +20,12 @@ export function readListeners(node: ConfigNode | undefined, faults: Faults): Lis
       }
       return []
     }
-    const { protocol, address, port, tls } = result.data
+    const { protocol, address, port, tls, proxy, maxPerMinute, maxPerMinuteAndAddress } = result.data
     for (const one of port === 0 ? [] : (address ?? ['*'])) {
       const other = taken.get(`${one} ${port}`)
       if (other !== undefined) faults.at(said, 'CFG_DUPLICATE_LISTENER', `port ${port} of ${one === '*' ? 'all addresses' : one} is taken by listener "${other}"`)
       taken.set(`${one} ${port}`, id)
     }
-    return [{ id, path: said.at.path, protocol, address, port, tls }]
+    return [{ id, path: said.at.path, protocol, address, port, tls, proxy, rate: { perMinute: maxPerMinute, perAddressPerMinute: maxPerMinuteAndAddress } }]
   })
 }

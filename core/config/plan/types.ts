@@ -46,6 +46,9 @@ export interface ListenerPlan {
   readonly address: readonly string[] | undefined
   readonly port: number
   readonly tls: 'none' | 'starttls' | 'implicit'
+  /** Networks of trusted proxies; when there are any, every connection must come through one. */
+  readonly proxy: readonly string[]
+  readonly rate: { readonly perMinute: number; readonly perAddressPerMinute: number }
 }
 
 /** `hosts.*.tls`; paths are absolute. */

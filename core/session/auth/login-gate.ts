@@ -25,6 +25,7 @@ import { Attempts } from './attempts.js'
 import { BackendChain, type Proof } from './backend-chain.js'
 import { isOversizedName, splitAdministrator } from './claims.js'
 import { holdRefusal } from './equal-time.js'
+import { accountName } from './login-names.js'
 import { LoginLog } from './login-log.js'
 
 /** What the gate of a host is made of. */
@@ -130,7 +131,7 @@ export class HostLoginGate implements LoginGate {
       const { authcid, authzid } = splitAdministrator(user)
       attempt.user = authzid === '' ? authcid : authzid
       attempt.auth = authcid
-      if (await this.#isStopped(attempt, authcid)) return await this.#out(attempt, attempt.stopped ?? throttled, undefined)
+      if (await this.#isStopped(attempt, this.#accountOf(authcid))) return await this.#out(attempt, attempt.stopped ?? throttled, undefined)
       if (!this.#allowsPlaintext(peer)) return await this.#out(attempt, plaintextDisabled, undefined)
       const verdict = await this.#verify(attempt, { kind: 'password', user: authcid, password })
       if (verdict.kind !== 'accepted') return await this.#out(attempt, attempt.stopped ?? { kind: 'refused', refusal: verdict }, undefined)
@@ -286,13 +287,20 @@ export class HostLoginGate implements LoginGate {
   }
 
   async #lookUp<T>(attempt: Attempt, user: string, kind: CredentialKind<T>): Promise<Held<T> | undefined> {
-    if (await this.#isStopped(attempt, user)) return undefined
-    const found = await this.#chain.lookup(user, kind, attempt.signal)
+    const account = this.#accountOf(user)
+    if (await this.#isStopped(attempt, account)) return undefined
+    const found = await this.#chain.lookup(account, kind, attempt.signal)
     attempt.by = found?.by
     return found
   }
 
-  async #verify(attempt: Attempt, claim: Claim): Promise<Verdict> {
+  /** The account that a login name means on this host. */
+  #accountOf(typed: string): string {
+    return this.#settings.names === undefined || typed === '' ? typed : accountName(typed, this.#settings.names)
+  }
+
+  async #verify(attempt: Attempt, made: Claim): Promise<Verdict> {
+    const claim = 'user' in made ? { ...made, user: this.#accountOf(made.user) } : made
     if (await this.#isStopped(attempt, 'user' in claim ? claim.user : attempt.auth)) return { kind: 'throttled' }
     const proof = await this.#chain.verify(claim, attempt.peer, attempt.signal, attempt.retries)
     if (!('verdict' in proof)) return proof
@@ -320,8 +328,10 @@ export class HostLoginGate implements LoginGate {
     attempt.auth = proved.authcid
     attempt.user = proved.authzid === '' ? proved.authcid : proved.authzid
     // A mechanism that asks nobody (EXTERNAL) has not met these tests yet.
-    if (await this.#isStopped(attempt, proved.authcid)) return attempt.stopped ?? throttled
-    const admitted = await this.#admissions.decide({ authcid: proved.authcid, authzid: proved.authzid, peer: attempt.peer }, attempt.signal)
+    // Nor has it asked a backend how the name is spelt.
+    const authcid = attempt.by === undefined ? this.#accountOf(proved.authcid) : proved.authcid
+    if (await this.#isStopped(attempt, authcid)) return attempt.stopped ?? throttled
+    const admitted = await this.#admissions.decide({ authcid, authzid: this.#accountOf(proved.authzid), peer: attempt.peer }, attempt.signal)
     if (admitted.kind !== 'in') return admitted
     return { ...admitted, alerts: [...new Set([...attempt.alerts, ...proved.alerts, ...admitted.alerts])] }
   }
@@ -373,7 +383,7 @@ export class HostLoginGate implements LoginGate {
     if (mechanism !== undefined) this.#log.mechanismFailed(mechanism, attempt.peer)
     this.#attempts.countFailure(attempt.peer)
     if (attempt.entered !== undefined) attempt.entered.#attempts.countFailure(attempt.peer)
-    this.#admissions.failed(attempt.user, why.refusal, attempt.peer)
+    this.#admissions.failed(this.#accountOf(attempt.auth), why.refusal, attempt.peer)
     this.#admissions.ended(attempt.peer)
     await holdRefusal(this.#clock, attempt.since, this.#settings.failureDelayMs, attempt.signal)
     return { kind: 'out' }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Files } from '../../api/index.js'
+import type { Files, OpenFile } from '../../api/index.js'
 
 /** Makes a folder and those above it that are missing, for their owner alone. */
 export async function makePath(files: Files, path: string): Promise<void> {
@@ -19,8 +19,13 @@ export function folderOf(key: string): string {
 }
 /** Everything of a file; undefined when there is none. */
 export async function readWhole(files: Files, path: string): Promise<Uint8Array | undefined> {
-  if ((await files.stat(path)) === undefined) return undefined
-  const file = await files.open(path)
+  let file: OpenFile
+  try {
+    file = await files.open(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined
+    throw error
+  }
   try {
     const { size } = await file.stat()
     const bytes = new Uint8Array(size)

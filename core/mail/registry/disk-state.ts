@@ -68,11 +68,13 @@ export class DiskState implements MailboxState {
   /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
   static async open(parts: DiskParts, table: MailTable): Promise<DiskState> {
     const state = new DiskState(parts, table)
+    // Read beside the journal: rows say themselves which state of the mailbox they are about.
+    const rows = state.#readRows()
     await state.#folderMade
     const opened = await JournalFile.open(parts.files, `${parts.folder}/journal`, parts.settings.durability === 'full')
     state.#journal = opened?.journal
     const { closedAt, floor } = state.#replay(opened?.records ?? [])
-    const restored = await state.#restoreRows()
+    const restored = state.#restoreRows(await rows)
     const exact = restored && closedAt === table.highestModseq
     if (restored && !exact) table.renumber()
     state.#floor = exact ? floor : Infinity
@@ -116,10 +118,18 @@ export class DiskState implements MailboxState {
     }
     return { closedAt, floor }
   }
-  async #restoreRows(): Promise<boolean> {
+  async #readRows(): Promise<Uint8Array | undefined> {
     const { files, folder, key, logger } = this.#parts
     try {
-      const bytes = await readWhole(files, `${folder}/rows`)
+      return await readWhole(files, `${folder}/rows`)
+    } catch (error) {
+      logger.warn('mail.cache-unreadable', { key, error })
+      return undefined
+    }
+  }
+  #restoreRows(bytes: Uint8Array | undefined): boolean {
+    const { key, logger } = this.#parts
+    try {
       return bytes !== undefined && decodeRows(bytes, key, this.#table)
     } catch (error) {
       logger.warn('mail.cache-unreadable', { key, error })

@@ -32,10 +32,13 @@ export interface KnownAppended {
 
 /** A lock is held by somebody else. Nothing waits here: whoever asked waits without keeping the thread. */
 class Occupied extends Error {}
-const impatient = (tools: FileTools): FileTools['clock'] => ({
+/** The signal is given as well: a lock that fails is done without where that is the rule, one that is given up is not. */
+const impatient = (tools: FileTools, giveUp: AbortController): FileTools['clock'] => ({
   now: () => tools.clock.now(),
   after() {
-    throw new Occupied('somebody else holds a lock')
+    const occupied = new Occupied('somebody else holds a lock')
+    giveUp.abort(occupied)
+    throw occupied
   },
 })
 
@@ -45,7 +48,9 @@ const leftovers = new Leftovers()
 /** Locks, looks whether the file is as expected, appends, unlocks: some thirty calls in one go. */
 export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppended | undefined> {
   const { files, random } = tools
-  const clock = impatient(tools)
+  const giveUp = new AbortController()
+  const { signal } = giveUp
+  const clock = impatient(tools, giveUp)
   const said: (readonly ['information' | 'warning', string])[] = []
   const logged: (readonly ['info' | 'warn', string])[] = []
   const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
@@ -57,15 +62,16 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }
   const waiting = a.messages.map(({ item, octets }): Waiting => ({ item, spooled: { chunks: () => [octets] } }))
-  const { signal } = new AbortController()
+  let begun = false
   try {
     return await file.locked('append', signal, (severity, text) => void said.push([severity, text]), async (held) => {
       if (!held.owner || compare(a.state, held.stat) !== 'same') return undefined
+      begun = true
       const appended = await file.append(held, a.target.size, (w) => appendMessages(held.file, a.target.size, w, waiting, a.target, how, signal))
       return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), said, logged, heldMs: clock.now() - startedAt }
     })
   } catch (error) {
-    if (error instanceof Occupied) return undefined
+    if (signal.aborted && !begun) return undefined
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MailError, SYSTEM, uids, type AppendItem, type Files, type OpenFile } from '../../../core/api/index.js'
+import { MailError, SYSTEM, uids, type AppendItem, type FileLane, type Files, type OpenFile } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { UnixFormat } from '../../../plugins/formats/unix/format.js'
@@ -170,6 +170,37 @@ describe('unix mailboxes', () => {
     await theirs.close()
     await box.refresh(true)
     expect(box.uids).toEqual(canLock ? [2, 3, 4, 5] : [2, 3, 4])
+  })
+
+  test('an append to a mailbox in a known state is one task; what others wrote since, or lock, goes the general way', async () => {
+    const tasks: string[] = []
+    const lane: FileLane = {
+      async run(task, args) {
+        const done = await task.run({ files, clock: new TestClock(), random: (n) => new Uint8Array(n).fill(128) }, args)
+        tasks.push(done === undefined ? 'refused' : 'done')
+        return done
+      },
+    }
+    const ctx = unixContext(files, dir, { lane })
+    const format = new UnixFormat(ctx)
+    await format.create(place())
+    const box = await OpenUnix.open(ctx, path)
+    await box.refresh(true)
+    const text = Buffer.from('Subject: x\r\n\r\nhello\r\n')
+    await append(format, [item(text)], box)
+    await append(format, [item(text), item(text)], box)
+    expect(tasks).toEqual(['done'])
+    await appendFile(path, `${FROM}Subject: theirs\n\nhello\n\n`)
+    await append(format, [item(text)], box)
+    expect(tasks).toEqual(['done', 'refused'])
+    await writeFile(`${path}.lock`, '')
+    await append(format, [item(text)], box)
+    expect(tasks).toEqual(['done', 'refused', 'refused'])
+    expect(box.uids).toEqual([1, 2, 3, 4, 5, 6])
+    const again = await OpenUnix.open(unixContext(files, dir), path)
+    await again.refresh(false)
+    expect(again.uids).toEqual(box.uids)
+    expect([...(await again.messages()).values()].map((m) => /Subject: (\w+)/.exec(m)?.[1])).toEqual(['x', 'x', 'x', 'theirs', 'x', 'x'])
   })
 
   test('a mailbox that grew is read from its last message on, and one that did not is not read at all', async () => {

@@ -7,10 +7,20 @@ import { uids } from '../../dist/core/api/index.js'
 import { Turns } from '../../dist/plugins/formats/shared/turns.js'
 
 const [format = '', path = '', name = '', rounds = '0'] = process.argv.slice(2)
+const folder = async (x, name, made) => new (await import(`../../dist/plugins/formats/${name}/format.js`))[made]({ ...x, locks: { files, clock, random, settings, machine: { host: 'mail.example.org', pid: process.pid } } })
+const file = async (x, name) => {
+  const { FixedFormat } = await import('../../dist/plugins/formats/shared/fixed/format.js')
+  const { fixedContext } = await import('../../dist/plugins/formats/shared/fixed/plugin.js')
+  const dialect = (await import(`../../dist/plugins/formats/${name}/dialect.js`))[`${name}Dialect`]
+  return new FixedFormat(dialect, fixedContext({ ...x, locks: settings, logger: { info() {}, warn() {} } }, { watch: false }))
+}
 const FORMATS = {
-  mix: async () => (await import('../../dist/plugins/formats/mix/format.js')).MixFormat,
-  mx: async () => (await import('../../dist/plugins/formats/mx/format.js')).MxFormat,
-  mh: async () => (await import('../../dist/plugins/formats/mh/format.js')).MhFormat,
+  mix: (x) => folder(x, 'mix', 'MixFormat'),
+  mx: (x) => folder(x, 'mx', 'MxFormat'),
+  mh: (x) => folder(x, 'mh', 'MhFormat'),
+  mbx: (x) => file(x, 'mbx'),
+  mtx: (x) => file(x, 'mtx'),
+  tenex: (x) => file(x, 'tenex'),
 }
 const files = new SystemFiles(await nativeLocks())
 const clock = {
@@ -32,10 +42,7 @@ const mailbox = {
   fileMode: 0o600, directoryMode: 0o700, stateDirectory: '/nowhere', defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000,
 }
 const settings = { dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: '/tmp', kernelLocks: ['fcntl', 'flock'], warnUnlocked: true }
-const Format = await FORMATS[format]()
-const made = new Format({
-  files, clock, random, turns: new Turns(), spool, mailbox, locks: { files, clock, random, settings, machine: { host: 'mail.example.org', pid: process.pid } },
-})
+const made = await FORMATS[format]({ files, clock, random, turns: new Turns(), spool, mailbox })
 const place = { path, user: { name, kind: 'account', facts: {} }, fileMode: 0o600, directoryMode: 0o700 }
 const signal = new AbortController().signal
 const source = await made.open(place, signal)

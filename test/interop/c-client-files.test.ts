@@ -1,0 +1,178 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SYSTEM, uids } from '../../core/api/index.js'
+import { SystemFiles } from '../../core/os/files.js'
+import { nativeLocks } from '../../core/os/native-locks.js'
+import type { BoxMessage } from '../../core/testing/box.js'
+import { sampleMessage } from '../../core/testing/messages.js'
+import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
+import { mtxDialect } from '../../plugins/formats/mtx/dialect.js'
+import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
+import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
+import { tenexDialect } from '../../plugins/formats/tenex/dialect.js'
+import { deliverTo, familyHome, mailutil, openBox, placeAt } from '../support/directory-formats.js'
+import { has, run, type Ran } from '../support/programs.js'
+import { lockSettings, mailboxSettings, memorySpool, quiet, TestClock } from '../support/unix.js'
+
+const PLAYER = fileURLToPath(new URL('../support/mailbox-player.mjs', import.meta.url))
+const LONG = process.env['MAILWRIGHT_LONG'] === '1'
+const NOBODY = 65534
+const files = new SystemFiles(await nativeLocks())
+const dialects = [
+  { name: 'mbx', dialect: mbxDialect, numbers: true },
+  { name: 'mtx', dialect: mtxDialect, numbers: false },
+  { name: 'tenex', dialect: tenexDialect, numbers: false },
+] as const
+
+/** Runs a program as the user whose mail it is: processes of a server that serve one user are that user's. */
+function asOwner(home: string, program: string, args: readonly string[]): Promise<Ran> {
+  const options = { cwd: home, env: { HOME: home, TZ: 'UTC' }, limitMs: 3_600_000 }
+  if (userInfo().uid !== 0) return run(program, args, options)
+  return run('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', program, ...args], options)
+}
+const subject = (m: BoxMessage): string => /Subject: (.*)\r\n/.exec(Buffer.from(m.bytes).toString('latin1'))?.[1] ?? ''
+const essence = (m: BoxMessage): unknown => [m.flags, m.size, m.ms, m.zone, Buffer.from(m.bytes).toString('latin1')]
+
+describe.runIf(has('mailutil')).each(dialects)('$name files shared with programs of the c-client family', ({ name, dialect, numbers }) => {
+  let home = ''
+  let path = ''
+  beforeEach(async () => {
+    home = await familyHome()
+    path = join(home, 'box')
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+  function make(): FixedFormat {
+    const clock = new TestClock(Date.now())
+    const random = (n: number): Uint8Array => Uint8Array.from({ length: n }, () => Math.floor(256 * Math.random()))
+    return new FixedFormat(dialect, fixedContext({ files, clock, random, locks: lockSettings, mailbox: mailboxSettings('/nowhere'), spool: memorySpool, logger: quiet }, { watch: false }))
+  }
+  async function see(at = path): Promise<{ readonly validity: number; readonly messages: readonly BoxMessage[] }> {
+    const box = await openBox(make(), at)
+    await box.refresh()
+    const messages = await box.messages()
+    const { uidValidity } = box.table
+    await box.close()
+    return { validity: uidValidity, messages }
+  }
+  const mustCount = async (total: number): Promise<void> => expect((await mailutil(home, 'check', 'box')).stdout).toContain(`${total} total`)
+
+  test('what we write is what they read, with flags, keywords and dates', async () => {
+    const format = make()
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    for (let n = 1; n <= 8; n++) await deliverTo(format, path, [sampleMessage(n, n === 4 && numbers ? { keywords: ['$Label1', 'work'] } : {})], box)
+    await box.refresh({ claimRecent: true })
+    await box.store({ uids: uids.from([2, 3]), system: SYSTEM.seen | SYSTEM.flagged })
+    await box.store({ uids: uids.one(5), system: SYSTEM.answered, keywords: numbers ? ['work'] : [] })
+    await box.expunge(uids.from([1, 3, 6, 8]), { always: true })
+    const before = await box.messages()
+    await box.close()
+    const octets = await readFile(path)
+    expect((await mailutil(home, 'copy', '-kw', 'box', `#driver.${name}/theirs`)).stderr).toBe('')
+    expect((await see(join(home, 'theirs'))).messages.map(essence)).toEqual(before.map(essence))
+    // And nothing that counts changed by being read: whoever wrote flags last may have left its name.
+    expect((await readFile(path)).subarray(numbers ? 2048 : 0)).toEqual(octets.subarray(numbers ? 2048 : 0))
+    expect((await see()).messages.map(essence)).toEqual(before.map(essence))
+  })
+
+  test('what they change is what we see while we have it open: UIDs, flags and keywords of the rest stay', async () => {
+    const format = make()
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    await deliverTo(format, path, Array.from({ length: 6 }, (_, n) => sampleMessage(n + 1, n === 1 && numbers ? { keywords: ['$Label1'] } : {})), box)
+    await box.store({ uids: uids.from([2, 5]), system: SYSTEM.flagged })
+    await box.expunge(uids.one(4), { always: true })
+    const before = await box.messages()
+    const validity = box.table.uidValidity
+    const pruned = await mailutil(home, 'prune', 'box', 'subject "message 3"')
+    await box.refresh()
+    // Formats without hidden messages are for one at a time.
+    expect(pruned.stderr).toBe(numbers ? '' : "Can't expunge because mailbox is in use by another process\n")
+    const left = numbers ? before.filter((m) => m.uid !== 3) : before.map((m) => (m.uid === 3 ? { ...m, flags: 'deleted' } : m))
+    expect(await box.messages()).toEqual(left)
+    await writeFile(join(home, 'more'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: theirs\n\nhello\n')
+    expect((await mailutil(home, 'append', 'more', 'box')).stderr).toBe('')
+    await box.refresh({ claimRecent: true })
+    expect((await box.messages()).map((m) => [m.uid, subject(m)])).toEqual([...left.map((m) => [m.uid, subject(m)]), [7, 'theirs']])
+    await box.store({ uids: uids.one(7), system: SYSTEM.seen, keywords: numbers ? ['late'] : [] })
+    await deliverTo(format, path, [sampleMessage(9)], box)
+    expect(box.rows.at(-1)?.uid).toBe(8)
+    const now = await box.messages()
+    await box.close()
+    await mustCount(now.length)
+    const seen = await see()
+    expect(seen.messages.map(essence)).toEqual(now.map(essence))
+    if (numbers) expect({ validity: seen.validity, uids: seen.messages.map((m) => m.uid) }).toEqual({ validity, uids: now.map((m) => m.uid) })
+    // They are alone, and take back what room there is.
+    expect((await mailutil(home, 'prune', 'box', 'subject "message 5"')).stderr).toBe('')
+    const rest = now.filter((m) => m.uid !== 5 && !m.flags.includes('deleted'))
+    expect((await see()).messages.map(essence)).toEqual(rest.map(essence))
+    if (numbers) expect((await see()).messages.map((m) => m.uid)).toEqual(rest.map((m) => m.uid))
+  })
+
+  test('a mailbox that they made is ours to use, and numbers that we gave are theirs', async () => {
+    await writeFile(join(home, 'more'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: one\n\nhello\n\nFrom bob@example.org Mon Jan  5 09:08:07 2015\nSubject: two\n\nhello\n')
+    expect((await mailutil(home, 'copy', 'more', `#driver.${name}/box`)).stderr).toBe('')
+    expect(await make().recognise(placeAt(path))).toBe('mine')
+    await deliverTo(make(), path, [sampleMessage(1), sampleMessage(2)])
+    expect((await mailutil(home, 'check', 'box')).stdout).toMatch(/4 total/)
+    const { messages } = await see()
+    expect(messages.map(subject)).toEqual(['one', 'two', 'message 1', 'message 2'])
+    expect((await mailutil(home, 'rename', 'box', 'elsewhere')).stderr).toBe('')
+    expect((await see(join(home, 'elsewhere'))).messages.map(essence)).toEqual(messages.map(essence))
+  })
+
+  test.runIf(numbers)('they read the rest while hidden messages are in the file, and a mailbox whose room was taken back', async () => {
+    const format = make()
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    await deliverTo(format, path, Array.from({ length: 20 }, (_, n) => sampleMessage(n)), box)
+    for (const uid of [1, 20, 7, 8, 9, 15]) {
+      await box.expunge(uids.one(uid), { always: true })
+      await mustCount(box.rows.length)
+      await box.source.reclaim?.(new AbortController().signal)
+      await mustCount(box.rows.length)
+    }
+    const now = await box.messages()
+    await box.close()
+    expect((await see()).messages).toEqual(now)
+  })
+
+  test(
+    'processes of ours and of theirs work on one mailbox at once, and every message is accounted for',
+    async () => {
+      await make().create(placeAt(path))
+      // An empty file is of no format; theirs would make it one of another.
+      await deliverTo(make(), path, [sampleMessage(0)])
+      await writeFile(join(home, 'one'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: theirs\n\nhello\n')
+      await mustCount(1)
+      const rounds = LONG ? 600 : 30
+      const players = ['a', 'b', 'c'].map((who) => asOwner(home, process.execPath, [PLAYER, name, path, who, String(rounds)]))
+      let theirs = 0
+      const stop = { now: false }
+      const complaints: string[] = []
+      const appending = (async () => {
+        for (; !stop.now; theirs++) complaints.push((await asOwner(home, 'mailutil', ['append', 'one', 'box'])).stderr)
+      })()
+      const told = await Promise.all(players)
+      stop.now = true
+      await appending
+      expect(complaints.filter((text) => text !== '')).toEqual([])
+      expect(told.map((t) => t.stderr)).toEqual(['', '', ''])
+      // Written by the player as one line of this shape.
+      const records = told.map((t) => JSON.parse(t.stdout) as { delivered: string[]; expunged: string[] })
+      const expected = records.flatMap((r) => r.delivered.filter((s) => !r.expunged.includes(s)))
+      const { messages } = await see()
+      expect(messages.map(subject).sort()).toEqual(['message 0', ...expected, ...Array.from({ length: theirs }, () => 'theirs')].sort())
+      for (const m of messages) {
+        const own = subject(m)
+        if (own !== 'theirs' && own !== 'message 0') expect(Buffer.from(m.bytes).toString()).toMatch(new RegExp(`^Subject: ${own}\\r\\n\\r\\n(?:text of ${own}\\r\\n)+$`))
+      }
+      await mustCount(messages.length)
+    },
+    LONG ? 3_600_000 : 240_000,
+  )
+})

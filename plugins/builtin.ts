@@ -51,6 +51,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'log-timings', provides: [{ point: 'process.observers', name: 'timings' }], load: () => import('./log/timings/index.js') },
   { id: 'log-transcript', provides: [{ point: 'process.transcripts', name: 'transcript' }], load: () => import('./log/transcript/index.js') },
   { id: 'namespace-mailboxfile', provides: [{ point: 'mail.namespaces', name: 'mailboxfile' }], load: () => import('./namespaces/mailboxfile/index.js') },
+  { id: 'namespace-prefixes', provides: [{ point: 'mail.namespaces', name: 'prefixes' }], load: () => import('./namespaces/prefixes/index.js') },
   { id: 'namespace-restrict-box', provides: [{ point: 'mail.namespaces', name: 'restrict-box' }], load: () => import('./namespaces/restrict-box/index.js') },
   { id: 'passwords-command', provides: [{ point: 'auth.passwords', name: 'command' }], load: () => import('./auth/passwords/command/index.js') },
   { id: 'passwords-http', provides: [{ point: 'auth.passwords', name: 'http' }], load: () => import('./auth/passwords/http/index.js') },

@@ -36,6 +36,8 @@ export interface MailLocation {
   readonly mount: Mount
   readonly path: string
   readonly format?: string
+  /** New mail is moved here from the user's INBOX when a session that may write looks; the mailbox is made when there is none (`#mhinbox`). */
+  readonly takesNewMail?: true
 }
 /** Crosses processes: values only. */
 export interface MailUser {
@@ -381,6 +383,8 @@ export interface FoundMailbox {
   /** Whether it can be reached at another place as well (a link), rather than having been moved from there. */
   isAlsoAt?(place: string): Promise<boolean>
   readonly empty: boolean
+  /** It is an INBOX that is kept elsewhere than where mail is delivered: new mail is moved from there. */
+  readonly takesNewMail?: boolean
   /** Not called when a source with this key is open. */
   open(signal: AbortSignal): Promise<MailboxSource>
 }
@@ -445,6 +449,10 @@ export interface MailboxFormat {
   append(at: FilePlace, signal: AbortSignal): Promise<Delivery>
   /** LIST saw this directory: a mailbox, a part of one, or nothing of ours. No file is opened. */
   claims?(directory: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | 'inside' | undefined
+  /** Whether a file of this name, in a folder that it claims as a mailbox, is a part of that; without it all files are. Others may be mailboxes below it. */
+  owns?(fileName: string): boolean
+  /** Folder of a user's mailboxes of this format, for formats that have a place of their own (`#mh/`); undefined: the user has none. */
+  root?(user: MailUser, signal: AbortSignal): Promise<string | undefined>
   /** Takes INBOX over when its place exists (`~/mbox`, `~/INBOX`); list order decides. */
   inbox?(user: MailUser, signal: AbortSignal): Promise<FilePlace | undefined>
   remove?(at: FilePlace): Promise<void>
@@ -618,6 +626,8 @@ export interface NameQuestion {
  * restrict what the others say; every resolver is asked them, wherever in the list it stands.
  */
 export interface NamespaceResolver {
+  /** Reads what `mounts` has to know of a user (a profile, accounts); waited for before the mounts of a login or of another user are first asked for. */
+  learn?(user: MailUser, signal: AbortSignal): Promise<void>
   mounts?(user: MailUser): readonly Mount[]
   resolve?(ask: NameQuestion, next: (name: MailboxName) => Resolution): Resolution
   /** Whether the user has this mount, of whichever resolver; a mount that one does not keep is neither listed nor advertised nor reached. */

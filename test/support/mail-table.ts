@@ -26,6 +26,7 @@ const owner: ViewOwner = {
   copy: async () => undefined,
   search: async () => uids.none,
   sort: async () => new Uint32Array(0),
+  beforeSync: () => Promise.resolve(),
   closed: async () => {},
 }
 export const place: Located = {

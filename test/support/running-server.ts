@@ -32,6 +32,8 @@ export interface RunningServer {
 }
 /** What a test wants to have different. */
 export interface ServerOptions {
+  /** Instead of files below the home, with INBOX among them: one line of YAML. */
+  readonly namespaces?: string
   /** YAML lines of `hosts.default`, without indentation. */
   readonly host?: string
   /** Who knows the accounts, instead of the virtual ones: YAML of `auth.users`. */
@@ -101,7 +103,7 @@ hosts:
       schemes: [ { use: plain, allow: true }, scrypt ]
       passwords: [ { use: file, path: users.txt } ]
       users: ${options.users ?? `[ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]`}
-    namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]
+    namespaces: ${options.namespaces ?? "[ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]"}
 ${options.host === undefined ? '' : indented(options.host)}
 `,
   )

@@ -31,6 +31,7 @@ import { copyMessages } from './copying.js'
 import { deliver, type Delivering } from './delivering.js'
 import { figuresOf, uidsIn } from './figures.js'
 import { listNames } from './listing.js'
+import { NewMail } from './new-mail.js'
 import { checkName, guardLocation, mountTable, nameAt, personalMount, resolveName } from './mounts.js'
 import { mayWrite, mustHave, rightsAt } from './rights.js'
 import { LoginStores } from './stores.js'
@@ -53,11 +54,15 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   readonly #host: HostMail
   readonly #stores: LoginStores
   readonly #views = new Map<TableView, SharedMailbox>()
+  /** Mailboxes into which new mail is moved, by key. */
+  readonly #taking = new WeakMap<TableView, string>()
+  readonly #newMail: NewMail
   constructor(user: MailUser, host: HostMail) {
     this.user = user
     this.#host = host
     this.mounts = mountTable(user, host.resolvers, host.stores[0]?.name ?? '')
     this.#stores = new LoginStores(user, host)
+    this.#newMail = new NewMail({ login: this, mounts: this.mounts, registry: host.registry, settings: host.settings, clock: host.clock, logger: host.logger, store: (mount) => this.#stores.of(mount), states: (at) => this.#states(at) })
   }
   get events(): MailEvents {
     return this.#host.events
@@ -114,7 +119,9 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   async #account(name: string, signal: AbortSignal): Promise<MailUser | undefined> {
     for (const directory of this.#host.directories) {
       const found = await directory.find(name, signal)
-      if (found !== undefined) return found
+      if (found === undefined) continue
+      for (const resolver of this.#host.resolvers) await resolver.learn?.(found, signal)
+      return found
     }
     return undefined
   }
@@ -125,7 +132,12 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   }
   async #find(located: Located, signal: AbortSignal): Promise<FoundMailbox> {
     try {
-      const found = await (await this.store(located)).find(located.at, signal)
+      const store = await this.store(located)
+      let found = await store.find(located.at, signal)
+      if (found === undefined && located.at.takesNewMail === true) {
+        await store.create(located.at, { specialUse: [] })
+        found = await store.find(located.at, signal)
+      }
       if (found !== undefined) return found
     } catch (error) {
       throw asMailFailure(error)
@@ -207,6 +219,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       mailbox.outlet({ events: this.events, at: at.at })
       if (writes) mailbox.writers++
       try {
+        if (writes && (found.takesNewMail === true || at.at.takesNewMail === true)) await this.#newMail.into(at, found.key, signal)
         await mailbox.refresh(signal)
       } catch (error) {
         if (writes) mailbox.writers--
@@ -217,6 +230,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       this.registry.release(mailbox)
       throw asMailFailure(error)
     }
+  }
+  /** Before a session that may write looks at the mailbox again. */
+  async beforeSync(view: TableView, signal: AbortSignal): Promise<void> {
+    const found = view.readOnly ? undefined : this.#taking.get(view)
+    if (found !== undefined) await this.#newMail.into(view.at, found, signal)
   }
   probed(to: Located): FoundMailbox | undefined {
     const found = probes.get(to)
@@ -244,6 +262,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     if (writes && !writable) mailbox.writers--
     const view = new TableView(mailbox, at, !writable, this)
     this.#views.set(view, mailbox)
+    if (writable && (at.at.takesNewMail === true || this.#newMail.knows(mailbox.key))) this.#taking.set(view, mailbox.key)
     return view
   }
   async closed(view: TableView, signal: AbortSignal): Promise<void> {
@@ -288,11 +307,13 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   }
   async create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located> {
     const located = await this.locate(name, 'create', signal)
-    if (located.name === INBOX) throw new MailError('exists', 'INBOX exists always')
+    // In a format that is named it takes the place of the one that is there (`#driver.mix/INBOX`).
+    const takesOver = located.name === INBOX && located.at.format !== undefined
+    if (located.name === INBOX && !takesOver) throw new MailError('exists', 'INBOX exists always')
     mustHave(located.rights, 'k', 'creating mailboxes')
     const store = await this.store(located)
     try {
-      if (!located.at.path.endsWith(store.delimiter ?? '/') && (await store.find(located.at, signal)) !== undefined) throw new MailError('exists', 'the mailbox exists')
+      if (!takesOver && !located.at.path.endsWith(store.delimiter ?? '/') && (await store.find(located.at, signal)) !== undefined) throw new MailError('exists', 'the mailbox exists')
       await store.create(located.at, how)
       await this.#follow(located.at, (records) => records.removed?.(located.at))
     } catch (error) {

@@ -8,8 +8,9 @@ export class HostDoor implements MailDoor {
   constructor(host: HostMail) {
     this.#host = host
   }
-  open(user: MailUser, signal: AbortSignal): Promise<MailAccess & AsyncDisposable> {
+  async open(user: MailUser, signal: AbortSignal): Promise<MailAccess & AsyncDisposable> {
     signal.throwIfAborted()
-    return Promise.resolve(new LoginMail(user, this.#host))
+    for (const resolver of this.#host.resolvers) await resolver.learn?.(user, signal)
+    return new LoginMail(user, this.#host)
   }
 }

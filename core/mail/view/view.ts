@@ -31,6 +31,8 @@ export interface ViewOwner {
   search(from: TableView, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
   sort(from: TableView, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
   closed(view: TableView, signal: AbortSignal): Promise<void>
+  /** What has to happen before the view's mailbox is looked at again. */
+  beforeSync(view: TableView, signal: AbortSignal): Promise<void>
 }
 
 const LAST = 0xffffffff
@@ -171,6 +173,7 @@ export class TableView implements MailboxView, Standing {
   }
   async sync(signal: AbortSignal): Promise<void> {
     if (this.mailbox.current || this.mailbox.gone !== undefined) return
+    await this.#owner.beforeSync(this, signal)
     await this.mailbox.refresh(signal)
   }
 

@@ -68,7 +68,7 @@ class Walk {
     const entries = await this.#read(path)
     if (entries === undefined) return
     const names = entries.map((e) => e.name)
-    const mailbox = this.#isMailbox(path, names)
+    const mailbox = this.#mailboxOf(path, names)
     const visible = this.#named(entries.filter((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)))
     for (let first = 0; first < visible.length && this.#left > 0; first += BATCH) {
       const part = visible.slice(first, first + BATCH)
@@ -111,9 +111,9 @@ class Walk {
     const locked = lockedBy(name)
     return locked === undefined || !names.includes(locked)
   }
-  /** A mailbox that is a directory: its files are its own, and only directories below it can be other mailboxes. */
-  #isMailbox(path: string, names: readonly string[]): boolean {
-    return this.#l.formats.some((f) => f.claims?.({ path, names }) === 'mailbox')
+  /** The format whose mailbox the directory is. */
+  #mailboxOf(path: string, names: readonly string[]): MailboxFormat | undefined {
+    return this.#l.formats.find((f) => f.claims?.({ path, names }) === 'mailbox')
   }
   /** Directories that are parts of such a mailbox. */
   #inside(folder: string, entry: DirectoryEntry, names: readonly string[]): boolean {
@@ -121,7 +121,7 @@ class Walk {
     return this.#l.formats.some((f) => f.claims?.({ path: below(folder, entry.name), names }) === 'inside')
   }
 
-  async #look(folder: string, prefix: string, { entry, name: last }: Named, reach: Reach, within: boolean): Promise<Looked | undefined> {
+  async #look(folder: string, prefix: string, { entry, name: last }: Named, reach: Reach, within: MailboxFormat | undefined): Promise<Looked | undefined> {
     const path = below(folder, entry.name)
     const name = prefix + last
     if (Buffer.byteLength(name) > LONGEST_NAME) return undefined
@@ -130,15 +130,16 @@ class Walk {
     if (!here.matches && !next.matches && !next.goesOn) return undefined
     const stat = await this.stat(path)
     if (stat?.kind === 'file') {
-      if (within || !here.matches || isInbox({ mount: this.#query.under.mount, path: name })) return undefined
+      if (isPart(within, entry.name) || !here.matches || isInbox({ mount: this.#query.under.mount, path: name })) return undefined
       return { entry: { path: name, selectable: true, children: 'no', inferiors: false, marked: isMarked(stat), attributes: [] }, folder: undefined, at: path, name: last, next }
     }
     if (stat?.kind !== 'directory') return undefined
     if (!here.matches && !next.matches) return { entry: undefined, folder: stat, at: path, name: last, next }
     const inside = this.#query.wantChildren || this.#l.formats.some((f) => f.claims !== undefined) ? await this.#read(path) : undefined
     const names = inside?.map((e) => e.name) ?? []
-    const selectable = this.#isMailbox(path, names)
-    const isChild = (e: DirectoryEntry): boolean => (!selectable || e.kind !== 'file') && this.#visible(path, e.name, names) && !this.#inside(path, e, names)
+    const mailbox = this.#mailboxOf(path, names)
+    const selectable = mailbox !== undefined
+    const isChild = (e: DirectoryEntry): boolean => (e.kind !== 'file' || !isPart(mailbox, e.name)) && this.#visible(path, e.name, names) && !this.#inside(path, e, names)
     const children = inside === undefined ? 'unknown' : inside.some(isChild) ? 'yes' : 'no'
     return { entry: { path: name, selectable, children, inferiors: true, attributes: [] }, folder: stat, at: path, name: last, next }
   }
@@ -150,6 +151,11 @@ class Walk {
       throw error
     }
   }
+}
+
+/** Whether a file in a mailbox that is a directory is a part of it, rather than a mailbox below it. */
+function isPart(mailbox: MailboxFormat | undefined, fileName: string): boolean {
+  return mailbox !== undefined && (mailbox.owns?.(fileName) ?? true)
 }
 
 /** There is something, and it was not read since it came. Mail programs set these times by whole seconds. */

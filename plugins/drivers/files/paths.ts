@@ -24,7 +24,7 @@ export function tidy(path: string): string {
 }
 /** Whether the place is the user's INBOX, which formats may keep elsewhere. `INBOX/` is a directory. */
 export function isInbox(at: MailLocation): boolean {
-  return at.mount.class === 'personal' && !at.path.endsWith('/') && tidy(at.path).toUpperCase() === 'INBOX'
+  return at.mount.class === 'personal' && !at.mount.prefix.startsWith('#') && !at.path.endsWith('/') && tidy(at.path).toUpperCase() === 'INBOX'
 }
 /** Directory of a mount. A root that is empty has no files: names below it lead elsewhere. */
 export function rootOf(at: MailLocation): string {

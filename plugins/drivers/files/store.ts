@@ -60,7 +60,9 @@ class FilesStore implements MailStore {
       if (stat === undefined) return isInbox(at) ? this.#found(`absent:${place.path}`, true, this.#emptyFormat(at), place) : undefined
       const probed = await this.#probe(at, place, stat, signal)
       if (probed === undefined) return undefined
-      return this.#found(keyOf(stat), probed.empty, probed.format, place)
+      const found = this.#found(keyOf(stat), probed.empty, probed.format, place)
+      // A format took the INBOX over; mail still comes to where the system delivers it.
+      return isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
     } catch (error) {
       throw asProblem(error, `Can't open ${at.path}`)
     }
@@ -150,10 +152,15 @@ class FilesStore implements MailStore {
   async create(at: MailLocation, _how: { readonly specialUse: readonly string[] }): Promise<void> {
     const { signal } = new AbortController()
     const { files, choice } = this.#parts
-    const place = await this.#place(at, signal)
+    const takesOver = isInbox(at) && at.format !== undefined
+    const place = takesOver ? await this.#ownInbox(at, signal) : await this.#place(at, signal)
     const what = `Can't create mailbox ${at.path}`
     try {
-      const there = await files.stat(place.path)
+      let there = await files.stat(place.path)
+      if (takesOver && there?.kind === 'file' && there.size === 0) {
+        await files.unlink(place.path)
+        there = undefined
+      }
       if (lockedBy(lastOf(place.path)) !== undefined) throw new MailError('denied', `${what}: it would be the lock of another`)
       const format = this.#named(at.format ?? at.mount.createFormat ?? choice.create, at)
       // A folder is made a mailbox by formats that are folders; others need the name for a file.
@@ -166,6 +173,11 @@ class FilesStore implements MailStore {
     } catch (error) {
       throw asProblem(error, what)
     }
+  }
+  /** `~/INBOX`, where formats look for an INBOX to take over (`#driver.mix/INBOX`). */
+  async #ownInbox(at: MailLocation, signal: AbortSignal): Promise<FilePlace> {
+    if (this.#user.home === undefined) throw new MailError('denied', "Can't create INBOX: the user has no home directory")
+    return { ...(await this.#place(at, signal)), path: `${this.#user.home}/INBOX` }
   }
   /** Missing superior directories are made; a file in the way is said so. */
   async #makeFolders(path: string, mode: number): Promise<void> {

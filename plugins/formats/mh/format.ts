@@ -37,6 +37,9 @@ export class MhFormat implements MailboxFormat {
     this.#paths.set(key, { path, untilMs: this.#ctx.clock.now() + REMEMBERED_MS })
     return path
   }
+  root(user: MailUser): Promise<string | undefined> {
+    return this.#path(user)
+  }
   async recognise(at: FilePlace): Promise<'mine' | 'not-mine'> {
     const path = await this.#path(at.user)
     if (path === undefined || !at.path.startsWith(`${path}/`)) return 'not-mine'
@@ -51,6 +54,9 @@ export class MhFormat implements MailboxFormat {
   #isMh(folder: string): boolean {
     for (const { path } of this.#paths.values()) if (path !== undefined && folder.startsWith(`${path}/`)) return true
     return false
+  }
+  owns(fileName: string): boolean {
+    return isOwn(fileName)
   }
   async inbox(user: MailUser): Promise<FilePlace | undefined> {
     if (!this.#options.allowInbox) return undefined

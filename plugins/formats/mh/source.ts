@@ -48,17 +48,14 @@ export class MhSource implements MailboxSource {
   readonly traits: SourceTraits
   readonly folder: MhFolder
   readonly #ctx: MhContext
-  /** New mail is fetched from elsewhere before each look (#mhinbox). */
-  readonly #fetch: ((signal: AbortSignal) => Promise<void>) | undefined
   #state: State | undefined
   #stamp: string | undefined
   #fresh = true
   #claiming = false
 
-  constructor(place: FilePlace, writable: boolean, ctx: MhContext, fetch?: (signal: AbortSignal) => Promise<void>) {
+  constructor(place: FilePlace, writable: boolean, ctx: MhContext) {
     this.#ctx = ctx
     this.folder = new MhFolder(place, ctx)
-    this.#fetch = fetch
     this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: [INODE, OCTETS] }
   }
   get claiming(): boolean {
@@ -90,7 +87,6 @@ export class MhSource implements MailboxSource {
     this.#attach(edit)
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
-    if (claim) await this.#fetch?.(signal)
     const state = this.#state
     if (state !== undefined && !this.#fresh && !(claim && (state.record.claimed < state.record.last || state.record.known < state.record.last))) {
       const [marks, record] = await Promise.all([this.#marks(), this.folder.peek()])

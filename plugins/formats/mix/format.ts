@@ -22,6 +22,9 @@ export class MixFormat implements MailboxFormat {
   claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
     return names.includes(NAMES.meta) ? 'mailbox' : undefined
   }
+  owns(fileName: string): boolean {
+    return fileName.startsWith(OWN)
+  }
   /** `~/INBOX`, when it is a mailbox of this format. */
   async inbox(user: MailUser): Promise<FilePlace | undefined> {
     if (user.home === undefined) return undefined

@@ -21,6 +21,9 @@ export class MxFormat implements MailboxFormat {
   claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
     return names.includes(INDEX) ? 'mailbox' : undefined
   }
+  owns(fileName: string): boolean {
+    return numberOf(fileName) !== undefined || fileName.startsWith('.mx')
+  }
   /** `~/INBOX`, when it is a mailbox of this format. */
   async inbox(user: MailUser): Promise<FilePlace | undefined> {
     if (user.home === undefined) return undefined

@@ -112,7 +112,7 @@ export class MailboxFileNames implements NamespaceResolver {
     for (const { prefix, inbox } of this.#shared) {
       if (name.slice(0, prefix.length).toLowerCase() !== prefix) continue
       const mount = table.mounts.find((m) => m.prefix === prefix)
-      if (mount === undefined) return UNKNOWN
+      if (mount === undefined) break
       const rest = name.slice(prefix.length)
       const path = normal(rest).slice(1)
       if (path === '' || isState(below(mount.root, path), table)) return UNKNOWN

@@ -1,0 +1,117 @@
+import { MailError, SYSTEM, uids } from '../../api/index.js'
+import type { Clock, Located, Logger, MailboxSettings, MailLocation, MailStore, Mount, UidSet } from '../../api/index.js'
+import type { SourceRegistry, StateKeeper } from '../registry/registry.js'
+import type { SharedMailbox } from '../registry/shared-mailbox.js'
+import { TableView, type ViewOwner } from '../view/view.js'
+import { copyMessages } from './copying.js'
+import type { Delivering } from './delivering.js'
+import { personalMount } from './mounts.js'
+
+/** Looked for at the opening of a mailbox, and so often while it is open. */
+const EVERY_MS = 60_000
+/** Messages moved together. */
+const BATCH = 200
+
+/** What moving new mail needs of the login. */
+export interface NewMailParts {
+  readonly login: Delivering & ViewOwner
+  readonly mounts: readonly Mount[]
+  readonly registry: SourceRegistry
+  readonly settings: MailboxSettings
+  readonly clock: Clock
+  readonly logger: Logger
+  store(mount: Mount): Promise<MailStore>
+  states(at: MailLocation): StateKeeper | undefined
+}
+
+/**
+ * Moves mail from where the system delivers it to an INBOX that is kept elsewhere. Messages are removed only after their copies are on the disk: a
+ * crash in between leaves them in both places, never in none. What the delivery place holds of \Deleted messages stays there.
+ */
+export class NewMail {
+  readonly #parts: NewMailParts
+  readonly #lookedAt = new Map<string, number>()
+  readonly #under = new Set<string>()
+  /** Copied, and still to be removed because another program had the delivery place; not to be copied again. */
+  #copied: { readonly key: string; readonly uidValidity: number; readonly set: UidSet } | undefined
+  constructor(parts: NewMailParts) {
+    this.#parts = parts
+  }
+  /** Whether new mail was moved to this mailbox before. */
+  knows(key: string): boolean {
+    return this.#lookedAt.has(key)
+  }
+  /** Into a mailbox, unless that was tried not long ago. Failures are for the log: the mail is where it was. */
+  async into(to: Located, key: string, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#parts
+    if (this.#under.has(key) || clock.now() - (this.#lookedAt.get(key) ?? -Infinity) < EVERY_MS) return
+    this.#lookedAt.set(key, clock.now())
+    this.#under.add(key)
+    try {
+      await this.#move(to, key, signal)
+    } catch (error) {
+      // Another program has the delivery place; its mail comes the next time.
+      if (error instanceof MailError && error.kind === 'in-use') logger.debug('mail.new-mail-waits', { path: to.at.path, error })
+      else logger.warn('mail.new-mail-failed', { path: to.at.path, error })
+    } finally {
+      this.#under.delete(key)
+    }
+  }
+  /** The file to which the system delivers, as a mailbox of its own. */
+  #place(): MailLocation | undefined {
+    const mount = personalMount(this.#parts.mounts)
+    const file = mount?.inbox
+    if (mount === undefined || file === undefined) return undefined
+    const slash = file.lastIndexOf('/')
+    const { inbox: _, ...rest } = mount
+    return { mount: { ...rest, class: 'shared', root: slash > 0 ? file.slice(0, slash) : '/', listed: false, advertised: false }, path: file.slice(slash + 1) }
+  }
+  async #move(to: Located, key: string, signal: AbortSignal): Promise<void> {
+    const { registry, settings } = this.#parts
+    const at = this.#place()
+    if (at === undefined) return
+    const found = await (await this.#parts.store(at.mount)).find(at, signal)
+    if (found === undefined || found.empty || found.key === key) return
+    const from = await registry.acquire(found, settings, this.#parts.states(at), signal)
+    try {
+      from.writers++
+      try {
+        await from.refresh(signal)
+        if (from.source.traits.writable) await this.#all(from, { ...to, name: to.name, at }, to, signal)
+      } finally {
+        from.writers--
+      }
+    } finally {
+      registry.release(from)
+    }
+  }
+  async #all(from: SharedMailbox, place: Located, to: Located, signal: AbortSignal): Promise<void> {
+    const { table } = from
+    // Who may not remove messages must not copy them.
+    await from.expunge(uids.none, true, signal)
+    const known = this.#copied?.key === from.key && this.#copied.uidValidity === table.uidValidity ? this.#copied.set : uids.none
+    if (known.count > 0) await this.#remove(from, known, signal)
+    this.#copied = undefined
+    for (;;) {
+      const { generation } = table
+      const wanted: number[] = []
+      for (let row = 0; row < table.length && wanted.length < BATCH; row++) {
+        if (((generation.flagSets[generation.flags[row] ?? 0]?.system ?? 0) & SYSTEM.deleted) === 0) wanted.push(generation.uid[row] ?? 0)
+      }
+      if (wanted.length === 0) return
+      const set = uids.from(wanted)
+      const view = new TableView(from, place, true, this.#parts.login)
+      try {
+        await copyMessages(this.#parts.login, view, set, to, 'copy', false, signal)
+      } finally {
+        await view.close(signal)
+      }
+      this.#copied = { key: from.key, uidValidity: table.uidValidity, set }
+      await this.#remove(from, set, signal)
+      this.#copied = undefined
+    }
+  }
+  async #remove(from: SharedMailbox, set: UidSet, signal: AbortSignal): Promise<void> {
+    await from.expunge(set, true, signal)
+  }
+}

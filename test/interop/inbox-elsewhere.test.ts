@@ -1,0 +1,129 @@
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SystemFiles } from '../../core/os/files.js'
+import { nativeLocks } from '../../core/os/native-locks.js'
+import { nameLockPath } from '../../plugins/formats/shared/name-lock.js'
+import { RawClient } from '../support/raw-client.js'
+import { startServer, type RunningServer } from '../support/running-server.js'
+
+const NAMESPACES = "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]"
+const stored = (subject: string, status = ''): string => `From bob@example.org Mon Nov 23 01:44:50 2026\nSubject: ${subject}\n${status}\nHello.\n\n`
+
+describe('mailboxes named by prefixes, and INBOX in a format of its own', () => {
+  let server: RunningServer
+  beforeEach(async () => {
+    server = await startServer({ host: 'drivers: { use: [mix, mx, mh, unix, dummy] }', namespaces: NAMESPACES })
+    await writeFile(join(server.home('alice'), '.mh_profile'), 'Path: Mail\n')
+    await mkdir(join(server.home('alice'), 'Mail'))
+  })
+  afterEach(() => server.remove())
+  const alice = (): Promise<RawClient> => RawClient.login(server.ports.imap, 'alice')
+  const spool = (): string => join(server.home('alice'), 'delivered')
+  async function subjects(client: RawClient, mailbox: string): Promise<readonly string[]> {
+    expect((await client.do(`SELECT ${mailbox}`)).status).toBe('OK')
+    const { untagged } = await client.do('FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+    return untagged.flatMap((line) => /Subject: (\S+)/.exec(line)?.[1] ?? [])
+  }
+
+  test('CREATE #driver.mix/INBOX: new mail is moved there, with flags, and what is delivered later too', async () => {
+    await writeFile(spool(), stored('one', 'Status: RO\n') + stored('two'))
+    const client = await alice()
+    expect((await client.do('CREATE #driver.mix/INBOX')).status).toBe('OK')
+    expect((await client.do('CREATE #driver.mix/INBOX')).text).toContain('exists')
+    expect(await subjects(client, 'INBOX')).toEqual(['one', 'two'])
+    expect((await client.do('FETCH 1:2 FLAGS')).untagged).toEqual(['* 1 FETCH (FLAGS (\\Recent \\Seen))', '* 2 FETCH (FLAGS (\\Recent))'])
+    expect((await readFile(spool())).toString()).not.toContain('Hello.')
+    expect(await readdir(join(server.home('alice'), 'INBOX'))).toContain('.mixmeta')
+    await client.logout()
+    await appendFile(spool(), stored('three'))
+    const later = await alice()
+    expect(await subjects(later, 'INBOX')).toEqual(['one', 'two', 'three'])
+    expect((await later.do('STATUS INBOX (MESSAGES)')).untagged).toEqual(expect.arrayContaining(['* STATUS INBOX (MESSAGES 3)']))
+    await later.logout()
+    await server.kill()
+    await server.again()
+    const again = await alice()
+    expect(await subjects(again, 'INBOX')).toEqual(['one', 'two', 'three'])
+    await again.logout()
+  })
+
+  test('while another program has the mail that was delivered, it stays there, and comes when that has left', async () => {
+    await writeFile(spool(), stored('one'))
+    const files = new SystemFiles(await nativeLocks())
+    const at = await stat(spool())
+    const lock = await files.open(nameLockPath('/tmp', { device: at.dev, inode: at.ino }), { write: true, create: 'if-missing', mode: 0o666 })
+    expect(lock.lock('flock', 'exclusive')).toBe('locked')
+    await lock.write([Buffer.from('1')], 0)
+    const client = await alice()
+    await client.do('CREATE #driver.mix/INBOX')
+    expect(await subjects(client, 'INBOX')).toEqual([])
+    expect((await readFile(spool())).toString()).toContain('Hello.')
+    await client.logout()
+    await lock.close()
+    await rm(nameLockPath('/tmp', { device: at.dev, inode: at.ino }), { force: true })
+    const later = await alice()
+    expect(await subjects(later, 'INBOX')).toEqual(['one'])
+    await later.logout()
+  })
+
+  test('#mhinbox is made when it is first opened, and new mail is moved there', async () => {
+    await writeFile(spool(), stored('one') + stored('two'))
+    const client = await alice()
+    expect(await subjects(client, '#MHinbox')).toEqual(['one', 'two'])
+    expect((await readdir(join(server.home('alice'), 'Mail/inbox'))).sort()).toEqual(['.mh_sequences', '1', '2'])
+    expect((await readFile(spool())).toString()).not.toContain('Hello.')
+    expect(await subjects(client, 'Mail/inbox')).toEqual(['one', 'two'])
+    expect((await client.do('SELECT #mhinboxes')).status).toBe('NO')
+    await client.logout()
+  })
+
+  test('#mh/: names, LIST, NAMESPACE, and nothing beside the MH folder', async () => {
+    const client = await alice()
+    expect((await client.do('CREATE #mh/lists/work')).status).toBe('OK')
+    expect((await client.append('#mh/lists/work', 'Subject: filed\r\n\r\nhello\r\n', '(\\Flagged)')).status).toBe('OK')
+    expect((await readFile(join(server.home('alice'), 'Mail/lists/work/1'))).toString()).toBe('Subject: filed\n\nhello\n')
+    expect((await client.do('LIST "" "#mh/*"')).untagged).toEqual([
+      '* LIST (\\HasChildren) "/" #mh/lists',
+      '* LIST (\\HasNoChildren) "/" #mh/lists/work',
+    ])
+    expect((await client.do('NAMESPACE')).untagged[0]).toContain('(("" "/")("#mhinbox" "/")("#mh/" "/"))')
+    for (const name of ['#mh/../delivered', '#mh/x/../../y', '#mh//etc', '#mh/', '#mh/17', '#nothing/x']) expect([name, (await client.do(`CREATE ${name}`)).status]).toEqual([name, 'NO'])
+    expect((await client.do('RENAME #mh/lists/work #mh/done')).status).toBe('OK')
+    expect((await client.do('DELETE #mh/done')).status).toBe('OK')
+    await client.logout()
+    const bob = await RawClient.login(server.ports.imap, 'bob')
+    expect((await bob.do('CREATE #mh/x')).status).toBe('NO')
+    expect((await bob.do('NAMESPACE')).untagged[0]).not.toContain('#mh')
+    await bob.logout()
+  })
+
+  test('#public/ and #shared/ are in the homes of their accounts, with their protections', async () => {
+    for (const name of ['imappublic', 'imapshared']) await mkdir(server.home(name))
+    const client = await alice()
+    expect((await client.do('CREATE #Public/deep/news')).status).toBe('OK')
+    expect((await client.do('CREATE #shared/team')).status).toBe('OK')
+    const mode = async (...path: string[]): Promise<string> => ((await stat(join(server.folder, 'mail', ...path))).mode & 0o777).toString(8)
+    expect([await mode('imappublic', 'deep'), await mode('imappublic', 'deep/news'), await mode('imapshared', 'team')]).toEqual(['777', '666', '660'])
+    await client.append('#public/deep/news', 'Subject: all\r\n\r\nhello\r\n')
+    await client.logout()
+    const bob = await RawClient.login(server.ports.imap, 'bob')
+    expect(await subjects(bob, '#public/deep/news')).toEqual(['all'])
+    await bob.logout()
+  })
+
+  test('#driver.mix/NAME forces the format once; the delimiter may be any of the three', async () => {
+    const client = await alice()
+    for (const [name, made] of [['#driver.mix/a', 'a/.mixmeta'], ['#driver.mx:b', 'b/.mxindex'], ['#DRIVER.mix/deep/c', 'deep/c/.mixmeta']] as const) {
+      expect((await client.do(`CREATE ${name}`)).status).toBe('OK')
+      await stat(join(server.home('alice'), made))
+    }
+    expect((await client.do('CREATE #driver.nothing/d')).status).toBe('NO')
+    expect((await client.do('SELECT #driver.mix/a')).status).toBe('NO')
+    expect((await client.do('LIST "" %')).untagged).toEqual(expect.arrayContaining(['* LIST (\\HasNoChildren) "/" a', '* LIST (\\NoSelect \\HasChildren) "/" deep']))
+    await client.append('a', 'Subject: hello\r\n\r\nhello\r\n')
+    expect((await client.do('CREATE a/below')).status).toBe('OK')
+    expect((await client.do('LIST "" a*')).untagged).toEqual(['* LIST (\\HasChildren) "/" a', expect.stringContaining('"/" a/below')])
+    await client.logout()
+  })
+})

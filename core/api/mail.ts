@@ -440,6 +440,8 @@ export interface FilePlace {
   readonly user: MailUser
   readonly fileMode: number
   readonly directoryMode: number
+  /** It is the user's INBOX. */
+  readonly isInbox?: boolean
 }
 /** All a maildir author writes. */
 export interface MailboxFormat {

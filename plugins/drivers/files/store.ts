@@ -124,7 +124,7 @@ class FilesStore implements MailStore {
         if (taken !== undefined) return taken
       }
     }
-    return { path: at.mount.inbox ?? below(rootOf(at), 'INBOX'), user: this.#user, ...modes }
+    return { path: at.mount.inbox ?? below(rootOf(at), 'INBOX'), user: this.#user, ...modes, isInbox: true }
   }
   /** No name leads to what the server keeps for itself, whoever resolved it. */
   async #file(at: MailLocation): Promise<string> {

@@ -1,0 +1,72 @@
+import { MailError } from 'mailwright/api'
+
+/*
+ * `.newsrc`: a line per group, `name: 1-5,8` (subscribed) or `name! 1-5,8`; the list names articles that were read. Everything that is not changed
+ * stays as it is, octet by octet.
+ */
+
+/** Ranges, ascending. */
+export type Ranges = readonly (readonly [first: number, last: number])[]
+
+/** Line ends of the file. @throws MailError `corrupt` for a file that has none. */
+function lineEnd(text: string, path: string): string {
+  const found = /\r\n|\n|\r/.exec(text)
+  if (found !== null) return found[0]
+  if (text === '') return '\n'
+  throw new MailError('corrupt', `Unknown newline convention in ${path}`)
+}
+interface Line {
+  readonly from: number
+  readonly to: number
+  /** Behind the mark. */
+  readonly list: number
+}
+function lineOf(text: string, group: string, path: string): Line | undefined {
+  const end = lineEnd(text, path)
+  for (let from = 0; from < text.length; ) {
+    const stop = text.indexOf(end, from)
+    const to = stop < 0 ? text.length : stop
+    if (text.startsWith(group, from) && (text[from + group.length] === ':' || text[from + group.length] === '!')) return { from, to, list: from + group.length + 1 }
+    from = to + end.length
+  }
+  return undefined
+}
+
+/** What was read of a group; undefined when the file does not speak of it. @throws MailError `corrupt`. */
+export function readOf(text: string, group: string, path: string): Ranges | undefined {
+  const line = lineOf(text, group, path)
+  if (line === undefined) return undefined
+  const list = text.slice(line.list, line.to).trim()
+  const wrong = /[^\d,\- \t]/.exec(list)
+  if (wrong !== null) throw new MailError('corrupt', `Bogus character 0x${wrong[0].charCodeAt(0).toString(16)} in news state of ${group}`)
+  return list.split(',').flatMap((part): (readonly [number, number])[] => {
+    const [first = Number.NaN, last = first] = part.split('-').map((n) => (n.trim() === '' ? Number.NaN : Number(n)))
+    return first <= last ? [[first, last]] : []
+  })
+}
+/** The file with another list for a group, which is added when the file does not speak of it. */
+export function withRead(text: string, group: string, ranges: Ranges, path: string): string {
+  const list = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
+  const line = lineOf(text, group, path)
+  const end = lineEnd(text, path)
+  if (line !== undefined) return `${text.slice(0, line.list)} ${list}${text.slice(line.to)}`
+  return `${text}${text === '' || text.endsWith(end) ? '' : end}${group}: ${list}${end}`
+}
+/** Ranges of articles that were read; they run over numbers that are not there any more, and begin at 1. */
+export function rangesOf(articles: readonly number[], isRead: (article: number) => boolean): Ranges {
+  const out: [number, number][] = []
+  let open: [number, number] | undefined = (articles[0] ?? 1) > 1 ? [1, (articles[0] ?? 1) - 1] : undefined
+  for (const article of articles) {
+    if (isRead(article)) open = [open?.[0] ?? article, article]
+    else if (open !== undefined) {
+      out.push(open)
+      open = undefined
+    }
+  }
+  if (open !== undefined) out.push(open)
+  return out
+}
+/** Whether an article is in the ranges. */
+export function includes(ranges: Ranges, article: number): boolean {
+  return ranges.some(([first, last]) => first <= article && article <= last)
+}

@@ -12,6 +12,8 @@ const REST_WANTED = 9
 const REST_UNSEEN = 1
 /** The longest rest: longer ones would be felt more than they help. */
 const LONGEST_REST_MS = 2_000
+/** A watch on behalf of a mailbox that was not used for so long ends with the next notice. */
+const IDLE_MS = 60_000
 /** Mailboxes that are kept in mind. */
 const REMEMBERED = 1024
 
@@ -83,7 +85,10 @@ export class Courtesy implements Disposable {
     try {
       return this.#files.watch(folderOf(path), (name) => {
         const use = this.#uses.get(path)
-        if (use !== undefined && name !== undefined && this.#isTry(nameOf(path), name)) use.wantedUntil = this.#clock.now() + WANTED_MS
+        const now = this.#clock.now()
+        if (use === undefined) return
+        if (now - use.freedAt > IDLE_MS) this.#forget(path, use)
+        else if (name !== undefined && this.#isTry(nameOf(path), name)) use.wantedUntil = now + WANTED_MS
       })
     } catch {
       // No more notices to be had on this machine.

@@ -88,12 +88,13 @@ async function hitch(ctx: FileLocks, lock: string): Promise<OpenFile | undefined
     if (linkless) return await withoutLinks(ctx, lock)
     return ours ? file : undefined
   } finally {
-    await files.unlink(post)
+    // One that stays is removed when the folder is first used by another process; the lock counts.
+    await files.unlink(post).catch(() => undefined)
     if (!ours) await file.close()
   }
 }
 async function sign(ctx: FileLocks, file: OpenFile): Promise<void> {
-  const flock = file.lock('flock', 'exclusive') === 'locked'
+  const flock = ctx.settings.kernelLocks.includes('flock') && file.lock('flock', 'exclusive') === 'locked'
   try {
     await file.write([holderText(ctx.machine, flock)], 0)
   } catch (error) {

@@ -53,7 +53,7 @@ export async function orphanOf(ctx: FileLocks, lock: string, there: FileStat): P
     const holder = readHolder(content.subarray(0, await file.read(content, 0)))
     if (holder === undefined || holder.host !== ctx.machine.host) return undefined
     // A shared lock, so that several who look do not take each other for the holder.
-    const flock = holder.flock ? file.lock('flock', 'shared') : 'unavailable'
+    const flock = holder.flock && ctx.settings.kernelLocks.includes('flock') ? file.lock('flock', 'shared') : 'unavailable'
     if (flock === 'busy' || (flock === 'unavailable' && lives(ctx.machine, holder))) return undefined
     return { pid: holder.pid, inode: (await file.stat()).inode }
   } finally {

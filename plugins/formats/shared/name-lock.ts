@@ -125,6 +125,8 @@ async function waitForOwner(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | '
     await pause(ctx.clock, ASKED_PAUSE_MS, signal)
     lock = await tryNameLock(ctx, mailbox, say, true)
   }
+  // Who gave up and opens it again later may be asked again.
+  if (lock.state === 'locked') ctx.refusals.delete(nameLockPath(ctx.settings.lockDirectory, mailbox))
   ctx.logger.info(lock.state === 'locked' ? 'another program gave up a mailbox' : 'another program does not give up a mailbox', { pid })
   return lock
 }

@@ -76,6 +76,14 @@ describe('room for other programs at a mailbox that is used without a pause', ()
     expect(server.watches.size).toBe(0)
   })
 
+  test('a mailbox that is not used any more is not watched for ever', async () => {
+    const server = serverAt(true)
+    await useOften(server)
+    server.clock.ms += 61_000
+    server.watches.get('/var/mail')?.('_uJH%Ie2BrB.mail')
+    expect(server.watches.size).toBe(0)
+  })
+
   test('where nobody can be seen the lock is left free as long as it was held', async () => {
     const server = serverAt(false)
     const waits = await useOften(server)

@@ -188,6 +188,12 @@ describe('locks of traditional mailboxes', () => {
     void letGo
   })
 
+  test('where flock is not to be used it is not used on lock files either', async () => {
+    const lock = await takeDotLock(context({ kernelLocks: ['fcntl'] }), join(dir, 'box'), never, say)
+    expect(await readFile(join(dir, 'box.lock'), 'latin1')).toBe(ours({ pid: 4711, kind: 'pid' }))
+    if (lock.state === 'locked') await lock.release()
+  })
+
   test.runIf(native)('many that find the same lock left behind take it one after the other', async () => {
     await writeFile(join(dir, 'box.lock'), ours({ kind: 'flock' }))
     let inside = 0
@@ -338,9 +344,11 @@ describe('locks of traditional mailboxes', () => {
 
     test('is asked to give up once, and is waited for', async () => {
       const { heard, pid } = await opened('pid', true)
-      const lock = await takeNameLock({ ...context({}, real()), clock: systemClock }, box, asking, never, say)
+      const ctx = { ...context({}, real()), clock: systemClock }
+      const lock = await takeNameLock(ctx, box, asking, never, say)
       expect([lock.state, said, heard]).toEqual(['locked', [`Trying to get mailbox lock from process ${pid}`], ['asked\n']])
       expect(logged).toEqual(['another program was asked to give up a mailbox', 'another program gave up a mailbox'])
+      expect(ctx.refusals.size).toBe(0)
       if (lock.state === 'locked') await lock.release()
     })
 

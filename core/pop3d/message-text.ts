@@ -1,5 +1,6 @@
 import { ConnectionLost, POP3_MARK, ProtocolAbort } from '../api/index.js'
 import type { MessageBytes } from '../api/index.js'
+import { blankLineOctets } from '../wire/pop3/blank-line.js'
 import { DotStuffer } from '../wire/pop3/dot-stuffer.js'
 import type { ReplyWriter } from './writer.js'
 
@@ -65,7 +66,7 @@ export class MessageText {
     const { size, inline } = bytes
     const first = inline ?? (await octetsAt(bytes, 0, Math.min(size, PIECE), signal))
     const headerEnd = headerSize <= first.length ? first.subarray(Math.max(0, headerSize - 4), headerSize) : await octetsAt(bytes, headerSize - 4, 4, signal)
-    const blank = blankLine(headerEnd)
+    const blank = blankLineOctets(headerEnd)
     const open = blank === 0 && headerSize > 0 && headerEnd.at(-1) !== LF
     let endsLine = true
     if (whole && size > 0) {
@@ -129,13 +130,6 @@ class Recorder {
   }
 }
 
-/** Octets of the empty line at the end of a header, whose last octets are given; 0: there is none. */
-function blankLine(end: Uint8Array): number {
-  const n = end.length
-  if (n === 0 || end[n - 1] !== LF) return 0
-  const blank = end[n - 2] === CR ? 2 : 1
-  return n === blank || end[n - blank - 1] === LF ? blank : 0
-}
 /** Octets of the first `most` lines. */
 function linesOf(octets: Uint8Array, most: number): number {
   let at = 0

@@ -1,6 +1,7 @@
 import { POP3_MARK } from '../api/index.js'
 import type { Maildrop, MaildropSource } from '../api/index.js'
 import { MessageText, STATUS_OCTETS } from './message-text.js'
+import type { TextTreatment } from './message-text.js'
 
 const DELETED = 1
 const SEEN = 2
@@ -13,6 +14,7 @@ const GONE = 4
 export class MarkedMaildrop implements Maildrop {
   readonly source: MaildropSource
   readonly #status: boolean
+  readonly #treat: TextTreatment | undefined
   readonly #said: Uint8Array
   readonly #firstLast: number
   #messages = 0
@@ -20,8 +22,12 @@ export class MarkedMaildrop implements Maildrop {
   /** Highest number that was accessed. */
   last: number
 
-  /** @param statusHeader messages are sent with a status line. */
-  constructor(source: MaildropSource, statusHeader: boolean) {
+  /**
+   * @param statusHeader messages are sent with a status line.
+   * @param treat what workarounds do to text; undefined: nothing.
+   */
+  constructor(source: MaildropSource, statusHeader: boolean, treat?: TextTreatment) {
+    this.#treat = treat
     this.source = source
     this.#status = statusHeader
     this.#said = new Uint8Array(source.uids.length)
@@ -63,7 +69,7 @@ export class MarkedMaildrop implements Maildrop {
   async text(n: number, whole: boolean, signal: AbortSignal): Promise<MessageText | undefined> {
     const stored = await this.source.read(n - 1, signal)
     if (stored === undefined) return undefined
-    return MessageText.open({ ...stored, marks: this.#status ? this.source.marks[n - 1] : undefined }, whole, signal)
+    return MessageText.open({ ...stored, marks: this.#status ? this.source.marks[n - 1] : undefined, treat: this.#treat }, whole, signal)
   }
   accessed(n: number): void {
     if (n > this.last) this.last = n

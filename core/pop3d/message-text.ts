@@ -27,6 +27,14 @@ export interface TextSource {
   readonly bytes: MessageBytes
   /** Bits of `POP3_MARK`; undefined: no status line. */
   readonly marks: number | undefined
+  /** What workarounds do to text on its way. */
+  readonly treat?: TextTreatment | undefined
+}
+/** Changes octets without changing their number. */
+export interface TextTreatment {
+  /** Every NUL goes out as 0x80. */
+  readonly nulToEighty: boolean
+  readonly text: ((chunk: Uint8Array) => void) | undefined
 }
 
 /**
@@ -79,7 +87,7 @@ export class MessageText {
   /** @param lines of the body; undefined: all of it. */
   async send(out: ReplyWriter, lines: number | undefined, signal: AbortSignal): Promise<void> {
     const { bytes, headerSize } = this.#source
-    const to = new Recorder(out)
+    const to = new Recorder(out, this.#source.treat)
     let left = lines ?? Infinity
     let stated = this.#status === undefined
     for (let at = 0, piece = this.#first; ; ) {
@@ -113,15 +121,17 @@ export class MessageText {
 class Recorder {
   readonly #out: ReplyWriter
   readonly #stuffer: DotStuffer
+  readonly #treat: TextTreatment | undefined
   #last = LF
   #before = CR
-  constructor(out: ReplyWriter) {
+  constructor(out: ReplyWriter, treat: TextTreatment | undefined) {
     this.#out = out
+    this.#treat = treat
     this.#stuffer = new DotStuffer(out)
   }
   write(octets: Uint8Array): void {
     if (octets.length === 0) return
-    this.#stuffer.write(octets)
+    this.#stuffer.write(this.#treat === undefined ? octets : treated(octets, this.#treat))
     this.#before = octets.length > 1 ? octets[octets.length - 2]! : this.#last
     this.#last = octets[octets.length - 1]!
   }
@@ -130,6 +140,15 @@ class Recorder {
   }
 }
 
+/** What is in hand is the store's: it is copied before it is changed. */
+function treated(octets: Uint8Array, { nulToEighty, text }: TextTreatment): Uint8Array {
+  const hasNul = nulToEighty && octets.includes(0)
+  if (!hasNul && text === undefined) return octets
+  const own = new Uint8Array(octets)
+  if (hasNul) for (let i = own.indexOf(0); i >= 0; i = own.indexOf(0, i + 1)) own[i] = 0x80
+  text?.(own)
+  return own
+}
 /** Octets of the first `most` lines. */
 function linesOf(octets: Uint8Array, most: number): number {
   let at = 0

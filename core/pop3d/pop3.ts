@@ -1,6 +1,7 @@
 import { ProtocolAbort, createSlot } from '../api/index.js'
 import type { Handover, Link, LoginGate, MailAccess, MailboxSettings, Pop3Login, Protocol, Tweaks } from '../api/index.js'
 import { unknownClient } from '../session/client-facts.js'
+import type { ClientProfile } from '../session/client-profile.js'
 import { closedGate } from '../session/recording-gate.js'
 import { SlotTable } from '../session/slots.js'
 import { Conversation } from './conversation.js'
@@ -10,6 +11,7 @@ import { Refused, isOutage, refusal } from './failure.js'
 import { writeGreeting } from './greeting.js'
 import { LoginDelays } from './login-delays.js'
 import { MarkedMaildrop } from './maildrop.js'
+import type { TextTreatment } from './message-text.js'
 import type { MaildropLock, MaildropLocks } from './maildrop-locks.js'
 import { asRefusal, openMaildrop } from './opening.js'
 import type { OpenedMaildrop } from './opening.js'
@@ -85,7 +87,7 @@ export class Pop3 implements Protocol {
       return 'ended'
     }
     try {
-      const drop = new MarkedMaildrop(opened.source, this.#host.settings.statusHeader)
+      const drop = new MarkedMaildrop(opened.source, this.#host.settings.statusHeader, treatmentOf(talk.session.profile))
       talk.session.drop = drop
       talk.log.info(who, { nmsgs: `${drop.count}/${opened.source.total}` })
       talk.out.line('ok', ['Mailbox open, %1 messages', drop.count])
@@ -133,6 +135,9 @@ export class Pop3 implements Protocol {
   }
 }
 
+function treatmentOf({ tweaks: { nulToEighty }, text }: ClientProfile): TextTreatment | undefined {
+  return nulToEighty || text !== undefined ? { nulToEighty, text } : undefined
+}
 /** The link may be gone; the mailbox is closed all the same. */
 async function close({ source, lock }: OpenedMaildrop & { readonly lock: MaildropLock | undefined }, { log }: Conversation): Promise<void> {
   try {

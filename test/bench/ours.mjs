@@ -10,6 +10,7 @@ import { join } from 'node:path'
 const top = fileURLToPath(new URL('../..', import.meta.url))
 const home = process.env.BENCH_HOME ?? join(top, 'var', 'bench')
 const port = Number(process.env.IMAP_PORT ?? 14399)
+const pop3Port = Number(process.env.POP3_PORT ?? 11099)
 const pidFile = join(home, 'server.pid')
 const configFile = join(home, 'bench.yaml')
 
@@ -18,6 +19,7 @@ server: { name: localhost, runDirectory: run }
 log: [ { use: stderr, level: warn } ]
 listeners:
   imap: { protocol: imap4, address: 127.0.0.1, port: ${port}, tls: none }
+  pop3: { protocol: pop3, address: 127.0.0.1, port: ${pop3Port}, tls: none }
 hosts:
   default:
     drivers: { use: [ unix, dummy ], create: unix, empty: unix }

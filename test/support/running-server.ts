@@ -13,7 +13,7 @@ const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url
 export interface RunningServer {
   /** Folder with the configuration, the accounts and everybody's home. */
   readonly folder: string
-  readonly ports: { readonly imap: number; readonly imaps: number }
+  readonly ports: { readonly imap: number; readonly imaps: number; readonly pop3: number; readonly pop3s: number }
   readonly process: ChildProcess
   home(user: string): string
   inbox(user: string): string
@@ -81,7 +81,7 @@ const indented = (yaml: string): string =>
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run "npm run build" first`)
   const folder = await mkdtemp(join(tmpdir(), 'mailwright-'))
-  const ports = { imap: await freePort(), imaps: await freePort() }
+  const ports = { imap: await freePort(), imaps: await freePort(), pop3: await freePort(), pop3s: await freePort() }
   const home = (user: string): string => join(folder, 'mail', user)
   for (const user of ['alice', 'bob']) await mkdir(home(user), { recursive: true })
   await writeFile(join(folder, 'users.txt'), 'alice:{PLAIN}secret\nbob:{PLAIN}secret\n', { mode: 0o600 })
@@ -94,6 +94,8 @@ log: [ { use: stderr, level: info } ]
 listeners:
   imap: { protocol: imap4, address: 127.0.0.1, port: ${ports.imap}, tls: starttls }
   imaps: { protocol: imap4, address: 127.0.0.1, port: ${ports.imaps}, tls: implicit }
+  pop3: { protocol: pop3, address: 127.0.0.1, port: ${ports.pop3}, tls: starttls }
+  pop3s: { protocol: pop3, address: 127.0.0.1, port: ${ports.pop3s}, tls: implicit }
 hosts:
   default:
     tls: { selfSigned: certificates }

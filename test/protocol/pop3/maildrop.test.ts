@@ -133,6 +133,16 @@ describe('the Status line', () => {
   })
 })
 
+test('NUL octets go out as 0x80 where the workaround says so', async () => {
+  for (const nulToEighty of [true, false]) {
+    await using server = await Pop3Fixture.make({ tweaks: { nulToEighty } })
+    await server.deliver('Subject: x\n\na\0b\n')
+    const client = await server.session()
+    await client.send('RETR 1\r\n')
+    expect(await client.unread()).toContain(`\r\na${nulToEighty ? '\x80' : '\0'}b\r\n.\r\n`)
+  }
+})
+
 describe('one session per maildrop', () => {
   test('a second one is refused, and the first goes on', async () => {
     await using server = await Pop3Fixture.make()

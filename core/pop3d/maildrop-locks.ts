@@ -8,7 +8,7 @@ export interface MaildropHolder {
   /** Tells the client that somebody else takes the maildrop over, and ends the session. */
   giveWay(): void
 }
-/** A maildrop that nobody else has until it is released. */
+/** A maildrop that nobody else has until it is released; twice does no harm. */
 export interface MaildropLock {
   release(): Promise<void>
 }
@@ -64,15 +64,8 @@ export class MaildropLocks {
         leave()
         return undefined
       }
-      return {
-        release: async () => {
-          try {
-            await file?.close()
-          } finally {
-            leave()
-          }
-        },
-      }
+      let released: Promise<void> | undefined
+      return { release: () => (released ??= (file?.close() ?? Promise.resolve()).finally(leave)) }
     } catch (error) {
       leave()
       throw error

@@ -89,6 +89,7 @@ export class Pop3 implements Protocol {
     try {
       const drop = new MarkedMaildrop(opened.source, this.#host.settings.statusHeader, treatmentOf(talk.session.profile))
       talk.session.drop = drop
+      talk.session.leave = async () => opened.lock?.release()
       talk.log.info(who, { nmsgs: `${drop.count}/${opened.source.total}` })
       talk.out.line('ok', ['Mailbox open, %1 messages', drop.count])
       if (layer !== undefined) {
@@ -141,10 +142,10 @@ function treatmentOf({ tweaks: { nulToEighty }, text }: ClientProfile): TextTrea
 /** The link may be gone; the mailbox is closed all the same. */
 async function close({ source, lock }: OpenedMaildrop & { readonly lock: MaildropLock | undefined }, { log }: Conversation): Promise<void> {
   try {
+    // First: nothing is changed here any more, and what is left to fold in may take its time.
+    await lock?.release()
     await source.close(new AbortController().signal)
   } catch (error) {
     log.warn('Mailbox was not closed in order', { error })
-  } finally {
-    await lock?.release()
   }
 }

@@ -31,6 +31,8 @@ export class LiveSession implements Pop3Session {
   peer: PeerFacts
   client: ClientFacts
   drop: MarkedMaildrop | undefined
+  /** Lets others have the maildrop; once it was called nothing is read or changed here any more. */
+  leave: () => Promise<void> = () => Promise.resolve()
   /** Name that USER gave, until PASS or another login. */
   named: string | undefined
   readonly #parts: SessionParts

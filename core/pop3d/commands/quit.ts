@@ -10,7 +10,8 @@ export const quit: Pop3Command = {
   name: 'QUIT',
   states: ['authorization', 'transaction'],
   async run(_args, session) {
-    const { drop, log } = liveSession(session)
+    const live = liveSession(session)
+    const { drop, log } = live
     if (drop !== undefined) {
       try {
         const { deleted, seen } = await drop.update(uncancelled)
@@ -19,6 +20,9 @@ export const quit: Pop3Command = {
         if (!(error instanceof MailError)) throw error
         log.warn('Update failed', { error })
         return { kind: 'err', code: error.kind === 'in-use' ? 'IN-USE' : 'SYS/TEMP', text: 'some deleted messages not removed', after: 'quit' }
+      } finally {
+        // A client that comes again as soon as it reads the answer finds the maildrop free.
+        await live.leave()
       }
     }
     return { kind: 'ok', text: 'Sayonara', after: 'quit' }

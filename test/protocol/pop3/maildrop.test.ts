@@ -176,6 +176,27 @@ describe('one session per maildrop', () => {
     `)
   })
 
+  test('is over for others when QUIT is answered, however long closing takes', async () => {
+    await using server = await Pop3Fixture.make()
+    await server.deliver('one')
+    const first = await server.session()
+    // The mailbox stays open in this process as long as the first session closes it.
+    await using mail = await server.access()
+    const shared = await server.mail.host.registry.borrow(await mail.keyOf(await mail.locate(named('INBOX'), 'open', never), never))
+    const waiting: (() => void)[] = []
+    if (shared !== undefined) shared.checkpoint = () => (waiting.length > 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve)))
+    await first.send('RETR 1\r\nQUIT\r\n')
+    await settle()
+    expect(await first.unread()).toMatch(/Sayonara\r\n$/)
+    const second = await server.session()
+    await second.play(`
+      C: STAT
+      S: +OK 1 117
+    `)
+    for (const go of waiting) go()
+    if (shared !== undefined) server.mail.host.registry.release(shared)
+  })
+
   test('another user has a maildrop of his own', async () => {
     await using server = await Pop3Fixture.make()
     await server.session('alice')

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { ModelHost } from '../../../core/testing/model/model-host.js'
+import { inlineLane } from '../../../core/os/lane.js'
+import { MarkedMaildrop } from '../../../core/pop3d/maildrop.js'
+import { ViewSource } from '../../../core/pop3d/view-source.js'
 import { CRASH_MODES, afterCrash } from '../../../core/testing/disk/crash.js'
 import { describeOp } from '../../../core/testing/disk/disk-op.js'
 import type { DriverUnderTest, KitServices } from '../../../core/testing/driver-under-test.js'
 import { driverOfFormat } from '../../../core/testing/format-store.js'
+import { ModelHost } from '../../../core/testing/model/model-host.js'
 import { SeededRandom } from '../../../core/testing/random.js'
 import { Storage } from '../../../core/testing/storage.js'
-import { MarkedMaildrop } from '../../../core/pop3d/maildrop.js'
-import { ViewSource } from '../../../core/pop3d/view-source.js'
 import { fileLocks } from '../../../plugins/formats/shared/locks.js'
 import { Turns } from '../../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../../plugins/formats/unix/append-facts.js'
@@ -24,7 +25,7 @@ const under: DriverUnderTest = {
   create: (services: KitServices) => {
     const { files, clock, random, locks, mailbox, host, spool, logger } = services
     const format = new UnixFormat({
-      files, clock, turns: new Turns(), spool, mailbox, serverName: host.serverName, watch: true, facts: new AppendFacts(), kept: new KeptFiles(),
+      files, lane: inlineLane({ files, clock, random }), clock, turns: new Turns(), spool, mailbox, serverName: host.serverName, watch: true, facts: new AppendFacts(), kept: new KeptFiles(),
       locks: fileLocks({ files, clock, random, settings: locks, logger, watch: false, machine: testMachine }),
     })
     return driverOfFormat(format, services)

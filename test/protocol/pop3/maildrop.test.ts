@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { MailError, SYSTEM, uids } from '../../../core/api/index.js'
-import type { MailAccess, MailboxView } from '../../../core/api/index.js'
+import type { MailAccess, MailboxView, Rights } from '../../../core/api/index.js'
 import { settle } from '../../support/imap-client.js'
 import { named, never } from '../../support/mail.js'
 import { Pop3Fixture } from '../../support/pop3.js'
@@ -173,6 +173,18 @@ describe('one session per maildrop', () => {
     await third.play(`
       C: NOOP
       S: +OK No-op to you too!
+    `)
+  })
+
+  test('a maildrop that cannot be written is refused as one in use', async () => {
+    await using server = await Pop3Fixture.make({ mail: { policies: [{ rights: () => Promise.resolve('lr' as Rights) }] } })
+    await server.connect().play(`
+      S: +OK POP3 mail.example.org server ready
+      C: USER alice
+      S: +OK User name accepted, password please
+      C: PASS secret
+      S: -ERR [IN-USE] Can't get lock.  Mailbox in use
+      S: <end>
     `)
   })
 

@@ -211,6 +211,8 @@ describe('one connection on standard input and output', () => {
     const first = await mailwright(['pop3d'], 'USER alice\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n')
     expect(first.out.replace(/POP3 \S+/, 'POP3 HOST')).toBe('+OK POP3 HOST server ready\r\n+OK User name accepted, password please\r\n+OK Mailbox open, 1 messages\r\n+OK Message deleted\r\n+OK Sayonara\r\n')
     const second = await mailwright(['pop3d'], 'USER alice\r\nPASS secret\r\nSTAT\r\n')
+    // The record that keeps the numbers is in the file, and is no message.
+    expect(await readFile(join(folder, 'mail', 'alice', 'INBOX'), 'utf8')).toContain('FOLDER INTERNAL DATA')
     expect(second.out).toContain('+OK 0 0\r\n')
   })
 })

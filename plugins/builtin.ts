@@ -68,6 +68,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'policy-session-limits', provides: [{ point: 'auth.policies', name: 'session-limits' }], load: () => import('./auth/policies/session-limits/index.js') },
   { id: 'pop3-apop', provides: [{ point: 'pop3.extensions', name: 'apop' }], load: () => import('./pop3/apop/index.js') },
   { id: 'pop3-capabilities', provides: ['login-delay', 'resp-codes', 'auth-resp-code', 'pipelining', 'expire', 'implementation'].map((name) => ({ point: 'pop3.extensions', name })), load: () => import('./pop3/capabilities/index.js') },
+  { id: 'pop3-imap-proxy', provides: [{ point: 'pop3.extensions', name: 'imap-proxy' }], load: () => import('./pop3/imap-proxy/index.js') },
   { id: 'pop3-lang', provides: [{ point: 'pop3.extensions', name: 'lang' }], load: () => import('./pop3/lang/index.js') },
   { id: 'pop3-uidl', provides: [{ point: 'pop3.extensions', name: 'uidl' }], load: () => import('./pop3/uidl/index.js') },
   { id: 'pop3-utf8', provides: [{ point: 'pop3.extensions', name: 'utf8' }], load: () => import('./pop3/utf8/index.js') },

@@ -51,11 +51,12 @@ export type Pop3Completion =
   /** Somebody is logged in; the answer comes when the maildrop is open. */
   | { readonly kind: 'login'; readonly login: Pop3Login }
 
-/** Who came in, and by which command: the log tells these apart. */
-export interface Pop3Login {
-  readonly outcome: Extract<LoginOutcome, { kind: 'in' }>
-  readonly by: 'Login' | 'Auth' | 'APOP'
-}
+/** Who came in, and by which command: the log tells these apart. `source`: a login of another server, whose maildrop is open. */
+export type Pop3Login =
+  | { readonly outcome: Extract<LoginOutcome, { kind: 'in' }>; readonly by: Pop3Way }
+  | { readonly source: MaildropSource; readonly user: string }
+/** By which command somebody came in. */
+export type Pop3Way = 'Login' | 'Auth' | 'APOP'
 
 /** Bits of `MaildropSource.marks`. */
 export const POP3_MARK = { seen: 1, recent: 2 } as const
@@ -122,7 +123,7 @@ export interface Pop3Session extends SlotHolder {
    * What becomes of an attempt to log in: somebody is in, or the answer to the refusal, which has one text for all reasons, and tells an outage from one.
    * @param bad the text of the refusal.
    */
-  login(attempt: Promise<LoginOutcome>, by: Pop3Login['by'], bad: string): Promise<Pop3Completion>
+  login(attempt: Promise<LoginOutcome>, by: Pop3Way, bad: string): Promise<Pop3Completion>
   /** Sends `+ ` and the line, and reads the answer, as SASL exchanges need it. */
   ask(line: Uint8Array): Promise<Uint8Array>
 }
@@ -145,10 +146,11 @@ export interface Pop3Extension {
   credential?(octets: Uint8Array): Uint8Array | undefined
   /** Stands at the end of the greeting: the timestamp of APOP. */
   greeting?(session: Pop3Session): string | undefined
-  /** Takes a login with a name and a password over before the host's gate is asked; undefined: it is not for this extension. */
-  password?(user: string, password: Secret, session: Pop3Session): Promise<Pop3Login | undefined>
-  /** Opens the maildrop of a login that it took over; undefined: it is not its own. */
-  open?(session: Pop3Session): Promise<MaildropSource | undefined>
+  /**
+   * Takes a login with a name and a password over before the host's gate is asked: its maildrop is on another server, and so is the answer to it.
+   * Undefined: it is not for this extension. What it throws ends the session.
+   */
+  password?(user: string, password: Secret, session: Pop3Session): Promise<MaildropSource | undefined>
 }
 
 /** All that a capability may depend on. */

@@ -92,7 +92,7 @@ export class Conversation implements Disposable {
     try {
       for (;;) {
         const after = await this.#dispatcher.run()
-        if (typeof after === 'object' && 'outcome' in after) return after
+        if (typeof after === 'object' && !('wrap' in after)) return after
         this.out.octets.flush()
         if (after === 'quit') {
           this.log.end('Logout')

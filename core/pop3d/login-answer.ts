@@ -1,5 +1,5 @@
 import { MailError } from '../api/index.js'
-import type { LoginOutcome, LoginRetries, Pop3Completion, Pop3Login, Tweaks } from '../api/index.js'
+import type { LoginOutcome, LoginRetries, Pop3Completion, Pop3Way, Tweaks } from '../api/index.js'
 
 /** The tweaks of the client that concern a login. */
 export function retriesOf(tweaks: Tweaks): LoginRetries {
@@ -11,7 +11,7 @@ export function retriesOf(tweaks: Tweaks): LoginRetries {
  *
  * @param bad the text of the refusal.
  */
-export async function loginAnswer(attempt: Promise<LoginOutcome>, by: Pop3Login['by'], bad: string): Promise<Pop3Completion> {
+export async function loginAnswer(attempt: Promise<LoginOutcome>, by: Pop3Way, bad: string): Promise<Pop3Completion> {
   let outcome: LoginOutcome
   try {
     outcome = await attempt

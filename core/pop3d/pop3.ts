@@ -1,5 +1,5 @@
 import { ProtocolAbort, createSlot } from '../api/index.js'
-import type { Handover, Link, LoginGate, MailAccess, MailboxSettings, Pop3Login, Protocol, Tweaks } from '../api/index.js'
+import type { ClientFacts, Handover, Link, LoginGate, MailAccess, MailboxSettings, MaildropSource, Pop3Way, Protocol, Tweaks } from '../api/index.js'
 import { unknownClient } from '../session/client-facts.js'
 import type { ClientProfile } from '../session/client-profile.js'
 import { closedGate } from '../session/recording-gate.js'
@@ -17,7 +17,7 @@ import { asRefusal, openMaildrop } from './opening.js'
 import type { OpenedMaildrop } from './opening.js'
 
 /** Crosses the login: by which command somebody came in. */
-const CAME_BY = createSlot<Pop3Login['by']>('pop3.came-by', 'logout', () => 'Login', {
+const CAME_BY = createSlot<Pop3Way>('pop3.came-by', 'logout', () => 'Login', {
   encode: (by) => Buffer.from(by),
   decode: (octets) => {
     const by = Buffer.from(octets).toString()
@@ -59,6 +59,10 @@ export class Pop3 implements Protocol {
     if (login === undefined) return undefined
     // The second half writes with a writer of its own.
     talk.out.octets.flush()
+    if ('source' in login) {
+      await this.#proxied(link, login, { tweaks, slots, unread: talk.input.framer.rest(), client: talk.session.client })
+      return undefined
+    }
     slots.set(CAME_BY, login.by)
     return { login: login.outcome, peer: link.peer, client: talk.session.client, unread: talk.input.framer.rest(), slots: slots.cross() }
   }
@@ -105,15 +109,29 @@ export class Pop3 implements Protocol {
     return 'ended'
   }
 
+  /** A session on the maildrop of another server: nobody is logged in here, and nothing of this host is touched. */
+  async #proxied(link: Link, login: { readonly source: MaildropSource; readonly user: string }, half: { readonly tweaks: Tweaks; readonly slots: SlotTable; readonly unread: Uint8Array; readonly client: ClientFacts }): Promise<void> {
+    const { inactivityMs } = this.#host.settings.timeouts
+    const patience = { waitMs: () => inactivityMs, bye: 'Autologout; idle for too long' }
+    using talk = new Conversation(this.#host, { link, gate: closedGate, mail: undefined, patience, ...half })
+    talk.log.user = login.user
+    const drop = new MarkedMaildrop(login.source, this.#host.settings.statusHeader, treatmentOf(talk.session.profile))
+    talk.session.drop = drop
+    const [host = '', user = ''] = login.user.split(/:(.*)/s)
+    talk.log.info(`IMAP login to host=${host}`, { user, nmsgs: `${drop.count}/${login.source.total}` })
+    talk.out.line('ok', ['Mailbox open, %1 messages', drop.count])
+    try {
+      await talk.run()
+    } finally {
+      await close({ source: login.source, lock: undefined }, talk)
+    }
+  }
+
   /** Undefined: the client was told why not. */
   async #open(talk: Conversation, mail: MailAccess, who: string): Promise<OpenedMaildrop | undefined> {
     const { session, log, out } = talk
     try {
       this.#delays.check(mail.user.name)
-      for (const extension of session.tables.made) {
-        const source = await extension.open?.(session)
-        if (source !== undefined) return { source, lock: undefined }
-      }
       const holder = { idleMs: () => talk.input.idleMs(), giveWay: () => talk.input.interrupt(new ProtocolAbort('Received Kiss of Death', 'Killed (lost mailbox lock)')) }
       const parts = { settings: session.settings, mailbox: this.#mailbox, locks: this.#locks, logger: this.#host.logger }
       const opened = await openMaildrop(mail, holder, parts, session.signal)

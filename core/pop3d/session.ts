@@ -1,4 +1,4 @@
-import type { ClientFacts, LoginGate, LoginOutcome, MailAccess, PeerFacts, Pop3Completion, Pop3Login, Pop3Session, Pop3Settings, Pop3State, Slot, TweakGroup, Tweaks } from '../api/index.js'
+import type { ClientFacts, LoginGate, LoginOutcome, MailAccess, PeerFacts, Pop3Completion, Pop3Session, Pop3Settings, Pop3State, Pop3Way, Slot, TweakGroup, Tweaks } from '../api/index.js'
 import type { ClientProfile } from '../session/client-profile.js'
 import type { SessionLog } from '../session/session-log.js'
 import type { SlotTable } from '../session/slots.js'
@@ -44,7 +44,7 @@ export class LiveSession implements Pop3Session {
   }
 
   get state(): Pop3State {
-    return this.mail === undefined ? 'authorization' : 'transaction'
+    return this.drop === undefined ? 'authorization' : 'transaction'
   }
   get gate(): LoginGate {
     return this.#parts.gate
@@ -92,7 +92,7 @@ export class LiveSession implements Pop3Session {
     return this.drop
   }
 
-  login(attempt: Promise<LoginOutcome>, by: Pop3Login['by'], bad: string): Promise<Pop3Completion> {
+  login(attempt: Promise<LoginOutcome>, by: Pop3Way, bad: string): Promise<Pop3Completion> {
     this.named = undefined
     return loginAnswer(attempt, by, bad)
   }

@@ -19,8 +19,13 @@ export const pass: Pop3Command = {
     // Octets that can be no password fail as a wrong one does, after the same time.
     const password = secret(credential(args.rest, live) ?? new Uint8Array(1))
     for (const extension of live.tables.made) {
-      const login = await extension.password?.(name, password, live)
-      if (login !== undefined) return { kind: 'login', login }
+      try {
+        const source = await extension.password?.(name, password, live)
+        if (source !== undefined) return { kind: 'login', login: { source, user: name } }
+      } catch (error) {
+        live.log.info('Error opening or locking INBOX', { user: name, error })
+        return { kind: 'err', text: "Unable to open user's INBOX", after: 'quit' }
+      }
     }
     return live.login(live.gate.password(name, password, live.peer, live.signal, retriesOf(live.tweaks)), 'Login', 'Bad login')
   },

@@ -55,5 +55,5 @@ export async function compact(box: FixedFile, held: Held, layout: Layout, start:
       i = last
     }
   })
-  return layout.keeping(keep, (i) => moved[i] ?? 0)
+  return layout.moved(keep, moved)
 }

@@ -68,9 +68,9 @@ export function owes({ layout, header, filed }: Contents, claim: boolean): boole
 
 /**
  * Writes what is owed: numbers, the mailbox's own record and, with `claim`, that messages were seen to come; with `more`, other changes of
- * fields in the same stroke. Returns the contents as they are then.
+ * fields in the same stroke. Returns the contents as they are then, and calls back for each message whose place has another form.
  */
-export async function settle(box: FixedFile, held: Held, dialect: Dialect, contents: Contents, ctx: FixedContext, claim: boolean, more: readonly Patch[] = []): Promise<Contents> {
+export async function settle(box: FixedFile, held: Held, dialect: Dialect, contents: Contents, ctx: FixedContext, claim: boolean, more: readonly Patch[] = [], reformed: (i: number) => void = () => undefined): Promise<Contents> {
   mustBeWhole(contents)
   const { layout, header, filed } = contents
   const wanted = FORM.numbered | (claim ? FORM.old : 0)
@@ -91,6 +91,11 @@ export async function settle(box: FixedFile, held: Held, dialect: Dialect, conte
   }
   const after = dialect.header === undefined || filed === undefined ? header : { ...header, token: patches.size > 0 || owes(contents, false) ? freshToken(ctx.locks.random) : header.token }
   await patchFields(box, held, dialect, layout, [...patches.values()], filed === undefined ? undefined : { before: filed, after })
-  for (const i of patches.keys()) layout.form[i] = layout.at('form', i) | wanted
+  for (const i of patches.keys()) {
+    const form = layout.at('form', i) | wanted
+    if (form === layout.at('form', i)) continue
+    layout.form[i] = form
+    reformed(i)
+  }
   return { ...contents, header: after, filed: filed === undefined ? undefined : after }
 }

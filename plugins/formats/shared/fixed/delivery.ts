@@ -79,7 +79,7 @@ export class FixedDelivery implements Delivery {
   async #intoOpen(file: FixedFile, held: Held, source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     await source.catchUp(held, edit, signal)
-    const numbered = await this.#numbered(file, held, source.contents)
+    const numbered = await this.#numbered(file, held, source.contents, source.saver(edit))
     const before = held.stat
     const { entered, contents } = await this.#append(file, held, numbered, source.claiming, signal)
     source.entered(edit, entered, contents)
@@ -94,10 +94,10 @@ export class FixedDelivery implements Delivery {
     return this.#result(contents, entered)
   }
   /** What is there has its numbers before more is added. */
-  async #numbered(file: FixedFile, held: Held, contents: Contents): Promise<Contents> {
+  async #numbered(file: FixedFile, held: Held, contents: Contents, reformed?: (i: number) => void): Promise<Contents> {
     mustBeWhole(contents)
     if (this.#dialect.header === undefined || !owes(contents, false)) return contents
-    const settled = await settle(file, held, this.#dialect, contents, this.#ctx, false)
+    const settled = await settle(file, held, this.#dialect, contents, this.#ctx, false, [], reformed)
     held.stat = await held.file.stat()
     return settled
   }

@@ -116,15 +116,32 @@ export class Layout {
       for (let i = this.firstFrom(ranges[r] ?? 0); i < this.count && this.at('uid', i) <= last; i++) yield i
     }
   }
-  /** What is left, each message moved to the place that `moved` gives. */
-  keeping(keep: (i: number) => boolean, moved: (i: number) => number = (i) => this.at('offset', i)): Layout {
+  /** What is left when some go; neighbours that stay are copied together. */
+  without(gone: UidSet): Layout {
+    const out = new Layout()
+    if (this.count > 64) out.#grow(this.count)
+    let from = 0
+    const copy = (to: number): void => {
+      out.offset.set(this.offset.subarray(from, to), out.count)
+      for (const name of NUMBERS) out[name].set(this[name].subarray(from, to), out.count)
+      out.count += to - from
+    }
+    for (const i of this.indices(gone)) {
+      copy(i)
+      from = i + 1
+    }
+    copy(this.count)
+    return out
+  }
+  /** What stays when messages are moved together. */
+  moved(keep: (i: number) => boolean, to: Float64Array): Layout {
     const out = new Layout()
     if (this.count > 64) out.#grow(this.count)
     for (let i = 0; i < this.count; i++) {
       if (!keep(i)) continue
-      const to = out.count++
-      out.offset[to] = moved(i)
-      for (const name of NUMBERS) out[name][to] = this[name][i] ?? 0
+      const at = out.count++
+      out.offset[at] = to[i] ?? 0
+      for (const name of NUMBERS) out[name][at] = this[name][i] ?? 0
     }
     return out
   }

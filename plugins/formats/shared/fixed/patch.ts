@@ -3,6 +3,7 @@ import { hex, type Dialect, type Fields } from './dialect.js'
 import type { FileHeader } from './file-header.js'
 import type { FixedFile, Held } from './fixed-file.js'
 import type { Layout } from './layout.js'
+import { FileWindow } from './window.js'
 
 /** New fields of message `i`, from those in the file. */
 export interface Patch {
@@ -15,6 +16,8 @@ interface Change {
 }
 /** Small reads or writes under way at the same time. */
 const PARALLEL = 32
+/** Above, fields are not read one by one. */
+const MANY = 256
 /** Where the mailbox's own record names who wrote it last. */
 const TOKEN_OCTETS = 8
 
@@ -61,15 +64,27 @@ export async function patchFields(
 
 async function changesOf(held: Held, dialect: Dialect, layout: Layout, patches: readonly Patch[]): Promise<Change[]> {
   const out: Change[] = []
-  await inGroups(patches, async ({ i, fields }) => {
-    const at = fieldsAt(dialect, layout, i)
-    const old = Buffer.alloc(dialect.fieldsLength)
-    await held.file.read(old, at)
+  const compare = ({ i, fields }: Patch, at: number, old: Buffer): void => {
     const found = dialect.readFields(old, 0)
     if (typeof found === 'string') throw new MailError('corrupt', `Invalid flags for message ${i + 1} (${at} ${old.length}): ${old.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '?')}`)
-    const fresh = Buffer.from(dialect.writeFields(fields(found)), 'latin1')
-    const change = difference(old, fresh, 0, old.length)
+    const change = difference(old, Buffer.from(dialect.writeFields(fields(found)), 'latin1'), 0, old.length)
     if (change !== undefined) out.push({ at: at + change.at, octets: change.octets })
+  }
+  if (patches.length > MANY) {
+    // One after the other in the file, so that many are in one read.
+    const window = new FileWindow(held.file, held.stat.size)
+    for (const patch of patches.toSorted((a, b) => a.i - b.i)) {
+      const at = fieldsAt(dialect, layout, patch.i)
+      if (!window.covers(at, dialect.fieldsLength)) await window.move(at)
+      compare(patch, at, window.buffer.subarray(window.index(at), window.index(at) + dialect.fieldsLength))
+    }
+    return out
+  }
+  await inGroups(patches, async (patch) => {
+    const at = fieldsAt(dialect, layout, patch.i)
+    const old = Buffer.alloc(dialect.fieldsLength)
+    await held.file.read(old, at)
+    compare(patch, at, old)
   })
   return out.sort((a, b) => a.at - b.at)
 }

@@ -54,6 +54,7 @@ export class FixedSource implements MailboxSource {
   #epoch = 0
   #claiming = false
   #said = new Set<string>()
+  #damageTold = 0
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
   readonly reclaim?: (signal: AbortSignal) => Promise<void>
@@ -106,6 +107,14 @@ export class FixedSource implements MailboxSource {
   get #mayDefine(): boolean {
     return this.traits.writable && this.#dialect.header !== undefined
   }
+  /** Puts a message's place into its row. */
+  saver(edit: TableEdit): (i: number) => void {
+    return (i) => {
+      const { layout } = this.contents
+      const row = edit.rows.find(layout.at('uid', i))
+      if (row !== -1) layout.save(i, row, edit)
+    }
+  }
   #saveAll(edit: TableEdit): void {
     const { layout } = this.contents
     for (let i = 0; i < layout.count; i++) {
@@ -155,12 +164,12 @@ export class FixedSource implements MailboxSource {
       const news = await this.catchUp(held, edit, signal)
       const whole = this.contents.damage === undefined
       const writing = claim && whole && owes(this.contents, true)
-      if (writing) this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, true)
+      if (writing) this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, true, [], this.saver(edit))
       if (claim && whole && first && this.#dialect.hides) await this.#compactIfWorthwhile(held, signal)
       const settled = writing && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot()))
       if (!writing && claim && news) await mailSeen(held.file, this.#ctx.clock.now())
       if (!claim) await keepAccess(held.file, before)
-      if (writing || this.#moved) this.#saveAll(edit)
+      if (this.#moved) this.#saveAll(edit)
       await this.remember(edit, held, settled)
       return true
     })
@@ -270,7 +279,7 @@ export class FixedSource implements MailboxSource {
     if (gone.count === 0) return
     edit.remove(gone)
     const { layout } = this.contents
-    this.#contents = { ...this.contents, layout: layout.keeping((i) => !gone.has(layout.at('uid', i))) }
+    this.#contents = { ...this.contents, layout: layout.without(gone) }
   }
 
   async #takeAll(held: Held, edit: TableEdit, signal: AbortSignal): Promise<boolean> {
@@ -279,7 +288,8 @@ export class FixedSource implements MailboxSource {
     const all = await readContents(this.#dialect, held, this.path, this.#ctx, before, signal)
     const { validity } = all.header
     if (all.warning !== undefined) this.say(edit)('warning', all.warning)
-    if (all.damage !== undefined) this.say(edit)('warning', all.damage)
+    // The first look may be the one that opens, which nobody hears of.
+    if (all.damage !== undefined && this.#damageTold++ < 2) edit.notice('warning', all.damage)
     this.#epoch += 2
     const known = (i: number): number => edit.rows.uid[i] ?? 0
     if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fits(edit.rows, all.entries)) edit.reset(validity)
@@ -366,7 +376,7 @@ export class FixedSource implements MailboxSource {
         const mask = keywords.mask(set?.keywords ?? [])
         patches.push({ i, fields: (old) => ({ ...old, flags: (old.flags & ~SYSTEM_BITS) | system, keywords: mask }) })
       }
-      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, false, patches)
+      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, false, patches, this.saver(edit))
       keywords.publish(edit, this.#mayDefine)
       return true
     })
@@ -375,19 +385,17 @@ export class FixedSource implements MailboxSource {
 
   async expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void> {
     await this.#changing(edit, signal, async (held) => {
-      const existing = uids.from(edit.rows.uid.subarray(0, edit.rows.length)).and(among)
-      const gone = how.always ? existing : edit.deleted(existing)
-      if (gone.count === 0) return false
       const { layout } = this.contents
+      const gone = how.always ? uids.from([...layout.indices(among)].map((i) => layout.at('uid', i))) : edit.deleted(among)
+      if (gone.count === 0) return false
       if (!this.#dialect.hides) {
         const alone = await this.file.alone(() => this.#compact(held, (i) => !gone.has(layout.at('uid', i)), signal))
         if (!alone) throw new MailError('in-use', "Can't expunge because mailbox is in use by another process")
         edit.remove(gone)
-        this.#saveAll(edit)
         return true
       }
       const patches = [...layout.indices(gone)].map((i): Patch => ({ i, fields: (old) => ({ ...old, flags: old.flags | BIT.hidden }) }))
-      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, false, patches)
+      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, false, patches, this.saver(edit))
       this.#drop(gone, edit)
       return true
     })
@@ -433,7 +441,7 @@ export class FixedSource implements MailboxSource {
       mustBeWhole(this.contents)
       const wrote = await work(held)
       const settled = wrote && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot()))
-      if (wrote) this.#saveAll(edit)
+      if (this.#moved) this.#saveAll(edit)
       await this.remember(edit, held, settled)
       return true
     })

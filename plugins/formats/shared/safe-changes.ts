@@ -37,6 +37,28 @@ export class SafeChanges {
   look(stat: FileStat): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
     return lookAtRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat))
   }
+  /** The first octets of what an interrupted change was to write; those of a mailbox that it was to begin. */
+  async begun(stat: FileStat, octets: number): Promise<Buffer | undefined> {
+    const { files } = this.#ctx
+    const { first, second } = redoPlaces(this.#place, this.#state, stat)
+    for (const path of [first, second]) {
+      const there = await files.lstat(path)
+      if (there?.kind !== 'file' || there.size === 0) continue
+      try {
+        const redo = await files.open(path, { noFollow: true })
+        try {
+          const head = Buffer.alloc(octets)
+          return head.subarray(0, await redo.read(head, 0))
+        } finally {
+          await redo.close()
+        }
+      } catch (error) {
+        // It is another user's, or was finished just now.
+        if (!failedWith(error, 'ENOENT', 'EACCES', 'EPERM', 'ELOOP')) throw error
+      }
+    }
+    return undefined
+  }
   /** Finishes what was interrupted. The caller may write. */
   async recover(file: OpenFile, before: FileStat, say: Say): Promise<{ readonly stat: FileStat; readonly mark: number }> {
     const { files } = this.#ctx

@@ -2,6 +2,7 @@ import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFo
 import { failedWith, folderOf } from '../lock-context.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
+import { SafeChanges } from '../safe-changes.js'
 import { FixedDelivery } from './delivery.js'
 import type { Dialect } from './dialect.js'
 import { FixedFile, holdersOf } from './fixed-file.js'
@@ -34,17 +35,26 @@ export class FixedFormat implements MailboxFormat {
     const file = await files.open(at.path, { keepAccessTime: true })
     let head: Buffer
     try {
-      head = Buffer.alloc(Math.min(this.#dialect.header?.length ?? LONGEST_LINE, stat.size))
+      head = Buffer.alloc(Math.min(this.#headLength, stat.size))
       head = head.subarray(0, await file.read(head, 0))
     } finally {
       await file.close()
     }
     await this.#keepNewMailMark(at.path, stat)
-    const { header } = this.#dialect
-    const mine = header === undefined ? looksLikeRecord(this.#dialect, head) : head.length === header.length && header.parse(head) !== undefined
-    if (!mine) return 'not-mine'
+    if (!this.#isOurs(head)) {
+      // The first message, or the record, may have been on its way to the disk.
+      const begun = await new SafeChanges(at, { ...this.#ctx, random: this.#ctx.locks.random }).begun(stat, this.#headLength)
+      return begun !== undefined && this.#isOurs(begun) ? 'mine' : 'not-mine'
+    }
     this.#remember(at.path, stat)
     return 'mine'
+  }
+  get #headLength(): number {
+    return this.#dialect.header?.length ?? LONGEST_LINE
+  }
+  #isOurs(head: Buffer): boolean {
+    const { header } = this.#dialect
+    return header === undefined ? looksLikeRecord(this.#dialect, head) : head.length === header.length && header.parse(head) !== undefined
   }
   #remember(path: string, { device, inode, size }: Recognised): void {
     this.#known.delete(path)

@@ -125,7 +125,7 @@ describe.runIf(has('mailutil')).each(dialects)('$name files shared with programs
     expect((await see(join(home, 'elsewhere'))).messages.map(essence)).toEqual(messages.map(essence))
   })
 
-  test.runIf(numbers)('they read the rest while hidden messages are in the file, and a mailbox whose room was taken back', async () => {
+  test('they read the rest after each expunge, hidden messages or not, and after room was taken back', async () => {
     const format = make()
     await format.create(placeAt(path))
     const box = await openBox(format, path)
@@ -138,7 +138,7 @@ describe.runIf(has('mailutil')).each(dialects)('$name files shared with programs
     }
     const now = await box.messages()
     await box.close()
-    expect((await see()).messages).toEqual(now)
+    expect((await see()).messages.map(essence)).toEqual(now.map(essence))
   })
 
   test(

@@ -127,3 +127,22 @@ describe('mailboxes named by prefixes, and INBOX in a format of its own', () => 
     await client.logout()
   })
 })
+
+describe('a site whose mailboxes are folders', () => {
+  test('INBOX is one too, for everybody, from the first message on', async () => {
+    const server = await startServer({ host: 'drivers: { use: [mix, unix, dummy], create: mix, empty: mix }' })
+    try {
+      const client = await RawClient.login(server.ports.imap, 'alice')
+      expect((await client.append('INBOX', 'Subject: first\r\n\r\nhello\r\n')).status).toBe('OK')
+      expect(await readdir(join(server.home('alice'), 'INBOX'))).toContain('.mixmeta')
+      expect((await client.do('CREATE INBOX/below')).status).toBe('OK')
+      expect((await client.do('LIST "" *')).untagged).toEqual(['* LIST (\\HasChildren) "/" INBOX', '* LIST (\\HasNoChildren) "/" INBOX/below'])
+      await writeFile(join(server.home('alice'), 'empty'), '')
+      expect((await client.append('empty', 'Subject: x\r\n\r\nhello\r\n')).status).toBe('NO')
+      expect((await stat(join(server.home('alice'), 'empty'))).size).toBe(0)
+      await client.logout()
+    } finally {
+      await server.remove()
+    }
+  })
+})

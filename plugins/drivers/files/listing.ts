@@ -69,7 +69,7 @@ class Walk {
     if (entries === undefined) return
     const names = entries.map((e) => e.name)
     const mailbox = this.#mailboxOf(path, names)
-    const visible = this.#named(entries.filter((e) => this.#visible(path, e.name, names) && !this.#inside(path, e, names)))
+    const visible = this.#named(entries.filter((e) => this.#visible(path, e, names) && !this.#inside(path, e, names)))
     for (let first = 0; first < visible.length && this.#left > 0; first += BATCH) {
       const part = visible.slice(first, first + BATCH)
       const looked = await Promise.all(part.map((e) => this.#look(path, prefix, e, reach, mailbox)))
@@ -103,10 +103,11 @@ class Walk {
     }
     return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
-  #visible(folder: string, name: string, names: readonly string[]): boolean {
+  #visible(folder: string, { name, kind }: DirectoryEntry, names: readonly string[]): boolean {
     if (this.#l.settings.hideDotFiles && name.startsWith('.')) return false
     const path = below(folder, name)
-    if (path === this.#l.stateDirectory || path === this.#query.under.mount.inbox || isInternal(name)) return false
+    // The file of the INBOX is listed as INBOX; a folder is, too, and may hold other mailboxes.
+    if (path === this.#l.stateDirectory || (path === this.#query.under.mount.inbox && kind === 'file') || isInternal(name)) return false
     // A mailbox may be called anything; only what lies beside the mailbox it locks is a lock.
     const locked = lockedBy(name)
     return locked === undefined || !names.includes(locked)
@@ -139,7 +140,7 @@ class Walk {
     const names = inside?.map((e) => e.name) ?? []
     const mailbox = this.#mailboxOf(path, names)
     const selectable = mailbox !== undefined
-    const isChild = (e: DirectoryEntry): boolean => (e.kind !== 'file' || !isPart(mailbox, e.name)) && this.#visible(path, e.name, names) && !this.#inside(path, e, names)
+    const isChild = (e: DirectoryEntry): boolean => (e.kind !== 'file' || !isPart(mailbox, e.name)) && this.#visible(path, e, names) && !this.#inside(path, e, names)
     const children = inside === undefined ? 'unknown' : inside.some(isChild) ? 'yes' : 'no'
     return { entry: { path: name, selectable, children, inferiors: true, attributes: [] }, folder: stat, at: path, name: last, next }
   }

@@ -56,7 +56,7 @@ class FilesStore implements MailStore {
     const place = await this.#place(at, signal)
     try {
       let stat = await this.#parts.files.stat(place.path)
-      if (stat === undefined && isInbox(at)) stat = await this.#makeInbox(place)
+      if (stat === undefined && isInbox(at)) stat = await this.#makeInbox(at, place)
       if (stat === undefined) return isInbox(at) ? this.#found(`absent:${place.path}`, true, this.#emptyFormat(at), place) : undefined
       const probed = await this.#probe(at, place, stat, signal)
       if (probed === undefined) return undefined
@@ -74,12 +74,15 @@ class FilesStore implements MailStore {
     }
     return { key, place: place.path, isAlsoAt, empty, open: (signal) => format.made.open(place, signal) }
   }
-  /** INBOX always exists. Its file is made where that is allowed, so that it has an identity before the first message comes. */
-  async #makeInbox(place: FilePlace): Promise<FileStat | undefined> {
+  /** INBOX always exists. Its file or folder is made where that is allowed, so that it has an identity before the first message comes. */
+  async #makeInbox(at: MailLocation, place: FilePlace): Promise<FileStat | undefined> {
     const { files } = this.#parts
+    const { made } = this.#emptyFormat(at)
     try {
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
-      await (await files.open(place.path, { write: true, create: 'if-missing', mode: place.fileMode })).close()
+      // An empty file can become a mailbox of any format that is a file; one that is a folder is made as such.
+      if (made.claims !== undefined) await made.create(place)
+      else await (await files.open(place.path, { write: true, create: 'if-missing', mode: place.fileMode })).close()
       return await files.stat(place.path)
     } catch (error) {
       if (failedWith(error, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT')) return undefined
@@ -97,7 +100,11 @@ class FilesStore implements MailStore {
       if (answer === 'mine') return { format, empty: false }
       empty ||= answer === 'empty'
     }
-    if (empty) return { format: this.#emptyFormat(at), empty: true }
+    if (empty) {
+      const format = this.#emptyFormat(at)
+      if (stat.kind === 'file' && format.made.claims !== undefined) throw new MailError('unsupported', `Indeterminate mailbox format: ${at.path} is an empty file, and "${format.name}" mailboxes are folders`)
+      return { format, empty: true }
+    }
     if (stat.kind === 'directory') return undefined
     throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
   }
@@ -250,7 +257,7 @@ class FilesStore implements MailStore {
       const stat = await this.#parts.files.stat(place.path)
       if (stat === undefined) {
         if (!isInbox(at)) throw new MailError('not-found', 'Must create mailbox before append')
-        await this.#makeFolders(folderOf(place.path), place.directoryMode)
+        if ((await this.#makeInbox(at, place)) === undefined) await this.#makeFolders(folderOf(place.path), place.directoryMode)
         return await this.#emptyFormat(at).made.append(place, signal)
       }
       const probed = await this.#probe(at, place, stat, signal)

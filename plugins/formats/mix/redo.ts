@@ -43,6 +43,8 @@ interface Head {
 
 const MAGIC = 0x4d575831
 export const ENTRY_HEAD = 20
+/** The file grows by so much, since syncing octets of a file that does not grow is cheaper. */
+const STEP = 64 * 1024
 /** A chain that gets longer is given up for a new one. */
 const LONGEST_CHAIN = 256 * 1024
 
@@ -91,6 +93,7 @@ export class Redo {
   /** The chain that this process began, and where it ends. */
   #chain: number | undefined
   #end = 0
+  #size = 0
   constructor(files: Files, path: string, lot: () => number) {
     this.#files = files
     this.#path = path
@@ -139,7 +142,10 @@ export class Redo {
       await file.write([new Uint8Array(ENTRY_HEAD)], at)
     }
     try {
-      await file.write([bytes], at)
+      const end = at + bytes.length
+      const room = end > this.#size ? STEP * Math.ceil(end / STEP) - end : 0
+      await file.write(room > 0 ? [bytes, new Uint8Array(room)] : [bytes], at)
+      this.#size = Math.max(this.#size, end + room)
     } catch (error) {
       await undo().catch(() => undefined)
       throw error
@@ -155,7 +161,9 @@ export class Redo {
     this.#end = 0
     if (file === undefined) return
     await file.write([new Uint8Array(ENTRY_HEAD)], 0)
-    if ((await file.stat()).size > 2 * LONGEST_CHAIN) await file.truncate(ENTRY_HEAD)
+    if (this.#size <= 2 * LONGEST_CHAIN) return
+    await file.truncate(ENTRY_HEAD)
+    this.#size = ENTRY_HEAD
   }
   /** After a failure nothing is known of it any more. */
   forget(): void {
@@ -166,6 +174,7 @@ export class Redo {
     if (this.#file !== undefined) return this.#file
     if (!make && (await this.#files.stat(this.#path)) === undefined) return undefined
     this.#file = await this.#files.open(this.#path, make ? { write: true, create: 'if-missing', mode } : { write: true })
+    this.#size = (await this.#file.stat()).size
     return this.#file
   }
   async close(): Promise<void> {

@@ -56,8 +56,10 @@ export class Conversation implements Disposable {
     this.log = new SessionLog(shared.logger, link.peer, mail?.user.name)
     this.#pause = new Deadline(shared.clock)
     this.input = new LineInput(link, shared.clock, half.patience, () => {
-      this.out.octets.flush()
-      if (this.session.drop !== undefined) this.#pause.set(shared.clock.now() + PAUSE_MS, this.#let)
+      const { drop } = this.session
+      // Messages are fetched one after the other: the next one goes into the same slab.
+      this.out.octets.flush(drop !== undefined)
+      if (drop !== undefined) this.#pause.set(shared.clock.now() + PAUSE_MS, this.#let)
     })
     if (half.unread !== undefined) this.input.framer.push(half.unread)
     const profile = profileOf(shared.workarounds, half.client, mail?.user, half.tweaks)
@@ -135,7 +137,9 @@ export class Conversation implements Disposable {
   }
 
   readonly #let = (): void => {
-    if (this.input.idleMs() >= PAUSE_MS) this.session.drop?.source.idle?.()
+    if (this.input.idleMs() < PAUSE_MS) return
+    this.session.drop?.source.idle?.()
+    this.out.octets.flush()
   }
 }
 

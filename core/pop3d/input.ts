@@ -9,8 +9,9 @@ const AUTH = /^AUTH /i
 
 /** Longest line by what it begins with: an initial response may be as long as any SASL line (RFC 5034 §4 leaves longer ones to both ends). */
 function commandBound(start: Uint8Array): number {
-  const isAuth = AUTH.test(Buffer.from(start.subarray(0, 5)).toString('latin1'))
-  return isAuth ? LIMITS.saslLine : LIMITS.pop3Line
+  // Nearly every line is shorter than any bound.
+  if (start.length <= LIMITS.pop3Line) return LIMITS.pop3Line
+  return AUTH.test(Buffer.from(start.subarray(0, 5)).toString('latin1')) ? LIMITS.saslLine : LIMITS.pop3Line
 }
 
 /** Lines from a link. Reads when there is none left, and only then: a session that is busy is not fed. */

@@ -173,14 +173,16 @@ export class OctetWriter implements ImapWriter {
     if (!this.#full) return undefined
     return this.#drain()
   }
-  /** Hands everything over. Once per turn; without it small replies stay here. */
-  flush(): void {
+  /**
+   * Hands everything over. Once per turn; without it small replies stay here.
+   * @param keep what is left of a large slab, because more of its size is likely to follow; otherwise an idle session keeps none.
+   */
+  flush(keep = false): void {
     const split = this.#at > this.#lineAt || this.#lineSplit
     if (this.#at > this.#from) this.#hand()
     this.#lineSplit = split
     this.#lineAt = this.#at
-    // An idle session keeps no large slab.
-    if (this.#slab.length > FIRST_SLAB) {
+    if (!keep && this.#slab.length > FIRST_SLAB) {
       this.#slab = EMPTY
       this.#from = this.#at = this.#lineAt = 0
       this.#next = FIRST_SLAB

@@ -1,18 +1,20 @@
-import type { FilePlace, Files, OpenFile } from 'mailwright/api'
+import type { FilePlace, Files, FileStat, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { failedWith, folderOf, nameOf } from './lock-context.js'
 
 /*
  * A mailbox file is rewritten in place, since other programs hold it open and lock it by inode. So that a crash in the
  * middle loses nothing, everything that will be written is first put into a redo file, which is on the disk before the
- * first octet of the mailbox changes, and is emptied after the last. Whoever opens the mailbox next finishes the work.
- * That the redo file is empty again need not be durable: one that comes back after a power failure is judged against the
+ * first octet of the mailbox changes, and is crossed out after the last. Whoever opens the mailbox next finishes the work.
+ * That the redo file is crossed out need not be durable: one that comes back after a power failure is judged against the
  * mailbox, and finishing finished work changes nothing.
  *
  * Appended messages go the same way: a part of a message is none.
  *
- * Layout: the new octets one segment after the other, what is needed to judge the mailbox at recovery, a trailer, a
- * footer. A redo file without a whole footer was never used: the mailbox is as it was.
+ * Layout: a head of fixed length, the new octets one segment after the other, what is needed to judge the mailbox at
+ * recovery, a trailer, room. A redo file whose check sums do not hold was never used: the mailbox is as it was. What was
+ * crossed out keeps its blocks: to write over octets that the disk has costs a sync of the disk alone, to make a file
+ * grow costs the file system's own books as well, ten times as much.
  */
 
 /** Part of the mailbox that gets new octets. */
@@ -36,9 +38,13 @@ interface Trailer {
   readonly sum: number
 }
 
-const MAGIC = 'MWREDO02'
-/** Length of the trailer, check sum of evidence and trailer, magic. */
-const FOOTER = 4 + 4 + MAGIC.length
+const MAGIC = 'MWREDO03'
+/** Magic, length of the payload, of the evidence, of the trailer, check sum of both, check sum of the head so far. */
+const HEAD = MAGIC.length + 8 + 4 + 4 + 4 + 4
+const CROSSED_OUT = Buffer.alloc(MAGIC.length)
+/** A redo file that stays grows in such steps, and keeps at most so much. */
+const ROOM = 1 << 14
+const MOST_ROOM = 1 << 20
 const CHUNK = 1 << 20
 /** The disk writes pages; check sums are taken of as much. */
 const PIECE = 4096
@@ -94,9 +100,12 @@ export class RedoWriter {
   #written = 0
   #sum = 0
   readonly #known = new Map<number, Uint8Array>()
+  readonly #room: number | undefined
 
-  constructor(redo: OpenFile, mailbox: OpenFile, start: number) {
+  /** `room`: what a redo file that stays has already. */
+  constructor(redo: OpenFile, mailbox: OpenFile, start: number, room: number | undefined) {
     this.#redo = redo
+    this.#room = room
     this.#mailbox = mailbox
     this.at = start
   }
@@ -132,7 +141,7 @@ export class RedoWriter {
       this.#buffer = wider
       return
     }
-    await this.#redo.write([this.#buffer], this.#written)
+    await this.#redo.write([this.#buffer], HEAD + this.#written)
     this.#sum = crc32(this.#buffer, this.#sum)
     this.#written += this.#filled
     this.#filled = 0
@@ -151,14 +160,43 @@ export class RedoWriter {
     const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled, sum: crc32(payload, this.#sum) }
     const text = Buffer.from(JSON.stringify(trailer))
     const tail = Buffer.concat([...parts, text])
-    const footer = Buffer.alloc(FOOTER)
-    footer.writeUInt32LE(text.length, 0)
-    footer.writeUInt32LE(crc32(tail), 4)
-    footer.write(MAGIC, 8, 'latin1')
-    await this.#redo.write([payload, tail, footer], this.#written)
+    const end = HEAD + trailer.payload + tail.length
+    const missing = this.#room !== undefined && end > this.#room && end < MOST_ROOM ? (ROOM - (end % ROOM)) % ROOM : 0
+    const head = headOf({ payload: trailer.payload, evidence: tail.length - text.length, trailer: text.length, sum: crc32(tail) })
+    const rest = [payload, tail, Buffer.alloc(missing)]
+    if (inMemory) await this.#redo.write([head, ...rest], 0)
+    else {
+      await this.#redo.write(rest, HEAD + this.#written)
+      await this.#redo.write([head], 0)
+    }
     return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }
   }
 }
+interface Head {
+  readonly payload: number
+  readonly evidence: number
+  readonly trailer: number
+  /** Of evidence and trailer. */
+  readonly sum: number
+}
+function headOf(h: Head): Buffer {
+  const out = Buffer.alloc(HEAD)
+  out.write(MAGIC, 'latin1')
+  let at = out.writeDoubleLE(h.payload, MAGIC.length)
+  at = out.writeUInt32LE(h.evidence, at)
+  at = out.writeUInt32LE(h.trailer, at)
+  at = out.writeUInt32LE(h.sum, at)
+  out.writeUInt32LE(crc32(out.subarray(0, at)), at)
+  return out
+}
+/** Undefined when the file says nothing, or does not say it whole. */
+async function readHead(redo: OpenFile): Promise<Head | undefined> {
+  const head = await octetsAt(redo, 0, HEAD)
+  if (head.toString('latin1', 0, MAGIC.length) !== MAGIC || crc32(head.subarray(0, HEAD - 4)) !== head.readUInt32LE(HEAD - 4)) return undefined
+  const at = MAGIC.length
+  return { payload: head.readDoubleLE(at), evidence: head.readUInt32LE(at + 8), trailer: head.readUInt32LE(at + 12), sum: head.readUInt32LE(at + 16) }
+}
+
 /** A redo file that is complete, with its payload where that is in memory, and the old octets of small changes, by segment. */
 export interface Staged {
   readonly trailer: Trailer
@@ -247,7 +285,7 @@ async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: S
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK, s.length))
   for (let done = 0; done < s.length; ) {
     const n = Math.min(buffer.length, s.length - done)
-    if ((await redo.read(buffer.subarray(0, n), from + done)) < n) throw new Error(`${redo.path} ended early`)
+    if ((await redo.read(buffer.subarray(0, n), HEAD + from + done)) < n) throw new Error(`${redo.path} ended early`)
     await mailbox.write([buffer.subarray(0, n)], s.offset + done)
     done += n
   }
@@ -258,6 +296,8 @@ export interface OpenRedo {
   readonly file: OpenFile
   /** Its name is new and not yet durable. */
   readonly fresh: boolean
+  /** What it has, where it stays; undefined for one that goes again. */
+  readonly room: number | undefined
 }
 /** Opens the redo file at its first place or, where that folder takes none, at its second. */
 export async function openRedo(files: Files, places: RedoPlaces, stateDirectory: string): Promise<OpenRedo> {
@@ -269,16 +309,16 @@ export async function openRedo(files: Files, places: RedoPlaces, stateDirectory:
   return openAt(files, places.second, stateDirectory)
 }
 async function openAt(files: Files, path: string, stateDirectory: string): Promise<OpenRedo> {
+  const stays = path.startsWith(`${stateDirectory}/`)
   try {
-    const file = await files.open(path, { write: true, noFollow: true })
     // Recovery has looked at what was there; what is left is of no use.
-    if ((await file.stat()).size > 0) await file.truncate(0)
-    return { file, fresh: false }
+    const file = await files.open(path, { write: true, noFollow: true })
+    return { file, fresh: false, room: stays ? (await file.stat()).size : undefined }
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
   }
-  if (path.startsWith(`${stateDirectory}/`)) await makeFolders(files, folderOf(path))
-  return { file: await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 }), fresh: true }
+  if (stays) await makeFolders(files, folderOf(path))
+  return { file: await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 }), fresh: true, room: stays ? 0 : undefined }
 }
 /**
  * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
@@ -286,14 +326,32 @@ async function openAt(files: Files, path: string, stateDirectory: string): Promi
  */
 export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
   if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
-  await redo.truncate(0)
+  await redo.write([CROSSED_OUT], 0)
+  if ((await redo.stat()).size > MOST_ROOM) await redo.truncate(ROOM)
   // Whole milliseconds are read back as they are written.
   await redo.setTimes(mark, mark)
 }
 /** Whether a change was interrupted, and what tells the last change of this server from others. */
 export async function lookAtRedo(files: Files, places: RedoPlaces): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
   const [first, second] = await Promise.all([files.lstat(places.first), files.lstat(places.second)])
-  return { interrupted: (first?.size ?? 0) > 0 || (second?.size ?? 0) > 0, mark: Math.round(first?.mtimeMs ?? 0) }
+  const interrupted = (first !== undefined && (await saysSomething(files, places.first, first))) || (second !== undefined && (await saysSomething(files, places.second, second)))
+  return { interrupted, mark: Math.round(first?.mtimeMs ?? 0) }
+}
+/** Whether it is not crossed out; recovery finds out how much it is worth. */
+async function saysSomething(files: Files, path: string, { kind, size }: FileStat): Promise<boolean> {
+  if (kind !== 'file' || size === 0) return false
+  let redo: OpenFile
+  try {
+    redo = await files.open(path, { noFollow: true })
+  } catch (error) {
+    if (failedWith(error, 'ENOENT')) return false
+    throw error
+  }
+  try {
+    return !(await octetsAt(redo, 0, CROSSED_OUT.length)).equals(CROSSED_OUT)
+  } finally {
+    await redo.close()
+  }
 }
 /** Makes a folder and those above it, so that they last. */
 export async function makeFolders(files: Files, path: string): Promise<void> {
@@ -350,30 +408,21 @@ interface FoundRedo {
   readonly evidence: Buffer
 }
 async function readRedo(redo: OpenFile): Promise<FoundRedo | undefined> {
-  const { size } = await redo.stat()
-  if (size < FOOTER) return undefined
-  const footer = await octetsAt(redo, size - FOOTER, FOOTER)
-  if (footer.toString('latin1', 8) !== MAGIC) return undefined
-  const length = footer.readUInt32LE(0)
-  // The evidence stands before the trailer; its length follows from the trailer, which the sum then proves.
-  if (length > size - FOOTER) return undefined
-  const text = await octetsAt(redo, size - FOOTER - length, length)
-  let trailer: Trailer
-  try {
-    trailer = JSON.parse(text.toString()) as Trailer
-  } catch {
-    return undefined
-  }
-  const evidence = await octetsAt(redo, trailer.payload, size - FOOTER - length - trailer.payload)
-  if (crc32(Buffer.concat([evidence, text])) !== footer.readUInt32LE(4)) return undefined
-  return (await sumOf(redo, trailer.payload)) === trailer.sum ? { trailer, evidence } : undefined
+  const head = await readHead(redo)
+  if (head === undefined) return undefined
+  const length = head.evidence + head.trailer
+  if (HEAD + head.payload + length > (await redo.stat()).size) return undefined
+  const tail = await octetsAt(redo, HEAD + head.payload, length)
+  if (crc32(tail) !== head.sum) return undefined
+  // The sum proves that it is what `finish` wrote.
+  const trailer = JSON.parse(tail.toString('utf8', head.evidence)) as Trailer
+  return (await sumOfPayload(redo, trailer.payload)) === trailer.sum ? { trailer, evidence: tail.subarray(0, head.evidence) } : undefined
 }
-/** Check sum of the beginning of a file. */
-async function sumOf(file: OpenFile, length: number): Promise<number> {
+async function sumOfPayload(file: OpenFile, length: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK, length))
   let sum = 0
   for (let at = 0; at < length; ) {
-    const got = await file.read(buffer.subarray(0, Math.min(buffer.length, length - at)), at)
+    const got = await file.read(buffer.subarray(0, Math.min(buffer.length, length - at)), HEAD + at)
     if (got === 0) break
     sum = crc32(buffer.subarray(0, got), sum)
     at += got
@@ -430,7 +479,7 @@ function mixed(now: Uint8Array, old: Uint8Array, fresh: Uint8Array): boolean {
 async function freshOctets(t: Pick<Trailer, 'segments'>, redo: OpenFile, from: number, to: number): Promise<Buffer | undefined> {
   let payload = 0
   for (const s of t.segments) {
-    if (from >= s.offset && to <= s.offset + s.length) return octetsAt(redo, payload + from - s.offset, to - from)
+    if (from >= s.offset && to <= s.offset + s.length) return octetsAt(redo, HEAD + payload + from - s.offset, to - from)
     payload += s.length
   }
   return undefined

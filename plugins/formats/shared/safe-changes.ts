@@ -75,11 +75,11 @@ export class SafeChanges {
     const state = this.#state
     const places = redoPlaces(this.#place, state, held.stat)
     try {
-      const { file: redo, fresh } = await openRedo(files, places, state)
+      const { file: redo, fresh, room } = await openRedo(files, places, state)
       // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
       let keep = false
       try {
-        const w = new RedoWriter(redo, held.file, start)
+        const w = new RedoWriter(redo, held.file, start, room)
         const done = await build(w)
         if (!w.changed && w.at === size) return done
         const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })

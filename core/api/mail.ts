@@ -343,6 +343,10 @@ export interface AppendItem {
   /** A migration keeps the number; only for drivers whose `about.acceptsUids` says so. */
   readonly uid?: number
 }
+/** A message as it is to arrive in another mailbox; its octets are those that the source has under the number. */
+export interface TakenMessage extends Pick<AppendItem, 'system' | 'keywords' | 'date'> {
+  readonly uid: number
+}
 /** For APPENDUID; undefined where UIDs do not persist. */
 export interface AppendResult {
   readonly uidValidity: number
@@ -370,6 +374,11 @@ export interface MailboxFigures {
 export interface Delivery {
   /** May wait for the network, so it holds no lock and no edit: a spool file, `tmp/`, an upload. */
   add(item: AppendItem, signal: AbortSignal): Promise<void>
+  /**
+   * Takes messages of another mailbox as that mailbox keeps them, instead of `add` for each: within one format octets need not be turned into
+   * those of a client and back. False when it cannot do that with these; nothing is taken then.
+   */
+  take?(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean>
   /** All or nothing, durable when it resolves. */
   commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined>
   abort(): Promise<void>

@@ -1,5 +1,5 @@
-import { MailError, UNKNOWN, uids } from '../../api/index.js'
-import type { AppendItem, CopyResult, Located, MessageBytes, UidSet } from '../../api/index.js'
+import { MailError, UNKNOWN } from '../../api/index.js'
+import type { AppendItem, CopyResult, Located, MessageBytes, TakenMessage, UidSet } from '../../api/index.js'
 import type { TableView } from '../view/view.js'
 import { deliver, type Delivering } from './delivering.js'
 import { mustHave } from './rights.js'
@@ -71,18 +71,32 @@ export async function copyMessages(
     await lookAtTarget(d, to, signal)
     if (value !== undefined) return value
   }
-  await from.fill(from.resolve({ pairs: set.ranges }, 'uid'), signal)
   const found: number[] = []
   const wanted = set.count
   const items = (async function* (): AsyncGenerator<AppendItem> {
+    await from.fill(from.resolve({ pairs: set.ranges }, 'uid'), signal)
     yield* asItems(from, set, found, signal)
     if (found.length !== wanted) throw new MailError('vanished', 'some of the messages are gone')
   })()
-  const arrived = await deliver(d, to, items, signal)
-  const originals = uids.from(found)
-  if (how === 'move') await mailbox.expunge(originals, true, mailbox.signal)
+  const messages = reserves ? undefined : takenMessages(from, set)
+  const arrived = await deliver(d, to, items, signal, messages && { from: source, messages })
+  if (how === 'move') await mailbox.expunge(set, true, mailbox.signal)
   if (arrived === undefined) return undefined
-  return { uidValidity: arrived.uidValidity, from: originals, to: arrived.uids }
+  return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }
+}
+/** The messages as they are to arrive; undefined when one of them is gone, or its date is yet to be found. */
+function takenMessages({ mailbox }: TableView, set: UidSet): readonly TakenMessage[] | undefined {
+  const rows = mailbox.table.generation
+  const out: TakenMessage[] = []
+  for (let i = 0; i < set.ranges.length; i += 2) {
+    for (let uid = set.ranges[i]!; uid <= set.ranges[i + 1]!; uid++) {
+      const row = rows.find(uid)
+      if (row === -1 || rows.date[row] === UNKNOWN) return undefined
+      const { system, keywords } = rows.flagSets[rows.flags[row]!]!
+      out.push({ uid, system, keywords, date: { ms: rows.date[row]!, zone: rows.zone[row]! } })
+    }
+  }
+  return out
 }
 /** A mailbox that this process has open learns of what the source put there. */
 async function lookAtTarget(d: Delivering, to: Located, signal: AbortSignal): Promise<void> {

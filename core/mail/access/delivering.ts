@@ -1,5 +1,5 @@
 import { MailError } from '../../api/index.js'
-import type { AppendItem, AppendResult, Delivery, FoundMailbox, Located, MailEvents, MailPolicy, MailStore, MailUser } from '../../api/index.js'
+import type { AppendItem, AppendResult, Delivery, FoundMailbox, Located, MailboxSource, MailEvents, MailPolicy, MailStore, MailUser, TakenMessage } from '../../api/index.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
@@ -16,6 +16,12 @@ export interface Delivering {
   probed(to: Located): FoundMailbox | undefined
   /** The mailbox, open, to be released; its rows need not be true. */
   hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox>
+}
+
+/** Messages of a mailbox that are to arrive in another. */
+export interface StoredMessages {
+  readonly from: MailboxSource
+  readonly messages: readonly TakenMessage[]
 }
 
 /** One reservation of all policies; settled with what really arrived, or given back. */
@@ -40,15 +46,20 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, count: (octets: number
 
 /**
  * Delivers all messages or none. Octets are taken without a lock, as slowly as they come; the commit is one operation in the turn of the
- * target when this process has it open. Undefined where the target's uids do not persist.
+ * target when this process has it open. Undefined where the target's uids do not persist. `stored`: the same messages, where they lie; a target
+ * that can take them from there is not given the items.
  */
-export async function deliver(d: Delivering, to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined> {
+export async function deliver(d: Delivering, to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal, stored?: StoredMessages): Promise<AppendResult | undefined> {
   mustHave(to.rights, 'i', 'adding messages')
   const store = await d.store(to)
   const settles: ((there: boolean) => void)[] = []
   let delivery: Delivery | undefined
   try {
     delivery = await store.append(to.at, signal)
+    if (stored !== undefined && (await takes(delivery, to, stored, signal))) {
+      throwIfCancelled(signal)
+      return await commit(d, store, to, delivery, signal)
+    }
     for await (const item of items) {
       const settle = await reserve(d, to, item.size, signal)
       let octets = 0
@@ -65,6 +76,10 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     await delivery?.abort().catch(() => undefined)
     throw asMailFailure(error)
   }
+}
+async function takes(delivery: Delivery, to: Located, { from, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
+  if (delivery.take === undefined) return false
+  return delivery.take(from, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), signal)
 }
 /**
  * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.

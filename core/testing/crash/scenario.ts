@@ -235,17 +235,38 @@ export class Scenario {
   }
   async #copy(from: string, to: string): Promise<void> {
     const box = this.#box
-    const { copy } = box?.source ?? {}
-    if (box?.path !== from || copy === undefined || !this.#world.has(to)) return
+    if (box?.path !== from || !this.#world.has(to)) return
+    const { copy } = box.source
+    const probe = copy === undefined ? await this.bench.store.append(this.bench.at(to), never) : undefined
+    await probe?.abort()
+    if (copy === undefined && probe?.take === undefined) return
     const set = this.#some(from)
     const originals = [...(this.#world.get(from)?.messages.values() ?? [])].filter((m) => set.has(m.uid))
     this.#changed.add(to)
     await this.#step({
       what: `COPY from "${from}" to "${to}"`,
       kind: 'append',
-      run: async () => void (await box.edit((edit) => copy.call(box.source, this.#uidsIn(box, set), this.bench.at(to), 'copy', edit, never))),
+      run: () => (copy === undefined ? this.#take(box, set, to) : box.edit(async (edit) => void (await copy.call(box.source, this.#uidsIn(box, set), this.bench.at(to), 'copy', edit, never)))),
       after: (w) => changedBox(w, to, (s) => ({ ...s, messages: new Map([...s.messages, ...originals.map((m, i) => [s.uidFloor + i, { ...m, uid: s.uidFloor + i }] as const)]) })),
     })
+  }
+  /** By a delivery that takes the messages as they lie. */
+  async #take(box: Box, set: UidSet, to: string): Promise<void> {
+    const { generation: rows } = box.table
+    const wanted = this.#uidsIn(box, set)
+    const messages = box.rows.filter(({ uid }) => wanted.has(uid)).map(({ uid }) => {
+      const row = rows.find(uid)
+      const { system, keywords } = rows.flagSets[rows.flags[row] ?? 0] ?? { system: 0, keywords: [] }
+      return { uid, system, keywords, date: { ms: rows.date[row] ?? 0, zone: rows.zone[row] ?? 0 } }
+    })
+    const delivery = await this.bench.store.append(this.bench.at(to), never)
+    try {
+      must((await delivery.take?.(box.source, messages, never)) === true, 'messages of the same format are not taken')
+      await delivery.commit(undefined, never)
+    } catch (error) {
+      await delivery.abort()
+      throw error
+    }
   }
   async #checkpoint(path: string): Promise<void> {
     const box = this.#box

@@ -5,6 +5,7 @@ import type { Machine } from '../shared/machine.js'
 import { Turns } from '../shared/turns.js'
 import { appendMessages, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
 import { MailboxFile } from './mailbox-file.js'
+import type { Stored } from './stored.js'
 import { compare, fileState, type FileState } from './stamp.js'
 
 /** What an append to a mailbox in a known state is made of; values, so that it may run on another thread. */
@@ -16,7 +17,7 @@ export interface KnownAppend {
   /** As the file must be found. */
   readonly state: FileState
   readonly target: Target
-  readonly messages: readonly { readonly item: Waiting['item']; readonly octets: Uint8Array }[]
+  readonly messages: readonly { readonly item: Waiting['item']; readonly content: Uint8Array | Stored }[]
   readonly how: Omit<AppendHow, 'now'> & { readonly nowMs: number; readonly zone: number }
 }
 /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
@@ -61,7 +62,7 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
   const startedAt = clock.now()
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }
-  const waiting = a.messages.map(({ item, octets }): Waiting => ({ item, spooled: { chunks: () => [octets] } }))
+  const waiting = a.messages.map(({ item, content }): Waiting => ({ item, content: 'head' in content ? content : { chunks: () => [content] } }))
   let begun = false
   try {
     return await file.locked('append', signal, (severity, text) => void said.push([severity, text]), async (held) => {

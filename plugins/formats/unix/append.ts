@@ -2,18 +2,27 @@ import type { AppendItem, OpenFile } from 'mailwright/api'
 import { RECORD_DIGITS, statusBlock } from './blocks.js'
 import { filedFlags } from './flags.js'
 import { fromLine } from './from-line.js'
-import { IncomingMessage } from './incoming.js'
+import { IncomingMessage, type Envelope } from './incoming.js'
 import { BIT } from './internal-lines.js'
 import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
 import type { RedoWriter } from '../shared/redo.js'
+import type { Stored } from './stored.js'
 import { NO_BASE, type Base } from './stamp.js'
 
 /** A message on its way into the file. */
 export interface Waiting {
   readonly item: Pick<AppendItem, 'system' | 'keywords' | 'date'>
-  readonly spooled: { chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
+  /** As a client gives it, or as another mailbox of the format has it. */
+  readonly content: { chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> } | Stored
+}
+/** How a message came to lie. */
+interface Laid {
+  readonly head: number
+  readonly text: number
+  readonly visibleHeader: number
+  readonly visibleText: number
 }
 /** The mailbox as it is before the messages. */
 export interface Target {
@@ -67,30 +76,48 @@ export async function appendMessages(
   await w.bytes(end)
   const entered: Entered[] = []
   let base = target?.base
-  for (const { item, spooled } of waiting) {
+  for (const { item, content } of waiting) {
     const uid = target === undefined ? undefined : target.last + entered.length + 1
     const bearsBase = target !== undefined && target.base.kind === 'none' && entered.length === 0
     const keywords = inTableOrder(item.keywords, how.keywords)
     const date = item.date ?? how.now()
     const block = statusBlock({ ...(bearsBase && { base: { validity: target.validity, last, keywords: how.keywords } }), bits: item.system | (how.claimed ? BIT.old : 0), keywords, uid }, uid !== undefined)
-    const line = fromLine(how.sender, date.ms, date.zone)
-    const incoming = new IncomingMessage({ fromLine: line, before: uid === undefined ? block : '', after: uid === undefined ? '' : block }, how.quoting)
+    const around = { before: uid === undefined ? block : '', after: uid === undefined ? '' : block }
     const offset = w.at
-    await w.bytes(incoming.start())
-    for await (const chunk of spooled.chunks()) {
-      signal.throwIfAborted()
-      await w.bytes(incoming.add(chunk))
-    }
-    await w.bytes(incoming.finish())
-    if (bearsBase) base = firstBase(offset + incoming.head - block.length - 1, target.validity, last, how.keywords)
+    signal.throwIfAborted()
+    const laid = await ('head' in content ? layStored(w, content, around) : layIncoming(w, content.chunks(), { ...around, fromLine: fromLine(how.sender, date.ms, date.zone) }, how.quoting, signal))
+    if (bearsBase) base = firstBase(offset + laid.head - block.length - 1, target.validity, last, how.keywords)
     const place = {
-      uid: uid ?? 0, offset, head: incoming.head, length: incoming.head + incoming.text, header: incoming.visibleHeader,
-      size: incoming.visibleHeader + incoming.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical | (how.claimed ? FORM.old : 0), filed: filedFlags(item.system, keywords), print: 0,
+      uid: uid ?? 0, offset, head: laid.head, length: laid.head + laid.text, header: laid.visibleHeader,
+      size: laid.visibleHeader + laid.visibleText, form: FORM.numbered | FORM.separated | FORM.canonical | (how.claimed ? FORM.old : 0), filed: filedFlags(item.system, keywords), print: 0,
     }
     entered.push({ place, system: item.system, keywords, date })
   }
   if (digits !== undefined && base !== undefined) base = { ...base, last }
   return { entered, base: base ?? NO_BASE, end: w.at, mended: end.length > 0 || base === undefined }
+}
+
+async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, around: Envelope, quoting: AppendHow['quoting'], signal: AbortSignal): Promise<Laid> {
+  const incoming = new IncomingMessage(around, quoting)
+  await w.bytes(incoming.start())
+  for await (const chunk of chunks) {
+    signal.throwIfAborted()
+    await w.bytes(incoming.add(chunk))
+  }
+  await w.bytes(incoming.finish())
+  return incoming
+}
+const LF = Buffer.from('\n')
+/** From line, lines and text stay; only what the mailbox says of the message is its own. */
+async function layStored(w: RedoWriter, { head, text, visibleHeader, visibleText }: Stored, { before, after }: Omit<Envelope, 'fromLine'>): Promise<Laid> {
+  const fromEnd = before === '' ? 0 : head.indexOf(10) + 1
+  await w.bytes(head.subarray(0, fromEnd))
+  await w.bytes(Buffer.from(before, 'latin1'))
+  await w.bytes(head.subarray(fromEnd))
+  await w.bytes(Buffer.from(`${after}\n`, 'latin1'))
+  await w.bytes(text)
+  await w.bytes(LF)
+  return { head: head.length + before.length + after.length + 1, text: text.length, visibleHeader, visibleText }
 }
 
 /**

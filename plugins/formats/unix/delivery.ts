@@ -1,4 +1,4 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
 import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target, type Waiting } from './append.js'
@@ -13,12 +13,18 @@ import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { scanFile, type Scanned } from './scan.js'
 import { UnixSource } from './source.js'
 import { compare, fileState } from './stamp.js'
+import type { Stored } from './stored.js'
+
+/** A message that waits for the locks. */
+interface Arrived extends Waiting {
+  readonly content: Spooled | Stored
+}
 
 /** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
 export class UnixDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: UnixContext
-  readonly #waiting: (Waiting & { readonly spooled: Spooled })[] = []
+  readonly #waiting: Arrived[] = []
 
   constructor(place: FilePlace, ctx: UnixContext) {
     this.#place = place
@@ -27,12 +33,25 @@ export class UnixDelivery implements Delivery {
 
   async add(item: AppendItem, signal: AbortSignal): Promise<void> {
     const spooled = await this.#ctx.spool.take(item, signal)
-    this.#waiting.push({ item, spooled })
+    this.#waiting.push({ item, content: spooled })
     if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
   }
 
+  /** Out of another mailbox of the format the octets are taken as they lie there. */
+  async take(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean> {
+    if (!(from instanceof UnixSource)) return false
+    const stored = await from.stored(uids.from(messages.map(({ uid }) => uid)), signal)
+    if (stored === undefined) return false
+    for (const item of messages) {
+      const content = stored.get(item.uid)
+      if (content === undefined) throw new Error(`message ${item.uid} was not taken`)
+      this.#waiting.push({ item, content })
+    }
+    return true
+  }
+
   async abort(): Promise<void> {
-    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+    for (const { content } of this.#waiting.splice(0)) if (!('head' in content)) await content[Symbol.asyncDispose]()
   }
 
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
@@ -75,10 +94,13 @@ export class UnixDelivery implements Delivery {
   async #intoKnown(source: UnixSource, edit: TableEdit, say: Say, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     const { state, keywords } = source
-    const octets = this.#waiting.reduce((sum, { spooled }) => sum + spooled.size, 0)
+    const octets = this.#waiting.reduce((sum, { content }) => sum + ('head' in content ? content.head.length + content.text.length : content.size), 0)
     if (state === undefined || !source.separated || source.mustNumber || octets > LANE_OCTETS || !keywords.has(this.#wanted())) return undefined
     const messages = await Promise.all(
-      this.#waiting.map(async ({ item: { system, keywords: words, date }, spooled }) => ({ item: { system, keywords: words, ...(date && { date }) }, octets: await gathered(spooled) })),
+      this.#waiting.map(async ({ item: { system, keywords: words, date }, content }) => ({
+        item: { system, keywords: words, ...(date && { date }) },
+        content: 'head' in content ? content : await gathered(content),
+      })),
     )
     const target: Target = { base: state.base, validity: edit.uidValidity, last: edit.uidNext - 1, size: source.layout.end, separated: true }
     const { now: _, ...how } = this.#how(keywords, source.claiming)

@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
 import { failedWith, folderOf } from '../shared/lock-context.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../shared/state-directory.js'
@@ -101,7 +101,7 @@ export class UnixFormat implements MailboxFormat {
     }
   }
 
-  async append(at: FilePlace): Promise<Delivery> {
+  async append(at: FilePlace): Promise<UnixDelivery> {
     return new UnixDelivery(at, this.#ctx)
   }
 

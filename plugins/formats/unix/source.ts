@@ -14,6 +14,7 @@ import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { readMessages, type Readable } from './reading.js'
 import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
 import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, type Base, type FileState } from './stamp.js'
+import { takeStored, type Stored } from './stored.js'
 
 /** A message that was appended, for the table. */
 export interface Entered {
@@ -361,6 +362,14 @@ export class UnixSource implements MailboxSource {
       relocate: () => this.#relocate(rows, signal),
     }
     return readMessages(box, set, wants, signal)
+  }
+  /** Messages as they lie in the file; undefined when they cannot be had so now. */
+  async stored(set: UidSet, signal: AbortSignal): Promise<ReadonlyMap<number, Stored> | undefined> {
+    const [layout, state] = [this.#layout, this.#state]
+    if (layout === undefined || state === undefined) return undefined
+    const found = await takeStored({ files: this.#ctx.files, path: this.#path, kept: this.#kept, layout, state }, set, signal)
+    // An operation of this process may have moved them meanwhile.
+    return this.#layout === layout && this.#state === state ? found : undefined
   }
   /** The file changed while it was read: where things are now. What the table knows follows at the next refresh. */
   async #relocate(rows: Rows, signal: AbortSignal): Promise<Layout> {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { commands } from './commands.js'
+import { detachStderr } from './detach-stderr.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { mainHelp } from './help.js'
 import { processTerminal, say } from './terminal.js'
@@ -33,6 +34,7 @@ async function main(args: readonly string[], terminal: Terminal): Promise<number
 
 // Other mail programs ask for a mailbox by this signal, which ends a process that does not know it. No lock is held for longer than an operation.
 process.on('SIGUSR2', () => undefined)
+detachStderr()
 const terminal = processTerminal()
 // A reader that has seen enough (head, less) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -32,7 +32,9 @@ export function parseCommandLine<const O extends NonNullable<ParseArgsConfig['op
     try {
       return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
     } catch (error) {
-      throw new CommandFailure(EXIT.usage, error instanceof Error ? error.message : String(error))
+      // Node adds advice about "--" that helps nobody here.
+      const text = error instanceof Error ? error.message.replace(/\. To specify a positional argument.*$/s, '') : String(error)
+      throw new CommandFailure(EXIT.usage, `${text}; --help lists the options`)
     }
   })()
   const count = parsed.positionals.length

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { access, constants, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
-import { AUTH_SETTINGS, LOCK_SETTINGS, mailboxFormats, passwordBackends, saslMechanisms } from '../api/index.js'
+import { AUTH_SETTINGS, LOCK_SETTINGS, mailboxFormats, passwordBackends, protocols, saslMechanisms } from '../api/index.js'
 import type { Problem, Token } from '../api/index.js'
 import type { ConfigPlan, HostPlan } from '../config/plan/types.js'
 import type { Wired } from '../kernel/lifecycle/wire.js'
@@ -10,6 +10,7 @@ import { LogHub } from '../log/log-hub.js'
 import { Bindings } from './bindings.js'
 import { askServer } from './control.js'
 import { certificateNames, ownCertificates } from './host-tls.js'
+import { protocolFaults } from './listener-protocols.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
 
@@ -25,7 +26,8 @@ export async function checkMachine(wired: Pick<Wired<ConfigPlan>, 'plan' | 'slot
   for (const host of plan.hosts) {
     found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host)), ...(await passwordFiles(host)))
   }
-  found.push(...(await ports(plan, env)))
+  const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
+  found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))
   return found.map((p) => ({ ...p, ...plan.where(p.path) }))
 }
 
@@ -48,8 +50,12 @@ async function certificates(host: HostPlan, plan: ConfigPlan): Promise<readonly 
     return pair === undefined ? [] : certificateFaults(new X509Certificate(pair.chain), host, path)
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
-    return [{ code: 'NET_BAD_CERTIFICATE', severity: 'error', path, message: `the certificate cannot be used: ${text}` }]
+    return [{ code: 'NET_BAD_CERTIFICATE', severity: 'error', path, message: `the certificate cannot be used: ${text}`, hint: fileHint(host) }]
   }
+}
+
+function fileHint({ tls }: Pick<HostPlan, 'tls'>): string | undefined {
+  return tls.certificate === undefined ? undefined : `it is ${tls.certificate}; it has to be a certificate chain in PEM form (-----BEGIN CERTIFICATE-----)`
 }
 
 /** A certificate against the names clients will ask for, and against the calendar. */

@@ -1,4 +1,4 @@
-import { StartFailure, logSinks } from '../api/index.js'
+import { StartFailure, logSinks, protocols } from '../api/index.js'
 import type { Problem } from '../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
 import type { Kernel, Reloaded } from '../kernel/kernel.js'
@@ -6,6 +6,7 @@ import { startKernel } from '../kernel/lifecycle/start.js'
 import type { LogHub } from '../log/log-hub.js'
 import { knownPoints } from './always.js'
 import { Bindings } from './bindings.js'
+import { protocolFaults } from './listener-protocols.js'
 import type { ServerAddress } from './bindings.js'
 import { Connections } from './connections.js'
 import { HostTls } from './host-tls.js'
@@ -99,10 +100,13 @@ export class MailServer implements RunningServer {
   }
 
   async #listen(): Promise<void> {
-    const prepared = await this.#bindings.prepare(this.kernel.plan.listeners)
+    const { plan, hosts } = this.kernel
+    const wrong = protocolFaults(plan.listeners, [...hosts.values()].flatMap((host) => host.entries(protocols).map((e) => e.name)))
+    if (wrong.length > 0) throw new StartFailure(located(wrong, plan))
+    const prepared = await this.#bindings.prepare(plan.listeners)
     if (prepared.problems.length > 0) {
       await prepared.discard()
-      throw new StartFailure(located(prepared.problems, this.kernel.plan))
+      throw new StartFailure(located(prepared.problems, plan))
     }
     await prepared.commit()
   }

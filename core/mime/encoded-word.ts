@@ -9,22 +9,35 @@ const WORD = /(^|[ \t\r\n])=\?([^\0-\x20\x7f-\xff()<>@,;:\\"/[\]?.=]+)\?([bq])\?
 /**
  * Header text as people read it: octets as Latin-1 in, Unicode out. Encoded words are decoded, white space between two of them vanishes; what
  * stands between is UTF-8 if it is that, else guessed. A word that cannot be decoded stays as it is.
+ *
+ * Neighbours of one character set are decoded as one: many programs cut in the middle of a character, against RFC 2047 §5.
  */
 export function decodeHeaderText(text: string): string {
   if (!text.includes('=?')) return plain(text)
   let out = ''
   let at = 0
   let left: number = MIME_LIMITS.encodedWords
+  let run: { readonly charset: string; readonly octets: Uint8Array[] } | undefined
+  const endRun = (): void => {
+    if (run !== undefined) out += decodeText(run.octets.length === 1 ? run.octets[0]! : Buffer.concat(run.octets), run.charset)
+    run = undefined
+  }
   WORD.lastIndex = 0
   for (let match = WORD.exec(text); match !== null && left > 0; match = WORD.exec(text)) {
-    const [whole, before = '', charset = '', encoding = '', content = ''] = match
-    const decoded = whole.length > 500 ? undefined : decodeWord(charset, encoding, content)
-    if (decoded === undefined) continue
+    const [whole, before = '', said = '', encoding = '', content = ''] = match
+    const octets = whole.length > 500 ? undefined : octetsOf(encoding, content)
+    if (octets === undefined) continue
+    const charset = said.toLowerCase()
     const gap = text.slice(at, match.index) + before
-    out += left < MIME_LIMITS.encodedWords && /^[ \t\r\n]*$/.test(gap) ? decoded : plain(gap) + decoded
+    const adjoins = left < MIME_LIMITS.encodedWords && /^[ \t\r\n]*$/.test(gap)
+    if (!adjoins || run?.charset !== charset) endRun()
+    if (!adjoins) out += plain(gap)
+    run ??= { charset, octets: [] }
+    run.octets.push(octets)
     at = match.index + whole.length
     left--
   }
+  endRun()
   return out + plain(text.slice(at))
 }
 
@@ -33,9 +46,8 @@ function plain(text: string): string {
   return /^[\x00-\x1a\x1c-\x7f]*$/.test(text) ? text : decodeText(fromLatin1(text), undefined)
 }
 
-function decodeWord(charset: string, encoding: string, content: string): string | undefined {
-  const octets = encoding === 'b' || encoding === 'B' ? decodeB(content) : decodeQ(content)
-  return octets === undefined ? undefined : decodeText(octets, charset)
+function octetsOf(encoding: string, content: string): Uint8Array | undefined {
+  return encoding === 'b' || encoding === 'B' ? decodeB(content) : decodeQ(content)
 }
 
 function decodeB(content: string): Uint8Array | undefined {

@@ -18,7 +18,7 @@ export async function sendDatagram(path: string, message: Uint8Array): Promise<b
   const c = koffi.load(null)
   // koffi calls are untyped; the prototypes beside them say what they take and return.
   const socket = c.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number
-  const sendto = c.func('ssize_t sendto(int, const void *, size_t, int, const void *, uint32_t)') as (...args: [number, Uint8Array, number, number, Uint8Array, number]) => number
+  const sendto = c.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)') as (...args: [number, Uint8Array, number, number, Uint8Array, number]) => number
   const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (fd < 0) return false
   try {

@@ -84,6 +84,8 @@ export async function readFile(file: string): Promise<ReadFile> {
     if (cause instanceof StartFailure) throw cause
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
     if (code === 'ENOENT') throw failure('CFG_NOT_FOUND', `there is no configuration file ${path}`, path)
+    if (code === 'EISDIR') throw failure('CFG_NOT_FOUND', `${path} is a folder, not a configuration file`, path)
+    if (code === 'EACCES') throw failure('CFG_NOT_FOUND', `the configuration file ${path} may not be read by this account`, path)
     throw failure('CFG_NOT_FOUND', `the configuration file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, path)
   }
 }

@@ -24,6 +24,7 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
     problems.push(...error.problems)
+    file ??= values.config
   }
   if (problems.length > 0) say(terminal.out, problemText(problems, terminal))
   const failed = problems.some((p) => p.severity === 'error')

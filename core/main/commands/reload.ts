@@ -26,7 +26,12 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
     say(answer.ok ? terminal.out : terminal.err, answer.text)
     return answer.ok ? EXIT.ok : EXIT.configuration
   } catch (error) {
-    say(terminal.err, `no server answers in ${folder}: ${error instanceof Error ? error.message : String(error)}`)
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const why =
+      code === 'ENOENT' || code === 'ECONNREFUSED'
+        ? `no server runs with this configuration: nothing answers in ${folder}\nname the configuration of the server with --config`
+        : `no server answers in ${folder}: ${code === 'EACCES' ? 'only the account that runs it, and root, may ask it' : error instanceof Error ? error.message : String(error)}`
+    say(terminal.err, why)
     return EXIT.unavailable
   }
 }

@@ -40,10 +40,10 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
       await using _control = await openControl(server, reload, log, env)
       for (const at of server.addresses) log.info('listening', { listener: at.listener, protocol: at.protocol, tls: at.tls, at: addressWithPort(at.address, at.port) })
       if ((values.try === true || located.quickstart !== undefined) && server instanceof MailServer) await tellHowToTry(server, located, values.config, terminal.out)
-      await notify(env, 'READY=1')
+      await notify(env, 'READY=1', log)
       signals.on('SIGHUP', () => void reload())
       log.info('stopping', { signal: await signals.stop })
-      await notify(env, 'STOPPING=1')
+      await notify(env, 'STOPPING=1', log)
     } finally {
       await server.stop()
     }
@@ -102,11 +102,15 @@ async function openControl(server: RunningServer, reload: () => Promise<ControlA
 }
 
 /** sd_notify(3), where the service manager asked for it and datagrams can be sent. */
-async function notify(env: NodeJS.ProcessEnv, state: string): Promise<void> {
+async function notify(env: NodeJS.ProcessEnv, state: string, log: LogHub): Promise<void> {
   const { NOTIFY_SOCKET: to } = env
   if (to === undefined || to === '') return
   const { sendDatagram } = await import('../../os/datagram.js')
-  await sendDatagram(to, Buffer.from(state)).catch(() => false)
+  const failure = await sendDatagram(to, Buffer.from(state)).then(
+    (sent) => (sent ? undefined : new Error('nobody listens there, or this machine has no native calls')),
+    (error: unknown) => error,
+  )
+  if (failure !== undefined) log.warn('the service manager cannot be told; with Type=notify it will give this server up, use Type=exec', { state, socket: to, error: failure })
 }
 
 /** SIGTERM and SIGINT once; a second one ends the process at once. */

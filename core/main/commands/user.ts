@@ -59,6 +59,8 @@ async function edit(accounts: AccountEditor, what: string, name: string): Promis
       return `${name} can log in now`
     }
     default:
+      // Told before anybody thinks of a password.
+      if (!(await accounts.list(signal)).some((r) => r.user === name)) throw new CommandFailure(EXIT.noUser, `there is no user "${name}"`)
       await accounts.setPassword(name, secret(await readNewPassword(name)), AbortSignal.timeout(TIMEOUT_MS))
       return `${name} has a new password`
   }

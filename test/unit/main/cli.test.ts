@@ -127,6 +127,24 @@ describe('the command line', () => {
     expect(code).toBe(78)
     for (const part of ['prelogn', 'prelogin', 'poll', 'no-such', 'mailwright.config.yaml:13', 'mailwright.config.yaml:14', 'mailwright.config.yaml:15']) expect(out).toContain(part)
   })
+  const mistakes = [
+    { name: 'a folder', args: ['check', '--config', '.'], said: 'is a folder, not a configuration file' },
+    { name: 'a file that is not YAML, which is named in the last line', args: ['check', '--config', 'broken.yaml'], said: 'not usable: broken.yaml' },
+    { name: 'a listener for a protocol that nobody serves', args: ['check', '--config', 'protocol.yaml'], said: 'no host serves the protocol "imap5"' },
+    { name: 'the same at the start', args: ['serve', '--config', 'protocol.yaml'], said: 'did you mean "imap4"?' },
+    { name: 'a certificate that is none', args: ['check', '--config', 'certificate.yaml'], said: 'it has to be a certificate chain in PEM form' },
+    { name: 'a reload without a server', args: ['reload', '--config', 'fine.yaml'], said: 'no server runs with this configuration' },
+    { name: 'an unknown option', args: ['serve', '--frobnicate'], said: `Unknown option '--frobnicate'; --help lists the options` },
+  ]
+  test.each(mistakes)('$name is told in words', async ({ args, said }) => {
+    const listener = (protocol: string): string => `version: 1\nserver: { name: a.example.org, runDirectory: run }\nlisteners: { x: { protocol: ${protocol}, address: 127.0.0.1, port: 1 } }\n`
+    await writeFile(join(folder, 'broken.yaml'), 'version: 1\n\tfoo: [\n')
+    await writeFile(join(folder, 'protocol.yaml'), listener('imap5'))
+    await writeFile(join(folder, 'fine.yaml'), listener('imap4'))
+    await writeFile(join(folder, 'certificate.yaml'), `${listener('imap4')}hosts: { default: { tls: { certificate: broken.yaml } } }\n`)
+    const { out, err } = await mailwright(args)
+    expect(out + err).toContain(said)
+  })
   test('explain names the host of a user and where settings come from', async () => {
     await writeConfig('  org: { match: { domains: [example.org] } }\n')
     const { code, out } = await mailwright(['explain', 'alice@example.org', '--from', '192.0.2.1', '--listener', 'imap'])
@@ -134,7 +152,7 @@ describe('the command line', () => {
     expect(out).toContain('alice@example.org from 192.0.2.1 through listener imap (imap4, tls none) is served by host org')
     expect(out).toMatch(/hosts\.org\.auth\.plaintext +"always" +mailwright\.config\.yaml:/)
   })
-  test('accounts are added, changed, listed and removed; the password is read from standard input', async () => {
+  test('accounts are added, changed, listed and removed; the password is read from standard input', { timeout: 180_000 }, async () => {
     await writeConfig()
     expect(await mailwright(['user', 'add', 'alice'], 'first\n')).toMatchObject({ code: 0 })
     expect(await mailwright(['user', 'add', 'alice'], 'again\n')).toMatchObject({ code: 1 })
@@ -143,6 +161,7 @@ describe('the command line', () => {
     expect(before).not.toContain('first')
     expect((await stat(join(folder, 'users'))).mode & 0o077).toBe(0)
     expect(await mailwright(['user', 'passwd', 'alice'], 'second\n')).toMatchObject({ code: 0 })
+    expect(await mailwright(['user', 'passwd', 'nobody'])).toMatchObject({ code: 67, err: expect.stringContaining('there is no user "nobody"') as string })
     expect(await readFile(join(folder, 'users'), 'utf8')).not.toBe(before)
     expect((await mailwright(['user', 'list'])).out).toMatch(/^alice +\w/)
     expect(await mailwright(['user', 'remove', 'alice'])).toMatchObject({ code: 0 })

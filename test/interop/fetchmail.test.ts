@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freshInbox } from '../support/interop.js'
 import { has, run } from '../support/programs.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
-import { messagesIn, SAMPLE_MAILBOX, statusOf } from '../support/sample-mailbox.js'
+import { messagesIn, statusOf } from '../support/sample-mailbox.js'
 
 let server: RunningServer
 beforeAll(async () => {
@@ -11,21 +12,13 @@ beforeAll(async () => {
 })
 afterAll(() => server.remove())
 
-async function freshInbox(): Promise<void> {
-  await server.stop()
-  await rm(server.home('alice'), { recursive: true, force: true })
-  await mkdir(server.home('alice'), { recursive: true })
-  await writeFile(server.inbox('alice'), SAMPLE_MAILBOX)
-  await server.again()
-}
-
 describe.skipIf(!has('fetchmail'))('fetchmail', () => {
   test.each([
     { link: 'plain', port: 'imap', options: "sslproto ''" },
     { link: 'STARTTLS', port: 'imap', options: "sslproto TLS1.2+ sslcertck sslcertfile 'CERT'" },
     { link: 'implicit TLS', port: 'imaps', options: "ssl sslcertck sslcertfile 'CERT'" },
-  ] as const)('takes every message and keeps the mailbox over $link, then empties it', async ({ port, options }) => {
-    await freshInbox()
+  ] as const)('takes every message and keeps the mailbox over $link, then empties it', { timeout: 120_000 }, async ({ port, options }) => {
+    await freshInbox(server)
     const rc = join(server.folder, 'fetchmailrc')
     const taken = join(server.folder, 'taken')
     await rm(taken, { force: true })
@@ -44,9 +37,8 @@ describe.skipIf(!has('fetchmail'))('fetchmail', () => {
     const text = await readFile(taken, 'latin1')
     for (const subject of ['Minutes of Monday', 'Plans with a picture', 'Short']) expect(text).toContain(`Subject: ${subject}`)
     const kept = messagesIn(await readFile(server.inbox('alice'), 'latin1'))
-    expect(kept).toHaveLength(3)
+    expect(kept.map(statusOf)).toEqual(['OR', 'OR', 'OR'])
     await fetchAll('no keep')
     expect(messagesIn(await readFile(server.inbox('alice'), 'latin1'))).toEqual([])
-    expect(statusOf(kept[0] ?? '')).toBeTypeOf('string')
   })
 })

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freshInbox, LINKS } from '../support/interop.js'
 import { hasPython, run } from '../support/programs.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
-import { messagesIn, SAMPLE_MAILBOX, statusOf, subjectsIn } from '../support/sample-mailbox.js'
+import { messagesIn, statusOf, subjectsIn } from '../support/sample-mailbox.js'
 
 const JOB = `
 import imaplib, ssl, sys, json
@@ -44,16 +45,8 @@ describe.skipIf(!hasPython('imaplib'))("Python's imaplib", () => {
   })
   afterAll(() => server.remove())
 
-  test.each([
-    { link: 'plain', port: 'imap' },
-    { link: 'STARTTLS', port: 'imap' },
-    { link: 'implicit TLS', port: 'imaps' },
-  ] as const)('searches, flags, copies, files and expunges over $link', async ({ link, port }) => {
-    await server.stop()
-    const { writeFile, rm } = await import('node:fs/promises')
-    await rm(join(server.home('alice'), 'Archive'), { recursive: true, force: true })
-    await writeFile(server.inbox('alice'), SAMPLE_MAILBOX)
-    await server.again()
+  test.each(LINKS)('searches, flags, copies, files and expunges over $link', { timeout: 120_000 }, async ({ link, port }) => {
+    await freshInbox(server)
     const got = await run('python3', ['-c', JOB, link, String(server.ports[port]), server.certificate])
     expect(got.stderr).toBe('')
     expect(JSON.parse(got.stdout)).toMatchObject({

@@ -7,13 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
+/** The built command. */
+export const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
 
 /** A server in a process of its own, as it would be started by hand, with accounts alice and bob (password `secret`). */
 export interface RunningServer {
   /** Folder with the configuration, the accounts and everybody's home. */
   readonly folder: string
   readonly ports: { readonly imap: number; readonly imaps: number; readonly pop3: number; readonly pop3s: number }
+  /** Its configuration file. */
+  readonly config: string
   readonly process: ChildProcess
   home(user: string): string
   inbox(user: string): string
@@ -48,7 +51,8 @@ export interface ServerOptions {
   readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback that nobody has at this moment. */
+export async function freePort(): Promise<number> {
   const probe = createServer()
   probe.listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -133,6 +137,7 @@ ${options.host === undefined ? '' : indented(options.host)}
   await begin()
   return {
     folder,
+    config: join(folder, 'mailwright.config.yaml'),
     ports,
     get process() {
       return child

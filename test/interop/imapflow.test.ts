@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ImapFlow } from 'imapflow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freshInbox } from '../support/interop.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
-import { messagesIn, SAMPLE_MAILBOX, statusOf, subjectsIn } from '../support/sample-mailbox.js'
+import { messagesIn, statusOf, subjectsIn } from '../support/sample-mailbox.js'
 
 let server: RunningServer
 beforeAll(async () => {
-  server = await startServer({ files: { 'mail/alice/INBOX': SAMPLE_MAILBOX } })
+  server = await startServer()
 })
 afterAll(() => server.remove())
 
@@ -16,7 +17,8 @@ describe('imapflow', () => {
     { link: 'plain', port: 'imap', secure: false, doSTARTTLS: false },
     { link: 'STARTTLS', port: 'imap', secure: false, doSTARTTLS: true },
     { link: 'implicit TLS', port: 'imaps', secure: true, doSTARTTLS: undefined },
-  ] as const)('fetches, flags, moves and hears of news over $link', async ({ link, port, secure, doSTARTTLS }) => {
+  ] as const)('fetches, flags, moves, hears of news and expunges over $link', { timeout: 120_000 }, async ({ link, port, secure, doSTARTTLS }) => {
+    await freshInbox(server)
     const client = new ImapFlow({
       host: 'localhost',
       port: server.ports[port],
@@ -32,8 +34,10 @@ describe('imapflow', () => {
       await client.mailboxCreate(folder)
       const lock = await client.getMailboxLock('INBOX')
       try {
+        const news = new Promise((resolve) => client.once('exists', resolve))
         const appended = await client.append('INBOX', `Subject: hello over ${link}\r\n\r\nText\r\n`, ['\\Flagged'])
         expect(appended).toMatchObject({ destination: 'INBOX', uid: expect.any(Number) })
+        expect(await news).toMatchObject({ path: 'INBOX', count: 4, prevCount: 3 })
         const uid = appended !== false && appended.uid !== undefined ? appended.uid : 0
         const got = await client.fetchOne(String(uid), { envelope: true, flags: true, bodyStructure: true, source: true }, { uid: true })
         if (got === false) throw new Error('the message is missing')
@@ -43,6 +47,7 @@ describe('imapflow', () => {
         await client.messageFlagsAdd(String(uid), ['\\Seen', '$Work'], { uid: true })
         const moved = await client.messageMove(String(uid), folder, { uid: true })
         expect(moved).toMatchObject({ destination: folder })
+        expect(await client.messageDelete('1', { uid: true })).toBe(true)
       } finally {
         lock.release()
       }
@@ -56,5 +61,6 @@ describe('imapflow', () => {
     expect(subjectsIn(file)).toEqual([`hello over ${link}`])
     expect(statusOf(messagesIn(file)[0] ?? '')).toMatch(/F.*R/)
     await server.again()
+    expect(subjectsIn(await readFile(server.inbox('alice'), 'latin1'))).toEqual(['Plans with a picture', 'Short'])
   })
 })

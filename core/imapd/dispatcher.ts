@@ -211,7 +211,8 @@ export class Dispatcher {
     const refused = refusal(error, key)
     if (refused !== undefined) {
       // What only the operator can mend is told to the operator; the rest is normal traffic.
-      log[isOutage(error) ? 'warn' : 'debug']('Command refused', { command: key, error })
+      if (isOutage(error)) log.warn('Command refused', { command: key, error })
+      else log.debug('Command refused', { command: key, reason: refused.text })
       return refused
     }
     if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })

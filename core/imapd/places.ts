@@ -30,3 +30,13 @@ export async function target(session: MailSession, name: MailboxName, verb: 'app
     throw new Refused(error.text, { code: 'TRYCREATE', cause: error })
   }
 }
+
+/** Whether the name is that of a directory and nothing else. A name with wildcards in it is not looked at. */
+export async function isDirectory(name: MailboxName, session: MailSession): Promise<boolean> {
+  if (/[*%]/.test(name)) return false
+  // The empty reference: the name stands for itself.
+  for await (const batch of session.mail.list({ reference: '' as MailboxName, patterns: [name] }, session.signal)) {
+    for (const entry of batch) if (entry.name === name) return [...entry.attributes].some((a) => a.toLowerCase() === String.raw`\noselect`)
+  }
+  return false
+}

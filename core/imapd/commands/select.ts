@@ -1,11 +1,11 @@
 import { SYSTEM, sealCommand } from '../../api/index.js'
-import type { ImapCompletion, ImapWriter, MailSession, MailboxName, MailboxView, SealedCommand, SelectPlan } from '../../api/index.js'
+import type { ImapCompletion, ImapWriter, Located, MailSession, MailboxName, MailboxView, SealedCommand, SelectPlan } from '../../api/index.js'
 import { modifierList, nameArgument } from '../arguments.js'
 import type { Chosen, NameArgument } from '../arguments.js'
 import { tablesIn } from '../extensions/grammar.js'
-import { inWords } from '../failure.js'
+import { Refused, inWords } from '../failure.js'
 import { writeFlagLines } from '../flag-lines.js'
-import { checkedName, place } from '../places.js'
+import { checkedName, isDirectory, place } from '../places.js'
 import { shown } from '../texts.js'
 
 interface SelectRequest {
@@ -40,7 +40,7 @@ function opening(command: 'SELECT' | 'EXAMINE' | 'BBOARD'): SealedCommand {
       const plan: SelectPlan = { name, codes: [], opened: [] }
       for (const { modifier, args } of modifiers) await modifier.apply(args, plan, session)
       const words = (reason: string): string => `Can't open mailbox ${shown(name)}: ${reason}`
-      const at = await place(session, name, command === 'SELECT' ? 'open' : 'examine', words)
+      const at = await selectable(session, name, command === 'SELECT' ? 'open' : 'examine', words)
       const readOnly = command !== 'SELECT' || session.mail.user.kind === 'anonymous'
       const view = await inWords(session.mail.open(at, readOnly ? 'read-only' : 'read-write', session.signal), words)
       await session.select(view)
@@ -58,6 +58,15 @@ export const select = opening('SELECT')
 export const examine = opening('EXAMINE')
 export const bboard = opening('BBOARD')
 
+/** Where a name leads; one that is a directory and nothing else exists, but is not to be selected. */
+async function selectable(session: MailSession, name: MailboxName, purpose: 'open' | 'examine', words: (reason: string) => string): Promise<Located> {
+  try {
+    return await place(session, name, purpose, words)
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code?.name !== 'NONEXISTENT' || !(await isDirectory(name, session))) throw error
+    throw new Refused(`Can't open ${shown(name)}: not a selectable mailbox`, { code: 'CANNOT', cause: error })
+  }
+}
 function publicName(box: NameArgument): NameArgument {
   return 'name' in box ? { name: `#public/${box.name.replace(/^\//, '')}` as MailboxName } : box
 }

@@ -1,9 +1,9 @@
 import { sealCommand } from '../../api/index.js'
-import type { ImapCompletion, MailSession, MailboxName, SealedCommand } from '../../api/index.js'
+import type { ImapCompletion, MailboxName, SealedCommand } from '../../api/index.js'
 import { nameArgument } from '../arguments.js'
 import type { NameArgument } from '../arguments.js'
 import { inWords } from '../failure.js'
-import { checkedName } from '../places.js'
+import { checkedName, isDirectory } from '../places.js'
 import { shown } from '../texts.js'
 
 /** RFC 3501 §6.3.6 and §6.3.7; also the form of IMAP2bis, `SUBSCRIBE MAILBOX name`. */
@@ -37,15 +37,6 @@ function subscription(command: 'SUBSCRIBE' | 'UNSUBSCRIBE'): SealedCommand {
       return { kind: 'ok' }
     },
   })
-}
-/** Whether the name is that of a directory and nothing else. A name with wildcards in it is not looked at. */
-async function isDirectory(name: MailboxName, session: MailSession): Promise<boolean> {
-  if (/[*%]/.test(name)) return false
-  // The empty reference: the name stands for itself.
-  for await (const batch of session.mail.list({ reference: '' as MailboxName, patterns: [name] }, session.signal)) {
-    for (const entry of batch) if (entry.name === name) return [...entry.attributes].some((a) => a.toLowerCase() === String.raw`\noselect`)
-  }
-  return false
 }
 export const subscribe = subscription('SUBSCRIBE')
 export const unsubscribe = subscription('UNSUBSCRIBE')

@@ -2,12 +2,15 @@ import { SyntaxFailure, sealFetchItem } from '../../api/index.js'
 import type { AnyFact, FetchItem, ImapCursor, ImapWriter, MailSession, MessageBytes, SealedFetchItem, Section, StoredMessage, Wants } from '../../api/index.js'
 import { PART_MAP } from '../../mime/part-map.js'
 import { needsParts } from '../../mime/section.js'
-import { parsePartial, parseSection, sectionLabel } from '../../wire/imap/fetch-items.js'
+import { FIELDS_EXPECTED, TEXT_EXPECTED, parsePartial, parseSection, sectionLabel } from '../../wire/imap/fetch-items.js'
 import type { PartialRange } from '../../wire/imap/fetch-items.js'
 import { wire } from '../arguments.js'
 import { BadArgument } from '../failure.js'
 import { partOf, sectionOctets } from './section-octets.js'
 import { bodyWithoutSection } from './structure.js'
+
+const SPACE = 0x20
+const CLOSE = 0x29
 
 /** A section of a message, and how its answer begins. */
 interface SectionArgs {
@@ -19,16 +22,22 @@ interface SectionArgs {
 
 function readArgs(input: ImapCursor, peek: boolean): SectionArgs {
   const c = wire(input)
-  const section = inWords(() => parseSection(c), 'Syntax error in section specifier')
-  const range = inWords(() => parsePartial(c), 'Syntax error in partial text specifier')
+  const section = inWords(() => parseSection(c), sectionMistake)
+  const range = inWords(() => parsePartial(c), () => 'Syntax error in partial text specifier')
+  if (!c.atEnd() && c.peek() !== SPACE && c.peek() !== CLOSE) throw new BadArgument('Syntax error after section specifier')
   const origin = range === undefined ? '' : `<${range.from}>`
   return { section, range, peek, label: Buffer.concat([Buffer.from('BODY['), sectionLabel(section), Buffer.from(`]${origin} `)]) }
 }
-function inWords<T>(parse: () => T, text: string): T {
+function sectionMistake({ expected }: SyntaxFailure): string {
+  if (expected.startsWith(FIELDS_EXPECTED)) return 'Syntax error in header fields'
+  if (expected === TEXT_EXPECTED) return 'Unknown section text specifier'
+  return expected === '"]"' ? 'Section specifier not terminated' : 'Syntax error in section specifier'
+}
+function inWords<T>(parse: () => T, text: (failure: SyntaxFailure) => string): T {
   try {
     return parse()
   } catch (failure) {
-    if (failure instanceof SyntaxFailure) throw new BadArgument(text, failure.position)
+    if (failure instanceof SyntaxFailure) throw new BadArgument(text(failure), failure.position)
     throw failure
   }
 }

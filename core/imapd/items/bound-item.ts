@@ -51,8 +51,13 @@ export function parseItems(input: ImapCursor, tables: ImapTables, command: strin
     return parseFetchItems(wire(input), (name, c) => named(name, c, tables))
   } catch (failure) {
     if (!(failure instanceof SyntaxFailure) || failure instanceof BadArgument) throw failure
-    throw new BadArgument(failure.expected.startsWith('at most') ? `Excessively complex ${command} attribute list` : `Bogus attribute list in ${command}`, failure.position)
+    throw new BadArgument(listMistake(failure, command), failure.position)
   }
+}
+
+function listMistake({ expected }: SyntaxFailure, command: string): string {
+  if (expected.startsWith('at most')) return `Excessively complex ${command} attribute list`
+  return expected === '")"' ? `Unterminated ${command} attribute list` : `Bogus attribute list in ${command}`
 }
 
 /** Names of all that the macros stand for; a test holds the table of items to it. */

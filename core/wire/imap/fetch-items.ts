@@ -1,3 +1,4 @@
+import { SyntaxFailure } from '../../api/errors.js'
 import type { Section } from '../../api/mail.js'
 import { LIMITS } from '../limits.js'
 import type { OctetCursor } from './cursor.js'
@@ -39,6 +40,11 @@ export function parseFetchItems<T>(c: OctetCursor, one: (name: string, c: OctetC
   return macro === undefined ? [one(name, c)] : macro.map((item) => one(item, c))
 }
 
+/** What a failure inside the names of header fields expected begins with. */
+export const FIELDS_EXPECTED = 'header fields'
+/** What a failure expected that met another word. */
+export const TEXT_EXPECTED = 'MIME, HEADER, HEADER.FIELDS or TEXT'
+
 /** `[1.2.HEADER.FIELDS (From To)]`, brackets included (RFC 3501 §9 "section", RFC 3516 §4.3 with `numeric`: part numbers alone). */
 export function parseSection(c: OctetCursor, form: { readonly numeric: boolean } = { numeric: false }): Section {
   c.expect(0x5b)
@@ -65,15 +71,22 @@ function sectionText(c: OctetCursor, inPart: boolean): Section['what'] {
   if (name === 'HEADER') return 'header'
   if (name === 'TEXT') return 'text'
   if (name === 'MIME' && inPart) return 'mime'
-  if (name !== 'HEADER.FIELDS' && name !== 'HEADER.FIELDS.NOT') return c.fail('MIME, HEADER, HEADER.FIELDS or TEXT')
-  c.space()
-  let count = 0
-  const fields = c.list(() => {
-    if (++count > LIMITS.headerFields) c.fail(`at most ${LIMITS.headerFields} field names`)
-    return fieldName(c)
-  })
-  if (fields.length === 0) c.fail('a field name')
-  return { fields, not: name === 'HEADER.FIELDS.NOT' }
+  if (name !== 'HEADER.FIELDS' && name !== 'HEADER.FIELDS.NOT') return c.fail(TEXT_EXPECTED)
+  return { fields: fieldNames(c), not: name === 'HEADER.FIELDS.NOT' }
+}
+function fieldNames(c: OctetCursor): readonly string[] {
+  try {
+    c.space()
+    let count = 0
+    const fields = c.list(() => {
+      if (++count > LIMITS.headerFields) c.fail(`at most ${LIMITS.headerFields} field names`)
+      return fieldName(c)
+    })
+    return fields.length === 0 ? c.fail('a field name') : fields
+  } catch (failure) {
+    if (failure instanceof SyntaxFailure) throw new SyntaxFailure(failure.position, `${FIELDS_EXPECTED}: ${failure.expected}`)
+    throw failure
+  }
 }
 /** As written; whoever compares ignores case. */
 function fieldName(c: OctetCursor): string {

@@ -173,6 +173,7 @@ class FilesStore implements MailStore {
       // A folder is made a mailbox by formats that are folders; others need the name for a file.
       const becomes = there?.kind === 'directory' && !at.path.endsWith('/') && format.made.claims !== undefined && (await this.#owner(at, place, signal)) === undefined
       if (there !== undefined && !becomes) throw new MailError('exists', `${what}: mailbox already exists`)
+      await this.#notInstead(at, place, signal)
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
       if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
       else await format.made.create(place)
@@ -185,6 +186,13 @@ class FilesStore implements MailStore {
   async #ownInbox(at: MailLocation, signal: AbortSignal): Promise<FilePlace> {
     if (this.#user.home === undefined) throw new MailError('denied', "Can't create INBOX: the user has no home directory")
     return { ...(await this.#place(at, signal)), path: `${this.#user.home}/INBOX` }
+  }
+  /** INBOX exists before its file does: no directory is made in its place, for mail could then not be delivered. */
+  async #notInstead(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<void> {
+    if (at.mount.class !== 'personal') return
+    const inbox = await this.#place({ ...at, path: 'INBOX' }, signal)
+    const asDirectory = place.path.startsWith(`${inbox.path}/`) || (place.path === inbox.path && at.path.endsWith('/'))
+    if (asDirectory && (await this.#parts.files.stat(inbox.path))?.kind !== 'directory') throw new MailError('exists', `Can't create mailbox node ${inbox.path}: File exists`)
   }
   /** Missing superior directories are made; a file in the way is said so. */
   async #makeFolders(path: string, mode: number): Promise<void> {
@@ -233,6 +241,7 @@ class FilesStore implements MailStore {
       await this.#notInbox(to, target, what, signal)
       if (lockedBy(lastOf(target.path)) !== undefined) throw new MailError('denied', `${what}: it would be the lock of another`)
       if (target.path.startsWith(`${source.path}/`)) throw new MailError('denied', `${what}: a mailbox cannot be moved into itself`)
+      await this.#notInstead(to, target, signal)
       await this.#makeFolders(folderOf(target.path), target.directoryMode)
       const format = await this.#owner(from, source, signal)
       if (format?.made.rename !== undefined) await format.made.rename(source, target)

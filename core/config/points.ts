@@ -38,7 +38,7 @@ export const corePoints: readonly CorePoint[] = [
   { point: mailPolicies, help: 'Rights and quotas; all must agree.' },
   { point: searchIndexes, help: 'Search indexes; the first that knows a mailbox answers.' },
   { point: factDerivers, help: 'Properties of messages that plugins compute; without this list all that are loaded.' },
-  { point: workarounds, fallback: ['tls-8k-records', 'nul-to-0x80', 'outlook-idle'], help: 'Help for clients with known faults; later entries win.' },
+  { point: workarounds, fallback: ['tls-8k-records', 'nul-to-0x80', 'outlook-idle'], help: 'Help for clients with known faults; later entries win. Without this list three are on that harm no client; an empty list is none.' },
   { point: imapExtensions, help: 'IMAP extensions; without this list all that are loaded.' },
   { point: pop3Extensions, help: 'POP3 extensions; without this list all that are loaded.' },
 ]

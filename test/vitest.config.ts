@@ -7,7 +7,8 @@ const conditions = ['source', 'node']
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
-  resolve: { conditions },
+  // Packages of their own (plugins/contrib) do not see this one as theirs.
+  resolve: { conditions, alias: [{ find: /^mailwright\/api$/, replacement: fileURLToPath(new URL('../core/api/index.ts', import.meta.url)) }] },
   ssr: { resolve: { conditions } },
   test: {
     include: ['test/**/*.test.ts'],

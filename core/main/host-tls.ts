@@ -43,11 +43,16 @@ export class HostTls {
     let found = this.#known.get(host)
     if (found === undefined) {
       const plugins = host.entries(certificateSources).map((entry) => entry.made)
-      found = new TlsContexts({ sources: [...ownCertificates(plan, this.#logger), ...plugins], minVersion: plan.tls.minVersion })
+      found = new TlsContexts({ sources: [...ownCertificates(plan, this.#logger), ...plugins], minVersion: plan.tls.minVersion, ...clientAuthority(plan.tls) })
       this.#known.set(host, found)
     }
     return found
   }
+}
+
+/** Read with each certificate, so a reload of the one takes up the other. */
+function clientAuthority({ clientAuthority: path }: TlsPlan): { readonly clientAuthority?: () => Promise<Buffer> } {
+  return path === undefined ? {} : { clientAuthority: () => readFile(path) }
 }
 
 async function readKey(from: NonNullable<TlsPlan['key']>): Promise<Secret> {

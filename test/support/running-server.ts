@@ -14,7 +14,7 @@ export const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.m
 export interface RunningServer {
   /** Folder with the configuration, the accounts and everybody's home. */
   readonly folder: string
-  readonly ports: { readonly imap: number; readonly imaps: number; readonly pop3: number; readonly pop3s: number }
+  readonly ports: { readonly imap: number; readonly imaps: number; readonly pop3: number; readonly pop3s: number; readonly extra: number }
   /** Its configuration file. */
   readonly config: string
   readonly process: ChildProcess
@@ -43,6 +43,12 @@ export interface ServerOptions {
   readonly users?: string
   /** YAML lines of the file itself, beside `hosts`. */
   readonly top?: string
+  /** YAML lines of `auth` instead of its schemes and passwords, without indentation. */
+  readonly auth?: string
+  /** A further line of `listeners`, for the port `ports.extra`. */
+  readonly listeners?: (port: number) => string
+  /** The program, instead of what was built here. */
+  readonly cli?: string
   /** How long every failed login waits; 10 ms without it. */
   readonly failureDelay?: string
   /** Runs when the folder is there, before the server starts. */
@@ -85,7 +91,7 @@ const indented = (yaml: string): string =>
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run "npm run build" first`)
   const folder = await mkdtemp(join(tmpdir(), 'mailwright-'))
-  const ports = { imap: await freePort(), imaps: await freePort(), pop3: await freePort(), pop3s: await freePort() }
+  const ports = { imap: await freePort(), imaps: await freePort(), pop3: await freePort(), pop3s: await freePort(), extra: await freePort() }
   const home = (user: string): string => join(folder, 'mail', user)
   for (const user of ['alice', 'bob']) await mkdir(home(user), { recursive: true })
   await writeFile(join(folder, 'users.txt'), 'alice:{PLAIN}secret\nbob:{PLAIN}secret\n', { mode: 0o600 })
@@ -100,14 +106,14 @@ listeners:
   imaps: { protocol: imap4, address: 127.0.0.1, port: ${ports.imaps}, tls: implicit }
   pop3: { protocol: pop3, address: 127.0.0.1, port: ${ports.pop3}, tls: starttls }
   pop3s: { protocol: pop3, address: 127.0.0.1, port: ${ports.pop3s}, tls: implicit }
+  ${options.listeners?.(ports.extra) ?? ''}
 hosts:
   default:
     tls: { selfSigned: certificates }
     auth:
       plaintext: always
       failureDelay: ${options.failureDelay ?? '10ms'}
-      schemes: [ { use: plain, allow: true }, scrypt ]
-      passwords: [ { use: file, path: users.txt } ]
+${indented(options.auth ?? 'schemes: [ { use: plain, allow: true }, scrypt ]\npasswords: [ { use: file, path: users.txt } ]').replaceAll(/^/gm, '  ')}
       users: ${options.users ?? `[ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]`}
     namespaces: ${options.namespaces ?? "[ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]"}
 ${options.host === undefined ? '' : indented(options.host)}
@@ -121,7 +127,7 @@ ${options.host === undefined ? '' : indented(options.host)}
   let log = ''
   let child: ChildProcess
   const begin = async (): Promise<void> => {
-    child = spawn(process.execPath, [CLI, 'serve', '--config', join(folder, 'mailwright.config.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child = spawn(process.execPath, [options.cli ?? CLI, 'serve', '--config', join(folder, 'mailwright.config.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (log += chunk.toString()))
     // As long as the machine needs: the test's own time ends it.
     while (!(await listens(ports.imaps)) || !(await listens(ports.imap))) {

@@ -64,6 +64,7 @@ export function readHost(id: string, node: MapNode | undefined, places: Place, m
         certificate: tls.certificate === undefined ? undefined : inTls('certificate', tls.certificate),
         key: tls.key === undefined ? undefined : absoluteSecret(tls.key, (path) => inTls('key', path)),
         selfSigned: tls.selfSigned === undefined ? undefined : inTls('selfSigned', tls.selfSigned),
+        clientAuthority: tls.clientAuthority === undefined ? undefined : inTls('clientAuthority', tls.clientAuthority),
         minVersion: tls.minVersion,
       },
     },

@@ -56,6 +56,7 @@ export interface TlsPlan {
   readonly certificate: string | undefined
   readonly key: SecretSource | undefined
   readonly selfSigned: string | undefined
+  readonly clientAuthority: string | undefined
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
 }
 

@@ -8,6 +8,8 @@ import { endPointBinding } from './end-point.js'
 export interface TlsSettings {
   readonly sources: readonly CertificateSource[]
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** PEM of the authorities of client certificates; absent: none is asked for. */
+  readonly clientAuthority?: () => Promise<Buffer>
 }
 
 /** A context with what is known of its certificate. */
@@ -16,6 +18,8 @@ export interface ReadyContext {
   readonly certificate: X509Certificate
   /** RFC 5929 §4; undefined where the signature algorithm has no single hash. */
   readonly endPoint: Uint8Array | undefined
+  /** Clients are asked for a certificate. */
+  readonly asksClients: boolean
 }
 
 /** Contexts of one virtual host, made once per certificate. */
@@ -38,14 +42,16 @@ export class TlsContexts {
       const made = this.#made.get(found)
       if (made !== undefined) return made
       const certificate = new X509Certificate(found.chain)
+      const ca = await this.#settings.clientAuthority?.()
       const context = createSecureContext({
+        ...(ca === undefined ? {} : { ca }),
         cert: found.chain,
         key: Buffer.from(found.key.reveal()),
         minVersion: this.#settings.minVersion,
         honorCipherOrder: true,
         secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       })
-      const ready = { context, certificate, endPoint: endPointBinding(certificate.raw) }
+      const ready = { context, certificate, endPoint: endPointBinding(certificate.raw), asksClients: ca !== undefined }
       this.#made.set(found, ready)
       return ready
     }

@@ -26,6 +26,9 @@ export async function acceptTls(clear: Socket, options: HandshakeOptions): Promi
   }
   const socket = new TLSSocket(clear, {
     isServer: true,
+    // Whoever has none comes in as ever; one that does not hold is as good as none.
+    requestCert: first.asksClients,
+    rejectUnauthorized: false,
     secureContext: first.context,
     SNICallback(serverName, done) {
       choose(serverName).then(
@@ -84,6 +87,7 @@ function factsOf(socket: TLSSocket, { endPoint }: ReadyContext): TlsFacts {
     ...(typeof serverName === 'string' ? { serverName } : {}),
     protocol,
     cipher: socket.getCipher().name,
+    ...clientCertificate(socket),
     bindings: {
       // RFC 9266 §4: defined for TLS 1.3; older versions only with an extension that Node does not tell about.
       ...(protocol === 'TLSv1.3' ? { 'tls-exporter': socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0)) } : {}),
@@ -91,4 +95,12 @@ function factsOf(socket: TLSSocket, { endPoint }: ReadyContext): TlsFacts {
       ...(unique === undefined ? {} : { 'tls-unique': unique }),
     },
   }
+}
+
+/** Of a client whose certificate leads to an authority that the host asked for. */
+function clientCertificate(socket: TLSSocket): { readonly clientCertificate?: Uint8Array } {
+  // `authorized` is set by Node's own server alone. This is what it asks, in all versions that we support; without it nobody is trusted.
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { verifyError?(): Error | null } | null }
+  const raw: unknown = socket.getPeerCertificate().raw
+  return handle?.verifyError !== undefined && handle.verifyError() === null && raw instanceof Uint8Array ? { clientCertificate: raw } : {}
 }

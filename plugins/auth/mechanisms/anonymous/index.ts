@@ -11,12 +11,12 @@ export default definePlugin({
     p.to(saslMechanisms).contribute({
       name: 'anonymous',
       settings: z.strictObject({
-        enableFile: filePath().nullable().default('/etc/anonymous.newsgroups').describe('Anonymous users are let in while this file exists, whatever it holds; null: always.'),
+        enableFile: z.union([filePath(), z.literal(false)]).default('/etc/anonymous.newsgroups').describe('Anonymous users are let in while this file exists, whatever it holds; false: always.'),
         home: filePath().optional().describe('Home of anonymous users, in which nothing is written; without it the account "anonymous" of the user directories, if any.'),
       }),
       needs: { files: FILES },
       about: { name: 'ANONYMOUS', exposesPassword: false, verifiesBy: [], worksWith: [], offered: () => true },
-      create: (s, { files }, site) => new Anonymous(files, s.enableFile === null ? undefined : site.resolve(s.enableFile), s.home === undefined ? undefined : site.resolve(s.home)),
+      create: (s, { files }, site) => new Anonymous(files, s.enableFile === false ? undefined : site.resolve(s.enableFile), s.home === undefined ? undefined : site.resolve(s.home)),
     })
   },
 })

@@ -12,12 +12,12 @@ export default definePlugin({
     p.to(loginPolicies).contribute({
       name: 'administrators',
       settings: z.strictObject({
-        group: z.string().min(1).nullable().default('mailadm').describe('System group whose listed members are administrators; null: none. A group that does not exist has no members.'),
+        group: z.union([z.string().min(1), z.literal(false)]).default('mailadm').describe('System group whose listed members are administrators; false: none. A group that does not exist has no members.'),
         members: z.array(z.string().min(1)).default([]).describe('Further administrators, by login name.'),
       }),
       async create(s, _needs, site) {
         const { group } = s
-        if (group === null) return new Administrators(s.members, () => Promise.resolve([]))
+        if (group === false) return new Administrators(s.members, () => Promise.resolve([]))
         const names = await nameService()
         if (s.members.length === 0 && (await names.members(group)) === undefined) site.warn(`there is no group "${group}", so nobody is an administrator`)
         return new Administrators(s.members, async () => (await names.members(group)) ?? [])

@@ -22,6 +22,13 @@ passwords:
   - { use: oauth2, jwksFile: keys.json, issuer: 'https://id.example.org', audience: [mail] }
 policies: [ { use: guard, rules: [ { name: slow, by: user, failures: 3, within: 1h, effect: refuse, for: 1h } ], allowUsers: [alice] } ]`,
     files: { 'keys.json': JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256' }] }), 'anonymous/INBOX': '' },
+    tls: ', clientAuthority: authority.pem',
+    prepare: async (folder) => {
+      const openssl = (...args: readonly string[]): ReturnType<typeof run> => run('openssl', args, { cwd: folder })
+      for (const [name, subject] of [['authority', 'Test'], ['forged', 'alice']] as const) await openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${subject}`, '-days', '2')
+      await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'client.key', '-out', 'client.csr', '-subj', '/CN=alice')
+      await openssl('x509', '-req', '-in', 'client.csr', '-CA', 'authority.pem', '-CAkey', 'authority.key', '-CAcreateserial', '-out', 'client.pem', '-days', '2')
+    },
     listeners: (port) => `proxied: { protocol: imap4, address: 127.0.0.1, port: ${port}, tls: implicit, proxy: [127.0.0.1] }`,
   })
 })
@@ -110,6 +117,25 @@ describe('imapflow', () => {
       await client.logout()
       return { code: 0, stdout: '', stderr: '' }
     })).toBe(true)
+  })
+})
+
+describe.skipIf(!has('openssl'))('a client certificate', () => {
+  const speak = async (certificate: string): Promise<string> => {
+    const [cert, key] = await Promise.all([readFile(join(server.folder, `${certificate}.pem`)), readFile(join(server.folder, `${certificate}.key`))])
+    const secure = connectTls({ port: server.ports.imaps, host: 'localhost', ca: await readFile(server.certificate), servername: 'localhost', cert, key })
+    let heard = ''
+    secure.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+    secure.on('error', () => undefined)
+    secure.write('a1 AUTHENTICATE EXTERNAL =\r\na2 LOGOUT\r\n')
+    await new Promise((resolve) => secure.once('close', resolve))
+    return heard
+  }
+  test('of the authority lets its owner in; one that anybody made is as good as none', async () => {
+    expect(await speak('client')).toMatch(/a1 OK .*User alice authenticated/)
+    const forged = await speak('forged')
+    expect(forged).not.toContain('AUTH=EXTERNAL')
+    expect(forged).toContain('a1 BAD Command unrecognized: AUTHENTICATE EXTERNAL')
   })
 })
 

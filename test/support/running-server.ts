@@ -47,6 +47,8 @@ export interface ServerOptions {
   readonly auth?: string
   /** A further line of `listeners`, for the port `ports.extra`. */
   readonly listeners?: (port: number) => string
+  /** Further settings of `tls`, behind `selfSigned`. */
+  readonly tls?: string
   /** The program, instead of what was built here. */
   readonly cli?: string
   /** How long every failed login waits; 10 ms without it. */
@@ -109,7 +111,7 @@ listeners:
   ${options.listeners?.(ports.extra) ?? ''}
 hosts:
   default:
-    tls: { selfSigned: certificates }
+    tls: { selfSigned: certificates${options.tls ?? ''} }
     auth:
       plaintext: always
       failureDelay: ${options.failureDelay ?? '10ms'}

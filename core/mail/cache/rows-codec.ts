@@ -79,9 +79,14 @@ export function encodeRows(key: string, t: MailTable): Uint8Array | undefined {
   return out
 }
 
-/** Fills an empty table with kept rows; false, and the table untouched, when they are damaged or of another mailbox or version. */
+/**
+ * Fills an empty table with kept rows; false, and the table untouched, when they are damaged or of another mailbox or version. The octets are
+ * the table's afterwards: its columns lie in them.
+ */
 export function decodeRows(bytes: Uint8Array, key: string, t: MailTable): boolean {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  // Columns must be aligned.
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes)
+  const buffer = Buffer.from(aligned.buffer, aligned.byteOffset, aligned.byteLength)
   if (!littleEndian || buffer.length < PREFIX || buffer.readUInt32LE(0) !== MAGIC || buffer.readUInt32LE(4) !== crc32(buffer.subarray(8))) return false
   const headLength = buffer.readUInt32LE(8)
   // The checksum says that encodeRows wrote it.
@@ -91,28 +96,26 @@ export function decodeRows(bytes: Uint8Array, key: string, t: MailTable): boolea
   if (!sets) return false
   const n = header.length
   const g = new Generation(t.flagSets.list)
-  g.reserve(n)
   let at = PREFIX + padded(headLength)
-  const next = (length: number): Uint8Array => {
-    // A copy, since columns must be aligned.
-    const piece = new Uint8Array(length)
-    piece.set(buffer.subarray(at, at + length))
+  const next = (length: number): readonly [ArrayBuffer, number] => {
+    const from = buffer.byteOffset + at
     at += padded(length)
-    return piece
+    // Of a file that was read into memory of this process's own.
+    return [buffer.buffer as ArrayBuffer, from]
   }
-  g.date.set(new Float64Array(next(n * 8).buffer))
-  g.modseq.set(new Float64Array(next(n * 8).buffer))
-  g.uid.set(new Uint32Array(next(n * 4).buffer))
-  g.flags.set(new Uint32Array(next(n * 4).buffer))
-  g.size.set(new Uint32Array(next(n * 4).buffer))
-  g.zone.set(new Int16Array(next(n * 2).buffer))
+  g.date = new Float64Array(...next(n * 8), n)
+  g.modseq = new Float64Array(...next(n * 8), n)
+  g.uid = new Uint32Array(...next(n * 4), n)
+  g.flags = new Uint32Array(...next(n * 4), n)
+  g.size = new Uint32Array(...next(n * 4), n)
+  g.zone = new Int16Array(...next(n * 2), n)
   for (const { id, kind, octets: length } of header.extra) {
-    const piece = next(length)
-    if (kind === 'u32') g.column({ id, kind }).set(new Uint32Array(piece.buffer))
-    else if (kind === 'f64') g.column({ id, kind }).set(new Float64Array(piece.buffer))
+    const place = next(length)
+    if (kind === 'u32') g.extra.set(id, { kind, data: new Uint32Array(...place, n) })
+    else if (kind === 'f64') g.extra.set(id, { kind, data: new Float64Array(...place, n) })
     else {
       const words = g.column({ id, kind: 'ref' })
-      for (const word of JSON.parse(Buffer.from(piece).toString()) as (string | null)[]) words.push(word ?? undefined)
+      for (const word of JSON.parse(Buffer.from(...place, length).toString()) as (string | null)[]) words.push(word ?? undefined)
     }
   }
   g.length = n

@@ -77,7 +77,7 @@ export class Generation implements Rows {
   }
   reserve(capacity: number): void {
     if (capacity <= this.uid.length) return
-    const wanted = Math.max(capacity, this.uid.length * 2)
+    const wanted = Math.max(capacity, this.uid.length * 2, FIRST_CAPACITY)
     this.uid = grown(this.uid, wanted)
     this.flags = grown(this.flags, wanted)
     this.size = grown(this.size, wanted)

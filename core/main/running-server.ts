@@ -3,6 +3,7 @@ import type { Kernel, Reloaded } from '../kernel/kernel.js'
 import type { LogHub } from '../log/log-hub.js'
 import type { InheritedSockets } from '../net/activation.js'
 import type { ServerAddress } from './bindings.js'
+import type { ControlAnswer } from './control.js'
 import type { ConfigOrigin } from './processes/messages.js'
 
 /** What a server is started with. */
@@ -28,6 +29,8 @@ export interface RunningServer {
    * @throws StartFailure when something is wrong with it; then nothing has changed.
    */
   reload(source: ConfigSource, origin: ConfigOrigin): Promise<Reloaded>
+  /** What policies of this server say to `blocks list` and `blocks clear KEY`. */
+  blocks(request: `blocks ${string}`): Promise<ControlAnswer>
   /** Closes the listeners, lets sessions end for a while, then closes everything in reverse order. Twice does no harm. */
   stop(): Promise<void>
 }

@@ -5,10 +5,12 @@ import type { Kernel, Reloaded } from '../kernel/kernel.js'
 import { startKernel } from '../kernel/lifecycle/start.js'
 import type { LogHub } from '../log/log-hub.js'
 import { knownPoints } from './always.js'
+import { answerBlocks } from './blocks.js'
 import { Bindings } from './bindings.js'
 import { protocolFaults } from './listener-protocols.js'
 import type { ServerAddress } from './bindings.js'
 import { Connections } from './connections.js'
+import type { ControlAnswer } from './control.js'
 import { HostTls } from './host-tls.js'
 import { kernelOptions } from './kernel-options.js'
 import { located } from './located.js'
@@ -62,6 +64,9 @@ export class MailServer implements RunningServer {
 
   get open(): number {
     return this.connections.count
+  }
+  blocks(request: `blocks ${string}`): Promise<ControlAnswer> {
+    return Promise.resolve(answerBlocks(this.kernel.hosts.values(), request))
   }
   /** Where clients reach it. */
   get addresses(): readonly ServerAddress[] {

@@ -4,11 +4,13 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { run } from '../support/programs.js'
 import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const UIDS = { alice: 64_001, bob: 64_002 } as const
 const MESSAGE = 'From: carol@example.org\r\nSubject: hello\r\n\r\nA line.\r\n'
+const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
 const API = fileURLToPath(new URL('../../dist/core/api/index.js', import.meta.url))
 
 /** Accounts with ids of their own, as the machine's would be. */
@@ -59,6 +61,7 @@ describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', (
     server = await startServer({
       top: 'processes: { model: per-user, idle: 30s }\nplugins: [ ./people.mjs ]',
       users: '[ people ]',
+      auth: 'policies: [ { use: guard, rules: [ { name: test-block, by: user, failures: 2, within: 1h, effect: refuse, for: 1h } ] } ]',
       prepare: async (folder) => {
         await chmod(folder, 0o711)
         await writeFile(join(folder, 'people.mjs'), people(folder))
@@ -110,6 +113,18 @@ describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', (
     expect(answers.map(({ status, text }) => `${status} ${text}`)).toEqual(Array.from({ length: 2 }, () => 'NO [AUTHENTICATIONFAILED] LOGIN failed'))
     expect((await rightsOfChildren(server.process.pid ?? 0)).length).toBe(before)
     client.drop()
+  })
+
+  test('the operator hears from the authenticator whom it keeps out, and lets them in again', async () => {
+    const client = await RawClient.open(server.ports.imap)
+    for (let n = 0; n < 2; n++) await client.do('LOGIN bob wrong')
+    expect((await client.do('LOGIN bob secret')).status).toBe('NO')
+    const mailwright = (...args: string[]): ReturnType<typeof run> => run(process.execPath, [CLI, ...args, '--config', join(server.folder, 'mailwright.config.yaml')])
+    expect((await mailwright('blocks', 'list')).stdout).toMatch(/test-block +user bob/)
+    expect((await mailwright('blocks', 'clear', 'bob')).stdout).toContain('1 let in again')
+    client.drop()
+    const back = await login('bob')
+    back.drop()
   })
 
   test('a session under TLS is carried to the process of its user', async () => {

@@ -21,7 +21,6 @@ import type { RunningServer } from '../running-server.js'
 import { MailServer } from '../server.js'
 import { startServer } from '../start-server.js'
 import { say } from '../terminal.js'
-import { answerBlocks } from './blocks.js'
 import { prepareTrial, trialText } from '../trial.js'
 
 /** `mailwright serve`: runs until it is told to stop. */
@@ -92,7 +91,7 @@ async function openControl(server: RunningServer, reload: () => Promise<ControlA
   const folder = runDirectory(server.kernel.plan, env)
   try {
     return await ControlSocket.open(folder, (request) =>
-      request === 'reload' ? reload() : request !== 'status' ? Promise.resolve(answerBlocks(server.kernel.hosts.values(), request)) : Promise.resolve({ ok: true, text: `pid ${process.pid}, ${server.open} connections` }),
+      request === 'reload' ? reload() : request !== 'status' ? server.blocks(request) : Promise.resolve({ ok: true, text: `pid ${process.pid}, ${server.open} connections` }),
     )
   } catch (error) {
     // Mail is more important than the comfort of a command.

@@ -11,6 +11,7 @@ import { channelOf } from '../../processes/channel.js'
 import type { Channel } from '../../processes/channel.js'
 import { become } from '../../processes/privileges.js'
 import { adopt, SocketPairs } from '../../processes/sockets.js'
+import { answerBlocks } from '../blocks.js'
 import { Connections } from '../connections.js'
 import { HostTls } from '../host-tls.js'
 import { kernelOptions } from '../kernel-options.js'
@@ -127,6 +128,7 @@ const STARTS: Readonly<Record<Role, (message: StartMessage, source: ConfigSource
       hear(what) {
         if (what.kind === 'auth') service.hear(what.body as GateAsk)
         else if (what.kind === 'session-ended') service.ended(what.session)
+        else if (what.kind === 'blocks') void channel.send({ kind: 'blocks', id: what.id, answer: answerBlocks(kernel.hosts.values(), what.request) })
       },
       stop: () => kernel.stop(),
     }

@@ -6,6 +6,7 @@ import type { Identity } from '../../processes/privileges.js'
 import { adopt } from '../../processes/sockets.js'
 import { decodeLogin } from '../../processes/values.js'
 import type { Place } from '../connections.js'
+import type { ControlAnswer } from '../control.js'
 import { accountIdentity } from './accounts.js'
 import { ServerProcess } from './child-process.js'
 import { environmentFor } from './environment.js'
@@ -40,6 +41,8 @@ export class Generation {
   readonly #identities: Identities
   readonly #users: UserProcesses
   readonly #grants = new Map<string, Grant>()
+  readonly #answers = new Map<number, (answer: ControlAnswer) => void>()
+  #asked = 0
   #front: ServerProcess | undefined
   #auth: ServerProcess | undefined
   /** Connections that the front has. */
@@ -92,6 +95,21 @@ export class Generation {
     }
     this.#load += 1
     void front.send({ kind: 'connection', place }, socket)
+  }
+
+  /** The authenticator's policies keep people out. */
+  blocks(request: `blocks ${string}`): Promise<ControlAnswer> {
+    const none: ControlAnswer = { ok: false, text: 'the authenticator is not there' }
+    const auth = this.#auth
+    if (auth === undefined) return Promise.resolve(none)
+    const id = ++this.#asked
+    return new Promise((resolve) => {
+      this.#answers.set(id, (answer) => {
+        this.#answers.delete(id)
+        resolve(answer)
+      })
+      void Promise.race([auth.send({ kind: 'blocks', id, request }).then((sent) => (sent ? new Promise(() => undefined) : undefined)), auth.exited]).then(() => this.#answers.get(id)?.(none))
+    })
   }
 
   /** Gets no new connections; resolves when the last one has ended and its processes with it. */
@@ -177,6 +195,7 @@ export class Generation {
   #hearAuth(message: FromChild): void {
     if (message.kind === 'log') this.#write(message, 'auth')
     else if (message.kind === 'auth') void this.#front?.send({ kind: 'auth', body: message.body })
+    else if (message.kind === 'blocks') this.#answers.get(message.id)?.(message.answer)
     else if (message.kind === 'grant') {
       const { token, session, host, login } = message
       const timer = setTimeout(() => {

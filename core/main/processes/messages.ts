@@ -1,6 +1,7 @@
 import type { Problem, Role } from '../../api/index.js'
 import type { Identity } from '../../processes/privileges.js'
 import type { Place } from '../connections.js'
+import type { ControlAnswer } from '../control.js'
 
 /** How a process finds the configuration: the file, or a value that a program gave. */
 export interface ConfigOrigin {
@@ -37,6 +38,8 @@ export type ToChild =
   | { readonly kind: 'tune'; readonly session: string; readonly octets: number }
   /** To a front: nobody answers what was asked of the authenticator. */
   | { readonly kind: 'auth-lost' }
+  /** To an authenticator: a word of the operator's. */
+  | { readonly kind: 'blocks'; readonly id: number; readonly request: `blocks ${string}` }
   /** To an authenticator: a session that it granted has ended, or did not come about. */
   | { readonly kind: 'session-ended'; readonly session: string }
   /** To a mail process: opens the mail of a session that will come; to a front: whether that was done. */
@@ -63,6 +66,8 @@ export type FromChild =
   | { readonly kind: 'session'; readonly token: string; readonly session: string; readonly protocol: string; readonly half: unknown }
   | { readonly kind: 'tune'; readonly session: string; readonly octets: number }
   | { readonly kind: 'ended'; readonly session: string }
+  /** From an authenticator, to the operator. */
+  | { readonly kind: 'blocks'; readonly id: number; readonly answer: ControlAnswer }
   /** How many connections it has: a front that is being replaced ends with its last. */
   | { readonly kind: 'load'; readonly open: number }
 

@@ -9,6 +9,7 @@ import { knownPoints } from '../always.js'
 import { Bindings } from '../bindings.js'
 import type { ServerAddress } from '../bindings.js'
 import type { Place } from '../connections.js'
+import type { ControlAnswer } from '../control.js'
 import { kernelOptions } from '../kernel-options.js'
 import { located } from '../located.js'
 import type { RunningServer, ServerParts } from '../running-server.js'
@@ -68,6 +69,10 @@ export class Supervisor implements RunningServer {
   }
   get open(): number {
     return [this.#current, ...this.#retiring.keys()].reduce((sum, generation) => sum + generation.open, 0)
+  }
+
+  blocks(request: `blocks ${string}`): Promise<ControlAnswer> {
+    return this.#current.blocks(request)
   }
 
   /** New processes under the new configuration; sessions stay in theirs until they end. */

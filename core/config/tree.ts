@@ -14,6 +14,8 @@ export interface MapNode {
   readonly kind: 'map'
   readonly at: Written
   readonly entries: ReadonlyMap<string, ConfigNode>
+  /** Keys with nothing behind them: they say nothing, but their names may be wrong. */
+  readonly bare?: ReadonlyMap<string, Written>
 }
 export interface ListNode {
   readonly kind: 'list'
@@ -58,7 +60,7 @@ export function merged(base: ConfigNode | undefined, over: ConfigNode | undefine
     const both = merged(base.entries.get(key), value)
     if (both !== undefined) entries.set(key, both)
   }
-  return { kind: 'map', at: over.at, entries }
+  return { kind: 'map', at: over.at, entries, bare: new Map([...(base.bare ?? []), ...(over.bare ?? [])]) }
 }
 
 /** `a.b` of `a` and `b`. */

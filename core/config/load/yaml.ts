@@ -21,17 +21,19 @@ export function parseYaml(file: string, text: string): { readonly root: ConfigNo
     if (isAlias(node)) return convert(node.resolve(document), path, line)
     if (isMap(node)) {
       const entries = new Map<string, ConfigNode>()
+      const bare = new Map<string, Written>()
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : String(key)
         const keyLine = isScalar(key) ? lineOf(key, lines) : undefined
         if (value === null || (isScalar(value) && value.value === null)) {
           // A key with nothing behind it says nothing: all that stood below it may be commented out. A host is there all the same.
+          bare.set(name, { path: joined(path, name), file, line: keyLine, folder })
           if (path === 'hosts') entries.set(name, { kind: 'map', at: { path: joined(path, name), file, line: keyLine, folder }, entries: new Map() })
           continue
         }
         entries.set(name, convert(value as Node, joined(path, name), keyLine))
       }
-      return { kind: 'map', at, entries }
+      return { kind: 'map', at, entries, bare }
     }
     if (isSeq(node)) return { kind: 'list', at, items: node.items.map((item, i) => convert(item as Node, `${path}[${i}]`, undefined)) }
     return { kind: 'scalar', at, value: scalarValue(node) }

@@ -73,6 +73,7 @@ function checkRoot(root: MapNode, known: readonly string[], faults: Faults): voi
   for (const [key, node] of root.entries) {
     if (!all.includes(key)) faults.at({ at: { ...node.at, path: key } }, 'CFG_UNKNOWN_KEY', 'unknown setting', didYouMean(key, all))
   }
+  for (const [key, at] of root.bare ?? []) if (!all.includes(key)) faults.at({ at }, 'CFG_UNKNOWN_KEY', 'unknown setting', didYouMean(key, all))
   const version = root.entries.get('version')
   if (version === undefined) return
   const result = versionField.safeParse(valueOf(version))

@@ -102,6 +102,13 @@ describe('syntax', () => {
     expect(plan.process.slots.find((s) => s.point === 'process.log')?.entries?.map((e) => e.use)).toEqual(['stderr'])
   })
 
+  test('the name of a key with nothing behind it is looked at, so that no other file passes as a configuration', async () => {
+    const { problems } = (await readConfig(await put('a.yaml', 'severs:\nroot:\n'))).plan(points)
+    expect(problems.map((p) => `${p.code} ${p.path}:${p.line ?? ''}`)).toEqual(['CFG_UNKNOWN_KEY severs:1', 'CFG_UNKNOWN_KEY root:2'])
+    const accounts = (await readConfig(await put('b.yaml', 'root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n'))).plan(points)
+    expect(accounts.problems.map((p) => p.code)).toEqual(['CFG_UNKNOWN_KEY', 'CFG_UNKNOWN_KEY'])
+  })
+
   test('a list at the top is no configuration', async () => {
     expect(await failure(readConfig(await put('a.yaml', '- a\n')))).toEqual(['CFG_SYNTAX /a.yaml:1 expected a mapping of sections'])
   })

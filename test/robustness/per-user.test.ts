@@ -61,7 +61,7 @@ describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', (
     server = await startServer({
       top: 'processes: { model: per-user, idle: 30s }\nplugins: [ ./people.mjs ]',
       users: '[ people ]',
-      auth: 'policies: [ { use: guard, rules: [ { name: test-block, by: user, failures: 2, within: 1h, effect: refuse, for: 1h } ] } ]',
+      auth: 'schemes: [ { use: plain, allow: true } ]\npasswords: [ { use: file, path: users.txt } ]\npolicies: [ { use: guard, rules: [ { name: test-block, by: user, failures: 2, within: 1h, effect: refuse, for: 1h } ] } ]',
       prepare: async (folder) => {
         await chmod(folder, 0o711)
         await writeFile(join(folder, 'people.mjs'), people(folder))

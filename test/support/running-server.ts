@@ -39,8 +39,6 @@ export interface ServerOptions {
   readonly namespaces?: string
   /** YAML lines of `hosts.default`, without indentation. */
   readonly host?: string
-  /** Further YAML lines of `auth`, such as `policies: [ guard ]`. */
-  readonly auth?: string
   /** Who knows the accounts, instead of the virtual ones: YAML of `auth.users`. */
   readonly users?: string
   /** YAML lines of the file itself, beside `hosts`. */
@@ -116,7 +114,6 @@ hosts:
     tls: { selfSigned: certificates${options.tls ?? ''} }
     auth:
       plaintext: always
-      ${options.auth ?? ''}
       failureDelay: ${options.failureDelay ?? '10ms'}
 ${indented(options.auth ?? 'schemes: [ { use: plain, allow: true }, scrypt ]\npasswords: [ { use: file, path: users.txt } ]').replaceAll(/^/gm, '  ')}
       users: ${options.users ?? `[ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]`}

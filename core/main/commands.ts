@@ -102,6 +102,28 @@ ${CONFIG}      --tls HOW       when standard input is a socket: none, starttls (
     load: () => import('./commands/pop3d.js'),
   },
   {
+    name: 'deliver',
+    summary: 'file a message from standard input, for mail transports and filters',
+    help: `usage: mailwright deliver [USER] [+FOLDER] [options] < MESSAGE
+
+USER is an account or an address, without one whoever runs the command; USER+FOLDER and USER+FOLDER@DOMAIN mean the same.
+A folder that is missing or cannot take the message is no reason to lose it: INBOX gets it then. Lines may end in LF or
+CRLF, and a From line at the beginning is left out. As root it works with the rights of the account.
+
+${CONFIG}      --host ID       virtual host; without it the one of the domain, else the first
+  -f, --from ADDR     envelope sender (-r too): the message gets a Return-Path line
+  -s, --seen          the message arrives as read
+  -k, --keywords LIST keywords for the message, separated by blanks
+      --create        make the folder when it is missing
+      --user-mode     called by a filter of the account itself: +FOLDER may be in another namespace (#mh/x)
+      --all-temporary every failure is 75, so that the transport keeps the message
+
+exit: 0 delivered and on the disk; 75 try again later (also for a mistake in the configuration or in the options);
+      65 there is no message, 67 no such account, 73 the mailbox cannot take it, 77 not permitted
+`,
+    load: () => import('./commands/deliver.js'),
+  },
+  {
     name: 'user',
     summary: 'add, list and remove accounts, set passwords',
     help: `usage: mailwright user add|passwd|remove NAME [options]

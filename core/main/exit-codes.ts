@@ -3,9 +3,13 @@ export const EXIT = {
   ok: 0,
   failed: 1,
   usage: 64,
+  badData: 65,
   noUser: 67,
   unavailable: 69,
   bug: 70,
+  cannotCreate: 73,
+  temporary: 75,
+  noPermission: 77,
   configuration: 78,
 } as const
 

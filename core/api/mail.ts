@@ -466,6 +466,8 @@ export interface MailboxFormat {
   root?(user: MailUser, signal: AbortSignal): Promise<string | undefined>
   /** Takes INBOX over when its place exists (`~/mbox`, `~/INBOX`); list order decides. */
   inbox?(user: MailUser, signal: AbortSignal): Promise<FilePlace | undefined>
+  /** Name in a user's home of the INBOX that is made in this format (`#driver.mtx/INBOX`); `INBOX` without it. `inbox` must find it there, also when it is empty. */
+  readonly inboxName?: string
   remove?(at: FilePlace): Promise<void>
   rename?(from: FilePlace, to: FilePlace): Promise<void>
 }

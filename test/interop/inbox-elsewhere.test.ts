@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../core/os/files.js'
 import { nativeLocks } from '../../core/os/native-locks.js'
 import { nameLockPath } from '../../plugins/formats/shared/name-lock.js'
-import { RawClient } from '../support/raw-client.js'
+import { has, run } from '../support/programs.js'
+import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const NAMESPACES = "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]"
@@ -13,7 +14,7 @@ const stored = (subject: string, status = ''): string => `From bob@example.org M
 describe('mailboxes named by prefixes, and INBOX in a format of its own', () => {
   let server: RunningServer
   beforeEach(async () => {
-    server = await startServer({ host: 'drivers: { use: [mix, mx, mh, unix, dummy] }', namespaces: NAMESPACES })
+    server = await startServer({ host: 'drivers: { use: [mix, mx, mh, mbx, tenex, mtx, unix, dummy] }', namespaces: NAMESPACES })
     await writeFile(join(server.home('alice'), '.mh_profile'), 'Path: Mail\n')
     await mkdir(join(server.home('alice'), 'Mail'))
   })
@@ -46,6 +47,88 @@ describe('mailboxes named by prefixes, and INBOX in a format of its own', () => 
     const again = await alice()
     expect(await subjects(again, 'INBOX')).toEqual(['one', 'two', 'three'])
     await again.logout()
+  })
+
+  test.each([
+    { format: 'mbx', file: 'INBOX', begins: /^\*mbx\*\r\n/ },
+    { format: 'tenex', file: 'mail.txt', begins: /^[ \d]\d-\w{3}-\d{4} / },
+    { format: 'mtx', file: 'INBOX.MTX', begins: /^[ \d]\d-\w{3}-\d{4} / },
+  ])('CREATE #driver.FORMAT/INBOX takes the INBOX over, empty too, and mail is moved there: $format', async ({ format, file, begins }) => {
+    const client = await alice()
+    expect((await client.do(`CREATE #driver.${format}/INBOX`)).status).toBe('OK')
+    expect((await client.do(`CREATE #driver.${format}/INBOX`)).text).toContain('exists')
+    // Nobody has a message yet: an empty file is an INBOX of this format all the same.
+    expect(await subjects(client, 'INBOX')).toEqual([])
+    expect((await client.append('INBOX', 'Subject: own\r\n\r\nhello\r\n', '(\\Flagged)')).status).toBe('OK')
+    await client.logout()
+    await writeFile(spool(), stored('one', 'Status: RO\n') + stored('two'))
+    const later = await alice()
+    expect(await subjects(later, 'INBOX')).toEqual(['own', 'one', 'two'])
+    expect((await later.do('FETCH 1:3 FLAGS')).untagged.map((line) => line.replaceAll(/\\Recent ?/g, '').replace(' )', ')'))).toEqual([
+      '* 1 FETCH (FLAGS (\\Flagged))', '* 2 FETCH (FLAGS (\\Seen))', '* 3 FETCH (FLAGS ())',
+    ])
+    expect((await readFile(join(server.home('alice'), file))).toString()).toMatch(begins)
+    expect((await readFile(spool())).toString()).not.toContain('Hello.')
+    await later.logout()
+  })
+
+  test.skipIf(!has('procmail'))('mail that procmail delivers while sessions have an mbx INBOX open comes there once, and all of them see it', async () => {
+    const first = await alice()
+    await first.do('CREATE #driver.mbx/INBOX')
+    expect(await subjects(first, 'INBOX')).toEqual([])
+    const rules = join(server.folder, 'procmailrc')
+    await writeFile(rules, `:0:\n${spool()}\n`, { mode: 0o600 })
+    const names = Array.from({ length: 12 }, (_, n) => `letter-${n}`)
+    const delivering = (async () => {
+      for (const name of names) {
+        const { code, stderr } = await run('procmail', ['-m', rules], { input: stored(name).trimEnd() + '\n', limitMs: 600_000 })
+        expect([name, code, stderr]).toEqual([name, 0, ''])
+      }
+    })()
+    // Each new login looks at once; they come in pairs, so that two look at the same time.
+    const visitor = async (): Promise<void> => {
+      const client = await alice()
+      expect((await client.do('SELECT INBOX')).status).toBe('OK')
+      await client.logout()
+    }
+    const state = { ended: false }
+    const over = delivering.finally(() => void (state.ended = true))
+    while (!state.ended) await Promise.all([visitor(), visitor()])
+    await over
+    // Another program may have had the mail when somebody looked.
+    await Promise.all([visitor(), visitor()])
+    expect((await first.do('NOOP')).status).toBe('OK')
+    const { untagged } = await first.do('FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+    expect(untagged.flatMap((line) => /Subject: (\S+)/.exec(line)?.[1] ?? [])).toEqual(names)
+    expect((await readFile(spool())).toString()).not.toContain('Hello.')
+    await first.logout()
+  })
+
+  test('a server that is killed while it moves mail to an mbx INBOX loses none of it', async () => {
+    const names = Array.from({ length: 450 }, (_, n) => `letter-${n}`)
+    const text = 'word '.repeat(400)
+    await writeFile(spool(), names.map((name) => stored(name).replace('Hello.', `Hello. ${text}`)).join(''))
+    const client = await alice()
+    await client.do('CREATE #driver.mbx/INBOX')
+    await client.logout()
+    const inbox = join(server.home('alice'), 'INBOX')
+    const size = async (): Promise<number> => (await stat(inbox)).size
+    // In the middle of the first copies, between copies and removal, and in those that follow.
+    for (const octets of [100_000, 300_000, 700_000]) {
+      const mover = await alice()
+      const state = { answered: false }
+      const selected = mover.do('SELECT INBOX').catch((error: unknown) => {
+        if (!(error instanceof LinkLost)) throw error
+      })
+      void selected.then(() => (state.answered = true))
+      while (!state.answered && (await size()) < octets) await new Promise((go) => setImmediate(go))
+      await server.kill()
+      await selected
+      await server.again()
+    }
+    const last = await alice()
+    expect(new Set(await subjects(last, 'INBOX'))).toEqual(new Set(names))
+    await last.logout()
   })
 
   test('while another program has the mail that was delivered, it stays there, and comes when that has left', async () => {

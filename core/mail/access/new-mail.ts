@@ -1,5 +1,6 @@
 import { MailError, SYSTEM, uids } from '../../api/index.js'
 import type { Clock, Located, Logger, MailboxSettings, MailLocation, MailStore, Mount, UidSet } from '../../api/index.js'
+import { throwIfCancelled } from '../failures.js'
 import type { SourceRegistry, StateKeeper } from '../registry/registry.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import { TableView, type ViewOwner } from '../view/view.js'
@@ -11,6 +12,33 @@ import { personalMount } from './mounts.js'
 const EVERY_MS = 60_000
 /** Messages moved together. */
 const BATCH = 200
+
+/** A delivery place, as all logins of the process that move mail from it know it. */
+interface Place {
+  /** One moves, the others wait: messages must not be copied twice. */
+  turn: Promise<void>
+  waiting: number
+  /** Copied, and still to be removed because another program had the delivery place; not to be copied again. */
+  copied: { readonly uidValidity: number; readonly set: UidSet } | undefined
+}
+const places = new WeakMap<SourceRegistry, Map<string, Place>>()
+
+/** Runs when no other login moves mail from there. */
+async function inTurn(registry: SourceRegistry, key: string, work: (place: Place) => Promise<void>): Promise<void> {
+  const known = places.get(registry) ?? new Map<string, Place>()
+  places.set(registry, known)
+  const place = known.get(key) ?? { turn: Promise.resolve(), waiting: 0, copied: undefined }
+  known.set(key, place)
+  place.waiting++
+  const mine = place.turn.then(() => work(place))
+  place.turn = mine.catch(() => undefined)
+  try {
+    await mine
+  } finally {
+    place.waiting--
+    if (place.waiting === 0 && place.copied === undefined) known.delete(key)
+  }
+}
 
 /** What moving new mail needs of the login. */
 export interface NewMailParts {
@@ -32,8 +60,6 @@ export class NewMail {
   readonly #parts: NewMailParts
   readonly #lookedAt = new Map<string, number>()
   readonly #under = new Set<string>()
-  /** Copied, and still to be removed because another program had the delivery place; not to be copied again. */
-  #copied: { readonly key: string; readonly uidValidity: number; readonly set: UidSet } | undefined
   constructor(parts: NewMailParts) {
     this.#parts = parts
   }
@@ -76,8 +102,11 @@ export class NewMail {
     try {
       from.writers++
       try {
-        await from.refresh(signal)
-        if (from.source.traits.writable) await this.#all(from, { ...to, name: to.name, at }, to, signal)
+        await inTurn(registry, from.key, async (place) => {
+          throwIfCancelled(signal)
+          await from.refresh(signal)
+          if (from.source.traits.writable) await this.#all(from, place, { ...to, name: to.name, at }, to, signal)
+        })
       } finally {
         from.writers--
       }
@@ -85,13 +114,13 @@ export class NewMail {
       registry.release(from)
     }
   }
-  async #all(from: SharedMailbox, place: Located, to: Located, signal: AbortSignal): Promise<void> {
+  async #all(from: SharedMailbox, place: Place, source: Located, to: Located, signal: AbortSignal): Promise<void> {
     const { table } = from
     // Who may not remove messages must not copy them.
     await from.expunge(uids.none, true, signal)
-    const known = this.#copied?.key === from.key && this.#copied.uidValidity === table.uidValidity ? this.#copied.set : uids.none
+    const known = place.copied?.uidValidity === table.uidValidity ? place.copied.set : uids.none
     if (known.count > 0) await this.#remove(from, known, signal)
-    this.#copied = undefined
+    place.copied = undefined
     for (;;) {
       const { generation } = table
       const wanted: number[] = []
@@ -100,15 +129,15 @@ export class NewMail {
       }
       if (wanted.length === 0) return
       const set = uids.from(wanted)
-      const view = new TableView(from, place, true, this.#parts.login)
+      const view = new TableView(from, source, true, this.#parts.login)
       try {
         await copyMessages(this.#parts.login, view, set, to, 'copy', false, signal)
       } finally {
         await view.close(signal)
       }
-      this.#copied = { key: from.key, uidValidity: table.uidValidity, set }
+      place.copied = { uidValidity: table.uidValidity, set }
       await this.#remove(from, set, signal)
-      this.#copied = undefined
+      place.copied = undefined
     }
   }
   async #remove(from: SharedMailbox, set: UidSet, signal: AbortSignal): Promise<void> {

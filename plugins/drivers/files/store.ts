@@ -101,7 +101,7 @@ class FilesStore implements MailStore {
       empty ||= answer === 'empty'
     }
     if (empty) {
-      const format = this.#emptyFormat(at)
+      const format = (isInbox(at) ? (await this.#takenOver(at, signal))?.format : undefined) ?? this.#emptyFormat(at)
       if (stat.kind === 'file' && format.made.claims !== undefined) throw new MailError('unsupported', `Indeterminate mailbox format: ${at.path} is an empty file, and "${format.name}" mailboxes are folders`)
       return { format, empty: true }
     }
@@ -125,13 +125,17 @@ class FilesStore implements MailStore {
     const { mailbox } = this.#parts
     const modes = { fileMode: at.mount.fileMode ?? mailbox.fileMode, directoryMode: at.mount.directoryMode ?? mailbox.directoryMode }
     if (!isInbox(at)) return { path: await this.#file(at), user: this.#user, ...modes }
-    if (at.mount.root === this.#user.home || at.mount.root.startsWith(`${this.#user.home}/`)) {
-      for (const format of this.#formats(at)) {
-        const taken = await format.made.inbox?.(this.#user, signal)
-        if (taken !== undefined) return taken
-      }
+    const taken = await this.#takenOver(at, signal)
+    return taken?.place ?? { path: at.mount.inbox ?? below(rootOf(at), 'INBOX'), user: this.#user, ...modes, isInbox: true }
+  }
+  /** The first format with a mailbox at its place for an INBOX has it, also when that is empty. */
+  async #takenOver(at: MailLocation, signal: AbortSignal): Promise<{ readonly format: Format; readonly place: FilePlace } | undefined> {
+    if (at.mount.root !== this.#user.home && !at.mount.root.startsWith(`${this.#user.home}/`)) return undefined
+    for (const format of this.#formats(at)) {
+      const place = await format.made.inbox?.(this.#user, signal)
+      if (place !== undefined) return { format, place }
     }
-    return { path: at.mount.inbox ?? below(rootOf(at), 'INBOX'), user: this.#user, ...modes, isInbox: true }
+    return undefined
   }
   /** No name leads to what the server keeps for itself, whoever resolved it. */
   async #file(at: MailLocation): Promise<string> {
@@ -182,10 +186,13 @@ class FilesStore implements MailStore {
       throw asProblem(error, what)
     }
   }
-  /** `~/INBOX`, where formats look for an INBOX to take over (`#driver.mix/INBOX`). */
+  /** Where the format looks for an INBOX to take over (`#driver.mix/INBOX`). */
   async #ownInbox(at: MailLocation, signal: AbortSignal): Promise<FilePlace> {
     if (this.#user.home === undefined) throw new MailError('denied', "Can't create INBOX: the user has no home directory")
-    return { ...(await this.#place(at, signal)), path: `${this.#user.home}/INBOX` }
+    const { made } = this.#named(at.format ?? this.#parts.choice.create, at)
+    const there = await this.#takenOver(at, signal)
+    if (there !== undefined) throw new MailError('exists', "Can't create mailbox INBOX: mailbox already exists")
+    return { ...(await this.#place(at, signal)), path: `${this.#user.home}/${made.inboxName ?? 'INBOX'}` }
   }
   /** INBOX exists before its file does: no directory is made in its place, for mail could then not be delivered. */
   async #notInstead(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<void> {

@@ -39,6 +39,7 @@ export const mbxDialect: Dialect = {
   header: { length: HEADER, parse: parseHeader, write: writeHeader },
   text: 'as-is',
   hides: true,
+  inboxes: ['INBOX'],
   readFields,
   writeFields: ({ keywords, flags, uid }) => `${hex(keywords, 8)}${hex(flags, 4)}-${hex(uid, 8)}`,
 }

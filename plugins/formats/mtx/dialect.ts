@@ -9,6 +9,7 @@ export const mtxDialect: Dialect = {
   header: undefined,
   text: 'as-is',
   hides: false,
+  inboxes: ['INBOX', 'INBOX.MTX'],
   readFields: readOctalFields,
   writeFields: writeOctalFields,
 }

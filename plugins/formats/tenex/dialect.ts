@@ -9,6 +9,7 @@ export const tenexDialect: Dialect = {
   header: undefined,
   text: 'lf',
   hides: false,
+  inboxes: ['INBOX', 'mail.txt'],
   readFields: readOctalFields,
   writeFields: writeOctalFields,
 }

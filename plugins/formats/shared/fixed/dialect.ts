@@ -27,6 +27,8 @@ export interface Dialect {
   readonly text: 'as-is' | 'lf'
   /** Expunged messages stay, hidden, until nobody has the mailbox open. */
   readonly hides: boolean
+  /** Names in a user's home under which a mailbox is the INBOX, in this order; an empty file is one under the second only, which is where it is made. */
+  readonly inboxes: readonly [string, string?]
   /** Undefined: `flags` or `uid` are not what they should be. */
   readFields(octets: Buffer, at: number): Fields | 'flags' | 'uid'
   writeFields(fields: Fields): string

@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { failedWith, folderOf } from '../lock-context.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
@@ -48,6 +48,24 @@ export class FixedFormat implements MailboxFormat {
     }
     this.#remember(at.path, stat)
     return 'mine'
+  }
+  /** The first of its places that holds a mailbox of this format. */
+  async inbox(user: MailUser): Promise<FilePlace | undefined> {
+    const { home } = user
+    if (home === undefined) return undefined
+    const { fileMode, directoryMode } = this.#ctx.mailbox
+    const [any, own] = this.#dialect.inboxes
+    for (const name of [any, own]) {
+      if (name === undefined) continue
+      const place = { path: `${home}/${name}`, user, fileMode, directoryMode }
+      const answer = await this.recognise(place)
+      if (answer === 'mine' || (answer === 'empty' && name === own)) return place
+    }
+    return undefined
+  }
+  get inboxName(): string {
+    const [any, own = any] = this.#dialect.inboxes
+    return own
   }
   get #headLength(): number {
     return this.#dialect.header?.length ?? LONGEST_LINE

@@ -30,6 +30,11 @@ export interface Pop3Writer {
   /** Octets as they are. */
   bytes(octets: Uint8Array): this
   endLine(): void
+  /**
+   * A line for each of 1 to `count`, in few pieces, at the pace of the client. Lines are printable ASCII; undefined: no line for this one.
+   * Within an answer of several lines, which goes on behind them.
+   */
+  listing(count: number, line: (n: number) => string | undefined): Promise<void>
   /** The line with the dot, which ends an answer of several lines. */
   end(): void
   /** Undefined: go on; otherwise wait, because the client does not keep up. */

@@ -17,6 +17,8 @@ export interface Link {
   /** Queued; one system call per turn. True: keep going, false: await `drained`. */
   write(chunk: Uint8Array): boolean
   drained(): Promise<void>
+  /** True: every chunk that was written is with the system, and its memory is the writer's again. Absent: a chunk is the link's for good. */
+  readonly settled?: boolean
   /** Flushes, proves that no unread input is left (plaintext slipped in before a layer ends the link), then switches both directions. */
   wrap(layer: LayerSpec | { readonly use: 'tls' }): Promise<void>
   /** Limits that a workaround found out after the login; `front` obeys. */

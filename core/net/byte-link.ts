@@ -3,8 +3,8 @@ import { ConnectionLost } from '../api/index.js'
 import type { HopOutcome, LayerSpec, Link, PeerFacts, SessionHops, TransportLayer, TransportLayerKind } from '../api/index.js'
 import type { Transport, TransportEvents } from './transport.js'
 
-/** A pass through the queue before the turn ends, so that a stream of literals does not pile up. */
-const FLUSH_AT_OCTETS = 64 * 1024
+/** A pass through the queue before the turn ends, so that a stream of literals does not pile up: a full slab of a writer always leaves at once. */
+const FLUSH_AT_OCTETS = 32 * 1024
 /** What may wait for a client that does not read: little until it has shown that it reads. */
 const FIRST_HIGH_WATER_OCTETS = 16 * 1024
 const LAST_HIGH_WATER_OCTETS = 256 * 1024
@@ -130,6 +130,11 @@ export class ByteLink implements Link, TransportEvents {
       process.nextTick(this.#flushTurn)
     }
     return this.#queuedOctets + this.#transport.pending() <= this.#highWater
+  }
+
+  get settled(): boolean {
+    // A layer may look back at what it was given.
+    return this.#queuedOctets === 0 && this.#layers.length === 0 && this.#lost === undefined && this.#transport.pending() === 0
   }
 
   drained(): Promise<void> {

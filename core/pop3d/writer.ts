@@ -9,6 +9,10 @@ export function phraseText(text: Phrase, translate: (template: string) => string
   return translate(template).replaceAll(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ''))
 }
 
+/** Lines of a listing between two looks at whether the client keeps up. */
+const LINES_PER_LOOK = 512
+const UNPRINTABLE = /[^\x20-\x7e]/
+
 /** Replies of a session; slabs and their limits are those of the IMAP writer. */
 export class ReplyWriter implements Pop3Writer {
   readonly octets: OctetWriter
@@ -43,6 +47,19 @@ export class ReplyWriter implements Pop3Writer {
   }
   endLine(): void {
     this.octets.endLine()
+  }
+  async listing(count: number, line: (n: number) => string | undefined): Promise<void> {
+    for (let n = 1; n <= count; ) {
+      // As one string: what makes octets of it then is not this program, and listings are most often asked for once, before anything is warm.
+      let lines = ''
+      for (const stop = Math.min(count, n + LINES_PER_LOOK - 1); n <= stop; n++) {
+        const text = line(n)
+        if (text !== undefined) lines += `${UNPRINTABLE.test(text) ? text.replaceAll(/[^\x20-\x7e]/g, '?') : text}\r\n`
+      }
+      this.octets.bytes(Buffer.from(lines, 'latin1'))
+      const wait = this.octets.room()
+      if (wait !== undefined) await wait
+    }
   }
   end(): void {
     this.octets.raw('.').endLine()

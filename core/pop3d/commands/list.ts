@@ -2,9 +2,6 @@ import type { Pop3Command } from '../../api/index.js'
 import { messageNumber } from '../message-number.js'
 import { liveSession } from '../session.js'
 
-/** Lines between two looks at whether the client keeps up. */
-const LINES_PER_LOOK = 256
-
 /** RFC 1939 §5. Answered from columns. */
 export const list: Pop3Command = {
   name: 'LIST',
@@ -17,11 +14,7 @@ export const list: Pop3Command = {
       return { kind: 'ok', text: `${n} ${drop.size(n)}` }
     }
     out.ok('Mailbox scan listing follows')
-    for (let n = 1; n <= drop.count; n++) {
-      if (drop.has(n)) out.number(n).raw(' ').number(drop.size(n)).endLine()
-      const wait = n % LINES_PER_LOOK === 0 ? out.room() : undefined
-      if (wait !== undefined) await wait
-    }
+    await out.listing(drop.count, (n) => (drop.has(n) ? `${n} ${drop.size(n)}` : undefined))
     out.end()
     return { kind: 'sent' }
   },

@@ -8,6 +8,8 @@ import { encodeMailboxName } from './modified-utf7.js'
 export interface OctetSink {
   write(chunk: Uint8Array): boolean
   drained(): Promise<void>
+  /** True: nobody looks any more at any chunk that was written, and their memory may be used again. Absent: that is not known. */
+  readonly settled?: boolean
 }
 /** What a session may change about its writer. */
 export interface WriterOptions {
@@ -23,6 +25,7 @@ const LARGEST_SLAB = 65_536
 /** A slab with less room than this is handed over rather than grown into small pieces. */
 const SMALL = 32
 const QUESTION = 63
+const EMPTY_SLAB = new Uint8Array(0)
 
 // What a string may be written as: 1 may stand in an atom, 2 in a quoted string.
 const chars = new Uint8Array(256)
@@ -31,12 +34,15 @@ const QUOTED_MAX = 1000
 
 /**
  * Writes replies into slabs of its own memory and hands full ones to the sink; `flush` hands over the rest, once per turn.
- * Nothing is allocated per line: a slab is cut, not copied, and a new one is taken when it is used up.
+ * Nothing is allocated per line: a slab is cut, not copied. When it is used up it begins anew where the sink has done with all of it, and is
+ * left to the sink otherwise.
  */
 export class OctetWriter implements ImapWriter {
   readonly options: WriterOptions
   readonly #sink: OctetSink
-  #slab: Uint8Array = new Uint8Array(0)
+  #slab: Uint8Array = EMPTY_SLAB
+  /** A slab that was flushed and may be used on, from where nothing was handed over yet; or from its beginning. */
+  #kept: { readonly slab: Uint8Array; readonly at: number } | undefined
   /** Written and not handed over: `#from` to `#at`. */
   #from = 0
   #at = 0
@@ -182,11 +188,13 @@ export class OctetWriter implements ImapWriter {
     if (this.#at > this.#from) this.#hand()
     this.#lineSplit = split
     this.#lineAt = this.#at
-    if (!keep && this.#slab.length > FIRST_SLAB) {
-      this.#slab = EMPTY
-      this.#from = this.#at = this.#lineAt = 0
-      this.#next = FIRST_SLAB
-    }
+    if (!keep) this.#kept = undefined
+    if (this.#slab.length <= FIRST_SLAB) return
+    // What is written next looks whether the sink has done with it; most often it has by then.
+    if (keep) this.#kept = { slab: this.#slab, at: this.#at }
+    else this.#next = FIRST_SLAB
+    this.#slab = EMPTY_SLAB
+    this.#from = this.#at = this.#lineAt = 0
   }
 
   // ---- strings
@@ -286,11 +294,27 @@ export class OctetWriter implements ImapWriter {
     else if (pending > 0) this.#lineSplit = true
     if (this.#at > this.#from) this.#hand()
     const needed = size + (move ? pending : 0)
+    const begin = this.#take(needed)
+    if (move) this.#slab.set(old.subarray(keep, keep + pending), begin)
+    this.#from = this.#lineAt = begin
+    this.#at = begin + (move ? pending : 0)
+  }
+  /** A slab with room for this, in place of the one that is used up. Tells where it begins. */
+  #take(needed: number): number {
+    const kept = this.#kept ?? { slab: this.#slab, at: this.#slab.length }
+    this.#kept = undefined
+    // A small one gives way to a larger one: how much is written shows only now.
+    if (kept.slab.length >= Math.max(needed, Math.min(this.#next, LARGEST_SLAB)) && this.#sink.settled === true) {
+      this.#slab = kept.slab
+      return 0
+    }
+    if (kept.slab.length - kept.at >= needed) {
+      this.#slab = kept.slab
+      return kept.at
+    }
     this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(needed, this.#next)).buffer)
     this.#next = Math.min(LARGEST_SLAB, this.#next * 4)
-    if (move) this.#slab.set(old.subarray(keep, keep + pending), 0)
-    this.#from = this.#lineAt = 0
-    this.#at = move ? pending : 0
+    return 0
   }
   #hand(): void {
     this.#total += this.#at - this.#from
@@ -307,7 +331,6 @@ export class OctetWriter implements ImapWriter {
   }
 }
 
-const EMPTY = new Uint8Array(0)
 function isAtomChar(c: number): boolean {
   return c < 0x7f && chars[c] === 3 && c !== 0x5d
 }

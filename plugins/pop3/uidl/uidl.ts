@@ -2,9 +2,6 @@ import type { Maildrop, Pop3Command } from 'mailwright/api'
 import { parseNumber } from 'mailwright/toolkit'
 import type { UidlFormat } from './formats.js'
 
-/** Lines between two looks at whether the client keeps up. */
-const LINES_PER_LOOK = 256
-
 /** RFC 1939 §7. The ids are as stable as UIDVALIDITY and UIDs are: IMAP shows the same ones. */
 export function uidlCommand(format: UidlFormat): Pop3Command {
   return {
@@ -14,11 +11,7 @@ export function uidlCommand(format: UidlFormat): Pop3Command {
       if (drop === undefined) return { kind: 'err', text: 'No such message' }
       if (word !== undefined) return one(parseNumber(word), drop, format)
       out.ok('Unique-ID listing follows')
-      for (let n = 1; n <= drop.count; n++) {
-        if (drop.has(n)) out.number(n).raw(' ').raw(format(drop.uidValidity, drop.uid(n))).endLine()
-        const wait = n % LINES_PER_LOOK === 0 ? out.room() : undefined
-        if (wait !== undefined) await wait
-      }
+      await out.listing(drop.count, (n) => (drop.has(n) ? `${n} ${format(drop.uidValidity, drop.uid(n))}` : undefined))
       out.end()
       return { kind: 'sent' }
     },

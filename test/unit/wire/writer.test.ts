@@ -185,3 +185,74 @@ describe('literals', () => {
     expect([sink.waits, out.room()]).toEqual([1, undefined])
   })
 })
+
+describe('memory of slabs', () => {
+  /** As a link: what was written is looked at until `send`. */
+  class Link extends Sink {
+    settled = true
+    readonly sent: string[] = []
+    override write(chunk: Uint8Array): boolean {
+      this.settled = false
+      return super.write(chunk)
+    }
+    send(): void {
+      this.sent.push(this.text)
+      this.chunks = []
+      this.settled = true
+    }
+  }
+  const answer = (i: number): string => String.fromCharCode(97 + (i % 26)).repeat(12_000)
+
+  test('a slab that was kept begins anew when all of it is sent, and nothing that waits is written over', () => {
+    const link = new Link()
+    const out = new OctetWriter(link)
+    const memory = new Set<ArrayBufferLike>()
+    for (let i = 0; i < 200; i++) {
+      out.raw('+OK').endLine()
+      out.bytes(octets(answer(i))).endLine()
+      out.flush(true)
+      for (const chunk of link.chunks) memory.add(chunk.buffer)
+      // Every third answer waits for the one behind it.
+      if (i % 3 !== 0) link.send()
+    }
+    link.send()
+    expect(link.sent.join('') === Array.from({ length: 200 }, (_, i) => `+OK\r\n${answer(i)}\r\n`).join('')).toBe(true)
+    expect(memory.size).toBeLessThan(10)
+  })
+  test('answers that fill slab after slab use one, where the sink has done with each at once', () => {
+    const link = new Link()
+    const memory = new Set<ArrayBufferLike>()
+    const write = link.write.bind(link)
+    link.write = (chunk) => {
+      memory.add(chunk.buffer)
+      const more = write(chunk)
+      link.send()
+      return more
+    }
+    const out = new OctetWriter(link)
+    for (let i = 0; i < 200; i++) out.raw(`* ${i} `).bytes(octets(answer(i))).endLine()
+    out.flush()
+    expect(link.sent.join('') === Array.from({ length: 200 }, (_, i) => `* ${i} ${answer(i)}\r\n`).join('')).toBe(true)
+    expect(memory.size).toBeLessThan(8)
+  })
+  test('a sink that does not tell keeps every chunk', () => {
+    const sink = new Sink()
+    const out = new OctetWriter(sink)
+    for (let i = 0; i < 200; i++) {
+      out.bytes(octets(answer(i))).endLine()
+      out.flush(true)
+    }
+    expect(sink.text === Array.from({ length: 200 }, (_, i) => `${answer(i)}\r\n`).join('')).toBe(true)
+  })
+  test('an unfinished line moves along to the beginning of the same slab', () => {
+    const link = new Link()
+    const out = new OctetWriter(link)
+    for (let i = 0; i < 40; i++) {
+      out.raw('x'.repeat(1000)).raw('x'.repeat(2000)).endLine()
+      if (i % 2 === 0) link.send()
+    }
+    out.flush()
+    link.send()
+    expect(link.sent.join('') === `${'x'.repeat(3000)}\r\n`.repeat(40)).toBe(true)
+  })
+})

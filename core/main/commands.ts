@@ -124,6 +124,29 @@ exit: 0 delivered and on the disk; 75 try again later (also for a mistake in the
     load: () => import('./commands/deliver.js'),
   },
   {
+    name: 'mailbox',
+    summary: 'check, list, make, copy, move, prune and convert the mailboxes of an account',
+    help: `usage: mailwright mailbox check USER [MAILBOX]              new messages, unseen ones, all
+       mailwright mailbox list USER [PATTERN]               names, as LIST of IMAP has them
+       mailwright mailbox create USER MAILBOX               --format FORMAT, or "#driver.FORMAT/MAILBOX"
+       mailwright mailbox delete USER MAILBOX
+       mailwright mailbox rename USER OLD NEW
+       mailwright mailbox copy USER SOURCE NEW              into a new mailbox, all messages or none
+       mailwright mailbox move USER SOURCE NEW              the same, then the messages leave SOURCE
+       mailwright mailbox append USER SOURCE TARGET         into one that exists; appenddelete also removes
+       mailwright mailbox prune USER MAILBOX CRITERIA       removes what a search of IMAP finds, and nothing else
+       mailwright mailbox transfer USER SOURCE [TARGET]     a mailbox and all below it; without TARGET in place (--to)
+
+${CONFIG}      --host ID       virtual host; without it the one of the domain, else the first
+      --to FORMAT     format of mailboxes that are made (--format too)
+      --merge HOW     when a target of transfer exists: append, skip, suffix=TEXT
+      --dry-run       prune and transfer only say what they would do
+
+exit: 0 done, 1 failed, 64 wrong arguments, 67 no such account
+`,
+    load: () => import('./commands/mailbox.js'),
+  },
+  {
     name: 'user',
     summary: 'add, list and remove accounts, set passwords',
     help: `usage: mailwright user add|passwd|remove NAME [options]

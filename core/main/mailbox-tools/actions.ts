@@ -1,0 +1,117 @@
+import { CommandFailure, EXIT } from '../exit-codes.js'
+import { say, table } from '../terminal.js'
+import type { MailboxName } from '../../api/index.js'
+import { criteria } from './criteria.js'
+import { fill, made, type Work } from './work.js'
+import { transfer } from './transfer.js'
+import { allUids, locate, withMailbox } from './views.js'
+
+/** One word of `mailwright mailbox`: its arguments after the user, and what it does. It returns the exit code. */
+export interface Action {
+  readonly words: string
+  readonly least: number
+  readonly most: number
+  run(work: Work, args: readonly string[]): Promise<number>
+}
+
+/** A new target that cannot be filled does not stay. */
+async function fillNew(work: Work, [source = '', target = '']: readonly string[], remove: boolean): Promise<number> {
+  const { mail, signal } = work
+  await locate(mail, source, 'examine', signal)
+  await mail.create(made(target, work.format), { specialUse: [] }, signal)
+  const name = bare(target)
+  try {
+    await fill(work, source, name, remove)
+    return EXIT.ok
+  } catch (error) {
+    const { signal: never } = new AbortController()
+    await withMailbox(mail, name, 'read-only', never, async (view) => view.announced)
+      .then(async (messages) => (messages === 0 ? mail.remove(await locate(mail, name, 'remove', never), never) : undefined))
+      .catch(() => undefined)
+    throw error
+  }
+}
+function bare(name: string): string {
+  return name.replace(/^#driver\.[^/\\:]+[/\\:]/i, '')
+}
+
+/** The words that `mailwright mailbox` knows. */
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  check: {
+    words: '[MAILBOX]', least: 0, most: 1,
+    async run({ mail, terminal, signal }, [name = 'INBOX']) {
+      for await (const { recent, unseen, messages } of mail.figures([await locate(mail, name, 'status', signal)], signal)) {
+        const news = recent === 0 ? 'No new messages' : `${recent} new message${recent === 1 ? '' : 's'} (${unseen} unseen)`
+        say(terminal.out, `${news}, ${messages} total in ${name}`)
+      }
+      return EXIT.ok
+    },
+  },
+  list: {
+    words: '[PATTERN]', least: 0, most: 1,
+    async run({ mail, terminal, signal }, [pattern = '*']) {
+      const rows: string[][] = []
+      for await (const batch of mail.list({ reference: '' as MailboxName, patterns: [pattern] }, signal)) {
+        for (const { name, attributes } of batch) rows.push([name, [...attributes].join(' ')])
+      }
+      if (rows.length > 0) say(terminal.out, table(rows))
+      return EXIT.ok
+    },
+  },
+  create: {
+    words: 'MAILBOX', least: 1, most: 1,
+    async run({ mail, signal, format }, [name = '']) {
+      await mail.create(made(name, format), { specialUse: [] }, signal)
+      return EXIT.ok
+    },
+  },
+  delete: {
+    words: 'MAILBOX', least: 1, most: 1,
+    async run({ mail, signal }, [name = '']) {
+      await mail.remove(await locate(mail, name, 'remove', signal), signal)
+      return EXIT.ok
+    },
+  },
+  rename: {
+    words: 'OLD NEW', least: 2, most: 2,
+    async run({ mail, signal }, [old = '', name = '']) {
+      await mail.rename(await locate(mail, old, 'rename', signal), name as MailboxName, signal)
+      return EXIT.ok
+    },
+  },
+  copy: { words: 'SOURCE NEW', least: 2, most: 2, run: (work, args) => fillNew(work, args, false) },
+  move: { words: 'SOURCE NEW', least: 2, most: 2, run: (work, args) => fillNew(work, args, true) },
+  append: {
+    words: 'SOURCE TARGET', least: 2, most: 2,
+    async run(work, [source = '', target = '']) {
+      await fill(work, source, target, false)
+      return EXIT.ok
+    },
+  },
+  appenddelete: {
+    words: 'SOURCE TARGET', least: 2, most: 2,
+    async run(work, [source = '', target = '']) {
+      await fill(work, source, target, true)
+      return EXIT.ok
+    },
+  },
+  prune: {
+    words: 'MAILBOX CRITERIA', least: 2, most: Number.POSITIVE_INFINITY,
+    async run({ mail, terminal, signal, dryRun }, [name = '', ...words]) {
+      await withMailbox(mail, name, dryRun ? 'read-only' : 'read-write', signal, async (view) => {
+        const hits = await view.search(criteria(words.join(' '), view), allUids(view), signal)
+        const count = dryRun || hits.count === 0 ? hits.count : (await view.remove(hits, signal)).count
+        if (count === 0) say(terminal.out, 'No matching messages, so nothing purged')
+        else say(terminal.out, `${count} message${count === 1 ? '' : 's'} ${dryRun ? 'would be ' : ''}purged`)
+      })
+      return EXIT.ok
+    },
+  },
+  transfer: {
+    words: 'SOURCE [TARGET]', least: 1, most: 2,
+    async run(work, [source = '', target]) {
+      if (target === undefined && work.format === undefined) throw new CommandFailure(EXIT.usage, 'transfer needs a target, or --to FORMAT for another format in place')
+      return transfer(work, source, target)
+    },
+  },
+}

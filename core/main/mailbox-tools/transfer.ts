@@ -1,0 +1,105 @@
+import { MailError } from '../../api/index.js'
+import type { MailAccess, MailboxName } from '../../api/index.js'
+import { CommandFailure, EXIT } from '../exit-codes.js'
+import { say } from '../terminal.js'
+import { fill, made, type Work } from './work.js'
+import { locate, withMailbox } from './views.js'
+
+/** What the original of a mailbox is called once it was converted. */
+const KEPT = '.before'
+const INBOX = 'INBOX'
+
+/**
+ * Copies a mailbox and all below it to another name, or, without one, converts them where they are. A mailbox that fails does not keep the
+ * others from their turn; the exit code then says so.
+ */
+export async function transfer(work: Work, source: string, target: string | undefined): Promise<number> {
+  const { mail, terminal, signal } = work
+  const names = await namesFrom(mail, source, signal)
+  if (names.length === 0) throw new MailError('not-found', `there is no mailbox ${source}, and none below it`)
+  let code: number = EXIT.ok
+  for (const name of names) {
+    try {
+      if (target === undefined) await convert(work, name)
+      else await transferOne(work, name, target + name.slice(source.length))
+    } catch (error) {
+      if (!(error instanceof MailError) || error.kind === 'cancelled') throw error
+      say(terminal.err, `${name}: ${error.message}`)
+      code = EXIT.failed
+    }
+  }
+  return code
+}
+
+/** The mailbox of that name and those below it that can be opened. Whole parts of names are compared, so `m` does not mean `mail`. */
+async function namesFrom(mail: MailAccess, source: string, signal: AbortSignal): Promise<readonly string[]> {
+  const out = new Set<string>()
+  const top = source.toUpperCase() === INBOX ? INBOX : source
+  const found: { name: string; delimiter: string | undefined; selectable: boolean }[] = []
+  for await (const batch of mail.list({ reference: '' as MailboxName, patterns: [source, `${source}*`] }, signal)) {
+    for (const { name, delimiter, attributes } of batch) found.push({ name, delimiter, selectable: ![...attributes].some((a) => /^\\no(?:select|nexistent)$/i.test(a)) })
+  }
+  for (const { name, delimiter, selectable } of found) {
+    if (selectable && (name === top || (delimiter !== undefined && name.startsWith(source.endsWith(delimiter) ? source : source + delimiter)))) out.add(name)
+  }
+  return [...out]
+}
+
+async function transferOne(work: Work, name: string, wanted: string): Promise<void> {
+  const { mail, terminal, signal, merge, dryRun } = work
+  const there = await exists(mail, wanted, signal)
+  const suffix = merge?.startsWith('suffix=') === true ? merge.slice(7) : undefined
+  if (there && merge === 'skip') {
+    say(terminal.out, `${name} [skipped] => ${wanted}`)
+    return
+  }
+  const target = there && suffix !== undefined ? wanted + suffix : wanted
+  if (there && merge === undefined) throw new MailError('exists', `${wanted} exists; --merge append, skip or suffix=TEXT says what to do then`)
+  if (dryRun) {
+    say(terminal.out, `${name} => ${target}`)
+    return
+  }
+  if (!there || suffix !== undefined) await mail.create(made(target, work.format), { specialUse: [] }, signal)
+  await fill(work, name, target, false)
+}
+async function exists(mail: MailAccess, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await locate(mail, name, 'status', signal)
+    return true
+  } catch (error) {
+    if (error instanceof MailError && error.kind === 'not-found') return false
+    throw error
+  }
+}
+
+/**
+ * The mailbox gets another format under its name. The original is put aside first, so that nothing is delivered to it behind the copy's back,
+ * and stays there; when the copy fails it comes back.
+ */
+async function convert(work: Work, name: string): Promise<void> {
+  const { mail, terminal, signal, dryRun } = work
+  if (name === INBOX) throw new MailError('denied', `INBOX takes another format by "mailwright mailbox create USER '#driver.${work.format ?? ''}/INBOX'"; its messages are then moved by themselves`)
+  const aside = `${name}${KEPT}`
+  if (await exists(mail, aside, signal)) throw new MailError('exists', `${aside} exists, from an earlier transfer perhaps: look at it and delete or rename it`)
+  if (dryRun) {
+    say(terminal.out, `${name} => ${made(name, work.format)}`)
+    return
+  }
+  const { signal: never } = new AbortController()
+  // A copy of an empty mailbox shows whether the format is there at all, before anything moves.
+  const trial = `${name}.trial`
+  await mail.create(made(trial, work.format), { specialUse: [] }, signal)
+  await mail.remove(await locate(mail, trial, 'remove', never), never)
+  await mail.rename(await locate(mail, name, 'rename', signal), aside as MailboxName, signal)
+  try {
+    await mail.create(made(name, work.format), { specialUse: [] }, signal)
+    await fill(work, aside, name, false)
+  } catch (error) {
+    const isEmpty = await withMailbox(mail, name, 'read-only', never, async (view) => view.announced === 0).catch(() => true)
+    if (!isEmpty) throw new CommandFailure(EXIT.failed, `${name} is converted, but something came after: ${error instanceof Error ? error.message : String(error)}; the original is ${aside}`, { cause: error })
+    await locate(mail, name, 'remove', never).then((to) => mail.remove(to, never)).catch(() => undefined)
+    await mail.rename(await locate(mail, aside, 'rename', never), name as MailboxName, never)
+    throw error
+  }
+  say(terminal.out, `${name} is now in format ${work.format ?? ''}; the original is ${aside}`)
+}

@@ -1,0 +1,242 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MAIL_DOOR, SYSTEM, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
+import { configOf } from '../../../core/config/config.js'
+import { LogHub } from '../../../core/log/log-hub.js'
+import { CommandFailure, EXIT } from '../../../core/main/exit-codes.js'
+import { findAccount } from '../../../core/main/mail-account.js'
+import { ACTIONS } from '../../../core/main/mailbox-tools/actions.js'
+import { Progress } from '../../../core/main/mailbox-tools/progress.js'
+import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
+import { MailServer } from '../../../core/main/server.js'
+import type { Terminal } from '../../../core/main/terminal.js'
+
+const { signal } = new AbortController()
+let folder: string
+let server: MailServer
+let mail: MailAccess & AsyncDisposable
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mailwright-tools-'))
+  await mkdir(join(folder, 'mail/alice'), { recursive: true })
+  await writeFile(join(folder, 'users'), 'alice:{SCRYPT}x\n', { mode: 0o600 })
+  const config = {
+    version: 1,
+    server: { name: 'mail.example.org', runDirectory: 'run' },
+    listeners: { imap: { protocol: 'imap4', address: '127.0.0.1', port: 1, tls: 'none' } },
+    hosts: {
+      default: {
+        auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
+        namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
+        drivers: { use: ['mix', 'mbx', 'mtx', 'unix', 'dummy'] },
+      },
+    },
+  }
+  server = await MailServer.start({ source: configOf(config, folder), log: new LogHub({ write: () => undefined }), inherited: new Map(), listen: false })
+  const { host, user } = await findAccount(server, 'alice', undefined, signal)
+  mail = await host.get(MAIL_DOOR).open(user, signal)
+})
+afterEach(async () => {
+  await mail[Symbol.asyncDispose]()
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+interface Message {
+  readonly subject: string
+  readonly system: number
+  readonly keywords: readonly string[]
+  readonly ms: number
+}
+const MESSAGES: readonly Message[] = [
+  { subject: 'one', system: 0, keywords: [], ms: Date.UTC(2020, 1, 29, 12, 0, 1) },
+  { subject: 'two', system: SYSTEM.seen | SYSTEM.flagged, keywords: ['$Work'], ms: Date.UTC(2021, 5, 1, 23, 59, 59) },
+  { subject: 'three', system: SYSTEM.answered, keywords: ['$Work', 'Later'], ms: Date.UTC(2022, 11, 31, 0, 0, 0) },
+  { subject: 'four', system: SYSTEM.deleted, keywords: [], ms: Date.UTC(2023, 3, 5, 6, 7, 8) },
+]
+async function put(mailbox: string, messages: readonly Message[] = MESSAGES): Promise<void> {
+  async function* items(): AsyncGenerator<AppendItem> {
+    for (const { subject, system, keywords, ms } of messages) {
+      const bytes = Buffer.from(`Subject: ${subject}\r\n\r\nText of ${subject}.\r\n`)
+      yield { size: bytes.length, bytes: (async function* () { yield bytes })(), binary: false, system, keywords, date: { ms, zone: 0 }, facts: new Map() }
+    }
+  }
+  await mail.append(await mail.locate(mailbox as MailboxName, 'append', signal), items(), signal)
+}
+async function contents(view: MailboxView): Promise<Message[]> {
+  const out: Message[] = []
+  const all = view.resolve({ pairs: Uint32Array.of(1, 0xffffffff) }, 'seq')
+  await view.fill(all, signal)
+  for await (const batch of view.read(all, { bytes: 'whole', sections: [], facts: [] }, signal)) {
+    for (const message of batch) {
+      const row = view.rows.find(message.uid)
+      const set = view.rows.flagSets[view.rows.flags[row] ?? 0]
+      const bytes = new Uint8Array(message.bytes.size)
+      await message.bytes.read(0, bytes, signal)
+      const subject = /Subject: (\S+)\r\n\r\nText of \1\.\r\n$/.exec(Buffer.from(bytes).toString())?.[1] ?? '(damaged)'
+      out.push({ subject, system: set?.system ?? 0, keywords: [...(set?.keywords ?? [])].toSorted(), ms: view.rows.date[row] ?? 0 })
+    }
+  }
+  return out
+}
+const inMailbox = (name: string): Promise<Message[]> => withMailbox(mail, name, 'read-only', signal, contents)
+
+interface Options {
+  readonly format?: string
+  readonly merge?: string
+  readonly dryRun?: boolean
+}
+async function act(word: string, args: readonly string[], { format, merge, dryRun = false }: Options = {}): Promise<{ code: number; out: string; err: string }> {
+  const [out, err] = [new PassThrough(), new PassThrough()]
+  const terminal: Terminal = { out, err, colours: false }
+  const code = await (ACTIONS[word] ?? expect.fail(word)).run({ mail, terminal, signal, format, merge, dryRun, acceptsUids: () => false }, args)
+  return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') }
+}
+const create = (name: string): Promise<unknown> => mail.create(name as MailboxName, { specialUse: [] }, signal)
+
+describe('mailwright mailbox', () => {
+  test('check counts new, unseen and all messages', async () => {
+    expect((await act('check', [])).out).toBe('No new messages, 0 total in INBOX\n')
+    await put('INBOX')
+    expect((await act('check', ['INBOX'])).out).toBe('4 new messages (3 unseen), 4 total in INBOX\n')
+    await expect(act('check', ['nope'])).rejects.toMatchObject({ kind: 'not-found' })
+  })
+  test('create, rename, delete and list', async () => {
+    await act('create', ['a/b'], { format: 'mbx' })
+    await act('rename', ['a/b', 'a/c'])
+    expect((await act('list', ['a/*'])).out).toMatch(/^a\/c +\\NoInferiors/)
+    expect((await readFile(join(folder, 'mail/alice/a/c'), 'latin1')).slice(0, 5)).toBe('*mbx*')
+    await act('delete', ['a/c'])
+    expect((await act('list', ['a/*'])).out).toBe('')
+    await expect(act('delete', ['INBOX'])).rejects.toMatchObject({ kind: 'denied' })
+  })
+  test('copy makes the target and keeps messages, flags, keywords and dates; an existing one is left alone', async () => {
+    await create('from')
+    await put('from', MESSAGES.slice(0, 1))
+    await act('prune', ['from', 'ALL'])
+    await put('from')
+    const copied = await act('copy', ['from', 'to'], { format: 'mbx' })
+    expect(copied.out).toBe('from [4 messages] => to\n  not kept: unique ids: the messages have new ones, so clients load them again\n')
+    expect(await inMailbox('to')).toEqual(MESSAGES)
+    expect(await inMailbox('from')).toEqual(MESSAGES)
+    await expect(act('copy', ['from', 'to'])).rejects.toMatchObject({ kind: 'exists' })
+    expect(await inMailbox('to')).toEqual(MESSAGES)
+  })
+  test('a copy of a mailbox that is not there makes nothing', async () => {
+    await expect(act('copy', ['nope', 'to'])).rejects.toMatchObject({ kind: 'not-found' })
+    expect((await act('list', ['to'])).out).toBe('')
+  })
+  test('move removes the messages from the source, append and appenddelete add to what is there', async () => {
+    await create('from')
+    await put('from')
+    await act('move', ['from', 'to'])
+    expect(await inMailbox('from')).toEqual([])
+    expect(await inMailbox('to')).toEqual(MESSAGES)
+    await act('append', ['to', 'from'])
+    await act('appenddelete', ['from', 'to'])
+    expect(await inMailbox('from')).toEqual([])
+    expect(await inMailbox('to')).toEqual([...MESSAGES, ...MESSAGES])
+    await expect(act('append', ['to', 'nope'])).rejects.toMatchObject({ kind: 'not-found' })
+  })
+  const pruned = [
+    { criteria: ['SUBJECT two'], left: ['one', 'three', 'four'] },
+    { criteria: ['BEFORE', '1-Jan-2022', 'UNKEYWORD', '$Work'], left: ['two', 'three', 'four'] },
+    { criteria: ['OR', 'FLAGGED', 'ANSWERED'], left: ['one', 'four'] },
+    { criteria: ['NOT (OR SEEN UNSEEN)'], left: ['one', 'two', 'three', 'four'] },
+  ]
+  test.each(pruned)('prune $criteria removes what is found, and not what others have marked', async ({ criteria, left }) => {
+    await put('INBOX')
+    const would = await act('prune', ['INBOX', ...criteria], { dryRun: true })
+    expect(await inMailbox('INBOX')).toEqual(MESSAGES)
+    const did = await act('prune', ['INBOX', ...criteria])
+    expect((await inMailbox('INBOX')).map((m) => m.subject)).toEqual(left)
+    const n = MESSAGES.length - left.length
+    const messages = `${n} message${n === 1 ? '' : 's'}`
+    const none = 'No matching messages, so nothing purged\n'
+    expect([would.code, would.out]).toEqual([EXIT.ok, n === 0 ? none : `${messages} would be purged\n`])
+    expect([did.code, did.out]).toEqual([EXIT.ok, n === 0 ? none : `${messages} purged\n`])
+  })
+  test('prune refuses what is no search, and removes nothing', async () => {
+    await put('INBOX')
+    await expect(act('prune', ['INBOX', 'SINCE', 'yesterday'])).rejects.toThrow(CommandFailure)
+    await expect(act('prune', ['INBOX', 'NOPE'])).rejects.toThrow('unknown search criterion: NOPE')
+    expect(await inMailbox('INBOX')).toEqual(MESSAGES)
+  })
+})
+
+describe('mailwright mailbox transfer', () => {
+  test('copies a mailbox and all below it; names that only begin alike stay out of it', async () => {
+    await create('m/a')
+    await create('m/b/c')
+    await create('mail')
+    for (const name of ['m/a', 'm/b/c', 'mail']) await put(name)
+    expect((await act('transfer', ['m', 'n'], { dryRun: true })).out.split('\n').toSorted()).toEqual(['', 'm/a => n/a', 'm/b/c => n/b/c'])
+    expect((await act('list', ['n*'])).out).toBe('')
+    expect((await act('transfer', ['m', 'n'])).code).toBe(EXIT.ok)
+    expect(await inMailbox('n/a')).toEqual(MESSAGES)
+    expect(await inMailbox('n/b/c')).toEqual(MESSAGES)
+    expect((await act('list', ['n*'])).out).not.toContain('nail')
+    await expect(act('transfer', ['nope', 'x'])).rejects.toMatchObject({ kind: 'not-found' })
+  })
+  test('what exists is told and left alone, and the others have their turn; --merge says otherwise', async () => {
+    await create('m/a')
+    await create('m/b')
+    await create('n/a')
+    for (const name of ['m/a', 'm/b']) await put(name)
+    const plain = await act('transfer', ['m', 'n'])
+    expect([plain.code, plain.err]).toEqual([EXIT.failed, 'm/a: n/a exists; --merge append, skip or suffix=TEXT says what to do then\n'])
+    expect(await inMailbox('n/a')).toEqual([])
+    expect(await inMailbox('n/b')).toEqual(MESSAGES)
+    expect((await act('transfer', ['m', 'n'], { merge: 'skip' })).code).toBe(EXIT.ok)
+    expect(await inMailbox('n/a')).toEqual([])
+    expect((await act('transfer', ['m/a', 'n/a'], { merge: 'append' })).code).toBe(EXIT.ok)
+    expect(await inMailbox('n/a')).toEqual(MESSAGES)
+    expect((await act('transfer', ['m/a', 'n/a'], { merge: 'suffix=-2' })).code).toBe(EXIT.ok)
+    expect(await inMailbox('n/a-2')).toEqual(MESSAGES)
+  })
+  test.each(['mbx', 'mix', 'unix'])('converts to %s in place; the original stays beside it', async (format) => {
+    await act('create', ['box'], { format: format === 'unix' ? 'mbx' : 'unix' })
+    await put('box')
+    const { code, out } = await act('transfer', ['box'], { format })
+    expect([code, out]).toEqual([EXIT.ok, expect.stringContaining(`box is now in format ${format}; the original is box.before\n`)])
+    expect(await inMailbox('box')).toEqual(MESSAGES)
+    expect(await inMailbox('box.before')).toEqual(MESSAGES)
+    const again = await act('transfer', ['box'], { format })
+    expect([again.code, again.err]).toEqual([EXIT.failed, expect.stringContaining('box.before exists')])
+  })
+  test('says what the target cannot keep', async () => {
+    await create('box')
+    const many = Array.from({ length: 33 }, (_, i) => `k${i + 10}`)
+    await put('box', [{ subject: 'many', system: 0, keywords: many, ms: Date.UTC(2020, 1, 29) }])
+    // An mbx mailbox has room for 30.
+    const { out } = await act('copy', ['box', 'other'], { format: 'mbx' })
+    expect(out).toMatch(/not kept: keywords: k\d\d k\d\d k\d\d\n/)
+    expect((await inMailbox('other'))[0]?.keywords).toHaveLength(30)
+  })
+  test('a format that is not there changes nothing', async () => {
+    await create('box')
+    await put('box')
+    const { code, err } = await act('transfer', ['box'], { format: 'nope' })
+    expect([code, err]).toEqual([EXIT.failed, expect.stringContaining('unknown format "nope"')])
+    expect(await inMailbox('box')).toEqual(MESSAGES)
+    expect((await act('list', ['box*'])).out).toMatch(/^box +\\\S+( \\\S+)?\n$/)
+    expect((await act('transfer', ['INBOX'], { format: 'mbx' })).err).toContain("create USER '#driver.mbx/INBOX'")
+    await expect(act('transfer', ['box'])).rejects.toThrow(CommandFailure)
+  })
+})
+
+test('progress is drawn on a terminal, and nowhere else', () => {
+  for (const isTTY of [true, false]) {
+    const err = Object.assign(new PassThrough(), { isTTY })
+    {
+      using progress = new Progress({ out: err, err, colours: false }, 'box', 2)
+      progress.step()
+      progress.step()
+    }
+    const drawn = String(err.read() ?? '')
+    if (isTTY) expect(drawn).toContain('box: 2 of 2 messages, 100 %')
+    else expect(drawn).toBe('')
+  }
+})

@@ -40,7 +40,7 @@ interface Trailer {
 
 const MAGIC = 'MWREDO03'
 /** Magic, length of the payload, of the evidence, of the trailer, check sum of both, check sum of the head so far. */
-const HEAD = MAGIC.length + 8 + 4 + 4 + 4 + 4
+export const HEAD = MAGIC.length + 8 + 4 + 4 + 4 + 4
 const CROSSED_OUT = Buffer.alloc(MAGIC.length)
 /** A redo file that stays grows in such steps, and keeps at most so much. */
 const ROOM = 1 << 14

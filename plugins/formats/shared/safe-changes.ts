@@ -1,6 +1,6 @@
 import { MailError, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from './lock-context.js'
-import { applyRedo, clearRedo, lookAtRedo, openRedo, recover, redoPlaces, RedoWriter, type ChangeKind } from './redo.js'
+import { applyRedo, clearRedo, HEAD, lookAtRedo, openRedo, recover, redoPlaces, RedoWriter, type ChangeKind } from './redo.js'
 import { stateDirectory } from './state-directory.js'
 
 /** What changing a mailbox file needs of the host. */
@@ -48,7 +48,7 @@ export class SafeChanges {
         const redo = await files.open(path, { noFollow: true })
         try {
           const head = Buffer.alloc(octets)
-          return head.subarray(0, await redo.read(head, 0))
+          return head.subarray(0, await redo.read(head, HEAD))
         } finally {
           await redo.close()
         }

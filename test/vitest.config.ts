@@ -8,10 +8,17 @@ const conditions = ['source', 'node']
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   // Packages of their own (plugins/contrib) do not see this one as theirs.
-  resolve: { conditions, alias: [{ find: /^mailwright\/api$/, replacement: fileURLToPath(new URL('../core/api/index.ts', import.meta.url)) }] },
+  resolve: {
+    conditions,
+    alias: [
+      { find: /^mailwright\/api$/, replacement: fileURLToPath(new URL('../core/api/index.ts', import.meta.url)) },
+      { find: /^mailwright\/testing$/, replacement: fileURLToPath(new URL('../core/testing/index.ts', import.meta.url)) },
+      { find: /^mailwright\/toolkit$/, replacement: fileURLToPath(new URL('../core/wire/toolkit.ts', import.meta.url)) },
+    ],
+  },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'plugins/contrib/*/test/*.test.js'],
     exclude: ['**/node_modules/**', 'dist/**', 'var/**'],
     setupFiles: ['reflect-metadata'],
     testTimeout: 30_000,

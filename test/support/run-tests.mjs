@@ -14,7 +14,7 @@ const long = args.includes('--long')
 const filters = args.filter((a) => a !== '--long')
 const strict = process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false'
 const OTHER_NODES = ['22', '24']
-const MACHINE_FREE = ['test/unit', 'test/contract', 'test/protocol']
+const MACHINE_FREE = ['test/unit', 'test/contract', 'test/protocol', 'plugins/contrib']
 
 makeReady()
 if (long) process.env.MAILWRIGHT_LONG = '1'

@@ -1,0 +1,63 @@
+import { SYSTEM } from 'mailwright/api'
+
+/*
+ * `BASE:2,FLAGS`. The base names the message for ever and holds its sizes: `,S=` octets of the file, `,W=` octets with CRLF. Small letters among
+ * the flags are keywords, by their place in `dovecot-keywords`.
+ */
+
+const LETTERS = Object.freeze({ D: SYSTEM.draft, F: SYSTEM.flagged, R: SYSTEM.answered, S: SYSTEM.seen, T: SYSTEM.deleted })
+const A = 97
+/** Keywords that a Maildir can tell apart. */
+export const MAX_KEYWORDS = 26
+
+/** Base and flags of a name; flags that mean nothing here are kept in `other`. */
+export function parseName(name) {
+  const colon = name.indexOf(':')
+  if (colon === -1) return { base: name, info: '', system: 0, keywords: 0, other: '' }
+  const [base, info] = [name.slice(0, colon), name.slice(colon)]
+  let [system, keywords, other] = [0, 0, '']
+  if (info.startsWith(':2,')) {
+    for (const letter of info.slice(3)) {
+      const bit = LETTERS[letter]
+      const place = letter.charCodeAt(0) - A
+      if (bit !== undefined) system |= bit
+      else if (place >= 0 && place < MAX_KEYWORDS) keywords |= 1 << place
+      else other += letter
+    }
+  }
+  return { base, info, system, keywords, other }
+}
+/** `:2,` and the letters in the order of their codes, as the format wants it. */
+export function infoOf({ system, keywords, other }) {
+  const letters = [...other]
+  for (const [letter, bit] of Object.entries(LETTERS)) if ((system & bit) !== 0) letters.push(letter)
+  for (let place = 0; place < MAX_KEYWORDS; place++) if ((keywords & (1 << place)) !== 0) letters.push(String.fromCharCode(A + place))
+  return `:2,${letters.sort().join('')}`
+}
+/** Octets of the file and octets with CRLF, where the name says them. */
+export function sizesOf(base) {
+  return { stored: numberIn(base, ',S='), size: numberIn(base, ',W=') }
+}
+function numberIn(base, key) {
+  const digits = new RegExp(`${key}(\\d{1,10})(?:,|$)`).exec(base)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/*
+ * The internal date is the file's time of modification, in whole seconds. The part of a second, at which nobody else looks, says the zone: minutes
+ * east in units of half a millisecond, and some odd microseconds by which a time of somebody else is told apart.
+ */
+const UNIT_US = 500
+const MARK_US = 41
+const OFFSET = 960
+/** Time of modification that says a date and its zone. */
+export function timeOfDate({ ms, zone }) {
+  const second = Math.floor(ms / 1000) * 1000
+  return Math.abs(zone) < OFFSET ? second + ((zone + OFFSET) * UNIT_US + MARK_US + 0.3) / 1000 : second
+}
+/** The date that a time of modification says; UTC where it says no zone. */
+export function dateOfTime(mtimeMs) {
+  const ms = Math.floor(mtimeMs / 1000) * 1000
+  const units = (Math.floor((mtimeMs - ms) * 1000 + 0.3) - MARK_US) / UNIT_US
+  return { ms, zone: Number.isInteger(units) && units > 0 && units < 2 * OFFSET ? units - OFFSET : 0 }
+}

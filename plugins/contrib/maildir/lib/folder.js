@@ -1,0 +1,205 @@
+import { MailError } from 'mailwright/api'
+import { failedWith } from './failures.js'
+import { MAX_KEYWORDS } from './file-name.js'
+import { withListLock } from './lock.js'
+import { headText, lineText, parseUidList } from './uid-list.js'
+
+const LIST = 'dovecot-uidlist'
+const KEYWORDS = 'dovecot-keywords'
+/** Names of a delivery of several messages that is on its way from `tmp` to `new`. */
+export const INCOMING = 'mailwright-incoming'
+/** A keyword as other programs can have it in `dovecot-keywords`. */
+const KEYWORD = /^[\x21-\x7e]{1,100}$/
+
+/** Files of one mailbox, as everybody shares them. Nothing is held between calls but what was read of unchanged files. */
+export class Folder {
+  #list
+  #keywords
+  constructor(place, ctx) {
+    this.path = place.path
+    this.place = place
+    this.ctx = ctx
+    this.files = ctx.files
+  }
+  get durable() {
+    return this.ctx.mailbox.durability === 'full'
+  }
+  async sync(name) {
+    if (this.durable) await this.files.syncDirectory(name === undefined ? this.path : `${this.path}/${name}`)
+  }
+  /** With the UID list locked. Deliveries that were interrupted are finished first. */
+  locked(signal, work) {
+    return withListLock(this.ctx, this.path, signal, async () => {
+      await this.finishIncoming()
+      return work()
+    })
+  }
+
+  /** The UID list, read again when it changed; undefined: there is none. */
+  async list() {
+    const text = await this.#read(LIST, this.#list?.mark)
+    if (text === undefined) return (this.#list = undefined)
+    if (text.same) return this.#list.value
+    const value = parseUidList(text.text)
+    this.#list = value === undefined ? undefined : { mark: text.mark, value }
+    return value
+  }
+  /** Mark of the list's present state; empty: none. */
+  async listMark() {
+    return markOf(await this.files.stat(`${this.path}/${LIST}`))
+  }
+  /** Under the lock: the list that there is, or a new one. */
+  async ownList() {
+    return (await this.list()) ?? (await this.writeList({ validity: this.#now(), next: 1, guid: Buffer.from(this.ctx.random(16)).toString('hex'), uids: new Map(), sizes: new Map() }))
+  }
+  #now() {
+    return Math.max(1, Math.floor(this.ctx.clock.now() / 1000))
+  }
+  /** Under the lock: the whole list, replaced at once. */
+  async writeList(list) {
+    const lines = [...list.uids].sort((a, b) => a[1] - b[1]).map(([base, uid]) => lineText(uid, base, list.sizes.get(base)))
+    await this.#replace(LIST, `${LIST}.mailwright`, headText(list) + lines.join(''))
+    return this.list()
+  }
+  /** Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. */
+  async number(bases) {
+    const list = await this.ownList()
+    const first = list.next
+    if (first + bases.length > 0xffffffff) throw new MailError('limit', `${this.path}: there are no more uids`)
+    const lines = bases.map((base, i) => lineText(first + i, base)).join('')
+    if (!list.whole) {
+      const uids = new Map(list.uids)
+      for (const [i, base] of bases.entries()) uids.set(base, first + i)
+      await this.writeList({ ...list, next: first + bases.length, uids })
+      return first
+    }
+    const file = await this.files.open(`${this.path}/${LIST}`, { write: true })
+    try {
+      const { size } = await file.stat()
+      try {
+        await file.write([Buffer.from(lines)], size)
+        if (this.durable) await file.sync()
+      } catch (error) {
+        // A piece of a line must not stay before the next one.
+        await file.truncate(size).catch(() => undefined)
+        throw error
+      }
+      for (const [i, base] of bases.entries()) list.uids.set(base, first + i)
+      list.next = first + bases.length
+      this.#list = { mark: markOf(await file.stat()), value: list }
+    } finally {
+      await file.close()
+    }
+    return first
+  }
+  /** Under the lock: lines of messages that are gone are left out, when they are most of the list. */
+  async tidy(isThere) {
+    const list = await this.list()
+    if (list === undefined || list.uids.size < 200) return
+    const uids = new Map([...list.uids].filter(([base]) => isThere(base)))
+    if (uids.size * 2 < list.uids.size) await this.writeList({ ...list, uids })
+  }
+
+  /** Names of keywords by their letter; `''` where there is none. */
+  async keywords() {
+    const text = await this.#read(KEYWORDS, this.#keywords?.mark)
+    if (text === undefined) {
+      this.#keywords = undefined
+      return []
+    }
+    if (text.same) return this.#keywords.value
+    const value = []
+    for (const line of text.text.split('\n')) {
+      const [, place, name] = /^(\d+) (.+)$/.exec(line) ?? []
+      if (name !== undefined && Number(place) < MAX_KEYWORDS) value[Number(place)] = name
+    }
+    const names = Array.from(value, (name) => name ?? '')
+    this.#keywords = { mark: text.mark, value: names }
+    return names
+  }
+  /** Letters of keywords as bits; those that are new get one while there are some. Not under the lock. */
+  async keywordBits(words, signal) {
+    let names = await this.keywords()
+    if (words.some((word) => placeOf(names, word) === -1) && names.filter((n) => n !== '').length < MAX_KEYWORDS && words.some((word) => placeOf(names, word) === -1 && KEYWORD.test(word))) {
+      names = await this.locked(signal, async () => this.#define(words))
+    }
+    return words.reduce((bits, word) => (placeOf(names, word) === -1 ? bits : bits | (1 << placeOf(names, word))), 0)
+  }
+  async #define(words) {
+    const names = [...(await this.keywords())]
+    for (const word of words) {
+      if (placeOf(names, word) !== -1 || !KEYWORD.test(word)) continue
+      const free = names.indexOf('')
+      if (free !== -1) names[free] = word
+      else if (names.length < MAX_KEYWORDS) names.push(word)
+    }
+    await this.#replace(KEYWORDS, `${KEYWORDS}.lock`, names.map((name, place) => (name === '' ? '' : `${place} ${name}\n`)).join(''))
+    return this.keywords()
+  }
+
+  /** Ends a delivery of several messages that was interrupted: all of them arrive. */
+  async finishIncoming() {
+    const found = await this.#read(INCOMING, undefined)
+    if (found === undefined) return
+    const lines = found.text.split('\n')
+    // The last line says that the ones before it are all.
+    if (lines.at(-2) === 'end') {
+      for (const line of lines.slice(0, -2)) {
+        const [from, to] = line.split('\t')
+        if (to !== undefined && (await this.files.stat(`${this.path}/tmp/${from}`)) !== undefined) await this.files.rename(`${this.path}/tmp/${from}`, `${this.path}/${to}`)
+      }
+      await this.sync('new')
+    }
+    await this.files.unlink(`${this.path}/${INCOMING}`)
+    await this.sync()
+  }
+  async writeIncoming(pairs) {
+    await this.#replace(INCOMING, `${INCOMING}.mailwright`, `${pairs.map(([from, to]) => `${from}\t${to}\n`).join('')}end\n`)
+  }
+
+  async #read(name, known) {
+    let file
+    try {
+      file = await this.files.open(`${this.path}/${name}`)
+    } catch (error) {
+      if (failedWith(error, 'ENOENT')) return undefined
+      throw error
+    }
+    try {
+      const stat = await file.stat()
+      const mark = markOf(stat)
+      if (mark === known) return { same: true, mark }
+      const octets = Buffer.alloc(stat.size)
+      return { same: false, mark, text: octets.subarray(0, await file.read(octets, 0)).toString('utf8') }
+    } finally {
+      await file.close()
+    }
+  }
+  async #replace(name, temporary, text) {
+    const path = `${this.path}/${temporary}`
+    try {
+      const file = await this.files.open(path, { write: true, create: 'if-missing', mode: this.place.fileMode })
+      try {
+        await file.truncate(0)
+        await file.write([Buffer.from(text)], 0)
+        if (this.durable) await file.sync()
+      } finally {
+        await file.close()
+      }
+      await this.files.rename(path, `${this.path}/${name}`)
+    } catch (error) {
+      await this.files.unlink(path).catch(() => undefined)
+      throw error
+    }
+    await this.sync()
+  }
+}
+
+export function placeOf(names, word) {
+  const lower = word.toLowerCase()
+  return names.findIndex((name) => name.toLowerCase() === lower)
+}
+/** Names one state of a file or folder, as far as times can. */
+export function markOf(stat) {
+  return stat === undefined ? '' : `${stat.inode}.${stat.size}.${stat.mtimeMs}.${stat.ctimeMs}`
+}

@@ -1,0 +1,136 @@
+import { MailError, UNKNOWN } from 'mailwright/api'
+import { headerEnd } from 'mailwright/toolkit'
+import { failedWith } from './failures.js'
+
+const [CR, LF] = [13, 10]
+/** Messages up to this size are handed out whole. */
+const INLINE = 1 << 18
+/** Octets in which the end of a header is looked for at first. */
+const HEAD = 1 << 14
+const PIECE = 1 << 16
+const BATCH = 32
+
+/** Writes octets with CRLF for each LF that has no CR; `last` is the octet before them. Returns the number of octets. */
+export function toCrlf(from, into, last) {
+  let [to, before] = [0, last]
+  for (const octet of from) {
+    if (octet === LF && before !== CR) into[to++] = CR
+    into[to++] = octet
+    before = octet
+  }
+  return to
+}
+/** Octets of a file as a client sees them. */
+export async function sizeOf(file) {
+  const piece = Buffer.alloc(PIECE)
+  let [size, before, at] = [0, 0, 0]
+  for (let got = await file.read(piece, 0); got > 0; got = await file.read(piece, at)) {
+    for (let i = 0; i < got; i++) {
+      if (piece[i] === LF && before !== CR) size++
+      before = piece[i]
+    }
+    size += got
+    at += got
+  }
+  return size
+}
+
+/** Messages of the set, ascending, in batches; `open` finds the file of a row, undefined when it is gone. */
+export async function* readMessages(open, set, wants, rows, sizeFor, signal) {
+  const wanted = []
+  for (let row = 0; row < rows.length; row++) if (set.has(rows.uid[row])) wanted.push({ uid: rows.uid[row], size: rows.size[row], row })
+  for (let at = 0; at < wanted.length; at += BATCH) {
+    signal.throwIfAborted()
+    const batch = await Promise.all(wanted.slice(at, at + BATCH).map((one) => readOne(open, one, wants, sizeFor, signal)))
+    const there = batch.filter((message) => message !== undefined)
+    if (there.length > 0) yield there
+  }
+}
+async function readOne(open, { uid, size, row }, wants, sizeFor, signal) {
+  if (wants.bytes === 'none' && wants.sections.length === 0) return { uid, headerSize: 0, bytes: new FileBytes(open, uid, row, size === UNKNOWN ? 0 : size) }
+  const file = await open(row)
+  if (file === undefined) return undefined
+  try {
+    const { size: stored } = await file.stat()
+    if (stored <= INLINE) {
+      const raw = Buffer.alloc(stored)
+      const octets = crlf(raw.subarray(0, await file.read(raw, 0)))
+      return { uid, headerSize: headerEnd(octets), bytes: new InlineBytes(octets) }
+    }
+    const whole = size === UNKNOWN ? await sizeOf(file) : sizeFor(row, size)
+    for (let room = HEAD; ; room *= 4) {
+      signal.throwIfAborted()
+      const raw = Buffer.alloc(Math.min(room, stored))
+      const octets = crlf(raw.subarray(0, await file.read(raw, 0)))
+      const end = headerEnd(octets)
+      // The last line may go on; the blank line is one only when something follows it, or all was read.
+      if (end < octets.length || raw.length >= stored) return { uid, headerSize: end, bytes: new FileBytes(open, uid, row, whole) }
+    }
+  } finally {
+    await file.close()
+  }
+}
+function crlf(raw) {
+  let bare = 0
+  for (let at = raw.indexOf(LF); at !== -1; at = raw.indexOf(LF, at + 1)) if (at === 0 || raw[at - 1] !== CR) bare++
+  if (bare === 0) return raw
+  const octets = Buffer.alloc(raw.length + bare)
+  toCrlf(raw, octets, 0)
+  return octets
+}
+
+class InlineBytes {
+  constructor(octets) {
+    this.inline = octets
+    this.size = octets.length
+  }
+  async read(at, into) {
+    const part = this.inline.subarray(at, at + into.length)
+    into.set(part)
+    return part.length
+  }
+}
+/** A message read piece by piece; nothing is open in between. */
+class FileBytes {
+  #open
+  #uid
+  #row
+  /** A place of the file that is known: what was read goes on from there. */
+  #place = { from: 0, at: 0, before: 0 }
+  constructor(open, uid, row, size) {
+    this.#open = open
+    this.#uid = uid
+    this.#row = row
+    this.size = size
+  }
+  async read(at, into, signal) {
+    const room = Math.min(into.length, this.size - at)
+    if (room <= 0) return 0
+    const file = await this.#open(this.#row)
+    if (file === undefined) throw new MailError('vanished', `message ${this.#uid} is gone`)
+    try {
+      const { size: stored } = await file.stat()
+      if (stored === this.size) return await file.read(into.subarray(0, room), at)
+      let place = this.#place.at <= at ? this.#place : { from: 0, at: 0, before: 0 }
+      const raw = Buffer.alloc(PIECE)
+      const octets = Buffer.alloc(PIECE * 2)
+      for (;;) {
+        signal?.throwIfAborted()
+        const got = await file.read(raw, place.from)
+        if (got === 0) return 0
+        const made = toCrlf(raw.subarray(0, got), octets, place.before)
+        if (place.at + made > at) {
+          this.#place = place
+          const part = octets.subarray(at - place.at, Math.min(made, at - place.at + room))
+          into.set(part)
+          return part.length
+        }
+        place = { from: place.from + got, at: place.at + made, before: raw[got - 1] }
+      }
+    } catch (error) {
+      throw failedWith(error, 'ENOENT') ? new MailError('vanished', `message ${this.#uid} is gone`, { cause: error }) : error
+    } finally {
+      await file.close()
+    }
+  }
+}

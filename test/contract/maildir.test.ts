@@ -1,0 +1,143 @@
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { has, run } from '../support/programs.js'
+import { RawClient } from '../support/raw-client.js'
+import { startServer, type RunningServer } from '../support/running-server.js'
+
+const NOBODY = 65534
+const project = fileURLToPath(new URL('../..', import.meta.url))
+const source = join(project, 'plugins/contrib/maildir')
+describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dovecot on the same Maildir', () => {
+  let server: RunningServer
+  let site = ''
+  beforeAll(async () => {
+    site = await mkdtemp(join(tmpdir(), 'mailwright-site-'))
+    const modules = join(site, 'node_modules')
+    await mkdir(join(modules, '@mailwright'), { recursive: true })
+    // What npm would install beside them.
+    for (const name of await readdir(join(project, 'node_modules'))) if (!name.startsWith('.') && name !== '@mailwright') await symlink(join(project, 'node_modules', name), join(modules, name))
+    for (const [folder, into] of [[project, 'mailwright'], [source, '@mailwright/maildir']] as const) {
+      const packed = await run('npm', ['pack', '--silent', '--offline', '--ignore-scripts', '--pack-destination', site], { cwd: folder })
+      const tarball = packed.stdout.trim().split('\n').at(-1) ?? ''
+      await mkdir(join(modules, into), { recursive: true })
+      const out = await run('tar', ['-xzf', join(site, tarball), '--strip-components=1', '-C', join(modules, into)])
+      if (packed.code !== 0 || out.code !== 0) throw new Error(packed.stderr + out.stderr)
+    }
+    server = await startServer({
+      cli: join(modules, 'mailwright/dist/core/main/cli.js'),
+      top: `plugins: ['@mailwright/maildir']`,
+      namespaces: '[ { use: mailboxfile, store: maildir } ]',
+      host: 'drivers: { stores: [maildir] }',
+      prepare: async (folder) => {
+        await symlink(modules, join(folder, 'node_modules'))
+        // Dovecot reads mail for no administrator.
+        await chmod(folder, 0o755)
+      },
+    })
+    await writeFile(
+      join(server.folder, 'dovecot.conf'),
+      `base_dir = ${server.folder}/dovecot\nlog_path = /dev/stderr\nmail_location = maildir:~/Maildir\nssl = no\nprotocols =\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n`,
+    )
+  }, 120_000)
+  afterAll(async () => {
+    await server?.remove()
+    await rm(site, { recursive: true, force: true })
+  })
+  async function give(path: string): Promise<void> {
+    await chown(path, NOBODY, NOBODY)
+    for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) await chown(join(entry.parentPath, entry.name), NOBODY, NOBODY)
+  }
+  async function doveadm(args: readonly string[], input = ''): Promise<string> {
+    const home = server.home('alice')
+    const command = ['doveadm', '-c', join(server.folder, 'dovecot.conf'), ...args]
+    const asNobody = userInfo().uid === 0
+    if (asNobody) await give(home)
+    const [program = '', ...rest] = asNobody ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...command] : command
+    const { code, stdout, stderr } = await run(program, rest, { input, env: { USER: 'alice', HOME: home, TZ: 'UTC' } })
+    expect([code, stderr], args.join(' ')).toEqual([0, ''])
+    return stdout
+  }
+  /** UID, flags and size of each message, as Dovecot has them. */
+  async function dovecotSees(mailbox: string): Promise<readonly string[]> {
+    const text = await doveadm(['-f', 'tab', 'fetch', 'uid flags size.virtual hdr.subject', 'mailbox', mailbox, 'all'])
+    return text.trim().split('\n').slice(1).map((line) => {
+      const [uid = '', flags = '', size = '', subject = ''] = line.split('\t')
+      return [uid, sorted(flags), size, subject].join(' ')
+    })
+  }
+  async function weSee(client: RawClient, mailbox: string): Promise<readonly string[]> {
+    expect((await client.do(`SELECT ${mailbox}`)).status).toBe('OK')
+    const { untagged } = await client.do('UID FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+    return untagged.filter((line) => line.includes('FETCH')).map((line) => {
+      const [, flags = ''] = /FLAGS \(([^)]*)\)/.exec(line) ?? []
+      return [/UID (\d+)/.exec(line)?.[1], sorted(flags), /SIZE (\d+)/.exec(line)?.[1], /Subject: (\S+)/.exec(line)?.[1]].join(' ')
+    })
+  }
+  const sorted = (flags: string): string => `(${flags.split(' ').filter((flag) => flag !== '\\Recent' && flag !== '').sort().join(' ')})`
+  const validityOf = (text: string): string | undefined => /uidvalidity[= ](\d+)/i.exec(text)?.[1]
+
+  test('a Maildir of Dovecot opens with the same UIDs, flags and keywords, and Dovecot goes on with it', async () => {
+    const home = server.home('alice')
+    const letter = (subject: string): string => `From: bob@example.org\nSubject: ${subject}\n\nHello.\nline\n`
+    for (const subject of ['one', 'two', 'three', 'four']) await doveadm(['save', '-m', 'INBOX'], letter(subject))
+    await doveadm(['mailbox', 'create', 'lists/work', 'Entwürfe'])
+    await doveadm(['save', '-m', 'lists/work'], letter('filed'))
+    await doveadm(['flags', 'add', '\\Flagged $Label1 NonJunk', 'mailbox', 'INBOX', 'uid', '1,3'])
+    await doveadm(['expunge', 'mailbox', 'INBOX', 'uid', '2'])
+    const before = await dovecotSees('INBOX')
+    const validity = validityOf(await doveadm(['mailbox', 'status', 'uidvalidity', 'INBOX']))
+    expect(before).toEqual(['1 ($Label1 NonJunk \\Flagged) 53 one', '3 ($Label1 NonJunk \\Flagged) 55 three', '4 () 54 four'])
+
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    expect((await client.do('LIST "" *')).untagged.map((line) => line.replace(/^\* LIST \([^)]*\) \S+ /, '')).sort()).toEqual(['Entw&APw-rfe', 'INBOX', 'lists', 'lists/work'])
+    expect(await weSee(client, 'INBOX')).toEqual(before)
+    expect((await client.do('SELECT INBOX')).untagged.join('\n')).toContain(`UIDVALIDITY ${validity}`)
+    expect(await weSee(client, 'lists/work')).toEqual(await dovecotSees('lists/work'))
+    // Changes on this side.
+    await client.do('SELECT INBOX')
+    await client.do('UID STORE 4 +FLAGS (\\Answered Work)')
+    await client.do('UID STORE 3 -FLAGS (\\Flagged NonJunk)')
+    expect((await client.append('INBOX', 'Subject: ours\r\n\r\nhello\r\n', '(\\Seen $Label1)')).text).toContain('APPENDUID')
+    await client.do('UID STORE 1 +FLAGS (\\Deleted)')
+    await client.do('EXPUNGE')
+    expect((await client.do('CREATE lists/new')).status).toBe('OK')
+    expect((await client.do('UID COPY 3 lists/new')).status).toBe('OK')
+    const ours = await weSee(client, 'INBOX')
+    expect(ours).toEqual(['3 ($Label1) 55 three', '4 (Work \\Answered) 54 four', '5 ($Label1 \\Seen) 24 ours'])
+
+    // Dovecot sees them under the same numbers, and makes its own.
+    expect(await dovecotSees('INBOX')).toEqual(ours)
+    expect(validityOf(await doveadm(['mailbox', 'status', 'uidvalidity', 'INBOX']))).toBe(validity)
+    expect(await dovecotSees('lists/new')).toEqual(['1 ($Label1) 55 three'])
+    await doveadm(['flags', 'remove', 'Work', 'mailbox', 'INBOX', 'uid', '4'])
+    await doveadm(['flags', 'add', '\\Draft', 'mailbox', 'INBOX', 'uid', '5'])
+    await doveadm(['save', '-m', 'INBOX'], letter('last'))
+    // An open session hears of them.
+    await client.do('SELECT INBOX')
+    await client.do('NOOP')
+    expect(await weSee(client, 'INBOX')).toEqual(await dovecotSees('INBOX'))
+    expect(await dovecotSees('INBOX')).toEqual(['3 ($Label1) 55 three', '4 (\\Answered) 54 four', '5 ($Label1 \\Draft \\Seen) 24 ours', '6 () 54 last'])
+    await client.logout()
+    await server.kill()
+    await server.again()
+    const again = await RawClient.login(server.ports.imap, 'alice')
+    expect(await weSee(again, 'INBOX')).toEqual(await dovecotSees('INBOX'))
+    await again.logout()
+    expect(await readdir(home)).toContain('Maildir')
+  }, 120_000)
+
+  test('a delivery that another program puts into new is told to an open session, and numbered once for both', async () => {
+    const client = await RawClient.login(server.ports.imap, 'bob')
+    expect((await client.do('SELECT INBOX')).status, server.log()).toBe('OK')
+    const maildir = join(server.home('bob'), 'Maildir')
+    await writeFile(join(maildir, 'tmp/1700000000.1.host'), 'Subject: delivered\n\nHello.\n')
+    await rename(join(maildir, 'tmp/1700000000.1.host'), join(maildir, 'new/1700000000.1.host'))
+    expect((await client.do('NOOP')).untagged).toContain('* 1 EXISTS')
+    expect((await client.do('FETCH 1 (UID RFC822.SIZE BODY[])')).untagged[0]).toContain('(UID 1 RFC822.SIZE 30 BODY[] {30}\r\nSubject: delivered\r\n\r\nHello.\r\n')
+    expect(await readFile(join(maildir, 'dovecot-uidlist'), 'utf8')).toMatch(/^3 V\d+ N1 G[\da-f]{32}\n1 :1700000000\.1\.host\n$/)
+    await client.logout()
+  })
+})

@@ -59,7 +59,7 @@ describe.skipIf(samples.length === 0)('samples of mail', () => {
   })
 
   test('come back octet for octet', { timeout: 300_000 }, async () => {
-    expect((await client.do('STATUS INBOX (MESSAGES)')).untagged).toEqual([`* STATUS INBOX (MESSAGES ${samples.length})`])
+    expect((await client.do('STATUS INBOX (MESSAGES)')).untagged).toContain(`* STATUS INBOX (MESSAGES ${samples.length})`)
     for (const [i, { from, octets }] of samples.entries()) {
       const { untagged } = await client.do(`FETCH ${i + 1} BODY.PEEK[]`)
       expect(literalOf(untagged[0] ?? ''), from).toBe(asStored(octets))

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { commands } from '../../../core/main/commands.js'
 import { initialConfig } from '../../../core/main/initial-config.js'
 import { quickstartConfig } from '../../../core/main/quickstart.js'
 
@@ -100,8 +101,9 @@ describe('the command line', () => {
   })
   test('every command has help', async () => {
     const { out } = await mailwright(['--help'])
-    const names = [...out.matchAll(/^ {2}(\w+) {2,}\S/gm)].map(([, name = '']) => name)
-    expect(names).toEqual(['serve', 'check', 'explain', 'plugins', 'schema', 'reload', 'imapd', 'pop3d', 'user', 'init'])
+    const names = [...out.matchAll(/^ {2}([\w-]+) {2,}\S/gm)].map(([, name = '']) => name)
+    expect(names).toEqual(commands.map((command) => command.name))
+    expect(names).toEqual(expect.arrayContaining(['serve', 'check', 'explain', 'plugins', 'schema', 'reload', 'imapd', 'pop3d', 'user', 'init', 'blocks', 'login-test', 'deliver']))
     for (const name of names) expect(await mailwright([name, '--help'])).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`usage: mailwright ${name}`) as string })
     expect((await mailwright(['--version'])).out).toMatch(/^mailwright \d+\.\d+\.\d+ \(plugin API \d+\.\d+, Node /)
   })

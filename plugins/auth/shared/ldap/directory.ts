@@ -38,6 +38,8 @@ export class LdapDirectory implements AsyncDisposable {
 
   /** The entry of a user; undefined: none. Two are an outage: nobody knows which is meant. */
   async find(user: string, attributes: readonly string[]): Promise<LdapEntry | undefined> {
+    // A directory takes no notice of spaces at the ends, and of several as one; two names would be one account.
+    if (user !== user.trim() || /\s{2}/.test(user)) return undefined
     const filter = fillTemplate(this.#settings.filter, user, escapeFilter)
     const entries = await this.#with(this.#searchers, async (client, isFresh) => {
       if (isFresh && this.#settings.bindDn !== undefined) await client.bind(this.#settings.bindDn, revealed(this.#settings.bindPassword))

@@ -67,9 +67,10 @@ export class MaildirSource {
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
     this.#verifyAt = this.#state?.settled === true ? Infinity : 0
   }
-  #remember(edit, marks) {
+  /** `listed`: the folders were looked at; otherwise the times are those behind a change of ours, which somebody else's may have been beside. */
+  #remember(edit, marks, listed) {
     const now = this.#ctx.clock.now()
-    const settled = marks.latest < now - SUSPICIOUS_MS
+    const settled = listed && marks.latest < now - SUSPICIOUS_MS
     // Listing takes its time: the more there is, the seldomer it is done for nothing.
     this.#verifyAt = settled ? Infinity : Math.max(now, marks.latest) + SUSPICIOUS_MS + 50 * this.#scanMs
     this.#state = { folders: marks.folders, list: marks.list, keywords: marks.keywords, settled }
@@ -111,8 +112,13 @@ export class MaildirSource {
       const quiet = after.folders.every((mark, i) => mark === marks.folders[i])
       marks = after
       if (quiet) break
-      // A file that is renamed while its folder is listed may be in none of the lists: what was seen once is looked for again.
       found = await this.#listing()
+    }
+    // A file that is renamed while its folder is listed may be in none of the lists, also within one tick of the clock: what seems to be gone is looked for again.
+    const bases = edit.rows.column(BASE).slice(0, edit.rows.length)
+    if (bases.some((base) => base !== undefined && !found.has(base))) {
+      const again = await this.#listing()
+      for (const base of bases) if (!found.has(base) && again.has(base)) found.set(base, again.get(base))
     }
     const names = await folder.keywords()
     let list = await folder.list()
@@ -124,7 +130,7 @@ export class MaildirSource {
     }
     this.#scanMs = performance.now() - began
     const last = await this.#marks()
-    this.#remember(edit, { ...marks, list: last.list, keywords: marks.keywords })
+    this.#remember(edit, { ...marks, list: last.list, keywords: marks.keywords }, true)
   }
   /** Gives numbers to what has none, in the order in which it came. */
   #number(found, signal) {
@@ -230,7 +236,7 @@ export class MaildirSource {
   async #after(edit, known) {
     const lost = this.#verifyAt === 0
     const marks = await this.#marks()
-    this.#remember(edit, marks)
+    this.#remember(edit, marks, false)
     if (!known || lost) this.#verifyAt = 0
   }
   async #change(edit, signal, work) {

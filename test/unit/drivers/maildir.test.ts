@@ -1,0 +1,158 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MailError, SYSTEM, uids, type Files, type MailDriver, type Mount } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { Box, never } from '../../../core/testing/box.js'
+import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
+import { alice, mailboxSettings, quiet, TestClock } from '../../support/unix.js'
+
+const store = pathToFileURL(fileURLToPath(new URL('../../../plugins/contrib/maildir/lib/store.js', import.meta.url))).href
+// A package of its own, without types.
+const { MaildirDriver } = (await import(store)) as { MaildirDriver: new (parts: object) => MailDriver }
+
+describe('a Maildir on real files', () => {
+  let home: string
+  let maildir: string
+  let files: Files
+  let listed: string[]
+  let clock: TestClock
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), 'mailwright-maildir-'))
+    maildir = join(home, 'Maildir')
+    const real = new SystemFiles(await nativeLocks())
+    listed = []
+    files = new Proxy<Files>(real, {
+      get(target, key) {
+        // Members of the contract are methods.
+        const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
+        return (...args: unknown[]) => {
+          if (key === 'list') listed.push(String(args[0]))
+          return member.apply(target, args)
+        }
+      },
+    })
+    clock = new TestClock(Date.now())
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+
+  async function inbox(): Promise<Box> {
+    const mount: Mount = { prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true }
+    const random = (octets: number): Uint8Array => Uint8Array.from({ length: octets }, () => Math.floor(256 * Math.random()))
+    const driver = new MaildirDriver({ files, clock, random, mailbox: mailboxSettings('/nowhere'), logger: quiet, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
+    const opened = await driver.openStore({ ...alice, home }, never)
+    const found = await opened.find({ mount, path: 'INBOX' }, never)
+    if (found === undefined) throw new Error('no INBOX')
+    return new Box('INBOX', await found.open(never))
+  }
+  async function filled(count: number): Promise<Box> {
+    const box = await inbox()
+    for (let n = 0; n < count; n++) await writeFile(join(maildir, `cur/${1_700_000_000 + n}.x${n}.host,S=${20 + String(n).length}:2,S`), `Subject: n${n}\n\nHello.\n\n`)
+    await box.refresh()
+    return box
+  }
+
+  test('a change of one message lists no folder; after a while they are listed once', async () => {
+    const box = await filled(300)
+    clock.ms = Date.now() + 600_000
+    await box.refresh()
+    await box.refresh()
+    listed = []
+    for (const uid of [3, 77, 200]) {
+      await box.store({ uids: uids.one(uid), system: SYSTEM.flagged })
+      await box.refresh()
+    }
+    await box.expunge(uids.one(100), { always: true })
+    await box.refresh()
+    expect(listed).toEqual([])
+    clock.ms += 3_600_000
+    await box.refresh()
+    await box.refresh()
+    expect(listed.map((path) => path.slice(maildir.length)).sort()).toEqual(['/cur', '/new'])
+    expect([box.rows.length, box.rows[2]?.flags]).toEqual([299, 'seen flagged'])
+  })
+
+  test('flags that another program gave in the meantime stay beside ours, and so do letters that mean nothing here', async () => {
+    const box = await filled(3)
+    const name = (await readdir(join(maildir, 'cur'))).find((n) => n.includes('x1'))?.split(':')[0] ?? ''
+    await rename(join(maildir, `cur/${name}:2,S`), join(maildir, `cur/${name}:2,FPS`))
+    await box.store({ uids: uids.one(2), system: SYSTEM.answered })
+    expect(await readdir(join(maildir, 'cur'))).toContain(`${name}:2,FPRS`)
+    expect(box.rows[1]?.flags).toBe('seen flagged answered')
+  })
+
+  test('sizes that no name says are counted with CRLF, and dates are those of the files', async () => {
+    const box = await inbox()
+    await writeFile(join(maildir, 'new/1700000000.a.host'), 'Subject: x\n\nHello.\n')
+    await utimes(join(maildir, 'new/1700000000.a.host'), 1_600_000_000, 1_600_000_000)
+    await box.refresh({ claimRecent: true })
+    expect(box.rows).toEqual([{ uid: 1, flags: '', size: 22, ms: 1_600_000_000_000, zone: 0 }])
+    expect(await readdir(join(maildir, 'cur'))).toEqual(['1700000000.a.host:2,'])
+  })
+
+  test('a delivery of several that a crash interrupted arrives whole', async () => {
+    const box = await filled(1)
+    for (const n of ['a', 'b']) await writeFile(join(maildir, `tmp/${n}`), `Subject: ${n}\n\nx\n`)
+    await rename(join(maildir, 'tmp/a'), join(maildir, 'new/1800000000.a.host'))
+    await writeFile(join(maildir, 'mailwright-incoming'), 'a\tnew/1800000000.a.host\nb\tnew/1800000000.b.host\nend\n')
+    await box.refresh()
+    expect(box.rows.length).toBe(3)
+    expect(await readdir(join(maildir, 'tmp'))).toEqual([])
+    await expect(stat(join(maildir, 'mailwright-incoming'))).rejects.toThrow('ENOENT')
+  })
+
+  test.each([
+    { name: 'a process that is gone', content: `999999999:${hostname()}` },
+    { name: 'this process, which does not hold it', content: `${process.pid}:${hostname()}` },
+  ])('a lock of $name is overridden at once', async ({ content }) => {
+    const box = await inbox()
+    await writeFile(join(maildir, 'dovecot-uidlist.lock'), content)
+    await writeFile(join(maildir, 'new/1.a.host'), 'Subject: x\n\nHello.\n')
+    const before = clock.ms
+    await box.refresh()
+    expect([box.rows.length, clock.ms - before]).toEqual([1, 0])
+    await expect(stat(join(maildir, 'dovecot-uidlist.lock'))).rejects.toThrow('ENOENT')
+  })
+  test('a lock of another machine is waited for, and stays', async () => {
+    const box = await inbox()
+    await mkdir(join(maildir, 'cur'), { recursive: true })
+    await writeFile(join(maildir, 'new/1.a.host'), 'Subject: x\n\nHello.\n')
+    const lock = join(maildir, 'dovecot-uidlist.lock')
+    await writeFile(lock, '1:another.example.org')
+    // It is touched as long as its holder works.
+    await utimes(lock, Date.now() / 1000 + 1000, Date.now() / 1000 + 1000)
+    const failure: unknown = await box.refresh().catch((error: unknown) => error)
+    expect(failure instanceof MailError && failure.kind).toBe('in-use')
+    expect(await readFile(lock, 'utf8')).toBe('1:another.example.org')
+  })
+
+  test('keywords get letters while there are some; no more can be made then', async () => {
+    const box = await filled(1)
+    for (let n = 0; n < 30; n++) await box.store({ uids: uids.one(1), keywords: [`word${n}`] })
+    expect(box.table.keywords.canCreate).toBe(false)
+    expect(box.rows[0]?.flags.split(' ')).toHaveLength(27)
+    const lines = (await readFile(join(maildir, 'dovecot-keywords'), 'utf8')).split('\n')
+    expect([lines.length, lines[0], lines[25]]).toEqual([27, '0 word0', '25 word25'])
+  })
+
+  test('messages are kept octet by octet, with their sizes in the name', async () => {
+    const box = await inbox()
+    await box.refresh()
+    await writeFile(join(maildir, 'new/1.a.host'), 'Subject: x\n\nHello.\n')
+    const { bytes } = sampleMessage(4)
+    const mount: Mount = { prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true }
+    const random = (octets: number): Uint8Array => new Uint8Array(octets)
+    const driver = new MaildirDriver({ files, clock, random, mailbox: mailboxSettings('/nowhere'), logger: quiet, path: 'Maildir', delimiter: '/', machine: { host: 'a/b:c', pid: 7 } })
+    const delivery = await (await driver.openStore({ ...alice, home }, never)).append({ mount, path: 'INBOX' }, never)
+    await delivery.add(itemOf(sampleMessage(4)), never)
+    expect(await readdir(join(maildir, 'tmp'))).toHaveLength(1)
+    await delivery.commit(undefined, never)
+    const name = (await readdir(join(maildir, 'new'))).find((n) => n !== '1.a.host') ?? ''
+    expect(name).toMatch(new RegExp(`^\\d+\\.M\\d+P7Q\\d+R0+\\.a\\\\057b\\\\072c,S=${bytes.length},W=${bytes.length}$`))
+    expect(await readFile(join(maildir, 'new', name))).toEqual(Buffer.from(bytes))
+    expect(await readdir(join(maildir, 'tmp'))).toEqual([])
+  })
+})

@@ -423,6 +423,8 @@ export interface MailStore {
   figures?(at: readonly MailLocation[], signal: AbortSignal): AsyncIterable<MailboxFigures>
   watch?(event: (e: MailEvent) => void): Disposable
   readonly sidecars?: Sidecars
+  /** `MailboxFormat.examine` of the format that takes the mailbox, or else of the one that can read most of it; undefined when none can. */
+  examine?(at: MailLocation, signal: AbortSignal): Promise<Examination | undefined>
 }
 /** One per host. */
 export interface MailDriver {
@@ -442,6 +444,17 @@ export interface DriverAbout {
 }
 /** Kinds of storage: `files`, `postgres`, `imap`, `news`, `memory`. */
 export const mailDrivers = extensionPoint<MailDriver, DriverAbout>('mail.drivers').in({ scope: 'host', pick: 'ordered', roles: ['mail'], slot: 'hosts.*.drivers.stores' })
+
+/** What a look for damage finds in a mailbox, in the order of its file; `at` is the octet where it stands. */
+export type Examined =
+  | { readonly kind: 'damage'; readonly at: number; readonly text: string }
+  /** A message that can be read, as it can be delivered again; `bytes` are CRLF octets, read once, before the next is asked for. */
+  | ({ readonly kind: 'message'; readonly at: number } & Pick<AppendItem, 'size' | 'bytes' | 'system' | 'keywords' | 'date'>)
+/** A mailbox that is being examined, and the format that it is read as. */
+export interface Examination {
+  readonly format: string
+  readonly found: AsyncIterable<Examined>
+}
 
 /** A file format inside the `files` store, which owns names, LIST, subscriptions, modes and locations for all of them. */
 export interface FilePlace {
@@ -470,6 +483,11 @@ export interface MailboxFormat {
   readonly inboxName?: string
   remove?(at: FilePlace): Promise<void>
   rename?(from: FilePlace, to: FilePlace): Promise<void>
+  /**
+   * Everything that can be read of a file in whatever state, also of one that `recognise` does not take, and everything that is wrong with it:
+   * damage never ends it. Nothing is written (`mailwright fsck`).
+   */
+  examine?(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined>
 }
 /** List order is probing order. */
 export const mailboxFormats = extensionPoint<MailboxFormat, DriverAbout>('mail.formats').in({ scope: 'host', pick: 'ordered', roles: ['mail'], slot: 'hosts.*.drivers.use' })

@@ -4,6 +4,7 @@ import type {
   AppendItem,
   AppendResult,
   CopyResult,
+  Examination,
   FlagChange,
   MailEvents,
   MailLocation,
@@ -44,6 +45,8 @@ export interface MailAccess {
   create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located>
   remove(at: Located, signal: AbortSignal): Promise<void>
   rename(from: Located, to: MailboxName, signal: AbortSignal): Promise<void>
+  /** A look for damage (`MailStore.examine`), at a mailbox that nobody may be able to open; undefined where its store has none. Throws `not-found`. */
+  examine?(at: Located, signal: AbortSignal): Promise<Examination | undefined>
   append(to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined>
   subscribe(name: MailboxName, on: boolean): Promise<void>
   sidecar(at: Located): Sidecar

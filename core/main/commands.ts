@@ -147,6 +147,21 @@ exit: 0 done, 1 failed, 64 wrong arguments, 67 no such account
     load: () => import('./commands/mailbox.js'),
   },
   {
+    name: 'fsck',
+    summary: 'look for damage in mailboxes, and salvage what is readable',
+    help: `usage: mailwright fsck USER MAILBOX... [options]
+
+Reports everything that is wrong and changes nothing. With --repair a good mailbox with every message that can be read takes
+the place of a damaged one, which stays beside it as it is, as MAILBOX.damaged.
+
+${CONFIG}      --host ID       virtual host; without it the one of the domain, else the first
+      --repair        salvage, instead of only saying what is wrong
+
+exit: 0 all are good, or are so now; 1 there is damage; 67 no such account
+`,
+    load: () => import('./commands/fsck.js'),
+  },
+  {
     name: 'user',
     summary: 'add, list and remove accounts, set passwords',
     help: `usage: mailwright user add|passwd|remove NAME [options]

@@ -3,6 +3,7 @@ import type {
   AppendItem,
   AppendResult,
   CopyResult,
+  Examination,
   FoundMailbox,
   ListEntry,
   Located,
@@ -375,6 +376,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     } finally {
       await view.close(signal)
     }
+  }
+  async examine(at: Located, signal: AbortSignal): Promise<Examination | undefined> {
+    mustHave(at.rights, 'r', 'reading')
+    const store = await this.store(at)
+    return await store.examine?.(at.at, signal)
   }
   append(to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined> {
     return deliver(this, to, items, signal)

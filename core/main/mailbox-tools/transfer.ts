@@ -3,7 +3,7 @@ import type { MailAccess, MailboxName } from '../../api/index.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { say } from '../terminal.js'
 import { fill, made, type Work } from './work.js'
-import { locate, withMailbox } from './views.js'
+import { exists, locate, withMailbox } from './views.js'
 
 /** What the original of a mailbox is called once it was converted. */
 const KEPT = '.before'
@@ -62,16 +62,6 @@ async function transferOne(work: Work, name: string, wanted: string): Promise<vo
   if (!there || suffix !== undefined) await mail.create(made(target, work.format), { specialUse: [] }, signal)
   await fill(work, name, target, false)
 }
-async function exists(mail: MailAccess, name: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    await locate(mail, name, 'status', signal)
-    return true
-  } catch (error) {
-    if (error instanceof MailError && error.kind === 'not-found') return false
-    throw error
-  }
-}
-
 /**
  * The mailbox gets another format under its name. The original is put aside first, so that nothing is delivered to it behind the copy's back,
  * and stays there; when the copy fails it comes back.
@@ -95,7 +85,7 @@ async function convert(work: Work, name: string): Promise<void> {
     await mail.create(made(name, work.format), { specialUse: [] }, signal)
     await fill(work, aside, name, false)
   } catch (error) {
-    const isEmpty = await withMailbox(mail, name, 'read-only', never, async (view) => view.announced === 0).catch(() => true)
+    const isEmpty = await withMailbox(mail, name, 'read-only', never, async (view) => view.announced === 0).catch((failed: unknown) => failed instanceof MailError && failed.kind === 'not-found')
     if (!isEmpty) throw new CommandFailure(EXIT.failed, `${name} is converted, but something came after: ${error instanceof Error ? error.message : String(error)}; the original is ${aside}`, { cause: error })
     await locate(mail, name, 'remove', never).then((to) => mail.remove(to, never)).catch(() => undefined)
     await mail.rename(await locate(mail, aside, 'rename', never), name as MailboxName, never)

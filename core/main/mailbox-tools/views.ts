@@ -1,3 +1,4 @@
+import { MailError } from '../../api/index.js'
 import type { Located, MailAccess, MailboxView, MailboxName, UidSet } from '../../api/index.js'
 
 /** Every message that the view has announced. */
@@ -18,4 +19,14 @@ export async function withMailbox<R>(mail: MailAccess, name: string, mode: 'read
 /** Every name is checked where it is resolved. */
 export function locate(mail: MailAccess, name: string, purpose: Parameters<MailAccess['locate']>[1], signal: AbortSignal): Promise<Located> {
   return mail.locate(name as MailboxName, purpose, signal)
+}
+/** Whether a mailbox of that name can be found. */
+export async function exists(mail: MailAccess, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await locate(mail, name, 'status', signal)
+    return true
+  } catch (error) {
+    if (error instanceof MailError && error.kind === 'not-found') return false
+    throw error
+  }
 }

@@ -1,5 +1,5 @@
 import {
-  MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
+  MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
 } from 'mailwright/api'
 import { listDirectory, type ListingSettings } from './listing.js'
@@ -264,6 +264,29 @@ class FilesStore implements MailStore {
     if ((await this.#parts.files.stat(place.path))?.kind === 'other') return undefined
     for (const format of this.#formats(at)) if ((await format.made.recognise(place, signal)) === 'mine') return format
     return undefined
+  }
+
+  async examine(at: MailLocation, signal: AbortSignal): Promise<Examination | undefined> {
+    const place = await this.#place(at, signal)
+    try {
+      const stat = await this.#parts.files.stat(place.path)
+      if (stat === undefined) throw new MailError('not-found', 'no such mailbox')
+      const format = (await this.#owner(at, place, signal)) ?? (stat.kind === 'file' && stat.size > 0 ? await this.#likeliest(at, place, signal) : undefined)
+      return format?.made.examine === undefined ? undefined : { format: format.name, found: format.made.examine(place, signal) }
+    } catch (error) {
+      throw asProblem(error, `Can't examine ${at.path}`)
+    }
+  }
+  /** The format that finds most messages in a file whose beginning is damaged. */
+  async #likeliest(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format | undefined> {
+    let best: { readonly format: Format; readonly messages: number } | undefined
+    for (const format of this.#formats(at)) {
+      if (format.made.examine === undefined) continue
+      let messages = 0
+      for await (const { kind } of format.made.examine(place, signal)) if (kind === 'message') messages++
+      if (messages > (best?.messages ?? 0)) best = { format, messages }
+    }
+    return best?.format
   }
 
   async append(at: MailLocation, signal: AbortSignal): Promise<Delivery> {

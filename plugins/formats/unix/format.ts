@@ -1,9 +1,10 @@
-import { MailError, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
 import { failedWith, folderOf } from '../shared/lock-context.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import type { UnixContext } from './context.js'
 import { UnixDelivery } from './delivery.js'
+import { examineUnix } from './examine.js'
 import { localZone } from '../shared/internal-date.js'
 import { MailboxFile } from './mailbox-file.js'
 import { looksLikeMailbox } from './parser.js'
@@ -48,6 +49,9 @@ export class UnixFormat implements MailboxFormat {
     await this.#keepNewMailMark(at.path, stat)
     this.#remember(at.path, stat)
     return 'mine'
+  }
+  examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
+    return examineUnix(at, this.#ctx, signal)
   }
   #remember(path: string, { device, inode, size }: Recognised): void {
     this.#known.delete(path)

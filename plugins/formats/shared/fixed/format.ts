@@ -1,9 +1,10 @@
-import { MailError, type Delivery, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { failedWith, folderOf } from '../lock-context.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
 import { SafeChanges } from '../safe-changes.js'
 import { FixedDelivery } from './delivery.js'
+import { examineFixed } from './examine.js'
 import type { Dialect } from './dialect.js'
 import { FixedFile, holdersOf } from './fixed-file.js'
 import { LONGEST_LINE, looksLikeRecord } from './record.js'
@@ -19,9 +20,12 @@ export class FixedFormat implements MailboxFormat {
   readonly #dialect: Dialect
   /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
   readonly #known = new Map<string, Recognised>()
+  /** Absent where text is stored with other line ends than clients see. */
+  readonly examine?: (at: FilePlace, signal: AbortSignal) => AsyncIterable<Examined>
   constructor(dialect: Dialect, ctx: FixedContext) {
     this.#dialect = dialect
     this.#ctx = ctx
+    if (dialect.text === 'as-is') this.examine = (at, signal) => examineFixed(dialect, at, ctx, signal)
   }
 
   async recognise(at: FilePlace): Promise<'mine' | 'empty' | 'not-mine'> {

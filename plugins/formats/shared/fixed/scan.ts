@@ -18,6 +18,8 @@ export interface Scanned {
   readonly records: readonly Found[]
   /** The first thing that is wrong. */
   readonly damage: Damage | undefined
+  /** All that is wrong, in the order of the file. */
+  readonly problems: readonly Damage[]
 }
 
 /** How a record's line begins in every file that was written this century; damage is passed over up to the next. */
@@ -30,14 +32,14 @@ const LINE_START = /[ 0-3]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4},\d{1,10}
 export async function scanRecords(file: OpenFile, dialect: Dialect, from: number, limit: number, signal: AbortSignal): Promise<Scanned> {
   const records: Found[] = []
   const window = new FileWindow(file, limit)
-  let damage: Damage | undefined
+  const problems: Damage[] = []
   let at = from
   while (at < limit) {
     if (!window.covers(at, LONGEST_LINE)) {
       signal.throwIfAborted()
       await window.move(at)
       if (window.end === 0) {
-        damage ??= { at, text: `Unable to read internal header at ${at}, size = ${limit}: no data read` }
+        problems.push({ at, text: `Unable to read internal header at ${at}, size = ${limit}: no data read` })
         break
       }
     }
@@ -45,7 +47,7 @@ export async function scanRecords(file: OpenFile, dialect: Dialect, from: number
     const line = parseLine(dialect, window.buffer, start, window.end, at)
     const wrong = 'text' in line ? line : pastEnd(at, line, limit)
     if (wrong !== undefined) {
-      damage ??= wrong
+      problems.push(wrong)
       // The size of the record before may be what is wrong.
       const before = records.at(-1)
       const suspect = 'text' in line ? (before === undefined ? at + 1 : before.offset + before.line.length) : at + line.length
@@ -60,7 +62,7 @@ export async function scanRecords(file: OpenFile, dialect: Dialect, from: number
     records.push(await found(file, dialect, window, at, good, good.stored))
     at += good.length + good.stored
   }
-  return { records, damage }
+  return { records, damage: problems[0], problems }
 }
 function pastEnd(at: number, line: RecordLine, limit: number): Damage | undefined {
   const end = at + line.length + line.stored

@@ -1,0 +1,129 @@
+import { MailError } from '../../api/index.js'
+import type { AppendItem, Examination, Located, MailboxName } from '../../api/index.js'
+import { say } from '../terminal.js'
+import { octetsOf } from '../../mail/access/copying.js'
+import { allUids, exists, locate, withMailbox } from './views.js'
+import { made, type Work } from './work.js'
+
+const INBOX = 'INBOX'
+/** What a mailbox is called once another took its place. */
+const DAMAGED = '.damaged'
+const SALVAGED = '.salvaged'
+
+/** What was found out about a mailbox. */
+interface Report {
+  readonly messages: number
+  readonly problems: readonly string[]
+}
+
+/**
+ * Looks through a mailbox and reports everything that is wrong; with `repair` a good mailbox with all that can be read takes its place, and the
+ * damaged one stays beside it as it is.
+ * @returns whether it is, or now is, good.
+ */
+export async function fsck(work: Work, name: string, repair: boolean): Promise<boolean> {
+  const { mail, terminal, signal } = work
+  const canonical = name.toUpperCase() === INBOX ? INBOX : name
+  const { messages, problems } = await lookThrough(work, canonical)
+  for (const problem of problems) say(terminal.out, `${canonical}: ${problem}`)
+  const count = `${messages} readable message${messages === 1 ? '' : 's'}`
+  if (problems.length === 0) {
+    say(terminal.out, `${canonical}: good, ${count}`)
+    return true
+  }
+  say(terminal.out, `${canonical}: ${problems.length} problem${problems.length === 1 ? '' : 's'}, ${count}`)
+  if (!repair) return false
+  const salvaged = `${canonical}${SALVAGED}`
+  if (canonical === INBOX) {
+    // Mail keeps coming there, so its file is not moved from under those who deliver.
+    const saved = await salvage(work, canonical, salvaged)
+    say(terminal.out, `${canonical}: ${saved} messages saved to ${salvaged}; move the damaged file away, and appenddelete ${salvaged} to INBOX`)
+    return false
+  }
+  const damaged = `${canonical}${DAMAGED}`
+  for (const name of [salvaged, damaged]) if (await exists(mail, name, signal)) throw new MailError('exists', `${name} exists, from an earlier repair perhaps: look at it and delete or rename it`)
+  // Put aside first: nothing is delivered to it from now on.
+  await mail.rename(await locate(mail, canonical, 'rename', signal), damaged as MailboxName, signal)
+  try {
+    const saved = await salvage(work, damaged, salvaged)
+    await mail.rename(await locate(mail, salvaged, 'rename', signal), canonical as MailboxName, signal)
+    say(terminal.out, `${canonical}: repaired, ${saved} messages; the damaged mailbox is ${damaged}`)
+    return true
+  } catch (error) {
+    const { signal: never } = new AbortController()
+    await locate(mail, salvaged, 'remove', never).then((at) => mail.remove(at, never)).catch(() => undefined)
+    await mail.rename(await locate(mail, damaged, 'rename', never), canonical as MailboxName, never)
+    throw error
+  }
+}
+
+/** Names that lead to a file of whatever content. */
+async function examine({ mail, signal }: Work, name: string): Promise<Examination | undefined> {
+  const at: Located = await locate(mail, name, 'rename', signal)
+  return await mail.examine?.(at, signal)
+}
+async function lookThrough(work: Work, name: string): Promise<Report> {
+  const problems: string[] = []
+  let messages = 0
+  const examination = await examine(work, name)
+  // Opened first: what a crash left half done is then done, and no damage.
+  const opened: Report = await asClientsSeeIt(work, name, examination === undefined).catch((error: unknown) => {
+    if (!(error instanceof MailError) || error.kind === 'cancelled' || error.kind === 'in-use') throw error
+    return { messages: 0, problems: [error.message] }
+  })
+  if (examination === undefined) return opened
+  for await (const one of examination.found) {
+    if (one.kind === 'message') messages++
+    else problems.push(`at octet ${one.at}: ${one.text}`)
+  }
+  return { messages, problems: [...problems, ...opened.problems.filter((text) => !problems.some((p) => p.endsWith(text)))] }
+}
+/** What opening tells; with `read` also what reading every message does. */
+async function asClientsSeeIt({ mail, signal }: Work, name: string, read: boolean): Promise<Report> {
+  return await withMailbox(mail, name, 'read-only', signal, async (view) => {
+    const problems: string[] = []
+    let messages = 0
+    await view.sync(signal)
+    for (const { severity, text } of view.take({ expunge: true })?.notices ?? []) if (severity === 'warning') problems.push(text)
+    if (!read) return { messages: view.announced, problems }
+    const { ranges } = allUids(view)
+    for (let i = 0; i < ranges.length; i += 2) {
+      for (let uid = ranges[i] ?? 0; uid <= (ranges[i + 1] ?? 0); uid++) {
+        try {
+          for await (const batch of view.read(view.resolve({ pairs: Uint32Array.of(uid, uid) }, 'uid'), { bytes: 'whole', sections: [], facts: [] }, signal)) {
+            for (const { bytes } of batch) {
+              for await (const _ of octetsOf(bytes, signal)) signal.throwIfAborted()
+              messages++
+            }
+          }
+        } catch (error) {
+          if (signal.aborted) throw error
+          problems.push(`message ${uid}: ${error instanceof Error ? error.message : String(error)}`)
+        }
+      }
+    }
+    return { messages, problems }
+  })
+}
+
+/** Delivers all that can be read into a new mailbox of the same format; all or none. */
+async function salvage(work: Work, from: string, to: string): Promise<number> {
+  const { mail, signal } = work
+  const examination = await examine(work, from)
+  if (examination === undefined) throw new MailError('unsupported', 'this format has no way to salvage messages: "mailbox copy" takes what can be read')
+  await mail.create(made(to, work.format ?? examination.format), { specialUse: [] }, signal)
+  let messages = 0
+  const items = (async function* (): AsyncGenerator<AppendItem> {
+    for await (const one of examination.found) {
+      if (one.kind !== 'message' || one.size === 0) continue
+      messages++
+      yield { size: one.size, bytes: one.bytes, binary: false, system: one.system, keywords: one.keywords, ...(one.date === undefined ? {} : { date: one.date }), facts: new Map() }
+    }
+  })()
+  const target = await locate(mail, to, 'append', signal)
+  await mail.append(target, items, signal).catch((error: unknown) => {
+    // A mailbox without a single readable message becomes an empty one.
+    if (messages > 0) throw error
+  })
+  return messages
+}

@@ -20,6 +20,7 @@ describe('a Maildir on real files', () => {
   let files: Files
   let listed: string[]
   let clock: TestClock
+  let warned: unknown[]
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'mailwright-maildir-'))
     maildir = join(home, 'Maildir')
@@ -36,13 +37,14 @@ describe('a Maildir on real files', () => {
       },
     })
     clock = new TestClock(Date.now())
+    warned = []
   })
   afterEach(() => rm(home, { recursive: true, force: true }))
 
   async function inbox(): Promise<Box> {
     const mount: Mount = { prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true }
     const random = (octets: number): Uint8Array => Uint8Array.from({ length: octets }, () => Math.floor(256 * Math.random()))
-    const driver = new MaildirDriver({ files, clock, random, mailbox: mailboxSettings('/nowhere'), logger: quiet, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
+    const driver = new MaildirDriver({ files, clock, random, mailbox: mailboxSettings('/nowhere'), logger: { ...quiet, warn: (...said: unknown[]) => void warned.push(said) }, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
     const opened = await driver.openStore({ ...alice, home }, never)
     const found = await opened.find({ mount, path: 'INBOX' }, never)
     if (found === undefined) throw new Error('no INBOX')
@@ -127,6 +129,17 @@ describe('a Maildir on real files', () => {
     const failure: unknown = await box.refresh().catch((error: unknown) => error)
     expect(failure instanceof MailError && failure.kind).toBe('in-use')
     expect(await readFile(lock, 'utf8')).toBe('1:another.example.org')
+  })
+
+  test('a damaged list of UIDs is told, and messages get new ones under another UIDVALIDITY', async () => {
+    const box = await filled(2)
+    const before = box.table.uidValidity
+    clock.ms += 5000
+    await rename(join(maildir, 'dovecot-uidlist'), join(maildir, 'kept'))
+    await writeFile(join(maildir, 'dovecot-uidlist'), 'garbage\n')
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), box.table.uidValidity > before]).toEqual([[1, 2], true])
+    expect(warned).toEqual([['maildir.uid-list-damaged', { path: maildir }]])
   })
 
   test('keywords get letters while there are some; no more can be made then', async () => {

@@ -122,6 +122,11 @@ export class MaildirSource {
     }
     const names = await folder.keywords()
     let list = await folder.list()
+    if (list === undefined && marks.list !== '') {
+      const text = `Mailbox ${folder.path}: dovecot-uidlist is damaged; messages get new UIDs`
+      edit.notice('warning', text)
+      this.#ctx.logger.warn('maildir.uid-list-damaged', { path: folder.path })
+    }
     const known = new Set(list?.uids.keys() ?? [])
     if (list === undefined || [...found.keys()].some((base) => !known.has(base))) list = await this.#number(found, signal)
     for (const row of this.#take(edit, found, list, names)) {

@@ -3,8 +3,10 @@
 // other, in alternating order, so that what else the machine does meets both; the ratio is the median of the rounds' ratios. Needs root (Dovecot runs
 // in a chroot made from Debian packages). Options after `--`:
 //   --rounds N (3)   --messages N (10000)   --small N (1000)   --rows a,b (groups: see GROUPS; all but large)   --large N (100000, for the group "large")
-//   --out DIR (var/bench-results)
-import { execFileSync } from 'node:child_process'
+//   --logins N (30)   --minutes N (no group begins after so many)   --out DIR (var/bench-results)
+// However it ends, by itself, out of time or interrupted, it stops both servers and prints the table of what was measured; after each round the table
+// is in DIR/table.md as well.
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
@@ -29,6 +31,8 @@ const { values: opt } = parseArgs({
     messages: { type: 'string', default: '10000' },
     small: { type: 'string', default: '1000' },
     large: { type: 'string', default: '100000' },
+    logins: { type: 'string', default: '30' },
+    minutes: { type: 'string', default: '' },
     rows: { type: 'string', default: Object.keys(GROUPS).filter((g) => g !== 'large').join(',') },
     out: { type: 'string', default: join(here, '../../var/bench-results') },
   },
@@ -45,19 +49,31 @@ const peers = [
 ]
 const control = (peer, verb) => execFileSync(peer.control[0], [...peer.control.slice(1), verb], { stdio: ['ignore', 'ignore', 'inherit'] })
 
+let loading
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    interrupted = true
+    loading?.kill('SIGTERM')
+  })
+}
+const endsAt = opt.minutes === '' ? Infinity : Date.now() + Number(opt.minutes) * 60_000
+/** No row is worth more than that. */
+const LONGEST_GROUP_MS = 20 * 60_000
+
 /** The client's lines of one group. */
-function load(peer, group) {
+async function load(peer, group) {
   const large = group === 'large'
   const args = [join(here, 'load.mjs'), '--label', peer.name, '--imap-port', String(peer.port), '--messages', large ? opt.large : opt.messages,
-    '--small', opt.small, '--scenario', GROUPS[group], '--fresh', ...(large ? ['--first', '15', '--users', '5'] : []),
+    '--small', opt.small, '--logins', opt.logins, '--scenario', GROUPS[group], '--fresh', ...(large ? ['--first', '15', '--users', '5'] : []),
     '--cold-cmd', `${peer.control.join(' ')} restart </dev/null >/dev/null`]
-  let out
-  try {
-    out = execFileSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 })
-  } catch (error) {
-    out = error.stdout // some scenario failed; its line says so
-  }
-  return out.toString().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+  loading = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LONGEST_GROUP_MS })
+  let out = ''
+  // Where a scenario failed, its line says so.
+  for await (const chunk of loading.stdout) out += chunk
+  loading = undefined
+  // One that was interrupted may have left half a line.
+  return out.split('\n').slice(0, -1).map((line) => JSON.parse(line))
 }
 
 mkdirSync(opt.out, { recursive: true })
@@ -69,11 +85,14 @@ try {
     control(peer, 'wipe')
     control(peer, 'start')
   }
-  for (let round = 1; round <= Number(opt.rounds); round++) {
+  for (let round = 1; round <= Number(opt.rounds) && !interrupted; round++) {
     for (const group of groups) {
+      if (Date.now() >= endsAt) interrupted = true
       for (const peer of round % 2 === 1 ? peers : peers.toReversed()) {
+        if (interrupted) break
         console.error(`round ${round} of ${opt.rounds}: ${group}: ${peer.name}`)
-        const lines = load(peer, group)
+        const lines = await load(peer, group)
+        if (interrupted) break
         writeFileSync(join(opt.out, `${peer.name}-${group}-${round}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
         for (const { scenario, metric, unit, median: value, error } of lines) {
           if (error) console.error(`  ${scenario}: ${error}`)
@@ -86,27 +105,35 @@ try {
         }
       }
     }
+    writeFileSync(join(opt.out, 'table.md'), table())
   }
 } finally {
   for (const peer of peers) control(peer, 'stop')
 }
+console.log(table())
 
-const median = (list) => {
+function median(list) {
   const s = list.toSorted((a, b) => a - b)
   return s.length % 2 === 1 ? s[(s.length - 1) / 2] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2
 }
-const show = (list) => (list.length === 0 ? '-' : median(list) >= 100 ? median(list).toFixed(0) : median(list).toPrecision(3))
-const dovecot = execFileSync(peers[1].control[0], ['version']).toString().split(/\s/)[0]
-console.log(`mailwright: one traditional UNIX mailbox file per mailbox, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), one process.
+function show(list) {
+  if (list.length === 0) return '-'
+  return median(list) >= 100 ? median(list).toFixed(0) : median(list).toPrecision(3)
+}
+function table() {
+  const dovecot = execFileSync(peers[1].control[0], ['version']).toString().split(/\s/)[0]
+  const head = `mailwright: one traditional UNIX mailbox file per mailbox, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), one process.
 dovecot ${dovecot}: Maildir, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
-Medians of ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
+Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
 
 | row | unit | mailwright | dovecot | ratio | of single rounds |
-|---|---|---:|---:|---:|---|`)
-for (const [name, { unit, rounds }] of rows) {
-  const of = (peer) => [...rounds.values()].flatMap((r) => r[peer] ?? [])
-  const ratios = [...rounds.values()].flatMap(({ mailwright, dovecot: theirs }) =>
-    mailwright === undefined || theirs === undefined ? [] : [unit.endsWith('/s') ? mailwright / theirs : theirs / mailwright])
-  const range = ratios.map((x) => x.toFixed(2)).join(' ')
-  console.log(`| ${name} | ${unit} | ${show(of('mailwright'))} | ${show(of('dovecot'))} | ${ratios.length === 0 ? '' : median(ratios).toFixed(2)} | ${range} |`)
+|---|---|---:|---:|---:|---|`
+  const lines = [...rows].map(([name, { unit, rounds }]) => {
+    const of = (peer) => [...rounds.values()].flatMap((r) => r[peer] ?? [])
+    const ratios = [...rounds.values()].flatMap(({ mailwright, dovecot: theirs }) =>
+      mailwright === undefined || theirs === undefined ? [] : [unit.endsWith('/s') ? mailwright / theirs : theirs / mailwright])
+    const range = ratios.map((x) => x.toFixed(2)).join(' ')
+    return `| ${name} | ${unit} | ${show(of('mailwright'))} | ${show(of('dovecot'))} | ${ratios.length === 0 ? '' : median(ratios).toFixed(2)} | ${range} |`
+  })
+  return `${head}\n${lines.join('\n')}\n`
 }

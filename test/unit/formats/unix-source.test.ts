@@ -390,6 +390,51 @@ describe('unix mailboxes', () => {
     expect([again.uids, [...(await again.messages()).values()].length]).toEqual([[2, 3, 4], 3])
   })
 
+  test('while another program has the mailbox open, nothing overwrites what an interrupted rewrite still has to write', async () => {
+    await sample('opened')
+    let isBroken = false
+    const breaking = new Proxy(files, {
+      get(target, key) {
+        if (key === 'open')
+          return async (...args: Parameters<Files['open']>) => {
+            const file = await target.open(...args)
+            if (args[0] !== path) return file
+            return new Proxy(file, {
+              get(f, k) {
+                if (k === 'write' && isBroken) return () => Promise.reject(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' }))
+                const value: unknown = Reflect.get(f, k)
+                return typeof value === 'function' ? value.bind(f) : value
+              },
+            })
+          }
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const box = await OpenUnix.open(unixContext(breaking, dir), path)
+    await box.refresh(true)
+    isBroken = true
+    await expect(box.edit((edit) => box.source.store({ uids: uids.all, how: 'add', system: SYSTEM.flagged, keywords: [] }, edit, never))).rejects.toThrow('EIO')
+
+    const { dev, ino } = await stat(path, { bigint: true })
+    const lock = join(dir, `.${dev.toString(16)}.${ino.toString(16)}`)
+    await writeFile(lock, '4712')
+    const theirs = await files.open(lock, { write: true })
+    const canLock = theirs.lock('flock', 'exclusive') === 'locked'
+    const half = await readFile(path)
+    const format = new UnixFormat(unixContext(files, dir))
+    const one = [item(Buffer.from('Subject: a\r\n\r\nx\r\n'))]
+    if (canLock) {
+      await expect(append(format, one)).rejects.toMatchObject({ kind: 'in-use' })
+      expect(await readFile(path)).toEqual(half)
+    }
+    await theirs.close()
+    expect((await append(format, one))?.uids.ranges).toEqual(Uint32Array.of(5, 5))
+    const again = await OpenUnix.open(unixContext(files, dir), path)
+    await again.refresh(true)
+    expect(again.uids).toEqual([2, 3, 4, 5])
+    expect([0, 1, 2, 3].map((row) => again.flags(row).system & SYSTEM.flagged)).toEqual([SYSTEM.flagged, SYSTEM.flagged, SYSTEM.flagged, 0])
+  })
   test('a file that is no mailbox is not taken for one, and a zero-length message is refused', async () => {
     await writeFile(path, 'just text\n')
     const format = new UnixFormat(unixContext(files, dir))

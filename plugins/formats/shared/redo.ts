@@ -278,7 +278,7 @@ async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, paylo
   await allOf(writing)
 }
 /** Nothing is under way any more when it resolves or throws. */
-async function allOf(writing: readonly Promise<void>[]): Promise<void> {
+export async function allOf(writing: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(writing)) if (outcome.status === 'rejected') throw outcome.reason
 }
 async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {

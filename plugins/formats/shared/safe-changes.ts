@@ -1,6 +1,6 @@
 import { MailError, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from './lock-context.js'
-import { applyRedo, clearRedo, HEAD, lookAtRedo, openRedo, recover, redoPlaces, RedoWriter, type ChangeKind } from './redo.js'
+import { allOf, applyRedo, clearRedo, HEAD, lookAtRedo, openRedo, recover, redoPlaces, RedoWriter, type ChangeKind } from './redo.js'
 import { stateDirectory } from './state-directory.js'
 
 /** What changing a mailbox file needs of the host. */
@@ -83,10 +83,8 @@ export class SafeChanges {
         const done = await build(w)
         if (!w.changed && w.at === size) return done
         const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
-        if (this.durable) {
-          await redo.sync()
-          if (fresh) await files.syncDirectory(folderOf(redo.path))
-        }
+        // A new name and what it names go to the disk together: the file system then writes its own journal once.
+        if (this.durable) await allOf(fresh ? [redo.sync(), files.syncDirectory(folderOf(redo.path))] : [redo.sync()])
         keep = kind === 'rewrite'
         await applyRedo(redo, held.file, staged, this.durable)
         keep = false

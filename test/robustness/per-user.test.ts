@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { run } from '../support/programs.js'
+import { hasPython, run } from '../support/programs.js'
 import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
@@ -61,7 +61,7 @@ describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', (
     server = await startServer({
       top: 'processes: { model: per-user, idle: 30s }\nplugins: [ ./people.mjs ]',
       users: '[ people ]',
-      auth: 'schemes: [ { use: plain, allow: true } ]\npasswords: [ { use: file, path: users.txt } ]\npolicies: [ { use: guard, rules: [ { name: test-block, by: user, failures: 2, within: 1h, effect: refuse, for: 1h } ] } ]',
+      auth: 'mechanisms: [ apop, plain, login ]\nschemes: [ { use: plain, allow: true } ]\npasswords: [ { use: file, path: users.txt, keep: [ clear ] } ]\npolicies: [ { use: guard, rules: [ { name: test-block, by: user, failures: 2, within: 1h, effect: refuse, for: 1h } ] } ]',
       prepare: async (folder) => {
         await chmod(folder, 0o711)
         await writeFile(join(folder, 'people.mjs'), people(folder))
@@ -141,6 +141,44 @@ describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', (
     await until(/d OK /)
     expect(heard).toContain(big)
     socket.destroy()
+  })
+
+  test.skipIf(!hasPython('poplib'))('POP3 in clear, with STLS, under TLS and by APOP: one session at a time, and QUIT removes', async () => {
+    const alice = await login('alice')
+    for (let n = 0; n < 4; n++) await alice.append('INBOX', MESSAGE)
+    const script = `
+import poplib, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[3])
+def link(kind):
+    p = poplib.POP3_SSL('localhost', int(sys.argv[2]), context=context) if kind == 'tls' else poplib.POP3('localhost', int(sys.argv[1]))
+    if kind == 'stls': p.stls(context=context)
+    return p
+def login(p, kind):
+    if kind == 'apop': return p.apop('alice', 'secret')
+    p.user('alice'); return p.pass_('secret')
+before = None
+for kind in ('plain', 'stls', 'tls', 'apop'):
+    p = link(kind)
+    assert login(p, kind).startswith(b'+OK'), kind
+    count = p.stat()[0]
+    assert before is None or count == before - 1, (kind, before, count)
+    before = count
+    second = link('tls')
+    try:
+        login(second, 'tls')
+        assert False, 'two sessions'
+    except poplib.error_proto as e:
+        assert b'[IN-USE]' in e.args[0], e
+    assert any(b'Subject: hello' in line for line in p.retr(1)[1])
+    p.dele(1)
+    assert p.quit().startswith(b'+OK')
+print('done')
+`
+    const got = await run('python3', ['-c', script, String(server.ports.pop3), String(server.ports.pop3s), server.certificate])
+    expect(got.stdout + got.stderr).toBe('done\n')
+    const { uid } = await stat(server.inbox('alice'))
+    expect(uid).toBe(UIDS.alice)
+    alice.drop()
   })
 
   test('the end of one process leaves the sessions of others, and its user comes back', async () => {

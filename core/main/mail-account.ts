@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { AUTH_SETTINGS, passwordBackends, userDirectories } from '../api/index.js'
+import { AUTH_SETTINGS, MailError, passwordBackends, userDirectories } from '../api/index.js'
 import type { MailUser } from '../api/index.js'
 import type { HostView } from '../kernel/kernel.js'
 import { become } from '../processes/privileges.js'
@@ -17,7 +17,7 @@ export interface MailAccount {
 
 /**
  * The account of a name or address, by the rules of a login: its domain chooses the host, aliases hold.
- * @throws CommandFailure when there is none, `MailError('unavailable')` when that cannot be found out now.
+ * @throws CommandFailure with `noUser` when there is none, with `failed` when that cannot be found out now.
  */
 export async function findAccount(server: MailServer, typed: string, hostId: string | undefined, signal: AbortSignal): Promise<MailAccount> {
   const id = hostId ?? new HostChoice(server.kernel.plan.hosts).choose({ localAddress: '', serverName: undefined, domain: domainOf(typed) })
@@ -25,11 +25,16 @@ export async function findAccount(server: MailServer, typed: string, hostId: str
   if (host === undefined) throw new CommandFailure(EXIT.usage, `there is no host "${id}"`)
   const { names } = host.get(AUTH_SETTINGS)
   const name = names === undefined ? typed : accountName(typed, names)
-  for (const { made } of host.entries(userDirectories)) {
-    const user = await made.find(name, signal)
-    if (user === undefined) continue
-    if (user.ids === undefined && !(await mayExist(host, user.name, signal))) break
-    return { host, user }
+  try {
+    for (const { made } of host.entries(userDirectories)) {
+      const user = await made.find(name, signal)
+      if (user === undefined) continue
+      if (user.ids === undefined && !(await mayExist(host, user.name, signal))) break
+      return { host, user }
+    }
+  } catch (error) {
+    if (!(error instanceof MailError)) throw error
+    throw new CommandFailure(EXIT.failed, `whether there is an account "${name}" cannot be found out: ${error.message}`, { cause: error })
   }
   throw new CommandFailure(EXIT.noUser, `there is no account "${name}"`)
 }

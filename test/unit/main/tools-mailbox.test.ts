@@ -227,6 +227,11 @@ describe('mailwright mailbox transfer', () => {
   })
 })
 
+test('whom the password file does not list is nobody; without the file nobody can say', async () => {
+  await expect(findAccount(server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.noUser })
+  await rm(join(folder, 'users'))
+  await expect(findAccount(server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.failed, message: expect.stringContaining('cannot be found out') })
+})
 test('progress is drawn on a terminal, and nowhere else', () => {
   for (const isTTY of [true, false]) {
     const err = Object.assign(new PassThrough(), { isTTY })

@@ -47,8 +47,10 @@ export class SafeChanges {
       try {
         const redo = await files.open(path, { noFollow: true })
         try {
-          const head = Buffer.alloc(octets)
-          return head.subarray(0, await redo.read(head, HEAD))
+          const head = Buffer.alloc(HEAD + octets)
+          const got = await redo.read(head, 0)
+          // What is crossed out was finished, of this mailbox or of one that had its inode before.
+          if (got > HEAD && head[0] !== 0) return head.subarray(HEAD, got)
         } finally {
           await redo.close()
         }

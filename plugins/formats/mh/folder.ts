@@ -52,7 +52,13 @@ export class MhFolder {
   /** Changes the record; `sync` when something that follows relies on it. */
   async note(held: Held, change: Partial<MhRecord>, sync: boolean): Promise<Held> {
     const record = { ...held.record, ...change }
-    await this.#record.write(record, sync)
+    try {
+      await this.#record.write(record, sync)
+    } catch (error) {
+      // What may not be on the disk must not be read either: a number that was told would be given again after a crash.
+      await this.#record.write(held.record, false).catch(() => undefined)
+      throw error
+    }
     return { ...held, record }
   }
   /** A delivery of several messages that was interrupted counts when all of them are there. */

@@ -15,7 +15,7 @@ const stderrSettings = z.strictObject({
 })
 const fileSettings = z.strictObject({
   path: filePath().describe('File that lines are added to; it may be moved away at any time.'),
-  mode: fileMode().default(0o640).describe('Permission bits of a new file.'),
+  mode: fileMode().prefault('0640').describe('Permission bits of a new file.'),
   level,
   format: z.enum(['human', 'json']).default('human').describe('human: for people; json: one object per line.'),
 })

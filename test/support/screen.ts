@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -7,6 +7,9 @@ import { run } from './programs.js'
 /** How often the screen is looked at, and how long a program may take to show what it is waited for. */
 const LOOK_EVERY_MS = 50
 const GIVE_UP_MS = 30_000
+/** tmux now and then misses the end of a program, so a shell notes its exit code. */
+const CODE = 'code'
+const NOTING = '"$@"; echo $? > "$0.new"; mv "$0.new" "$0"'
 
 /**
  * A full-screen program on a terminal of its own, driven as a person drives it: by what stands on the screen, never by time.
@@ -24,7 +27,7 @@ export class Screen {
     const screen = new Screen(folder)
     const variables = Object.entries({ LANG: 'C.UTF-8', TERM: 'screen', ...env }).map(([name, value]) => `${name}=${value}`)
     // One command line: the option must stand before the program can end.
-    await screen.#tmux('start-server', ';', 'set-option', '-g', 'remain-on-exit', 'on', ';', 'new-session', '-d', '-x', '110', '-y', '40', 'env', ...variables, program, ...args)
+    await screen.#tmux('start-server', ';', 'set-option', '-g', 'remain-on-exit', 'on', ';', 'new-session', '-d', '-x', '110', '-y', '40', 'sh', '-c', NOTING, join(folder, CODE), 'env', ...variables, program, ...args)
     return screen
   }
 
@@ -70,9 +73,8 @@ export class Screen {
   }
 
   async #exitCode(): Promise<number | undefined> {
-    const [dead, status] = (await this.#tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}')).trim().split(' ')
-    // The terminal may be closed before the exit code is known.
-    return dead === '1' && status !== undefined && status !== '' ? Number(status) : undefined
+    const text = await readFile(join(this.#folder, CODE), 'utf8').catch(() => '')
+    return text === '' ? undefined : Number(text)
   }
   async #tmux(...args: readonly string[]): Promise<string> {
     const got = await run('tmux', ['-u', '-f', '/dev/null', '-S', join(this.#folder, 'tmux'), ...args], { env: { LANG: 'C.UTF-8' } })

@@ -1,5 +1,6 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
-import { failedWith, folderOf } from '../lock-context.js'
+import { failedWith, folderOf, nameOf } from '../lock-context.js'
+import { REDO_SUFFIX } from '../redo.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
 import { SafeChanges } from '../safe-changes.js'
@@ -99,19 +100,21 @@ export class FixedFormat implements MailboxFormat {
   }
 
   /** A mailbox without a record of its own is an empty file. */
+  /** The file gets its name when its record is on the disk: one that a crash tears would be no mailbox, and in the way of another. */
   async create(at: FilePlace): Promise<void> {
-    const { files, clock, mailbox } = this.#ctx
+    const { files, clock, locks, mailbox } = this.#ctx
     const { header } = this.#dialect
-    const file = await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })
+    // A name that is not listed, and nobody else's.
+    const beginning = `${folderOf(at.path)}/.${nameOf(at.path)}${REDO_SUFFIX}.${locks.machine.pid}-${Buffer.from(locks.random(6)).toString('hex')}`
+    if ((await files.lstat(beginning)) !== undefined) await files.unlink(beginning)
+    const file = await files.open(beginning, { write: true, create: 'new', mode: at.fileMode })
     try {
       if (header !== undefined) await file.write([header.write(emptyHeader(clock, mailbox.defaultKeywords))], 0)
       if (mailbox.durability === 'full') await file.sync()
-    } catch (error) {
-      await file.truncate(0)
-      await files.unlink(at.path)
-      throw error
+      await files.link(beginning, at.path)
     } finally {
       await file.close()
+      await files.unlink(beginning)
     }
     if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
   }

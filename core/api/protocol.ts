@@ -88,9 +88,21 @@ export interface ProtocolAbout {
 /** imap4, pop3, pop2, a third party's managesieve. */
 export const protocols = extensionPoint<Protocol, ProtocolAbout>('net.protocols').in({ scope: 'host', pick: 'all', roles: ['front', 'mail'], slot: 'hosts.*.protocols' })
 
+/** A certificate as a server shows it. */
+export interface ServedCertificate {
+  /** PEM, the own certificate first. */
+  readonly chain: string
+  readonly key: Secret
+  /** DER of an OCSP response (RFC 6960 §4.2.1) for clients that ask for one (RFC 6066 §8); undefined: there is none that holds now. */
+  readonly status?: () => Promise<Uint8Array | undefined>
+}
 /** Where certificates come from; `changed` lets a renewal take effect without a reload. */
 export interface CertificateSource {
-  find(serverName: string | undefined, localAddress: string): Promise<{ readonly chain: string; readonly key: Secret } | undefined>
+  /**
+   * The same object as long as nothing changed. `also`: certificates of other key types beside the first, such as RSA beside EC; what a client
+   * can decides which it is shown.
+   */
+  find(serverName: string | undefined, localAddress: string): Promise<(ServedCertificate & { readonly also?: readonly ServedCertificate[] }) | undefined>
   changed?(f: () => void): Disposable
 }
 /** Files, ACME. */

@@ -2,9 +2,11 @@ import { hostname } from 'node:os'
 import { certificateSources, secret } from '../api/index.js'
 import type { CertificateSource, Logger, Secret } from '../api/index.js'
 import { readFile } from 'node:fs/promises'
-import type { HostPlan, TlsPlan } from '../config/plan/types.js'
+import type { CertificatePlan, HostPlan, TlsPlan } from '../config/plan/types.js'
 import type { HostView } from '../kernel/kernel.js'
 import { CertificateFiles } from '../net/tls/certificate-files.js'
+import { CertificatesByAddress } from '../net/tls/certificates-by-address.js'
+import { CertificatesByKeyType } from '../net/tls/certificates-by-key-type.js'
 import { TlsContexts } from '../net/tls/contexts.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
 
@@ -15,18 +17,21 @@ export function certificateNames(plan: Pick<HostPlan, 'serverName' | 'match'>): 
 }
 
 /** Where the certificates of a host come from: its own files first, then the plugins that were chosen. */
-export function ownCertificates(plan: HostPlan, logger: Logger): readonly CertificateSource[] {
-  const { certificate, selfSigned, key } = plan.tls
-  if (certificate !== undefined) {
-    return [
+export function ownCertificates({ tls, ...plan }: HostPlan, logger: Logger): readonly CertificateSource[] {
+  const { certificates, status, byAddress, selfSigned } = tls
+  const warn = (message: string, error: unknown): void => logger.warn(message, { error })
+  const files = certificates.map(
+    ({ certificate, key }, i) =>
       new CertificateFiles({
         certificate,
         key: key === undefined ? undefined : () => readKey(key),
         keyFile: key !== undefined && 'file' in key ? key.file : undefined,
-        warn: (message, error) => logger.warn(message, { error }),
+        status: i === 0 ? status : undefined,
+        warn,
       }),
-    ]
-  }
+  )
+  if (files.length > 0) return [new CertificatesByKeyType(files)]
+  if (byAddress !== undefined) return [new CertificatesByAddress({ ...byAddress, warn })]
   return selfSigned === undefined ? [] : [new SelfSignedCertificate(selfSigned, certificateNames(plan))]
 }
 
@@ -43,7 +48,7 @@ export class HostTls {
     let found = this.#known.get(host)
     if (found === undefined) {
       const plugins = host.entries(certificateSources).map((entry) => entry.made)
-      found = new TlsContexts({ sources: [...ownCertificates(plan, this.#logger), ...plugins], minVersion: plan.tls.minVersion, ...clientAuthority(plan.tls) })
+      found = new TlsContexts({ ...plan.tls, sources: [...ownCertificates(plan, this.#logger), ...plugins], clientAuthority: clientAuthority(plan.tls) })
       this.#known.set(host, found)
     }
     return found
@@ -51,11 +56,11 @@ export class HostTls {
 }
 
 /** Read with each certificate, so a reload of the one takes up the other. */
-function clientAuthority({ clientAuthority: path }: TlsPlan): { readonly clientAuthority?: () => Promise<Buffer> } {
-  return path === undefined ? {} : { clientAuthority: () => readFile(path) }
+function clientAuthority({ clientAuthority: path }: TlsPlan): (() => Promise<Buffer>) | undefined {
+  return path === undefined ? undefined : () => readFile(path)
 }
 
-async function readKey(from: NonNullable<TlsPlan['key']>): Promise<Secret> {
+async function readKey(from: NonNullable<CertificatePlan['key']>): Promise<Secret> {
   if ('file' in from) return secret(await readFile(from.file))
   const value = process.env[from.env]
   if (value === undefined) throw new Error(`the environment has no ${from.env}`)

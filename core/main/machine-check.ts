@@ -55,7 +55,8 @@ async function certificates(host: HostPlan, plan: ConfigPlan): Promise<readonly 
 }
 
 function fileHint({ tls }: Pick<HostPlan, 'tls'>): string | undefined {
-  return tls.certificate === undefined ? undefined : `it is ${tls.certificate}; it has to be a certificate chain in PEM form (-----BEGIN CERTIFICATE-----)`
+  const [first] = tls.certificates
+  return first === undefined ? undefined : `it is ${first.certificate}; it has to be a certificate chain in PEM form (-----BEGIN CERTIFICATE-----)`
 }
 
 /** A certificate against the names clients will ask for, and against the calendar. */

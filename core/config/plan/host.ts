@@ -14,7 +14,7 @@ import { hostSections } from '../schema/sections.js'
 import { keysOf, nearest, valueOf, type MapNode } from '../tree.js'
 import type { Faults } from './faults.js'
 import type { Place } from './places.js'
-import type { ConfigPart, HostPlan } from './types.js'
+import type { CertificatePlan, ConfigPart, HostPlan, TlsPlan } from './types.js'
 import { walk, type Walked } from './walk.js'
 
 type Given = ConfigPart['given'][number]
@@ -49,8 +49,6 @@ export function readHost(id: string, node: MapNode | undefined, places: Place, m
     give(POP3_SETTINGS, pop3Settings(section('pop3'))),
     give(AUTH_SETTINGS, authSettings(section('auth'))),
   ]
-  const tls = section('tls')
-  const inTls = resolveIn('tls')
   return {
     walked,
     plan: {
@@ -60,13 +58,7 @@ export function readHost(id: string, node: MapNode | undefined, places: Place, m
       said: { host: node === undefined ? {} : valueOf(node), folder: node?.at.folder ?? machine.folder },
       serverName,
       match: { addresses: match.addresses, names: match.names.map((n) => n.toLowerCase()), domains: match.domains.map((d) => d.toLowerCase()) },
-      tls: {
-        certificate: tls.certificate === undefined ? undefined : inTls('certificate', tls.certificate),
-        key: tls.key === undefined ? undefined : absoluteSecret(tls.key, (path) => inTls('key', path)),
-        selfSigned: tls.selfSigned === undefined ? undefined : inTls('selfSigned', tls.selfSigned),
-        clientAuthority: tls.clientAuthority === undefined ? undefined : inTls('clientAuthority', tls.clientAuthority),
-        minVersion: tls.minVersion,
-      },
+      tls: tlsPlan(section('tls'), resolveIn('tls')),
     },
   }
 }
@@ -74,6 +66,28 @@ export function readHost(id: string, node: MapNode | undefined, places: Place, m
 /** Default of a core point. */
 export function fallbackOf(point: string): readonly string[] | undefined {
   return corePoints.find((p) => p.point.id === point)?.fallback
+}
+
+function tlsPlan(tls: z.output<typeof hostSections.tls>, absolute: (setting: string, path: string) => string): TlsPlan {
+  const { certificate, key, also, byAddress, byAddressName, ...rest } = tls
+  const path = (setting: 'byAddressKeys' | 'status' | 'selfSigned' | 'clientAuthority'): string | undefined => {
+    const said = tls[setting]
+    return said === undefined ? undefined : absolute(setting, said)
+  }
+  const files = (pair: { readonly certificate: string; readonly key?: SecretSource | undefined }, above: string): CertificatePlan => ({
+    certificate: absolute(`${above}certificate`, pair.certificate),
+    key: pair.key === undefined ? undefined : absoluteSecret(pair.key, (said) => absolute(`${above}key`, said)),
+  })
+  return {
+    ...rest,
+    certificates: certificate === undefined ? [] : [files({ certificate, key }, ''), ...also.map((pair, i) => files(pair, `also[${i}].`))],
+    byAddress: byAddress === undefined ? undefined : { certificates: absolute('byAddress', byAddress), keys: path('byAddressKeys'), name: byAddressName },
+    status: path('status'),
+    selfSigned: path('selfSigned'),
+    clientAuthority: path('clientAuthority'),
+    ciphers: tls.ciphers,
+    curves: tls.curves,
+  }
 }
 
 function give<T>(token: OwnToken<T>, value: T): Given {

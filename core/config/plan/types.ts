@@ -51,14 +51,28 @@ export interface ListenerPlan {
   readonly rate: { readonly perMinute: number; readonly perAddressPerMinute: number }
 }
 
+/** A certificate in files; paths are absolute. */
+export interface CertificatePlan {
+  readonly certificate: string
+  /** Undefined: in the certificate file. */
+  readonly key: SecretSource | undefined
+}
 /** `hosts.*.tls`; paths are absolute. */
 export interface TlsPlan {
-  readonly certificate: string | undefined
-  readonly key: SecretSource | undefined
+  /** One for each key type, the preferred first; empty: none in files. */
+  readonly certificates: readonly CertificatePlan[]
+  /** OCSP response about the first. */
+  readonly status: string | undefined
+  readonly byAddress: { readonly certificates: string; readonly keys: string | undefined; readonly name: string } | undefined
   readonly selfSigned: string | undefined
   readonly clientAuthority: string | undefined
-  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
+  readonly ciphers: string | undefined
+  readonly curves: string | undefined
+  readonly tickets: boolean
 }
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 /** A virtual host. */
 export interface HostPlan extends ConfigPart {

@@ -1,10 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { secret } from '../../api/index.js'
-import type { CertificateSource, Secret } from '../../api/index.js'
-
-/** How often, at most, a handshake looks whether the files were renewed. */
-const LOOK_AGAIN_MS = 5_000
+import type { CertificateSource, Secret, ServedCertificate } from '../../api/index.js'
+import { CertificateStatus } from './certificate-status.js'
+import { Renewed } from './renewed.js'
 
 /** Certificate and key as files. `key` is asked each time the certificate is read; without it the key stands in the certificate file. */
 export interface CertificateFilesOptions {
@@ -12,6 +11,8 @@ export interface CertificateFilesOptions {
   readonly key?: (() => Promise<Secret>) | undefined
   /** File whose change means a new key; undefined when the key is not a file. */
   readonly keyFile?: string | undefined
+  /** File with an OCSP response about the certificate. */
+  readonly status?: string | undefined
   readonly warn: (message: string, cause: unknown) => void
   readonly now?: () => number
 }
@@ -19,54 +20,34 @@ export interface CertificateFilesOptions {
 /** A pair of PEM files. Renewed files take effect with the next handshake; a pair that does not fit together is not taken. */
 export class CertificateFiles implements CertificateSource {
   readonly #options: CertificateFilesOptions
-  #found: { readonly chain: string; readonly key: Secret } | undefined
-  #stamp = ''
-  #lookedAt = -Infinity
-  #looking: Promise<void> | undefined
+  readonly #files: Renewed<ServedCertificate>
+  readonly #status: CertificateStatus | undefined
 
   constructor(options: CertificateFilesOptions) {
+    const { certificate, keyFile, status, warn, now = Date.now } = options
     this.#options = options
-  }
-
-  async find(): Promise<{ readonly chain: string; readonly key: Secret } | undefined> {
-    const now = (this.#options.now ?? Date.now)()
-    if (this.#found === undefined || now - this.#lookedAt >= LOOK_AGAIN_MS) {
-      this.#looking ??= this.#look(now).finally(() => {
-        this.#looking = undefined
-      })
-      await this.#looking
-    }
-    return this.#found
-  }
-
-  async #look(now: number): Promise<void> {
-    const { certificate, keyFile, warn } = this.#options
-    try {
-      const stamp = await stampOf(keyFile === undefined ? [certificate] : [certificate, keyFile])
-      if (stamp !== this.#stamp || this.#found === undefined) {
-        this.#found = await this.#read()
-        this.#stamp = stamp
-      }
-    } catch (cause) {
-      if (this.#found === undefined) throw cause
+    this.#status = status === undefined ? undefined : new CertificateStatus(status, warn, now)
+    this.#files = new Renewed({
+      paths: keyFile === undefined ? [certificate] : [certificate, keyFile],
+      read: () => this.#read(),
       // In the middle of a renewal the files may not fit together: what worked keeps working.
-      warn(`cannot load ${certificate} again, the old certificate stays in use`, cause)
-    }
-    this.#lookedAt = now
+      warn: (cause) => warn(`cannot load ${certificate} again, the old certificate stays in use`, cause),
+      now,
+    })
   }
 
-  async #read(): Promise<{ readonly chain: string; readonly key: Secret }> {
+  find(): Promise<ServedCertificate> {
+    return this.#files.find()
+  }
+
+  async #read(): Promise<ServedCertificate> {
     const { certificate, key } = this.#options
     const chain = await readFile(certificate, 'utf8')
     const pem = key === undefined ? secret(Buffer.from(chain)) : await key()
     if (!new X509Certificate(chain).checkPrivateKey(createPrivateKey(Buffer.from(pem.reveal())))) {
       throw new Error(`the key does not belong to the certificate ${certificate}`)
     }
-    return { chain, key: pem }
+    const status = this.#status
+    return { chain, key: pem, ...(status === undefined ? {} : { status: () => status.find() }) }
   }
-}
-
-async function stampOf(paths: readonly string[]): Promise<string> {
-  const stats = await Promise.all(paths.map((path) => stat(path, { bigint: true })))
-  return stats.map((s) => `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}`).join(' ')
 }

@@ -30,6 +30,7 @@ export async function acceptTls(clear: Socket, options: HandshakeOptions): Promi
     requestCert: first.asksClients,
     rejectUnauthorized: false,
     secureContext: first.context,
+    server: first.stapling,
     SNICallback(serverName, done) {
       choose(serverName).then(
         (context) => done(null, context),
@@ -78,10 +79,11 @@ export async function acceptTls(clear: Socket, options: HandshakeOptions): Promi
   return { socket, facts: factsOf(socket, chosen) }
 }
 
-function factsOf(socket: TLSSocket, { endPoint }: ReadyContext): TlsFacts {
+function factsOf(socket: TLSSocket, chosen: ReadyContext): TlsFacts {
   const protocol = socket.getProtocol() ?? 'unknown'
   // `servername` is false when the client named none.
   const serverName: unknown = 'servername' in socket ? socket.servername : undefined
+  const endPoint = endPointOf(socket, chosen)
   const unique = protocol === 'TLSv1.2' && !socket.isSessionReused() ? socket.getPeerFinished() : undefined
   return {
     ...(typeof serverName === 'string' ? { serverName } : {}),
@@ -95,6 +97,13 @@ function factsOf(socket: TLSSocket, { endPoint }: ReadyContext): TlsFacts {
       ...(unique === undefined ? {} : { 'tls-unique': unique }),
     },
   }
+}
+
+/** The binding of the certificate that the client was shown; in a session that is taken up again none of several can be named. */
+function endPointOf(socket: TLSSocket, { shown }: ReadyContext): Uint8Array | undefined {
+  if (shown.length === 1) return shown[0]?.endPoint
+  const used = socket.isSessionReused() ? undefined : socket.getX509Certificate()?.raw
+  return used === undefined ? undefined : shown.find(({ der }) => used.equals(der))?.endPoint
 }
 
 /** Of a client whose certificate leads to an authority that the host asked for. */

@@ -66,7 +66,7 @@ describe('hosts', () => {
     const tls = { certificate: 'cert.pem', key: { file: 'private/key.pem' } }
     expect(planOf({ hosts: { default: { tls } }, server: { runDirectory: 'run' } })).toMatchObject({
       server: { runDirectory: '/etc/site/run' },
-      hosts: [{ tls: { certificate: '/etc/site/cert.pem', key: { file: '/etc/site/private/key.pem' }, minVersion: 'TLSv1.2' } }],
+      hosts: [{ tls: { certificates: [{ certificate: '/etc/site/cert.pem', key: { file: '/etc/site/private/key.pem' } }], minVersion: 'TLSv1.2' } }],
     })
     const wrong = planOf({ hosts: { default: { tls: { certificate: 'cert.pem', key: '-----BEGIN PRIVATE KEY-----' } } } })
     expect(wrong.problems.map((p) => `${p.path}: ${p.message}`)).toEqual(['hosts.default.tls.key: expected { file: PATH } or { env: VARIABLE }; a secret never stands in the configuration itself'])

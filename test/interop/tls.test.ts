@@ -55,7 +55,7 @@ describe.skipIf(!has('openssl'))('TLS as openssl sees it', () => {
       {
         version: 1,
         server: { name: 'localhost', runDirectory: join(folder, 'run') },
-        log: [],
+        log: [{ use: 'stderr', level: 'error' }],
         listeners: { imaps: { protocol: 'imap4', address, port: 0, tls: 'implicit' } },
         hosts: { default: { tls, auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', home: join(folder, 'mail/{user}') }] } } },
       },

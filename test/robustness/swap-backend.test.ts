@@ -48,7 +48,7 @@ function site(users: 'first' | 'second'): object {
 test(`${SWAPS} reloads swap the password backend of one host under load; the other host has no error and no reconnect`, { timeout: 1_200_000 }, async () => {
   const [{ port } = { port: 0 }] = server.addresses
   for (const domain of ['a.test', 'b.test']) for (let i = 0; i < CLIENTS; i++) await mkdir(join(folder, domain, `user${i}`), { recursive: true })
-  let swapping = true
+  const done = new AbortController()
   const count = { commands: 0, logins: 0, refusals: 0 }
 
   /** A session that works from the first reload to the last, on one connection. */
@@ -61,7 +61,7 @@ test(`${SWAPS} reloads swap the password backend of one host under load; the oth
       return reply.untagged
     }
     await fine('SELECT INBOX')
-    while (swapping) {
+    while (!done.signal.aborted) {
       await fine(`APPEND INBOX {${MESSAGE.length}}`, MESSAGE)
       filed += 1
       await fine(`STORE ${filed} +FLAGS (\\Seen)`)
@@ -72,7 +72,7 @@ test(`${SWAPS} reloads swap the password backend of one host under load; the oth
   }
   /** Logins one after the other; what `passwords` are tried must be taken or refused, nothing else. */
   async function logins(domain: string, i: number, passwords: readonly string[], refusals: boolean): Promise<void> {
-    for (let n = 0; swapping; n++) {
+    for (let n = 0; !done.signal.aborted; n++) {
       const client = await RawClient.open(port)
       const { status, text } = await client.do(`LOGIN user${i}@${domain} ${passwords[n % passwords.length]}`)
       if (status === 'OK') count.logins += 1
@@ -101,7 +101,7 @@ test(`${SWAPS} reloads swap the password backend of one host under load; the oth
       expect((await client.do(`LOGIN user0@a.test ${good}`)).status).toBe('OK')
       await client.logout()
     }
-  })().finally(() => (swapping = false))
+  })().finally(() => done.abort())
   await Promise.all([swaps, work])
   expect(count.commands).toBeGreaterThan(SWAPS)
   expect(count.logins).toBeGreaterThan(SWAPS)

@@ -29,7 +29,9 @@ import { Hashing } from '../../plugins/auth/shared/hashing.js'
 import { LdapDirectory } from '../../plugins/auth/shared/ldap/directory.js'
 import { formatOtpChain } from '../../plugins/auth/shared/otp-chain.js'
 import { PasswordFile } from '../../plugins/auth/shared/password-file.js'
+import { mysqlEngine } from '../../plugins/auth/shared/sql/mysql.js'
 import { postgresEngine } from '../../plugins/auth/shared/sql/postgres.js'
+import { prepare, type Engine, type SqlEngine } from '../../plugins/auth/shared/sql/query.js'
 import { SqliteEngine } from '../../plugins/auth/shared/sql/sqlite.js'
 import { nameService, type NameService } from '../../plugins/auth/shared/system-accounts.js'
 import { withCache } from '../../plugins/auth/shared/verdict-cache.js'
@@ -39,7 +41,7 @@ import usersSql from '../../plugins/auth/users/sql/index.js'
 import { SystemUsers } from '../../plugins/auth/users/system/directory.js'
 import { createVirtualDirectory } from '../../plugins/auth/users/virtual/index.js'
 import { HeldClock, LoggedLines, never, peers, words } from '../support/auth.js'
-import { checkpasswordProgram, freePort, hasPostgres, hasSlapd, silentPort, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { checkpasswordProgram, freePort, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
 
 const users = [{ name: 'alice', password: 'correct horse' }, { name: 'bob', password: 'battery-staple' }] as const
 const schemes = [scryptScheme({ ln: 10, r: 8, p: 1 }), plainScheme(true), scramScheme, digestScheme(SALTED, undefined), shaCryptScheme(SHA512_CRYPT), cryptScheme(await systemCrypt(), STRONG_CRYPT)]
@@ -180,12 +182,12 @@ describe('http', () => {
   })
 })
 
-const database = (engine: 'sqlite' | 'postgres', more: Partial<SqlBackendSettings> = {}): SqlBackendSettings => ({
+const database = (engine: Engine, more: Partial<SqlBackendSettings> = {}): SqlBackendSettings => ({
   engine, passwordQuery: 'SELECT name, password, enabled FROM users WHERE name = {user}', updateQuery: 'UPDATE users SET password = {password} WHERE name = {user}',
   keep: [], offers: ['scram-sha-256'], ...patientLimits, ...more,
 })
 const sqlAbout: BackendAbout = { verifies: ['password'], holds: [SCRAM_SHA_1, SCRAM_SHA_256, PASSWORD], changes: true }
-const tables = `CREATE TABLE users (name text PRIMARY KEY, password text, enabled integer DEFAULT 1, home text, uid integer, gid integer, quota text);
+const tables = `CREATE TABLE users (name varchar(80) PRIMARY KEY, password text, enabled integer DEFAULT 1, home text, uid integer, gid integer, quota text);
 INSERT INTO users VALUES ('alice', '{SCRAM-SHA-256}4096,jCmpKGeGe0Pn6/M2pwN/9Q==,6U7HVi/hQRvv1cbiSCwiPeAy2Gnjr7QlHrsily0qmeY=,vgDfvoi2psLpcYwo1CKqJ/MPY5XY+Hiun9DfV48VvkA=', 1, '/srv/alice', 1001, 1001, '1G'),
   ('bob', '{PLAIN}battery-staple', 1, '/srv/bob', NULL, NULL, NULL), ('locked', '{PLAIN}x', 0, NULL, NULL, NULL, NULL);`
 // The keys above are those of this password.
@@ -199,17 +201,24 @@ describePasswordBackend('sql on SQLite', once_(async () => {
   return { about: sqlAbout, users: sqlUsers, backend: of(path), broken: of(join(folder, 'missing.sqlite')) }
 }))
 
-describe.skipIf(!hasPostgres)('PostgreSQL', () => {
-  const service = once_(async () => kept(await startPostgres(tables)))
-  const engine = async (port: number, timeoutMs: number, password = 'database secret'): ReturnType<typeof postgresEngine> =>
-    await postgresEngine({ host: '127.0.0.1', port, database: 'mail', user: 'mail', password: words(password), tls: 'off', ca: undefined, connections: 4, timeoutMs }, () => undefined)
-  describePasswordBackend('sql on PostgreSQL', once_(async () => {
+/** The servers of databases, and a comment that would end a text if values were put into it. */
+const databaseServers = [
+  { name: 'PostgreSQL', engine: 'postgres', there: hasPostgres, start: startPostgres, all: 'SELECT * FROM users WHERE {user} <> $tag$x$tag$' },
+  { name: 'MariaDB', engine: 'mysql', there: hasMariadb, start: startMariadb, all: "SELECT * FROM users WHERE {user} <> 'x'" },
+] as const
+for (const { name, engine: kind, there, start, all } of databaseServers) describe.skipIf(!there)(`${name}, a server`, () => {
+  const service = once_(async () => kept(await start(tables)))
+  const engine = async (port: number, timeoutMs: number, password = 'database secret'): Promise<SqlEngine> => {
+    const server = { host: '127.0.0.1', port, database: 'mail', user: 'mail', password: words(password), tls: 'off', ca: undefined, connections: 4, timeoutMs } as const
+    return kind === 'mysql' ? await mysqlEngine(server) : await postgresEngine(server, () => undefined)
+  }
+  describePasswordBackend(`sql on ${name}`, once_(async () => {
     const { port } = await service()
     const silent = kept(await silentPort())
-    const of = async (at: number, more: Partial<SqlBackendSettings> = {}): Promise<SqlBackend> => kept(new SqlBackend(await engine(at, more.timeoutMs ?? 60_000), hashing(), new LoggedLines(), database('postgres', more)))
+    const of = async (at: number, more: Partial<SqlBackendSettings> = {}): Promise<SqlBackend> => kept(new SqlBackend(await engine(at, more.timeoutMs ?? 60_000), hashing(), new LoggedLines(), database(kind, more)))
     return { about: sqlAbout, users: sqlUsers, backend: await of(port), broken: await of(await freePort()), stalled: await of(silent.port, limits) }
   }))
-  const ofPort = (port: number): Promise<UserDirectory> => createdBy(usersSql, { engine: 'postgres', host: '127.0.0.1', port, password: { env: 'DATABASE' }, userQuery: 'SELECT name, home, uid, gid, quota FROM users WHERE name = {user}' }, { DATABASE: 'database secret' })
+  const ofPort = (port: number): Promise<UserDirectory> => createdBy(usersSql, { engine: kind, host: '127.0.0.1', port, password: { env: 'DATABASE' }, userQuery: 'SELECT name, home, uid, gid, quota FROM users WHERE name = {user}' }, { DATABASE: 'database secret' })
   describeUserDirectory('sql', once_(async () => ({ directory: await ofPort((await service()).port), known: ['alice', 'bob'], unknown: ['nobody'], broken: await ofPort(await freePort()) })))
   test('an account has its ids, and further columns are its facts', async () => {
     const directory = await ofPort((await service()).port)
@@ -219,7 +228,7 @@ describe.skipIf(!hasPostgres)('PostgreSQL', () => {
   test('locked rows are disabled, two rows and a wrong database password are outages, a login renews the hash', async () => {
     const { port } = await service()
     const ask = async (more: Partial<SqlBackendSettings>, user: string, password: string, secret?: string): Promise<unknown> => {
-      const backend = new SqlBackend(await engine(port, 5000, secret), hashing(), new LoggedLines(), database('postgres', more))
+      const backend = new SqlBackend(await engine(port, 5000, secret), hashing(), new LoggedLines(), database(kind, more))
       try {
         return await backend.verify({ kind: 'password', user, password: words(password) }, peers.encrypted, never)
       } finally {
@@ -227,12 +236,14 @@ describe.skipIf(!hasPostgres)('PostgreSQL', () => {
       }
     }
     expect(await ask({}, 'locked', 'x')).toEqual({ kind: 'disabled' })
-    await expect(ask({ passwordQuery: 'SELECT * FROM users WHERE {user} <> $tag$x$tag$' }, 'bob', 'battery-staple')).rejects.toThrow('3 rows for one user')
+    await expect(ask({ passwordQuery: all }, 'bob', 'battery-staple')).rejects.toThrow('3 rows for one user')
     await expect(ask({}, 'bob', 'battery-staple', 'wrong')).rejects.toMatchObject({ kind: 'unavailable' })
-    const backend = kept(new SqlBackend(await engine(port, 60_000), hashing(), new LoggedLines(), database('postgres')))
+    const backend = kept(new SqlBackend(await engine(port, 60_000), hashing(), new LoggedLines(), database(kind)))
     await backend.learn('bob', words('battery-staple'), never)
     expect(await backend.verify({ kind: 'password', user: 'bob', password: words('battery-staple') }, peers.encrypted, never)).toMatchObject({ kind: 'accepted' })
-    const rows = await (await engine(port, 60_000)).query('SELECT password FROM users WHERE name = $1', ['bob'], never)
+    const { text } = prepare('SELECT password FROM users WHERE name = {user}', kind)
+    const looking = kept(await engine(port, 60_000))
+    const rows = await looking.query(text, ['bob'], never)
     expect(String(rows[0]?.['password'])).toMatch(/^\$scrypt\$/)
   })
 })

@@ -80,6 +80,28 @@ export async function startPostgres(sql: string): Promise<TestService> {
   return service
 }
 
+/** The package with the server alone has nothing that starts it. */
+export const hasMariadb = existsSync('/usr/sbin/mariadbd') && existsSync('/usr/bin/mariadb-install-db')
+/** MariaDB from Debian with a database `mail`, the account `mail` (password `database secret`), and what the SQL makes. */
+export async function startMariadb(sql: string): Promise<TestService> {
+  const folder = await mkdtemp(join(tmpdir(), 'mailwright-mariadb-'))
+  const port = await freePort()
+  const data = join(folder, 'data')
+  const user = process.getuid?.() === 0 ? ['--user=root'] : []
+  const made = await run('mariadb-install-db', ['--no-defaults', ...user, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'])
+  if (made.code !== 0) throw new Error(`mariadb-install-db: ${made.stderr}`)
+  const first = join(folder, 'first.sql')
+  const [create, ...rows] = sql.split(';\n')
+  await writeFile(first, ["CREATE DATABASE mail CHARACTER SET utf8mb4", 'USE mail', create, ...rows.map((row) => row.replaceAll(/\s*\n\s*/g, ' ')), "CREATE USER mail@'127.0.0.1' IDENTIFIED BY 'database secret'", "GRANT ALL ON mail.* TO mail@'127.0.0.1'"].map((line) => `${(line ?? '').replace(/;$/, '')};\n`).join(''))
+  return started(
+    '/usr/sbin/mariadbd',
+    ['--no-defaults', ...user, `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${folder}/socket`, `--pid-file=${folder}/pid`, `--init-file=${first}`, '--skip-name-resolve', '--innodb-flush-method=nosync', '--innodb-buffer-pool-size=8M'],
+    port,
+    folder,
+    'SIGTERM',
+  )
+}
+
 export const hasSlapd = existsSync('/usr/sbin/slapd')
 /** OpenLDAP's slapd from Debian, holding `dc=example,dc=org` with these entries; `cn=reader` (password `reader secret`) may search. */
 export async function startSlapd(ldif: string): Promise<TestService> {

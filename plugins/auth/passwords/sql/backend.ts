@@ -3,12 +3,12 @@ import { credentialIn, FORM_KINDS } from '../../shared/form-backend.js'
 import { formsOf, missingForms, type FurtherForm } from '../../shared/forms.js'
 import { schemeName, type Hashing } from '../../shared/hashing.js'
 import { formsIn } from '../../shared/password-lines.js'
-import { prepare, queryValues, textOf, type Prepared, type SqlEngine } from '../../shared/sql/query.js'
+import { prepare, queryValues, textOf, type Engine, type Prepared, type SqlEngine } from '../../shared/sql/query.js'
 import { Turns, withinTime } from '../../shared/time-limit.js'
 
 /** What its entry in the configuration says. */
 export interface SqlBackendSettings {
-  readonly engine: 'sqlite' | 'postgres'
+  readonly engine: Engine
   readonly passwordQuery: string
   readonly updateQuery: string | undefined
   readonly keep: readonly FurtherForm[]
@@ -35,13 +35,12 @@ export class SqlBackend implements PasswordBackend, AsyncDisposable {
   readonly #turns: Turns
 
   constructor(engine: SqlEngine, hashing: Hashing, logger: Logger, settings: SqlBackendSettings) {
-    const mark = settings.engine === 'postgres' ? 'numbered' : 'question'
     this.#engine = engine
     this.#hashing = hashing
     this.#logger = logger
     this.#settings = settings
-    this.#select = prepare(settings.passwordQuery, mark)
-    this.#update = settings.updateQuery === undefined ? undefined : prepare(settings.updateQuery, mark)
+    this.#select = prepare(settings.passwordQuery, settings.engine)
+    this.#update = settings.updateQuery === undefined ? undefined : prepare(settings.updateQuery, settings.engine)
     this.#turns = new Turns(settings.parallel)
     this.fallthrough = settings.fallthrough
   }

@@ -11,7 +11,7 @@ import { SqlBackend } from './backend.js'
 export default definePlugin({
   id: 'passwords-sql',
   api: '1.0',
-  summary: 'Passwords in a database: SQLite or PostgreSQL',
+  summary: 'Passwords in a database: SQLite, PostgreSQL or MySQL',
   setup(p) {
     p.to(passwordBackends).contribute({
       name: 'sql',

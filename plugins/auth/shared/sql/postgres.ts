@@ -1,23 +1,8 @@
-import type { Secret } from 'mailwright/api'
 import type { SqlEngine } from './query.js'
-
-/** How PostgreSQL is reached. */
-export interface PostgresSettings {
-  /** Name, address, or the folder of a Unix socket. */
-  readonly host: string
-  readonly port: number
-  readonly database: string
-  readonly user: string
-  readonly password: Secret | undefined
-  /** `verify`: TLS, with a certificate that is valid for the host. */
-  readonly tls: 'off' | 'verify'
-  readonly ca: string | undefined
-  readonly connections: number
-  readonly timeoutMs: number
-}
+import type { DatabaseServer } from './server.js'
 
 /** PostgreSQL through the package `pg`. Connections are made when they are needed, and again when they were lost. */
-export async function postgresEngine(s: PostgresSettings, lost: (error: unknown) => void): Promise<SqlEngine> {
+export async function postgresEngine(s: DatabaseServer, lost: (error: unknown) => void): Promise<SqlEngine> {
   const { default: pg } = await import('pg')
   const pool = new pg.Pool({
     host: s.host,

@@ -5,6 +5,10 @@ export interface SqlEngine extends AsyncDisposable {
   query(text: string, values: readonly string[], signal: AbortSignal): Promise<readonly Row[]>
 }
 
+/** The databases there are, with the form of the marks that stand for values. */
+export const MARKS = { sqlite: 'question', postgres: 'numbered', mysql: 'question' } as const
+export type Engine = keyof typeof MARKS
+
 /** A query with its values apart. */
 export interface Prepared {
   readonly text: string
@@ -16,11 +20,11 @@ export interface Prepared {
  * `... WHERE name = {user}` as a query with marks (`$1` or `?`). Names in braces never become part of the text, so nothing that a client
  * says can become SQL.
  */
-export function prepare(query: string, mark: 'numbered' | 'question'): Prepared {
+export function prepare(query: string, engine: Engine): Prepared {
   const names: string[] = []
   const text = query.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => {
     names.push(name)
-    return mark === 'numbered' ? `$${names.length}` : '?'
+    return MARKS[engine] === 'numbered' ? `$${names.length}` : '?'
   })
   return { text, names }
 }

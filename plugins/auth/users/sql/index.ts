@@ -12,7 +12,7 @@ const OWN_COLUMNS: ReadonlySet<string> = new Set(['name', 'home', 'uid', 'gid'])
 export default definePlugin({
   id: 'users-sql',
   api: '1.0',
-  summary: 'Accounts in a database: SQLite or PostgreSQL',
+  summary: 'Accounts in a database: SQLite, PostgreSQL or MySQL',
   setup(p) {
     p.to(userDirectories).contribute({
       name: 'sql',
@@ -25,7 +25,7 @@ export default definePlugin({
       needs: { files: FILES, logger: LOGGER },
       async create(s, needs, site): Promise<Closing<UserDirectory>> {
         const engine = await engineOf(s, { timeoutMs: s.timeout, connections: s.parallel }, needs, site)
-        const { text, names } = prepare(s.userQuery, s.engine === 'postgres' ? 'numbered' : 'question')
+        const { text, names } = prepare(s.userQuery, s.engine)
         const turns = new Turns(s.parallel)
         return {
           find: (user, signal) =>

@@ -132,6 +132,8 @@ export interface ViewChanges {
   readonly keywordsChanged: boolean
   readonly recentChanged: boolean
   readonly notices: readonly { readonly severity: 'information' | 'warning'; readonly text: string }[]
+  /** Another program gave the mailbox its UIDVALIDITY before any message had a uid here: nothing that the client knows is void. */
+  readonly newUidValidity: boolean
   /** UIDVALIDITY changed: nothing that the client knows holds. */
   readonly reset: boolean
 }

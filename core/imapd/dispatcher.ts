@@ -10,8 +10,9 @@ import { writeCompletion } from './completion.js'
 import { blameOf } from './extensions/blame.js'
 import { isStreaming } from './extensions/unseal.js'
 import type { BufferedRun, StreamingRun } from './extensions/unseal.js'
-import { badLine, isOutage, refusal } from './failure.js'
+import { badLine, operatorNote, refusal } from './failure.js'
 import type { ImapInput } from './input.js'
+import { NAMED } from './places.js'
 import type { LiveSession } from './session.js'
 import { commandKey } from './texts.js'
 
@@ -138,6 +139,7 @@ export class Dispatcher {
   async #run(frame: CommandFrame | LiteralFrame, key: string, command: Command): Promise<After | undefined> {
     const { session } = this.#parts
     session.tag = frame.tag
+    if (session.slot(NAMED) !== undefined) session.setSlot(NAMED, undefined)
     if (session.client.commands.length < 32) session.client = afterCommand(session.client, key)
     let done: ImapCompletion
     try {
@@ -210,9 +212,9 @@ export class Dispatcher {
     }
     const refused = refusal(error, key)
     if (refused !== undefined) {
-      // What only the operator can mend is told to the operator; the rest is normal traffic.
-      if (isOutage(error)) log.warn('Command refused', { command: key, error })
-      else log.debug('Command refused', { command: key, reason: refused.text })
+      const note = operatorNote(error)
+      const mailbox = session.slot(NAMED) ?? session.selected?.at.name
+      log[note?.level ?? 'debug']('Command refused', { command: key, ...(mailbox === undefined ? {} : { mailbox }), reason: note?.reason ?? refused.text })
       return refused
     }
     if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })

@@ -76,8 +76,19 @@ export function refusal(error: unknown, command: string): ImapCompletion | undef
   return { kind: 'no', ...(row.code === undefined ? {} : { code: { name: row.code } }), text: `${command} failed: ${row.text}` }
 }
 
-/** Whether a refusal has a cause that no client can do anything about: a broken disk, a damaged mailbox. */
-export function isOutage(error: unknown): boolean {
+/** What only the operator can mend; a warning. */
+const OUTAGES: readonly MailProblem[] = ['unavailable', 'corrupt']
+/** What the machine or its rules refuse: users ask the operator about it. */
+const REFUSALS: readonly MailProblem[] = ['denied', 'over-quota', 'in-use']
+/** The same when the system has said so: a session that only reads, or a limit of the protocol, is normal traffic. */
+const BY_SYSTEM: readonly MailProblem[] = ['read-only', 'limit']
+
+/** How loudly a refused command is told to the operator, and why it was refused; the client gets neither (RFC 5530 texts are harmless). */
+export function operatorNote(error: unknown): { readonly level: 'warn' | 'info' | 'debug'; readonly reason: string } | undefined {
   const failure = error instanceof Refused ? error.cause : error
-  return failure instanceof MailError && (failure.kind === 'unavailable' || failure.kind === 'corrupt')
+  if (!(failure instanceof MailError)) return undefined
+  const { kind, message: reason, cause } = failure
+  if (OUTAGES.includes(kind)) return { level: 'warn', reason }
+  const bySystem = cause instanceof Error && 'code' in cause
+  return { level: REFUSALS.includes(kind) || (bySystem && BY_SYSTEM.includes(kind)) ? 'info' : 'debug', reason }
 }

@@ -1,13 +1,18 @@
+import { createSlot } from '../api/index.js'
 import type { Located, MailSession, MailProblem, MailboxName, Purpose } from '../api/index.js'
 import type { NameArgument } from './arguments.js'
 import { Refused, inWords } from './failure.js'
 
 const OPEN_TO_ALL = ['#news.', '#ftp/', '#public/'] as const
 
+/** The mailbox that the running command named, for the log. */
+export const NAMED = createSlot<MailboxName | undefined>('imap.named', 'logout', () => undefined)
+
 /** The name that was given, unless it is none or nothing for this user. */
 export function checkedName(given: NameArgument, session: MailSession, command: string): MailboxName {
   if ('invalid' in given) throw new Refused(given.invalid, { code: 'CANNOT' })
   const { name } = given
+  session.setSlot(NAMED, name)
   if (session.mail.user.kind === 'anonymous' && /^[#{]/.test(name)) {
     const lower = name.toLowerCase()
     if (!OPEN_TO_ALL.some((prefix) => lower.startsWith(prefix))) throw new Refused(`Anonymous may not ${command} this name`, { bare: true, code: 'NOPERM' })

@@ -111,6 +111,8 @@ export class SessionUpdates implements Updates {
     if (changes.reset) {
       throw new ProtocolAbort(`${this.#owner.serverName} Fatal mailbox error: UIDVALIDITY has changed, select the mailbox again`, 'the selected mailbox began anew')
     }
+    // Beside SELECT the code is rare; a client that passes over it sees another UIDVALIDITY when it selects again, and has cached nothing that is wrong.
+    if (changes.newUidValidity) out.raw('* OK [UIDVALIDITY ').number(view.uidValidity).raw('] UID validity status').endLine()
     for (const { hear } of this.#listeners) await this.#heard(() => hear(changes, view, out))
     if (changes.removed.count > 0) {
       if (shape.expunge === 'vanished') out.raw('* VANISHED ').set(changes.removed).endLine()

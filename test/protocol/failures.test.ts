@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { fetchItem, sealCommand, sealModifier } from '../../core/api/index.js'
-import type { ImapExtension, MailSession, SelectPlan } from '../../core/api/index.js'
+import { MailError, fetchItem, sealCommand, sealModifier } from '../../core/api/index.js'
+import type { ImapExtension, MailDriver, MailSession, SelectPlan } from '../../core/api/index.js'
+import { MemoryDriver } from '../../plugins/drivers/memory/store.js'
 import { ImapFixture } from '../support/imap.js'
 import { fill, notes } from '../support/imap-scenes.js'
 
@@ -101,5 +102,46 @@ describe('an error inside a plugin is contained, answered and told to the operat
     expect((await client.command('a', 'LOGIN bob guest@example.org')).at(-1)).toBe('a NO [PRIVACYREQUIRED] LOGIN failed')
     expect((await client.command('b', 'LOGIN Anonymous guest@example.org')).at(-1)).toContain('b OK [CAPABILITY ')
     expect(asked).toEqual(['ANONYMOUS guest@example.org'])
+  })
+})
+
+describe('what the machine or its rules refuse is one line in the log, with user, mailbox and reason', () => {
+  const system = (code: string): Error => Object.assign(new Error(`${code}: the system says so`), { code })
+  const rows: readonly { readonly error: MailError; readonly level: 'warn' | 'info' | 'debug'; readonly code: string }[] = [
+    { error: new MailError('unavailable', 'ENOSPC: no space left on device', { cause: system('ENOSPC') }), level: 'warn', code: 'UNAVAILABLE' },
+    { error: new MailError('corrupt', 'the index is damaged'), level: 'warn', code: 'CORRUPTION' },
+    { error: new MailError('denied', 'EACCES: permission denied', { cause: system('EACCES') }), level: 'info', code: 'NOPERM' },
+    { error: new MailError('denied', 'this needs the right "i"'), level: 'info', code: 'NOPERM' },
+    { error: new MailError('over-quota', 'EDQUOT: disk quota exceeded'), level: 'info', code: 'OVERQUOTA' },
+    { error: new MailError('in-use', 'locked by another program'), level: 'info', code: 'INUSE' },
+    { error: new MailError('read-only', 'EROFS: read-only file system', { cause: system('EROFS') }), level: 'info', code: 'NOPERM' },
+    { error: new MailError('limit', 'EFBIG: file too large', { cause: system('EFBIG') }), level: 'info', code: 'LIMIT' },
+    // Normal traffic.
+    { error: new MailError('read-only', 'open for reading only'), level: 'debug', code: 'NOPERM' },
+    { error: new MailError('not-found', 'nothing at /srv/mail'), level: 'debug', code: 'NONEXISTENT' },
+    { error: new MailError('exists', 'there already'), level: 'debug', code: 'ALREADYEXISTS' },
+    { error: new MailError('unsupported', 'this format cannot'), level: 'debug', code: 'CANNOT' },
+    { error: new MailError('vanished', 'expunged meanwhile'), level: 'debug', code: 'EXPUNGEISSUED' },
+  ]
+  test.each(rows)('$error.kind: $error.message', async ({ error, level, code }) => {
+    const memory = new MemoryDriver(() => 0)
+    const refusing: MailDriver = {
+      async openStore(user) {
+        const store = await memory.openStore(user)
+        return Object.assign(store, { create: () => Promise.reject(error) })
+      },
+    }
+    await using server = await ImapFixture.make({ mail: { driver: refusing } })
+    const client = await server.session()
+    const answer = await client.command('a', 'CREATE some/box')
+    expect(answer).toEqual([expect.stringMatching(new RegExp(`^a NO \\[${code}\\] CREATE failed: `))])
+    expect(answer[0]).not.toContain(error.message)
+    expect(server.logged.filter((line) => line.includes('Command refused'))).toEqual([
+      expect.stringMatching(new RegExp(`^${level} +Command refused user=alice host=.* command=CREATE mailbox=some/box reason=`)),
+    ])
+    expect(server.logged.join('\n')).toContain(error.message)
+    // A later refusal speaks of its own mailbox.
+    expect(await client.command('b', 'SELECT other')).toEqual([expect.stringContaining('b NO ')])
+    expect(server.logged.filter((line) => line.includes('Command refused')).at(-1)).toContain('command=SELECT mailbox=other')
   })
 })

@@ -53,6 +53,7 @@ describe.skipIf(process.platform !== 'linux')('no room', () => {
       const refused = await client.append(mailbox, message('large', 2 * octets))
       expect(refused).toMatchObject({ status: 'NO', text: expect.stringMatching(/^\[(?:LIMIT|OVERQUOTA)\] APPEND failed: /) })
       expect(refused.untagged.filter((line) => /EXISTS|EXPUNGE|FETCH/.test(line))).toEqual([])
+      await logs(/^\S+ \S+ info {2}Command refused user=alice host=\[127\.0\.0\.1\].* command=APPEND mailbox=large reason=.*EFBIG/)
       expect((await client.do('NOOP')).status).toBe('OK')
     } finally {
       room()
@@ -83,7 +84,8 @@ describe.skipIf(process.platform !== 'linux')('no room', () => {
       expect(await copier.do('COPY 1:3 small/box')).toMatchObject({ status: 'NO', text: expect.stringMatching(/^\[UNAVAILABLE\] COPY failed: /) })
       await copier.logout()
       expect(await subjects('source')).toEqual(['one', 'two', 'three'])
-      await logs(/^\S+ \S+ warn .*user=alice host=\[127\.0\.0\.1\].*ENOSPC/)
+      await logs(/^\S+ \S+ warn .*user=alice host=\[127\.0\.0\.1\].* command=APPEND mailbox=small\/box reason=.*ENOSPC/)
+      await logs(/^\S+ \S+ warn .*user=alice host=\[127\.0\.0\.1\].* command=COPY mailbox=small\/box reason=.*ENOSPC/)
       const flags = await client.do('STORE 1 +FLAGS (\\Flagged)')
       expect(flags.status).toMatch(/OK|NO/)
       expect(await subjects('small/box')).toEqual(['first'])

@@ -24,6 +24,7 @@ import type {
   UidSet,
 } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
+import type { Notice } from '../table/change-log.js'
 import type { StateKeeper } from '../registry/registry.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import { TableView, type ViewOwner } from '../view/view.js'
@@ -211,22 +212,25 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
 
   // ---- mailboxes
 
-  /** The mailbox, open and true; to be released. */
-  async #acquire(at: Located, writes: boolean, signal: AbortSignal): Promise<SharedMailbox> {
+  /** The mailbox, open and true, and what was said while it was looked at; to be released. */
+  async #acquire(at: Located, writes: boolean, signal: AbortSignal): Promise<{ readonly mailbox: SharedMailbox; readonly notices: readonly Notice[] }> {
     const found = probes.get(at) ?? (await this.#find(at, signal))
     probes.delete(at)
     const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(at.at), signal)
     try {
       mailbox.outlet({ events: this.events, at: at.at })
       if (writes) mailbox.writers++
+      const heard = mailbox.hearNotices()
       try {
         if (writes && (found.takesNewMail === true || at.at.takesNewMail === true)) await this.#newMail.into(at, found.key, signal)
         await mailbox.refresh(signal)
       } catch (error) {
         if (writes) mailbox.writers--
         throw error
+      } finally {
+        heard[Symbol.dispose]()
       }
-      return mailbox
+      return { mailbox, notices: heard.notices }
     } catch (error) {
       this.registry.release(mailbox)
       throw asMailFailure(error)
@@ -258,10 +262,10 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   async open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView> {
     mustHave(at.rights, 'r', 'reading')
     const writes = mode === 'read-write' && at.at.mount.readOnly !== true && mayWrite(at.rights)
-    const mailbox = await this.#acquire(at, writes, signal)
+    const { mailbox, notices } = await this.#acquire(at, writes, signal)
     const writable = writes && mailbox.source.traits.writable
     if (writes && !writable) mailbox.writers--
-    const view = new TableView(mailbox, at, !writable, this)
+    const view = new TableView(mailbox, at, !writable, this, notices)
     this.#views.set(view, mailbox)
     if (writable && (at.at.takesNewMail === true || this.#newMail.knows(mailbox.key))) this.#taking.set(view, mailbox.key)
     return view
@@ -270,15 +274,23 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     const mailbox = this.#views.get(view)
     if (mailbox === undefined) return
     this.#views.delete(view)
-    if (!view.readOnly) mailbox.writers--
     try {
-      // What is journalled is durable already; a failure here leaves it for the next time.
-      if (!view.readOnly && mailbox.writers === 0 && mailbox.gone === undefined) await orCancelled(mailbox.checkpoint(mailbox.signal), signal)
+      if (!view.readOnly) await orCancelled(this.#leave(mailbox), signal)
     } catch (error) {
       this.#host.logger.warn('mail.checkpoint-failed', { key: mailbox.key, error })
     } finally {
       this.registry.release(mailbox)
     }
+  }
+  /** A session that could write is gone. What is journalled is durable already; a failure here leaves it for the next time. */
+  async #leave(mailbox: SharedMailbox): Promise<void> {
+    try {
+      // Messages that came since the last look are recent to this session, and to none after it (RFC 3501 §2.3.2).
+      if (mailbox.writers === 1 && mailbox.gave && mailbox.gone === undefined) await mailbox.refresh(mailbox.signal)
+    } finally {
+      mailbox.writers--
+    }
+    if (mailbox.writers === 0 && mailbox.gone === undefined) await mailbox.checkpoint(mailbox.signal)
   }
   async *figures(of: readonly Located[], signal: AbortSignal): AsyncGenerator<MailboxFigures> {
     const batches = new Map<MailStore, Located[]>()
@@ -298,7 +310,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     }
   }
   async #counted(located: Located, signal: AbortSignal): Promise<MailboxFigures> {
-    const mailbox = await this.#acquire(located, false, signal)
+    const { mailbox } = await this.#acquire(located, false, signal)
     try {
       if (mailbox.table.generation.gaps > 0) await mailbox.fill(uidsIn(mailbox.table), signal)
       return figuresOf(mailbox.table, located.at)

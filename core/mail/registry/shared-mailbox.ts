@@ -2,7 +2,7 @@ import { uids } from '../../api/index.js'
 import type { Clock, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, UidSet } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
-import type { Author } from '../table/change-log.js'
+import { newsAfter, type Author, type Notice } from '../table/change-log.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
@@ -51,6 +51,7 @@ export class SharedMailbox {
   readonly #outlets: Outlet[] = []
   /** Sessions that may claim recent messages and change things. */
   writers = 0
+  #gave = false
   /** Why nothing can be done here any more: deleted, renamed, closed. */
   #gone: string | undefined
   #dirty = true
@@ -80,6 +81,16 @@ export class SharedMailbox {
   get gone(): string | undefined {
     return this.#gone
   }
+  /** Messages were given to a session since the last look at the source, which may not say so yet. */
+  get gave(): boolean {
+    return this.#gave
+  }
+  /** The recent messages are a session's now, and nobody else's. */
+  give(): void {
+    this.table.unclaimed = uids.none
+    this.table.unsaved++
+    this.#gave = true
+  }
   /** Given when the mailbox is closed under its sessions. */
   get signal(): AbortSignal {
     return this.#ending.signal
@@ -91,6 +102,23 @@ export class SharedMailbox {
     this.#listeners.add(hear)
     this.#pollAgain()
     return { [Symbol.dispose]: () => void this.#listeners.delete(hear) }
+  }
+  /** What the source says from now until disposed; for one whose session has no place in the log yet. */
+  hearNotices(): Disposable & { readonly notices: readonly Notice[] } {
+    const { log } = this.table
+    const from = log.tail
+    // Nothing is added to what is somebody's place.
+    from.holders++
+    let notices: readonly Notice[] = []
+    return {
+      get notices() {
+        return notices
+      },
+      [Symbol.dispose]() {
+        from.holders--
+        notices = newsAfter(from, from).notices
+      },
+    }
   }
   outlet(o: Outlet): void {
     // Mounts are made anew for each login.
@@ -201,6 +229,7 @@ export class SharedMailbox {
     try {
       const claimRecent = this.writers > 0 && this.source.traits.writable
       await this.editNow((edit) => this.source.refresh(edit, { claimRecent }, this.signal))
+      if (claimRecent) this.#gave = false
     } catch (error) {
       this.#dirty = true
       throw error

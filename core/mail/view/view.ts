@@ -17,7 +17,7 @@ import type {
 } from '../../api/index.js'
 import { throwIfCancelled } from '../failures.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
-import { newsAfter, type LogNode } from '../table/change-log.js'
+import { newsAfter, type LogNode, type Notice } from '../table/change-log.js'
 import type { Generation } from '../table/generation.js'
 import { noRows, rowRange, rowSet, rowsOf, uidsOf } from '../table/row-sets.js'
 import type { Standing } from '../table/table.js'
@@ -53,11 +53,17 @@ export class TableView implements MailboxView, Standing {
   #recent: UidSet = uids.none
   #seen = -1
   #epoch: number
+  /** At the last `take`; 1: the client has not heard of any uid. */
+  #uidNext: number
   #open = true
   readonly #listening: Disposable[] = []
 
+  /** What was said while the mailbox was opened, and not told yet. */
+  #early: readonly Notice[]
+
   /** The mailbox is in its turn and fresh; the view begins with everything announced. */
-  constructor(mailbox: SharedMailbox, at: Located, readOnly: boolean, owner: ViewOwner) {
+  constructor(mailbox: SharedMailbox, at: Located, readOnly: boolean, owner: ViewOwner, early: readonly Notice[] = []) {
+    this.#early = early
     this.mailbox = mailbox
     this.at = at
     this.readOnly = readOnly
@@ -68,8 +74,10 @@ export class TableView implements MailboxView, Standing {
     this.#epoch = t.epoch
     t.enter(this)
     this.announced = t.length
+    this.#uidNext = t.uidNext
     this.#claim()
-    this.#seen = t.version
+    // With something to tell, nothing was seen.
+    this.#seen = early.length > 0 ? -1 : t.version
   }
   get rows(): Rows {
     return this.generation
@@ -127,6 +135,8 @@ export class TableView implements MailboxView, Standing {
     const before = this.#recent.count
     const news = newsAfter(this.mark, this)
     t.toEnd(this, news.end)
+    const notices = [...this.#early, ...news.notices]
+    this.#early = []
     let removed = uids.none
     let removedRows = noRows
     const behind = this.generation !== t.generation
@@ -142,11 +152,12 @@ export class TableView implements MailboxView, Standing {
     const changed = news.flags.count === 0 ? noRows : rowsOf(this.generation, news.flags, this.announced)
     const arrived = rowRange(this.announced, t.lengthOf(this.generation))
     this.announced += arrived.count
+    this.#uidNext = t.uidNext
     if (arrived.count > 0) this.#claim()
     if (!behind || may.expunge) this.#seen = t.version
     const recentChanged = this.#recent.count !== before
-    if (removed.count + changed.count + arrived.count + news.notices.length === 0 && !news.keywords && !recentChanged) return undefined
-    return { removed, changed, removedRows, arrived, keywordsChanged: news.keywords, recentChanged, notices: news.notices, reset: false }
+    if (removed.count + changed.count + arrived.count + notices.length === 0 && !news.keywords && !recentChanged) return undefined
+    return { removed, changed, removedRows, arrived, keywordsChanged: news.keywords, recentChanged, notices, newUidValidity: false, reset: false }
   }
   #startAgain(): ViewChanges {
     const t = this.mailbox.table
@@ -154,17 +165,23 @@ export class TableView implements MailboxView, Standing {
     t.enter(this)
     this.#epoch = t.epoch
     this.#seen = t.version
+    const unused = this.#uidNext === 1 && this.mailbox.gone === undefined
+    this.#uidNext = t.uidNext
     this.announced = t.length
     this.saved = undefined
     this.#recent = uids.none
-    return { removed: uids.none, changed: noRows, removedRows: noRows, arrived: noRows, keywordsChanged: true, recentChanged: true, notices: [], reset: true }
+    const notices = this.#early
+    this.#early = []
+    if (unused) this.#claim()
+    const arrived = unused ? rowRange(0, t.length) : noRows
+    return { removed: uids.none, changed: noRows, removedRows: noRows, arrived, keywordsChanged: true, recentChanged: true, notices, newUidValidity: unused, reset: !unused }
   }
   /** Recent messages become this session's; a session that only reads sees them and leaves them to the next. */
   #claim(): void {
     const t = this.mailbox.table
     if (t.unclaimed.count === 0) return
     this.#recent = this.#recent.or(t.unclaimed)
-    if (!this.readOnly) t.unclaimed = uids.none
+    if (!this.readOnly) this.mailbox.give()
   }
   watch(hear: (what: 'changes' | 'sync') => void): Disposable {
     const listening = this.mailbox.listen(hear)

@@ -243,8 +243,9 @@ export class RandomPlay {
   async #restart(how: 'close' | 'crash'): Promise<void> {
     this.#note(how)
     if (this.#under.keeps === 'nothing') return
-    // What a session was told in the moment of its delivery may be recent once more for another process (RFC 3501 §2.3.2 prefers that).
-    this.#claimed.clear()
+    // What a session was told just before its machine stopped may be recent once more (RFC 3501 §2.3.2 prefers that).
+    if (how === 'crash') this.#claimed.clear()
+    else for (const { client } of this.#sessions) await client.view.close(never)
     this.#sessions.length = 0
     const host = this.#host
     this.#host = undefined

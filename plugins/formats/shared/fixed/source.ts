@@ -54,7 +54,6 @@ export class FixedSource implements MailboxSource {
   #epoch = 0
   #claiming = false
   #said = new Set<string>()
-  #damageTold = 0
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
   readonly reclaim?: (signal: AbortSignal) => Promise<void>
@@ -288,8 +287,7 @@ export class FixedSource implements MailboxSource {
     const all = await readContents(this.#dialect, held, this.path, this.#ctx, before, signal)
     const { validity } = all.header
     if (all.warning !== undefined) this.say(edit)('warning', all.warning)
-    // The first look may be the one that opens, which nobody hears of.
-    if (all.damage !== undefined && this.#damageTold++ < 2) edit.notice('warning', all.damage)
+    if (all.damage !== undefined) this.say(edit)('warning', all.damage)
     this.#epoch += 2
     const known = (i: number): number => edit.rows.uid[i] ?? 0
     if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fits(edit.rows, all.entries)) edit.reset(validity)

@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto'
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, readdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { dirname, isAbsolute, resolve } from 'node:path'
-import { AUTH_SETTINGS, LOCK_SETTINGS, mailboxFormats, passwordBackends, protocols, saslMechanisms } from '../api/index.js'
-import type { Problem, Token } from '../api/index.js'
+import { dirname, resolve } from 'node:path'
+import { AUTH_SETTINGS, LOCK_SETTINGS, namespaceResolvers, passwordBackends, protocols, saslMechanisms, userDirectories } from '../api/index.js'
+import type { CertificateSource, MechanismAbout, Problem, Token } from '../api/index.js'
 import type { ConfigPlan, HostPlan } from '../config/plan/types.js'
+import type { ResolvedSlot } from '../kernel/kernel.js'
 import type { Wired } from '../kernel/lifecycle/wire.js'
 import { LogHub } from '../log/log-hub.js'
 import { Bindings } from './bindings.js'
@@ -19,12 +20,22 @@ const WARN_BEFORE_DAYS = 14
 const STICKY_FOR_ALL = 0o1777
 const OTHERS = 0o077
 
+/** What is checked: what `wire` has made of the configuration. */
+type Checked = Pick<Wired<ConfigPlan>, 'plan' | 'slots' | 'hostParts'>
+/** An entry with all its settings, defaults among them. */
+interface Settled {
+  readonly name: string
+  readonly path: string
+  readonly folder: string
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
 /** What a configuration that is right in itself meets on this machine. Nothing is made or changed. */
-export async function checkMachine(wired: Pick<Wired<ConfigPlan>, 'plan' | 'slots'>, env: NodeJS.ProcessEnv): Promise<readonly Problem[]> {
+export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Promise<readonly Problem[]> {
   const { plan } = wired
   const found: Problem[] = []
   for (const host of plan.hosts) {
-    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host)), ...(await passwordFiles(host)))
+    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...openNames(host, wired), ...(await passwordFiles(host, wired)))
   }
   const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
   found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))
@@ -46,12 +57,33 @@ async function certificates(host: HostPlan, plan: ConfigPlan): Promise<readonly 
   // One that is made at the first start is right by construction.
   if (source instanceof SelfSignedCertificate && !(await exists(source.path))) return []
   try {
+    if (host.tls.byAddress !== undefined) return await byAddress(host, host.tls.byAddress, source, path, wanted)
     const pair = await source.find(undefined, '127.0.0.1')
-    return pair === undefined ? [] : certificateFaults(new X509Certificate(pair.chain), host, path)
+    if (pair === undefined) return []
+    const also = 'also' in pair ? (pair.also ?? []) : []
+    return [pair, ...also].flatMap(({ chain }) => certificateFaults(new X509Certificate(chain), host, path))
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     return [{ code: 'NET_BAD_CERTIFICATE', severity: 'error', path, message: `the certificate cannot be used: ${text}`, hint: fileHint(host) }]
   }
+}
+
+/** Each certificate of the folder against the calendar, and the one for all other addresses against the names as well: the rest belong to names that nobody has told us. */
+async function byAddress(host: HostPlan, from: NonNullable<HostPlan['tls']['byAddress']>, source: CertificateSource, path: string, wanted: boolean): Promise<readonly Problem[]> {
+  const files = (await readdir(from.certificates)).filter((file) => file.endsWith('.pem'))
+  const found: Problem[] = []
+  let usable = 0
+  for (const file of files) {
+    const address = file === `${from.name}.pem` ? '' : file.startsWith(`${from.name}-`) ? file.slice(from.name.length + 1, -'.pem'.length) : undefined
+    if (address === undefined) continue
+    const pair = await source.find(undefined, address)
+    if (pair === undefined) continue
+    usable++
+    const certificate = new X509Certificate(pair.chain)
+    found.push(...(address === '' ? nameFaults(certificate, host, path) : []), ...calendarFaults(certificate, path, `the certificate ${file}`))
+  }
+  if (usable > 0 || !wanted) return found
+  return [warning('NET_NO_CERTIFICATE', path, `${from.certificates} holds no ${from.name}.pem and no ${from.name}-ADDRESS.pem, so TLS is not offered`)]
 }
 
 function fileHint({ tls }: Pick<HostPlan, 'tls'>): string | undefined {
@@ -61,18 +93,19 @@ function fileHint({ tls }: Pick<HostPlan, 'tls'>): string | undefined {
 
 /** A certificate against the names clients will ask for, and against the calendar. */
 export function certificateFaults(certificate: X509Certificate, host: Pick<HostPlan, 'serverName' | 'match' | 'tls'>, path: string): readonly Problem[] {
-  const found: Problem[] = []
+  return [...nameFaults(certificate, host, path), ...calendarFaults(certificate, path, 'the certificate')]
+}
+function nameFaults(certificate: X509Certificate, host: Pick<HostPlan, 'serverName' | 'match' | 'tls'>, path: string): readonly Problem[] {
   const asked = host.tls.selfSigned === undefined ? (host.match.names.length > 0 ? host.match.names : [host.serverName]) : certificateNames(host).slice(0, 1)
-  for (const name of asked) {
-    if (certificate.checkHost(name.replace(/^\*/, 'any')) === undefined) {
-      const covers = certificate.subjectAltName ?? certificate.subject
-      found.push(warning('NET_CERTIFICATE_NAME', path, `the certificate is not for "${name}", so clients will complain`, `it is for ${covers.replaceAll('\n', ', ')}`))
-    }
-  }
+  const covers = certificate.subjectAltName ?? certificate.subject
+  return asked
+    .filter((name) => certificate.checkHost(name.replace(/^\*/, 'any')) === undefined)
+    .map((name) => warning('NET_CERTIFICATE_NAME', path, `the certificate is not for "${name}", so clients will complain`, `it is for ${covers.replaceAll('\n', ', ')}`))
+}
+function calendarFaults(certificate: X509Certificate, path: string, what: string): readonly Problem[] {
   const days = Math.floor((new Date(certificate.validTo).getTime() - Date.now()) / DAY_MS)
-  if (days < 0) found.push({ code: 'NET_CERTIFICATE_EXPIRED', severity: 'error', path, message: `the certificate ended on ${certificate.validTo}` })
-  else if (days < WARN_BEFORE_DAYS) found.push(warning('NET_CERTIFICATE_EXPIRES', path, `the certificate ends on ${certificate.validTo}`))
-  return found
+  if (days < 0) return [{ code: 'NET_CERTIFICATE_EXPIRED', severity: 'error', path, message: `${what} ended on ${certificate.validTo}` }]
+  return days < WARN_BEFORE_DAYS ? [warning('NET_CERTIFICATE_EXPIRES', path, `${what} ends on ${certificate.validTo}`)] : []
 }
 
 function names(host: HostPlan): readonly Problem[] {
@@ -81,15 +114,24 @@ function names(host: HostPlan): readonly Problem[] {
   return [warning('HOST_NAME_UNQUALIFIED', `hosts.${host.id}`, `the host name "${host.serverName}" has no domain; it stands in greetings and message ids`, hint)]
 }
 
-function logins(host: HostPlan, { slots }: Pick<Wired<ConfigPlan>, 'slots'>): readonly Problem[] {
+function logins(host: HostPlan, wired: Checked): readonly Problem[] {
   const path = `hosts.${host.id}.auth`
-  const count = (point: string): number => slots.find((s) => s.host === host.id && s.point === point)?.entries.length ?? 0
-  const found: Problem[] = []
-  const settings = given(host, AUTH_SETTINGS)
-  if (count(passwordBackends.id) === 0) found.push(warning('AUTH_NO_LOGIN', path, 'there is no password backend, so nobody can log in'))
-  else if (settings?.plaintext === 'never' && count(saslMechanisms.id) === 0) found.push(warning('AUTH_NO_LOGIN', path, 'passwords are refused and there is no other mechanism, so nobody can log in'))
-  if (settings?.plaintext === 'always') found.push(warning('AUTH_PLAINTEXT', `${path}.plaintext`, 'passwords may cross the network in clear', 'use encrypted-only'))
-  return found
+  const plaintext = given(host, AUTH_SETTINGS)?.plaintext
+  const nobody = (why: string): Problem => warning('AUTH_NO_LOGIN', path, `${why}, so nobody can log in`)
+  const slot = (point: string): ResolvedSlot['entries'] => wired.slots.find((s) => s.host === host.id && s.point === point)?.entries ?? []
+  // Those that show the server a password are held to the same rule as LOGIN.
+  const others = slot(saslMechanisms.id).filter(({ about }) => !isMechanism(about) || !about.exposesPassword)
+  if (slot(passwordBackends.id).length === 0) return [nobody('there is no password backend')]
+  if (plaintext === 'always') return [warning('AUTH_PLAINTEXT', `${path}.plaintext`, 'passwords may cross the network in clear', 'use encrypted-only')]
+  if (others.length > 0) return []
+  if (plaintext === 'never') return [nobody('passwords are refused and there is no other mechanism')]
+  // A proxy may have taken the encryption off.
+  const { listeners } = wired.plan
+  const clear = listeners.length > 0 && listeners.every((l) => l.tls === 'none' && l.proxy.length === 0)
+  return plaintext === 'encrypted-only' && clear ? [nobody('passwords are taken under TLS alone, and no listener offers it')] : []
+}
+function isMechanism(about: unknown): about is MechanismAbout {
+  return typeof about === 'object' && about !== null && 'exposesPassword' in about
 }
 
 async function lockDirectory(host: HostPlan): Promise<readonly Problem[]> {
@@ -98,17 +140,31 @@ async function lockDirectory(host: HostPlan): Promise<readonly Problem[]> {
   return stickyFault(settings.lockDirectory, 'FILES_LOCK_DIRECTORY', `hosts.${host.id}.files.lockDirectory`, 'other programs cannot see our locks there')
 }
 
-/** Spool directories stand in templates such as `/var/mail/{user}`. */
-async function spool(host: HostPlan): Promise<readonly Problem[]> {
+/** Where the INBOX of each user is a file of one directory, other programs make their lock files there. */
+async function spool(host: HostPlan, wired: Checked): Promise<readonly Problem[]> {
   const found: Problem[] = []
-  for (const slot of host.slots) {
-    if (slot.point !== mailboxFormats.id && slot.path.endsWith('.namespaces') === false) continue
-    for (const entry of slot.entries ?? []) {
-      const template = Object.values(entry.settings).find((v): v is string => typeof v === 'string' && isAbsolute(v) && v.endsWith('/{user}'))
-      if (template !== undefined) found.push(...(await stickyFault(dirname(template), 'FILES_SPOOL', entry.path, 'lock files cannot be made there')))
-    }
+  const ofSystem = entriesOf(host, wired, userDirectories.id).some((entry) => entry.name === 'system')
+  for (const { settings, path, folder } of entriesOf(host, wired, namespaceResolvers.id)) {
+    const [directory, said] = [settings['spool'], settings['inboxPath']]
+    if (typeof directory !== 'string') continue
+    const template = typeof said === 'string' ? said.replace('{spool}', directory) : ofSystem ? `${directory}/{user}` : undefined
+    if (template === undefined || !template.endsWith('/{user}') || template.startsWith('{')) continue
+    found.push(...(await stickyFault(resolve(folder, dirname(template)), 'FILES_SPOOL', path, 'lock files of all users cannot be made there')))
   }
   return found
+}
+
+/** Names of other users that are refused, and their homes that are not. */
+function openNames(host: HostPlan, wired: Checked): readonly Problem[] {
+  return entriesOf(host, wired, namespaceResolvers.id)
+    .filter(({ settings: { deny } }) => Array.isArray(deny) && deny.includes('other-users') && !deny.includes('root') && !deny.includes('all'))
+    .map(({ path }) => warning('NAMES_ROOT_OPEN', path, '"other-users" without "root" leaves the homes of others open by their absolute paths', 'deny: [root, other-users]'))
+}
+
+/** The entries of a host at a point; those whose settings are wrong are reported elsewhere. */
+function entriesOf(host: HostPlan, { hostParts }: Checked, point: string): readonly Settled[] {
+  const entries = hostParts.find((part) => part.host === host.id)?.slots.get(point)?.entries ?? []
+  return entries.flatMap(({ name, path, entry, settings }) => (typeof settings === 'object' && settings !== null ? [{ name, path, folder: entry.folder, settings: { ...settings } }] : []))
 }
 
 async function stickyFault(folder: string, code: string, path: string, meaning: string): Promise<readonly Problem[]> {
@@ -118,16 +174,15 @@ async function stickyFault(folder: string, code: string, path: string, meaning: 
   return mode === STICKY_FOR_ALL ? [] : [warning(code, path, `${folder} has the permissions ${mode.toString(8)}, so ${meaning}`, `chmod 1777 ${folder}`)]
 }
 
-async function passwordFiles(host: HostPlan): Promise<readonly Problem[]> {
+/** Passwords, or what logs in as well as one (the MD5 database), at the place where the backend looks by default too. */
+async function passwordFiles(host: HostPlan, wired: Checked): Promise<readonly Problem[]> {
   const found: Problem[] = []
-  for (const slot of host.slots.filter((s) => s.point === passwordBackends.id)) {
-    for (const entry of slot.entries ?? []) {
-      const said = entry.settings['path']
-      if (typeof said !== 'string') continue
-      const file = resolve(entry.folder, said)
-      const there = await stat(file).catch(() => undefined)
-      if (there !== undefined && (there.mode & OTHERS) !== 0) found.push(warning('AUTH_FILE_READABLE', entry.path, `${file} can be read by others`, `chmod 600 ${file}`))
-    }
+  for (const { path, folder, settings } of entriesOf(host, wired, passwordBackends.id)) {
+    const said = settings['path']
+    if (typeof said !== 'string') continue
+    const file = resolve(folder, said)
+    const there = await stat(file).catch(() => undefined)
+    if (there !== undefined && (there.mode & OTHERS) !== 0) found.push(warning('AUTH_FILE_READABLE', path, `${file} can be read by others`, `chmod 600 ${file}`))
   }
   return found
 }

@@ -1,3 +1,4 @@
+import type { Files } from 'mailwright/api'
 import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
@@ -11,6 +12,18 @@ function mbxFormat(services: KitServices): FixedFormat {
 }
 
 describeMailboxFormat('mbx', { about, create: mbxFormat })
+// Some network file systems and FAT give a file no second name.
+describeMailboxFormat('mbx without hard links', { about, create: (services) => mbxFormat({ ...services, files: withoutLinks(services.files) }) })
+
+function withoutLinks(files: Files): Files {
+  return new Proxy(files, {
+    get(from, key) {
+      if (key === 'link') return () => Promise.reject(Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' }))
+      const value: unknown = Reflect.get(from, key, from)
+      return typeof value === 'function' ? value.bind(from) : value
+    },
+  })
+}
 
 describeMailboxDriver('files with mbx', {
   about,

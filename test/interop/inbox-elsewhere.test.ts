@@ -72,6 +72,28 @@ describe('mailboxes named by prefixes, and INBOX in a format of its own', () => 
     await later.logout()
   })
 
+  test.each(['mbx', 'mix'])('CREATE #driver.%s/INBOX where mail is delivered to ~/INBOX itself is refused: a program that has the empty file open must not lose what it writes', async (format) => {
+    const own = await startServer({ host: 'drivers: { use: [mix, mbx, tenex, unix, dummy] }' })
+    try {
+      for (const content of ['', stored('one')]) {
+        await writeFile(own.inbox('alice'), content)
+        const { ino } = await stat(own.inbox('alice'))
+        const client = await RawClient.login(own.ports.imap, 'alice')
+        expect(await client.do(`CREATE #driver.${format}/INBOX`)).toMatchObject({ status: 'NO', text: expect.stringMatching(/^\[CANNOT\] /) })
+        expect([(await stat(own.inbox('alice'))).ino, await readFile(own.inbox('alice'), 'latin1')]).toEqual([ino, content])
+        // Others have a file of their own.
+        expect((await client.do('SELECT INBOX')).status).toBe('OK')
+        await client.logout()
+      }
+      const client = await RawClient.login(own.ports.imap, 'alice')
+      expect((await client.do('CREATE #driver.tenex/INBOX')).status).toBe('OK')
+      expect(await subjects(client, 'INBOX')).toEqual(['one'])
+      await client.logout()
+    } finally {
+      await own.remove()
+    }
+  })
+
   test.skipIf(!has('procmail'))('mail that procmail delivers while sessions have an mbx INBOX open comes there once, and all of them see it', async () => {
     const first = await alice()
     await first.do('CREATE #driver.mbx/INBOX')

@@ -167,11 +167,7 @@ class FilesStore implements MailStore {
     const place = takesOver ? await this.#ownInbox(at, signal) : await this.#place(at, signal)
     const what = `Can't create mailbox ${at.path}`
     try {
-      let there = await files.stat(place.path)
-      if (takesOver && there?.kind === 'file' && there.size === 0) {
-        await files.unlink(place.path)
-        there = undefined
-      }
+      const there = await files.stat(place.path)
       if (lockedBy(lastOf(place.path)) !== undefined) throw new MailError('denied', `${what}: it would be the lock of another`)
       const format = this.#named(at.format ?? at.mount.createFormat ?? choice.create, at)
       // A folder is made a mailbox by formats that are folders; others need the name for a file.
@@ -192,7 +188,11 @@ class FilesStore implements MailStore {
     const { made } = this.#named(at.format ?? this.#parts.choice.create, at)
     const there = await this.#takenOver(at, signal)
     if (there !== undefined) throw new MailError('exists', "Can't create mailbox INBOX: mailbox already exists")
-    return { ...(await this.#place(at, signal)), path: `${this.#user.home}/${made.inboxName ?? 'INBOX'}` }
+    const delivered = await this.#place(at, signal)
+    const path = `${this.#user.home}/${made.inboxName ?? 'INBOX'}`
+    // A program that delivers may have the file open, empty as it is: what it writes would be lost with the file, or in the middle of another format.
+    if (path === delivered.path) throw new MailError('unsupported', `Can't create INBOX: mail is delivered to ${path} itself; which format that file has is said by drivers.empty`)
+    return { ...delivered, path }
   }
   /** INBOX exists before its file does: no directory is made in its place, for mail could then not be delivered. */
   async #notInstead(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<void> {

@@ -100,23 +100,49 @@ export class FixedFormat implements MailboxFormat {
   }
 
   /** A mailbox without a record of its own is an empty file. */
-  /** The file gets its name when its record is on the disk: one that a crash tears would be no mailbox, and in the way of another. */
   async create(at: FilePlace): Promise<void> {
-    const { files, clock, locks, mailbox } = this.#ctx
-    const { header } = this.#dialect
+    const { files, clock, mailbox } = this.#ctx
+    const record = this.#dialect.header?.write(emptyHeader(clock, mailbox.defaultKeywords))
+    if (record === undefined) await (await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })).close()
+    else if (!(await this.#link(at, record))) await this.#begin(at, record)
+    if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
+  }
+  /**
+   * The file gets its name when its record is on the disk: one that a crash tears would be no mailbox, and in the way of another. False where the
+   * file system has no second names for a file.
+   */
+  async #link(at: FilePlace, record: Uint8Array): Promise<boolean> {
+    const { files, locks, mailbox } = this.#ctx
     // A name that is not listed, and nobody else's.
     const beginning = `${folderOf(at.path)}/.${nameOf(at.path)}${REDO_SUFFIX}.${locks.machine.pid}-${Buffer.from(locks.random(6)).toString('hex')}`
     if ((await files.lstat(beginning)) !== undefined) await files.unlink(beginning)
     const file = await files.open(beginning, { write: true, create: 'new', mode: at.fileMode })
     try {
-      if (header !== undefined) await file.write([header.write(emptyHeader(clock, mailbox.defaultKeywords))], 0)
+      await file.write([record], 0)
       if (mailbox.durability === 'full') await file.sync()
       await files.link(beginning, at.path)
+      return true
+    } catch (error) {
+      if (failedWith(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false
+      throw error
     } finally {
       await file.close()
       await files.unlink(beginning)
     }
-    if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
+  }
+  /** The name first, and the record under the locks as every change is made: after a crash the next look finds it in the redo file, or an empty file. */
+  async #begin(at: FilePlace, record: Uint8Array): Promise<void> {
+    await (await this.#ctx.files.open(at.path, { write: true, create: 'new', mode: at.fileMode })).close()
+    const { signal } = new AbortController()
+    const box = new FixedFile(at, true, this.#ctx)
+    try {
+      await box.locked(signal, () => undefined, async (held) => {
+        if (held.stat.size > 0) throw new MailError('exists', `Can't create mailbox ${at.path}: mailbox already exists`)
+        await box.changes.change(held, 'append', 0, 0, (w) => w.bytes(record))
+      })
+    } finally {
+      await box.close()
+    }
   }
 
   async open(at: FilePlace): Promise<MailboxSource> {

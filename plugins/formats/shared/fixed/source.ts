@@ -165,7 +165,7 @@ export class FixedSource implements MailboxSource {
       const writing = claim && whole && owes(this.contents, true)
       if (writing) this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, true, [], this.saver(edit))
       if (claim && whole && first && this.#dialect.hides) await this.#compactIfWorthwhile(held, signal)
-      const settled = writing && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot()))
+      const settled = writing && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs))
       if (!writing && claim && news) await mailSeen(held.file, this.#ctx.clock.now())
       if (!claim) await keepAccess(held.file, before)
       if (this.#moved) this.#saveAll(edit)
@@ -422,10 +422,11 @@ export class FixedSource implements MailboxSource {
   async #reclaim(signal: AbortSignal): Promise<void> {
     if (!this.traits.writable || this.#state === undefined) return
     await this.file.locked(signal, () => undefined, async (held) => {
+      const before = held.stat
       // What others did is found by the next look, and this again then.
       if (this.contents.damage !== undefined || !this.#isUnchanged(held.stat)) return
       if (!(await this.#compactIfWorthwhile(held, signal))) return
-      const settled = await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot())
+      const settled = await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs)
       await this.#note(held, settled)
     })
   }
@@ -435,10 +436,11 @@ export class FixedSource implements MailboxSource {
     this.attach(edit)
     if (!this.traits.writable) throw new MailError('read-only', `${this.path} is read-only`)
     const done = await this.file.locked(signal, this.say(edit), async (held) => {
+      const before = held.stat
       await this.catchUp(held, edit, signal)
       mustBeWhole(this.contents)
       const wrote = await work(held)
-      const settled = wrote && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot()))
+      const settled = wrote && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs))
       if (this.#moved) this.#saveAll(edit)
       await this.remember(edit, held, settled)
       return true

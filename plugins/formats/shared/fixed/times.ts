@@ -6,6 +6,9 @@ import { failedWith } from '../lock-context.js'
  * last access is new mail.
  */
 
+/** More than what counts as the same time. */
+const APART_MS = 0.003
+
 async function set(file: OpenFile, atimeMs: number, mtimeMs: number): Promise<boolean> {
   try {
     await file.setTimes(atimeMs, mtimeMs)
@@ -18,10 +21,12 @@ async function set(file: OpenFile, atimeMs: number, mtimeMs: number): Promise<bo
 }
 /**
  * After a change of flags, which the one who changed them has seen. The part of a millisecond is drawn by lot: a change that somebody makes
- * within the same tick of the clock of files leaves another time. Returns whether that could be done.
+ * within the same tick of the clock of files leaves another time; that of the change before, which others know, is not left again. Returns whether
+ * that could be done.
  */
-export async function flagsChanged(file: OpenFile, nowMs: number, lot: number): Promise<boolean> {
-  return set(file, nowMs, (await file.stat()).mtimeMs - (1 + lot) / 1000)
+export async function flagsChanged(file: OpenFile, nowMs: number, lot: number, beforeMs: number): Promise<boolean> {
+  const drawn = (await file.stat()).mtimeMs - (1 + lot) / 1000
+  return set(file, nowMs, Math.abs(drawn - beforeMs) < APART_MS ? drawn - 2 * APART_MS : drawn)
 }
 /** Somebody who may take it has seen the new mail. */
 export async function mailSeen(file: OpenFile, nowMs: number, mtimeMs?: number): Promise<void> {

@@ -87,6 +87,12 @@ describe('FETCH of structure', () => {
       C: a4 FETCH 1 FULL
       S: * 1 FETCH (FLAGS (\\Recent) INTERNALDATE <any> RFC822.SIZE ${nested.length} ENVELOPE ${envelope} BODY ${body})
       S: a4 OK FETCH completed
+      C: a5 FETCH 1 ALL
+      S: * 1 FETCH (FLAGS (\\Recent) INTERNALDATE <any> RFC822.SIZE ${nested.length} ENVELOPE ${envelope})
+      S: a5 OK FETCH completed
+      C: a6 UID FETCH 1 FAST
+      S: * 1 FETCH (UID 1 FLAGS (\\Recent) INTERNALDATE <any> RFC822.SIZE ${nested.length})
+      S: a6 OK UID FETCH completed
     `)
   })
 })
@@ -125,6 +131,21 @@ describe.each(CUTS)('FETCH of sections, input cut: %s', (cut) => {
       C: a9 FETCH 1 (BODY.PEEK[1]<6.100> BODY.PEEK[1]<20.5> BODY.PEEK[1]<0.5>)
       S: * 1 FETCH (BODY[1]<6> {4}\r\npart BODY[1]<20> {0}\r\n BODY[1]<0> {5}\r\nfirst)
       S: a9 OK FETCH completed
+      C: b1 FETCH 1 BODY.PEEK[2.HEADER.FIELDS (from)]
+      S: * 1 FETCH (BODY[2.HEADER.FIELDS (from)] {25}\r\nFrom: bob@example.org\r\n\r\n)
+      S: b1 OK FETCH completed
+      C: b2 FETCH 1 BODY.PEEK[2.MIME]
+      S: * 1 FETCH (BODY[2.MIME] {32}\r\nContent-Type: message/rfc822\r\n\r\n)
+      S: b2 OK FETCH completed
+      C: b3 FETCH 1 BODY.PEEK[2]<6.3>
+      S: * 1 FETCH (BODY[2]<6> {3}\r\nbob)
+      S: b3 OK FETCH completed
+      C: b4 FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]<9.5>
+      S: * 1 FETCH (BODY[HEADER.FIELDS (Subject)]<9> {5}\r\nouter)
+      S: b4 OK FETCH completed
+      C: b5 FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (From To Message-Id Date Content-Type MIME-Version)]
+      S: * 1 FETCH (BODY[HEADER.FIELDS.NOT (From To Message-Id Date Content-Type MIME-Version)] {18}\r\nSubject: outer\r\n\r\n)
+      S: b5 OK FETCH completed
     `)
   })
 })

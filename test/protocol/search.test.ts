@@ -60,6 +60,76 @@ const cases = [
   ['(1:2) UNSEEN', '2'],
 ] as const
 
+/** Every key of RFC 3501 §6.4.4 with the messages it names, of five: some of them are found and some are not, but for ALL. */
+const everyKey: Readonly<Record<string, readonly [program: string, found: string]>> = {
+  '<sequence set>': ['2,4:*', '2 4 5'],
+  ALL: ['ALL', '1 2 3 4 5'],
+  ANSWERED: ['ANSWERED', '1'],
+  BCC: ['BCC hidden', '2'],
+  BEFORE: ['BEFORE 3-Jan-2026', '1 2'],
+  BODY: ['BODY needle', '4'],
+  CC: ['CC copied', '2'],
+  DELETED: ['DELETED', '2'],
+  DRAFT: ['DRAFT', '3'],
+  FLAGGED: ['FLAGGED', '2 5'],
+  FROM: ['FROM carol', '2 4'],
+  HEADER: ['HEADER X-Tag yes', '4'],
+  KEYWORD: ['KEYWORD $Work', '3'],
+  LARGER: ['LARGER 500', '5'],
+  NEW: ['NEW', '4'],
+  NOT: ['NOT FLAGGED', '1 3 4'],
+  OLD: ['OLD', '1 2 3'],
+  ON: ['ON 3-Jan-2026', '3'],
+  OR: ['OR ANSWERED DRAFT', '1 3'],
+  RECENT: ['RECENT', '4 5'],
+  SEEN: ['SEEN', '1 5'],
+  SENTBEFORE: ['SENTBEFORE 12-Jan-2026', '1'],
+  SENTON: ['SENTON 12-Jan-2026', '2'],
+  SENTSINCE: ['SENTSINCE 13-Jan-2026', '3 4 5'],
+  SINCE: ['SINCE 4-Jan-2026', '4 5'],
+  SMALLER: ['SMALLER 500', '1 2 3 4'],
+  SUBJECT: ['SUBJECT greet', '3'],
+  TEXT: ['TEXT needle', '4 5'],
+  TO: ['TO list', '5'],
+  UID: ['UID 1:2,99', '1 2'],
+  UNANSWERED: ['UNANSWERED', '2 3 4 5'],
+  UNDELETED: ['UNDELETED', '1 3 4 5'],
+  UNDRAFT: ['UNDRAFT', '1 2 4 5'],
+  UNFLAGGED: ['UNFLAGGED', '1 3 4'],
+  UNKEYWORD: ['UNKEYWORD $Work', '1 2 4 5'],
+  UNSEEN: ['UNSEEN', '2 3 4'],
+}
+const sent = (d: number, header: string, body = 'text'): string => `From: bob@example.org\nDate: ${d} Jan 2026 12:00:00 +0000\n${header}\n\n${body}\n`
+const oldOnes = () => [
+  item(sent(11, 'Subject: first'), { date: day(1), system: SYSTEM.seen | SYSTEM.answered }),
+  item(sent(12, 'Cc: copied@example.org\nBcc: hidden@example.org').replace('bob', 'carol'), { date: day(2), system: SYSTEM.deleted | SYSTEM.flagged }),
+  item(sent(13, 'Subject: Greetings'), { date: day(3), system: SYSTEM.draft, keywords: ['$Work'] }),
+]
+const newOnes = () => [
+  item(sent(14, 'X-Tag: yes', 'a needle here').replace('bob', 'carol'), { date: day(4) }),
+  item(sent(15, 'To: list@example.org\nX-Note: no needle', 'hay '.repeat(200)), { date: day(5), system: SYSTEM.seen | SYSTEM.flagged }),
+]
+
+describe('every SEARCH key finds what it names and nothing else', () => {
+  test.each(Object.entries(everyKey))('%s', async (key, [program, found]) => {
+    await using server = await ImapFixture.make()
+    await fill(server, 'INBOX', oldOnes())
+    const first = await server.session()
+    await first.command('s', 'SELECT INBOX')
+    await first.command('l', 'LOGOUT')
+    await fill(server, 'INBOX', newOnes())
+    const client = await server.session()
+    await client.command('s', 'SELECT INBOX')
+    expect(await client.command('a', `SEARCH ${program}`)).toEqual([`* SEARCH ${found}`, 'a OK SEARCH completed'])
+    const uid = await client.command('b', `UID SEARCH ${program}`)
+    expect(uid).toEqual([`* SEARCH ${found}`, 'b OK UID SEARCH completed'])
+    // The opposite is the rest.
+    const rest = [1, 2, 3, 4, 5].filter((n) => !found.split(' ').includes(String(n))).join(' ')
+    expect(await client.command('c', `SEARCH NOT (${program})`)).toEqual([`* SEARCH${rest === '' ? '' : ' '}${rest}`, 'c OK SEARCH completed'])
+    expect(rest === '').toBe(key === 'ALL')
+  })
+})
+
 describe('SEARCH (RFC 3501 §6.4.4)', () => {
   test.each(cases)('%s', async (program, found) => {
     await using server = await ImapFixture.make()

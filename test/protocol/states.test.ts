@@ -6,8 +6,10 @@ import { ImapFixture } from '../support/imap.js'
 const NOT_BEFORE_LOGIN = [
   'SELECT INBOX', 'EXAMINE INBOX', 'CREATE x', 'DELETE x', 'RENAME x y', 'SUBSCRIBE x', 'UNSUBSCRIBE x', 'LIST "" *', 'LSUB "" *', 'STATUS INBOX (MESSAGES)', 'APPEND INBOX {3}',
   'CHECK', 'CLOSE', 'EXPUNGE', 'SEARCH ALL', 'FETCH 1 FLAGS', 'STORE 1 FLAGS ()', 'COPY 1 x', 'UID FETCH 1 FLAGS', 'UID', 'IDLE', 'MOVE 1 x',
+  'UID STORE 1 FLAGS ()', 'UID SEARCH ALL', 'UID COPY 1 x', 'UID MOVE 1 x', 'UID EXPUNGE 1', 'UNSELECT', 'NAMESPACE', 'ENABLE CONDSTORE', 'BBOARD x', 'FIND ALL.MAILBOXES *', 'RLIST "" *', 'RLSUB "" *',
 ]
-const NOT_UNSELECTED = ['CHECK', 'CLOSE', 'EXPUNGE', 'SEARCH ALL', 'FETCH 1 FLAGS', 'STORE 1 FLAGS ()', 'COPY 1 x', 'UID FETCH 1 FLAGS', 'UNSELECT']
+const NOT_UNSELECTED = ['CHECK', 'CLOSE', 'EXPUNGE', 'SEARCH ALL', 'FETCH 1 FLAGS', 'STORE 1 FLAGS ()', 'COPY 1 x', 'UID FETCH 1 FLAGS', 'UNSELECT', 'MOVE 1 x', 'UID STORE 1 FLAGS ()', 'UID SEARCH ALL', 'UID COPY 1 x', 'UID MOVE 1 x', 'UID EXPUNGE 1']
+const NOT_AFTER_LOGIN = ['LOGIN alice secret', 'AUTHENTICATE PLAIN', 'STARTTLS']
 const nameOf = (command: string): string => (/^UID \w+/.exec(command) ?? /^\w+/.exec(command) ?? [''])[0]
 
 describe('commands out of their state are unknown (RFC 3501 §3)', () => {
@@ -22,6 +24,13 @@ describe('commands out of their state are unknown (RFC 3501 §3)', () => {
     await using server = await ImapFixture.make()
     const client = await server.session()
     expect(await client.command('a', command)).toEqual([`a BAD Command unrecognized: ${nameOf(command)}`])
+  })
+  test.each(NOT_AFTER_LOGIN.flatMap((command) => [{ command, selected: false }, { command, selected: true }]))('$command after the login (selected: $selected)', async ({ command, selected }) => {
+    await using server = await ImapFixture.make()
+    const client = await server.session()
+    if (selected) await client.command('s', 'SELECT INBOX')
+    expect(await client.command('a', command)).toEqual([`a BAD Command unrecognized: ${nameOf(command)}`])
+    expect((await client.command('b', 'STATUS INBOX (MESSAGES)')).at(-1)).toBe('b OK STATUS completed')
   })
   test.each(['CAPABILITY', 'NOOP', 'LOGOUT', 'CHECK', 'CLOSE', 'EXPUNGE', 'STARTTLS'])('%s takes no argument', async (command) => {
     await using server = await ImapFixture.make()

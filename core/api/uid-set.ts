@@ -122,7 +122,12 @@ export const uids = {
   /** Of numbers in ascending order; equal neighbours are one. */
   from(ascending: ArrayLike<number>): UidSet {
     const out: number[] = []
-    for (let i = 0; i < ascending.length; i++) pushJoined(out, ascending[i]!, ascending[i]!)
+    for (let i = 0; i < ascending.length;) {
+      const first = ascending[i]!
+      let last = first
+      while (++i < ascending.length && ascending[i]! <= last + 1) last = Math.max(last, ascending[i]!)
+      out.push(first, last)
+    }
     return made(out)
   },
   /** Of pairs in any order, which may overlap or stand last before first; the array is not kept. */

@@ -1,4 +1,5 @@
 import { createToken, extensionPoint } from './kernel.js'
+import type { FileStat } from './files.js'
 import type { Codec } from './kernel.js'
 
 declare const unit: unique symbol
@@ -467,7 +468,8 @@ export interface FilePlace {
 }
 /** All a maildir author writes. */
 export interface MailboxFormat {
-  recognise(at: FilePlace, signal: AbortSignal): Promise<'mine' | 'empty' | 'not-mine'>
+  /** `seen`: what the caller has just found at the place, links followed; a format may spare itself the same question. */
+  recognise(at: FilePlace, signal: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'>
   create(at: FilePlace): Promise<void>
   open(at: FilePlace, signal: AbortSignal): Promise<MailboxSource>
   append(at: FilePlace, signal: AbortSignal): Promise<Delivery>

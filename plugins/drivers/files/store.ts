@@ -96,7 +96,7 @@ class FilesStore implements MailStore {
     // Opening a pipe waits for its other end.
     if (stat.kind === 'other') throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
     for (const format of this.#formats(at)) {
-      const answer = await format.made.recognise(place, signal)
+      const answer = await format.made.recognise(place, signal, stat)
       if (answer === 'mine') return { format, empty: false }
       empty ||= answer === 'empty'
     }

@@ -30,14 +30,13 @@ export class UnixFormat implements MailboxFormat {
     this.#ctx = ctx
   }
 
-  async recognise(at: FilePlace): Promise<'mine' | 'empty' | 'not-mine'> {
+  async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'> {
+    if (this.#isKnown(at.path, seen)) return 'mine'
     const { files } = this.#ctx
     const stat = await files.stat(at.path)
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
-    const known = this.#known.get(at.path)
-    // What was a mailbox and only grew still begins as one.
-    if (known !== undefined && known.device === stat.device && known.inode === stat.inode && known.size <= stat.size) return 'mine'
+    if (this.#isKnown(at.path, stat)) return 'mine'
     const file = await files.open(at.path, { keepAccessTime: true })
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))
@@ -49,6 +48,12 @@ export class UnixFormat implements MailboxFormat {
     await this.#keepNewMailMark(at.path, stat)
     this.#remember(at.path, stat)
     return 'mine'
+  }
+  /** What was a mailbox and only grew still begins as one. */
+  #isKnown(path: string, stat: FileStat | undefined): boolean {
+    const known = this.#known.get(path)
+    if (known === undefined || stat?.kind !== 'file') return false
+    return known.device === stat.device && known.inode === stat.inode && known.size <= stat.size
   }
   examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
     return examineUnix(at, this.#ctx, signal)

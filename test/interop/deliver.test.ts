@@ -78,7 +78,7 @@ describe('mailwright deliver', () => {
     expect(ran.stderr).toContain('not in valid mailbox format')
     expect(await readFile(server.inbox('bob'), 'latin1')).toBe('no mailbox at all\n')
   })
-  test('killed at any moment: a message is there as a whole or not at all, and always when the code was 0', async () => {
+  test('killed at any moment: a message is there as a whole or not at all, and always when the code was 0', { timeout: 600_000 }, async () => {
     const random = randomOf(seedOf('deliver-kill'))
     await rm(server.inbox('bob'), { force: true })
     const whole = `${'0123456789'.repeat(7)}\n`.repeat(4000)

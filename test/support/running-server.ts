@@ -59,16 +59,22 @@ export interface ServerOptions {
   readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
 
-/** A port of the loopback that nobody has at this moment. */
+/** The machine gives a port that was just let go to the next who asks, too. */
+const given = new Set<number>()
+/** A port of the loopback that nobody has at this moment, and that was given to nobody here before. */
 export async function freePort(): Promise<number> {
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const probe = createServer()
+    probe.listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const address = probe.address()
+    probe.close()
+    await once(probe, 'close')
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    if (given.has(address.port)) continue
+    given.add(address.port)
+    return address.port
+  }
 }
 async function listens(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')

@@ -41,7 +41,8 @@ import usersSql from '../../plugins/auth/users/sql/index.js'
 import { SystemUsers } from '../../plugins/auth/users/system/directory.js'
 import { createVirtualDirectory } from '../../plugins/auth/users/virtual/index.js'
 import { HeldClock, LoggedLines, never, peers, words } from '../support/auth.js'
-import { checkpasswordProgram, freePort, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { freePort } from '../support/ports.js'
 
 const users = [{ name: 'alice', password: 'correct horse' }, { name: 'bob', password: 'battery-staple' }] as const
 const schemes = [scryptScheme({ ln: 10, r: 8, p: 1 }), plainScheme(true), scramScheme, digestScheme(SALTED, undefined), shaCryptScheme(SHA512_CRYPT), cryptScheme(await systemCrypt(), STRONG_CRYPT)]

@@ -7,7 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { freshInbox } from '../support/interop.js'
 import { has, hasPython, run, runOnTerminal } from '../support/programs.js'
 import { RawClient } from '../support/raw-client.js'
-import { CLI, freePort, startServer, type RunningServer } from '../support/running-server.js'
+import { freePort } from '../support/ports.js'
+import { CLI, startServer, type RunningServer } from '../support/running-server.js'
 import { messagesIn, statusOf, subjectsIn } from '../support/sample-mailbox.js'
 
 const UNITS = fileURLToPath(new URL('../../config/examples/systemd/', import.meta.url))

@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort, listens } from './ports.js'
 
 /** The built command. */
 export const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
@@ -57,35 +57,6 @@ export interface ServerOptions {
   readonly prepare?: (folder: string) => Promise<void>
   /** Files to be there before it starts, by path below the folder. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
-}
-
-/** The machine gives a port that was just let go to the next who asks, too. */
-const given = new Set<number>()
-/** A port of the loopback that nobody has at this moment, and that was given to nobody here before. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1')
-    await once(probe, 'listening')
-    const address = probe.address()
-    probe.close()
-    await once(probe, 'close')
-    if (address === null || typeof address === 'string') throw new Error('no port')
-    if (given.has(address.port)) continue
-    given.add(address.port)
-    return address.port
-  }
-}
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
 
 const indented = (yaml: string): string =>

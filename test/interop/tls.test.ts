@@ -1,8 +1,10 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { X509Certificate } from 'node:crypto'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createServer, type EmbeddedServer } from '../../core/main/index.js'
+import { CertificateStatus } from '../../core/net/tls/certificate-status.js'
 import { has, run, type Ran } from '../support/programs.js'
 
 const MONTH_MS = 30 * 86_400_000
@@ -100,6 +102,33 @@ describe.skipIf(!has('openssl'))('TLS as openssl sees it', () => {
     await answer(status, 2)
     const port = await serve({ ...pair('ec'), status })
     expect((await client(port, '-status')).stdout).toContain('OCSP response: no response sent')
+  })
+  test('after a renewal of the certificate the answer about the one before is not shown', async () => {
+    const status = join(folder, 'status.der')
+    await answer(status, 720)
+    const port = await serve({ ...pair('rsa'), status })
+    const asked = await client(port, '-status')
+    expect(asked.stdout).toContain('OCSP response: no response sent')
+    expect(asked.stdout).toContain('* BYE')
+  })
+  test('why an answer is not shown is said once, and again when it is another reason', async () => {
+    const path = join(folder, 'status.der')
+    const said: string[] = []
+    let now = Date.now()
+    const status = new CertificateStatus(path, (message, cause) => void said.push(`${message}: ${String(cause)}`), () => now)
+    const serial = new X509Certificate(await readFile(join(store, 'ec.pem'))).serialNumber
+    await status.find(serial)
+    await status.find(serial)
+    expect(said).toHaveLength(1)
+    expect(said[0]).toContain(`the OCSP response ${path} is not shown: Error: ENOENT`)
+    await answer(path, 60)
+    now += 10_000
+    expect(await status.find(serial)).toBeInstanceOf(Uint8Array)
+    await status.find('12ab')
+    now += 3_600_000
+    await status.find(serial)
+    await status.find(serial)
+    expect(said.slice(1)).toEqual([expect.stringContaining('not about 12ab'), expect.stringMatching(/it ends at \d{4}-/)])
   })
   test('rubbish in place of an answer leaves TLS as it is', async () => {
     const status = join(folder, 'status.der')

@@ -44,10 +44,11 @@ export class CertificateFiles implements CertificateSource {
     const { certificate, key } = this.#options
     const chain = await readFile(certificate, 'utf8')
     const pem = key === undefined ? secret(Buffer.from(chain)) : await key()
-    if (!new X509Certificate(chain).checkPrivateKey(createPrivateKey(Buffer.from(pem.reveal())))) {
+    const own = new X509Certificate(chain)
+    if (!own.checkPrivateKey(createPrivateKey(Buffer.from(pem.reveal())))) {
       throw new Error(`the key does not belong to the certificate ${certificate}`)
     }
     const status = this.#status
-    return { chain, key: pem, ...(status === undefined ? {} : { status: () => status.find() }) }
+    return { chain, key: pem, ...(status === undefined ? {} : { status: () => status.find(own.serialNumber) }) }
   }
 }

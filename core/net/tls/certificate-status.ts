@@ -9,14 +9,22 @@ const SUCCESSFUL = 0
 /** Clocks of clients differ; a response is not shown in its last minutes. */
 const MARGIN_MS = 300_000
 
-/** When the first answer of an OCSP response holds, in ms since 1970. `until` is Infinity where the authority names no end. */
-export interface StatusTimes {
+/** The first answer of an OCSP response. */
+export interface StatusFacts {
+  /** Serial number of the certificate that it is about, as `serialOf` gives it. */
+  readonly serial: string
+  /** When it holds, in ms since 1970. `until` is Infinity where the authority names no end. */
   readonly from: number
   readonly until: number
 }
 
+/** Digits of a serial number in one spelling. */
+export function serialOf(hex: string): string {
+  return hex.toLowerCase().replace(/^0+(?=.)/, '')
+}
+
 /** @throws Error what is wrong with the octets, or with what the authority says. */
-export function statusTimes(der: Uint8Array): StatusTimes {
+export function statusFacts(der: Uint8Array): StatusFacts {
   const [status, responseBytes] = sequence(parse(der), 'OCSPResponse')
   const answered = typeof status?.value === 'string' ? status.value.charCodeAt(0) : undefined
   if (answered !== SUCCESSFUL) throw new Error(`the authority answered with the status ${answered ?? 'none'} instead of "successful"`)
@@ -26,32 +34,60 @@ export function statusTimes(der: Uint8Array): StatusTimes {
   // ResponseData ::= SEQUENCE { [0] version DEFAULT v1, responderID [1] or [2], producedAt, responses SEQUENCE OF SingleResponse, ... }
   const responses = sequence(data, 'ResponseData').find((part) => part.tagClass === forge.asn1.Class.UNIVERSAL && part.type === forge.asn1.Type.SEQUENCE)
   // SingleResponse ::= SEQUENCE { certID, certStatus CHOICE, thisUpdate GeneralizedTime, [0] nextUpdate OPTIONAL, ... }
-  const [, , thisUpdate, next] = sequence(sequence(responses, 'responses')[0], 'SingleResponse')
+  const [id, , thisUpdate, next] = sequence(sequence(responses, 'responses')[0], 'SingleResponse')
+  // CertID ::= SEQUENCE { hashAlgorithm, issuerNameHash, issuerKeyHash, serialNumber INTEGER }
+  const serial = sequence(id, 'CertID')[3]?.value
+  if (typeof serial !== 'string') throw new Error('it has no serialNumber')
   const hasEnd = next !== undefined && next.tagClass === forge.asn1.Class.CONTEXT_SPECIFIC && (next.type as number) === 0
-  return { from: time(thisUpdate), until: hasEnd ? time(sequence(next, 'nextUpdate')[0]) : Infinity }
+  return { serial: serialOf(Buffer.from(serial, 'latin1').toString('hex')), from: time(thisUpdate), until: hasEnd ? time(sequence(next, 'nextUpdate')[0]) : Infinity }
 }
 
 /** An OCSP response in a file that something else renews. */
 export class CertificateStatus {
-  readonly #file: Renewed<{ readonly der: Uint8Array; readonly times: StatusTimes }>
+  readonly #path: string
+  readonly #warn: (message: string, cause: unknown) => void
   readonly #now: () => number
+  readonly #file: Renewed<{ readonly der: Uint8Array; readonly facts: StatusFacts }>
+  #complaint = ''
 
   constructor(path: string, warn: (message: string, cause: unknown) => void, now: () => number = Date.now) {
+    this.#path = path
+    this.#warn = warn
     this.#now = now
-    this.#file = new Renewed({ paths: [path], now, warn: (cause) => warn(`cannot load ${path}, what the authority says of the certificate`, cause), read: () => read(path) })
+    this.#file = new Renewed({ paths: [path], now, warn: (cause) => this.#complain(cause), read: () => read(path) })
   }
 
-  /** The response, when there is one that holds now. Never throws: without it clients ask the authority themselves. */
-  async find(): Promise<Uint8Array | undefined> {
-    const found = await this.#file.find().catch(() => undefined)
-    const now = this.#now()
-    return found !== undefined && found.times.from - MARGIN_MS <= now && now < found.times.until - MARGIN_MS ? found.der : undefined
+  /**
+   * The response, when it is about the certificate of this serial number and holds now. Never throws: without it clients ask the authority themselves.
+   * Why there is none is said once.
+   */
+  async find(serial: string): Promise<Uint8Array | undefined> {
+    try {
+      const { der, facts } = await this.#file.find()
+      const now = this.#now()
+      // After a renewal of the certificate the response may still be that of the one before, which clients would take for a forgery.
+      if (facts.serial !== serialOf(serial)) throw new Error(`it is about the certificate ${facts.serial}, not about ${serialOf(serial)}`)
+      if (now < facts.from - MARGIN_MS) throw new Error(`it holds from ${new Date(facts.from).toISOString()} on`)
+      if (now >= facts.until - MARGIN_MS) throw new Error(`it ends at ${new Date(facts.until).toISOString()}`)
+      this.#complaint = ''
+      return der
+    } catch (cause) {
+      this.#complain(cause)
+      return undefined
+    }
+  }
+
+  #complain(cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    if (text === this.#complaint) return
+    this.#complaint = text
+    this.#warn(`the OCSP response ${this.#path} is not shown`, cause)
   }
 }
 
-async function read(path: string): Promise<{ readonly der: Uint8Array; readonly times: StatusTimes }> {
+async function read(path: string): Promise<{ readonly der: Uint8Array; readonly facts: StatusFacts }> {
   const der = await readFile(path)
-  return { der, times: statusTimes(der) }
+  return { der, facts: statusFacts(der) }
 }
 
 function parse(der: Uint8Array): forge.asn1.Asn1 {

@@ -96,11 +96,8 @@ export class ByteLink implements Link, TransportEvents {
   }
 
   read(): Promise<Uint8Array | undefined> {
-    if (this.#lent !== undefined) {
-      // Octets that a layer made are its own.
-      if (this.#layers.length === 0) this.#transport.recycle?.(this.#lent)
-      this.#lent = undefined
-    }
+    this.#giveBack(this.#lent)
+    this.#lent = undefined
     const next = this.#inbox.shift()
     if (next !== undefined) {
       this.#lent = next
@@ -230,7 +227,14 @@ export class ByteLink implements Link, TransportEvents {
     if (this.#lost === undefined) this.#fail(new ConnectionLost(reason))
   }
 
+  #giveBack(chunk: Uint8Array | undefined): void {
+    // Octets that a layer made are its own.
+    if (chunk !== undefined && this.#layers.length === 0) this.#transport.recycle?.(chunk)
+  }
   async #close(): Promise<void> {
+    // Whoever closes has done with what was read. Thousands that are turned away at once would leave their last chunks to the collector.
+    for (const chunk of [this.#lent, ...this.#inbox]) this.#giveBack(chunk)
+    this.#lent = undefined
     this.#inbox = []
     this.#flush()
     this.#reader?.resolve(undefined)

@@ -3,15 +3,15 @@ import { inlineLane } from '../../core/os/lane.js'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { fileLocks } from '../../plugins/formats/shared/locks.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
-import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
-import { KeptFiles } from '../../plugins/formats/unix/kept-file.js'
-import { UnixFormat } from '../../plugins/formats/unix/format.js'
+import { AppendFacts } from '../../plugins/formats/shared/text/append-facts.js'
+import { KeptFiles } from '../../plugins/formats/shared/text/kept-file.js'
+import { TextFormat } from '../../plugins/formats/shared/text/format.js'
 import { testMachine } from '../support/unix.js'
 
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
 
-function unixFormat({ files, clock, random, locks, mailbox, host, spool, logger }: KitServices): UnixFormat {
-  return new UnixFormat({
+function unixFormat({ files, clock, random, locks, mailbox, host, spool, logger }: KitServices): TextFormat {
+  return new TextFormat({
     files,
     clock,
     locks: fileLocks({ files, clock, random, settings: locks, logger, watch: false, machine: testMachine }),

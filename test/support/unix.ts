@@ -5,10 +5,10 @@ import { inlineLane } from '../../core/os/lane.js'
 import { fileLocks } from '../../plugins/formats/shared/locks.js'
 import type { Machine } from '../../plugins/formats/shared/machine.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
-import { AppendFacts } from '../../plugins/formats/unix/append-facts.js'
-import { KeptFiles } from '../../plugins/formats/unix/kept-file.js'
-import type { UnixContext } from '../../plugins/formats/unix/context.js'
-import { UnixFormat } from '../../plugins/formats/unix/format.js'
+import { AppendFacts } from '../../plugins/formats/shared/text/append-facts.js'
+import { KeptFiles } from '../../plugins/formats/shared/text/kept-file.js'
+import type { TextContext } from '../../plugins/formats/shared/text/context.js'
+import { TextFormat } from '../../plugins/formats/shared/text/format.js'
 
 /** A clock that stands still until it is moved; waiting moves it. */
 export class TestClock implements Clock {
@@ -55,7 +55,7 @@ export const testMachine: Machine = { host: 'mail.example.org', pid: 4711, bornM
 export const quiet = { info: (): void => undefined, warn: (): void => undefined }
 export const alice: MailUser = { name: 'alice', kind: 'account', facts: {} }
 
-export function unixContext(files: Files, folder: string, change: Partial<UnixContext> = {}): UnixContext {
+export function unixContext(files: Files, folder: string, change: Partial<TextContext> = {}): TextContext {
   const clock = change.clock ?? new TestClock()
   return {
     files,
@@ -76,19 +76,19 @@ export const never: globalThis.AbortSignal = new AbortController().signal
 
 /** A mailbox with its table, as core holds it. */
 export class OpenUnix {
-  readonly format: UnixFormat
+  readonly format: TextFormat
   readonly source: MailboxSource
   readonly table: MailTable
   readonly path: string
   readonly notices: { severity: string; text: string }[] = []
-  private constructor(format: UnixFormat, source: MailboxSource, path: string) {
+  private constructor(format: TextFormat, source: MailboxSource, path: string) {
     this.format = format
     this.source = source
     this.path = path
     this.table = new MailTable({ ownModseqs: false, firstModseq: 1 })
   }
-  static async open(ctx: UnixContext, path: string): Promise<OpenUnix> {
-    const format = new UnixFormat(ctx)
+  static async open(ctx: TextContext, path: string): Promise<OpenUnix> {
+    const format = new TextFormat(ctx)
     return new OpenUnix(format, await format.open({ path, user: alice, fileMode: 0o600, directoryMode: 0o700 }), path)
   }
   async edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {

@@ -2,9 +2,9 @@ import { CLOCK, definePlugin, FILE_LANE, FILES, HOST, LOCK_SETTINGS, LOGGER, MAI
 import { z } from 'zod'
 import { fileLocks } from '../shared/locks.js'
 import { Turns } from '../shared/turns.js'
-import { AppendFacts } from './append-facts.js'
-import { UnixFormat } from './format.js'
-import { KeptFiles } from './kept-file.js'
+import { AppendFacts } from '../shared/text/append-facts.js'
+import { TextFormat } from '../shared/text/format.js'
+import { KeptFiles } from '../shared/text/kept-file.js'
 
 const settings = z.strictObject({
   watch: z
@@ -34,7 +34,7 @@ export default definePlugin({
       settings,
       needs: { files: FILES, lane: FILE_LANE, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL, logger: LOGGER },
       create({ watch }, { files, lane, clock, random, locks, mailbox, host, spool, logger }) {
-        return new UnixFormat({
+        return new TextFormat({
           files,
           clock,
           locks: fileLocks({ files, clock, random, settings: locks, logger, watch }),

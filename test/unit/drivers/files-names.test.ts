@@ -8,7 +8,7 @@ import type { DriverAbout, Entry, MailboxFormat, MailLocation, MailStore, Mount 
 import { SystemFiles } from '../../../core/os/files.js'
 import { fromDisk, toDisk } from '../../../plugins/drivers/files/names.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
-import { UnixFormat } from '../../../plugins/formats/unix/format.js'
+import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { mailboxSettings, never, unixContext } from '../../support/unix.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
@@ -20,7 +20,7 @@ let store: MailStore
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'files-names-'))
   mount = { prefix: '', class: 'personal', store: 'files', root: home, inbox: join(home, 'INBOX'), advertised: true, listed: true }
-  const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'unix', plugin: 'format-unix', about, made: new UnixFormat(unixContext(files, home)) }]
+  const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'unix', plugin: 'format-unix', about, made: new TextFormat(unixContext(files, home)) }]
   const driver = new FilesDriver({
     files, formats, choice: { create: 'unix', empty: 'unix' }, mailbox: mailboxSettings('{home}/state/{user}'), listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false },
   })

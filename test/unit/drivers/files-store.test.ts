@@ -6,7 +6,7 @@ import type { DriverAbout, Entry, MailboxEntry, MailboxFormat, MailLocation, Mai
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
-import { UnixFormat } from '../../../plugins/formats/unix/format.js'
+import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { mailboxSettings, never, unixContext } from '../../support/unix.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
@@ -19,7 +19,7 @@ describe('the files store', () => {
   const how = { specialUse: [] }
   async function storeWith(listing: Partial<{ maxDepth: number; maxEntries: number; hideDotFiles: boolean }> = {}): Promise<MailStore> {
     const files = new SystemFiles(await nativeLocks())
-    const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'unix', plugin: 'format-unix', about, made: new UnixFormat(unixContext(files, dir)) }]
+    const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'unix', plugin: 'format-unix', about, made: new TextFormat(unixContext(files, dir)) }]
     const user: MailUser = { name: 'alice', kind: 'account', home, facts: {} }
     const mailbox = { ...mailboxSettings('{home}/.mailwright'), directoryMode: 0o750 }
     return new FilesDriver({ files, formats, choice: { create: 'unix', empty: 'unix' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false, ...listing } }).openStore(user)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { ctimeText, fromLine, fromLineDate, isFromLine, rfcDate, zoneText } from '../../../plugins/formats/unix/from-line.js'
-import { looksLikeMailbox } from '../../../plugins/formats/unix/parser.js'
+import { ctimeText, fromLine, fromLineDate, isFromLine, rfcDate, zoneText } from '../../../plugins/formats/shared/text/from-line.js'
+import { looksLikeMailbox } from '../../../plugins/formats/shared/text/parser.js'
 
 // The samples were made in this zone; lines without zone mean local time.
 process.env['TZ'] = 'UTC'

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids, type Files } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
-import { UnixFormat } from '../../../plugins/formats/unix/format.js'
+import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { alice, never, OpenUnix, unixContext } from '../../support/unix.js'
 
 process.env['TZ'] = 'UTC'
@@ -42,7 +42,7 @@ describe('COPY between traditional mailboxes', () => {
 
   test.each(['an open mailbox', 'a closed mailbox', 'an empty file'])('octets stay as they lie, into %s', async (kind) => {
     const ctx = unixContext(files, dir)
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     const from = await OpenUnix.open(ctx, join(dir, 'from'))
     await from.refresh(false)
     if (kind === 'an empty file') await writeFile(join(dir, 'to'), '')
@@ -80,7 +80,7 @@ describe('COPY between traditional mailboxes', () => {
     const from = await OpenUnix.open(ctx, join(dir, 'from'))
     await from.refresh(false)
     await prepare()
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     await format.create(place('to'))
     const before = await readFile(join(dir, 'to'))
     const delivery = await format.append(place('to'))
@@ -93,7 +93,7 @@ describe('COPY between traditional mailboxes', () => {
     const from = await OpenUnix.open(ctx, join(dir, 'from'))
     await from.refresh(false)
     await appendFile(join(dir, 'from'), `\n\n${FROM}Subject: new\n\nnew\n`)
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     await format.create(place('to'))
     const delivery = await format.append(place('to'))
     expect(await delivery.take(from.source, taken(from, [1, 3]), never)).toBe(true)
@@ -106,7 +106,7 @@ describe('COPY between traditional mailboxes', () => {
     const ctx = unixContext(files, dir)
     const from = await OpenUnix.open(ctx, join(dir, 'from'))
     await from.refresh(false)
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     await format.create(place('to'))
     const delivery = await format.append(place('to'))
     expect(await delivery.take(from.source, taken(from), never)).toBe(false)
@@ -115,7 +115,7 @@ describe('COPY between traditional mailboxes', () => {
     const ctx = unixContext(files, dir)
     const box = await OpenUnix.open(ctx, join(dir, 'from'))
     await box.refresh(true)
-    const delivery = await new UnixFormat(ctx).append(place('from'))
+    const delivery = await new TextFormat(ctx).append(place('from'))
     expect(await delivery.take(box.source, taken(box, [1, 2]), never)).toBe(true)
     const { value } = await box.edit((edit) => delivery.commit({ source: box.source, edit }, never))
     expect(value && [...value.uids.ranges]).toEqual([7, 8])

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MailError, SYSTEM, uids, type AppendItem, type FileLane, type Files, type OpenFile } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
-import { UnixFormat } from '../../../plugins/formats/unix/format.js'
+import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { fixture } from '../../support/formats.js'
 import { decodeRows, encodeRows } from '../../../core/mail/cache/rows-codec.js'
 import { alice, never, OpenUnix, TestClock, unixContext } from '../../support/unix.js'
@@ -72,7 +72,7 @@ describe('unix mailboxes', () => {
   async function sample(name: string): Promise<void> {
     await copyFile(fileURLToPath(new URL(`../../fixtures/unix/${name}`, import.meta.url)), path)
   }
-  async function append(format: UnixFormat, items: readonly AppendItem[], box?: OpenUnix) {
+  async function append(format: TextFormat, items: readonly AppendItem[], box?: OpenUnix) {
     const delivery = await format.append(place())
     for (const one of items) {
       const bytes = (one.bytes as unknown as () => AsyncIterable<Uint8Array>)()
@@ -83,7 +83,7 @@ describe('unix mailboxes', () => {
   }
 
   test('CREATE makes the record as the reference makes it, with the mode asked for', async () => {
-    const format = new UnixFormat(unixContext(files, dir, { clock: new TestClock(1795398290_000) }))
+    const format = new TextFormat(unixContext(files, dir, { clock: new TestClock(1795398290_000) }))
     await format.create(place())
     expect((await readFile(path)).toString('latin1')).toBe(fixture('fresh').toString('latin1'))
     expect((await stat(path)).mode & 0o777).toBe(0o640)
@@ -96,7 +96,7 @@ describe('unix mailboxes', () => {
     ['closed', false],
   ])('APPEND to an %s mailbox writes what the reference writes', async (_name, isOpen) => {
     const ctx = unixContext(files, dir, { clock: new TestClock(1795398294_000) })
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     await format.create(place())
     const box = isOpen ? await OpenUnix.open(ctx, path) : undefined
     await box?.refresh(false)
@@ -123,7 +123,7 @@ describe('unix mailboxes', () => {
 
   test('internal names in appended headers are renamed, in every message (the original protected the first alone)', async () => {
     const ctx = unixContext(files, dir)
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     await format.create(place())
     await append(format, [item(fixture('source/m2.eml')), item(fixture('source/m2.eml'))])
     const box = await OpenUnix.open(ctx, path)
@@ -137,7 +137,7 @@ describe('unix mailboxes', () => {
   test('APPEND to an empty file starts a mailbox without record, and its base is kept', async () => {
     await writeFile(path, '')
     const ctx = unixContext(files, dir, { clock: new TestClock(1795398294_000) })
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     expect(await format.recognise(place())).toBe('empty')
     const first = await append(format, [item(Buffer.from('Subject: a\r\n\r\nx\r\n'), { keywords: ['$Label1'] })])
     const second = await append(format, [item(Buffer.from('Subject: b\r\n\r\ny\r\n'), { keywords: ['Other'] })])
@@ -182,7 +182,7 @@ describe('unix mailboxes', () => {
       },
     }
     const ctx = unixContext(files, dir, { lane })
-    const format = new UnixFormat(ctx)
+    const format = new TextFormat(ctx)
     await format.create(place())
     const box = await OpenUnix.open(ctx, path)
     await box.refresh(true)
@@ -422,7 +422,7 @@ describe('unix mailboxes', () => {
     const theirs = await files.open(lock, { write: true })
     const canLock = theirs.lock('flock', 'exclusive') === 'locked'
     const half = await readFile(path)
-    const format = new UnixFormat(unixContext(files, dir))
+    const format = new TextFormat(unixContext(files, dir))
     const one = [item(Buffer.from('Subject: a\r\n\r\nx\r\n'))]
     if (canLock) {
       await expect(append(format, one)).rejects.toMatchObject({ kind: 'in-use' })
@@ -437,7 +437,7 @@ describe('unix mailboxes', () => {
   })
   test('a file that is no mailbox is not taken for one, and a zero-length message is refused', async () => {
     await writeFile(path, 'just text\n')
-    const format = new UnixFormat(unixContext(files, dir))
+    const format = new TextFormat(unixContext(files, dir))
     expect(await format.recognise(place())).toBe('not-mine')
     await mkdir(join(dir, 'folder'))
     expect(await format.recognise({ ...place(), path: join(dir, 'folder') })).toBe('not-mine')

@@ -11,9 +11,9 @@ import { SeededRandom } from '../../../core/testing/random.js'
 import { Storage } from '../../../core/testing/storage.js'
 import { fileLocks } from '../../../plugins/formats/shared/locks.js'
 import { Turns } from '../../../plugins/formats/shared/turns.js'
-import { AppendFacts } from '../../../plugins/formats/unix/append-facts.js'
-import { UnixFormat } from '../../../plugins/formats/unix/format.js'
-import { KeptFiles } from '../../../plugins/formats/unix/kept-file.js'
+import { AppendFacts } from '../../../plugins/formats/shared/text/append-facts.js'
+import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
+import { KeptFiles } from '../../../plugins/formats/shared/text/kept-file.js'
 import { LoggedLines } from '../../support/auth.js'
 import { named, never, note, once } from '../../support/mail.js'
 import { testMachine } from '../../support/unix.js'
@@ -24,7 +24,7 @@ const under: DriverUnderTest = {
   keeps: 'files',
   create: (services: KitServices) => {
     const { files, clock, random, locks, mailbox, host, spool, logger } = services
-    const format = new UnixFormat({
+    const format = new TextFormat({
       files, lane: inlineLane({ files, clock, random }), clock, turns: new Turns(), spool, mailbox, serverName: host.serverName, watch: true, facts: new AppendFacts(), kept: new KeptFiles(),
       locks: fileLocks({ files, clock, random, settings: locks, logger, watch: false, machine: testMachine }),
     })

@@ -1,14 +1,14 @@
 import { MailError, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
-import { failedWith, folderOf } from '../shared/lock-context.js'
+import { failedWith, folderOf } from '../lock-context.js'
 import { mailboxRecord } from './blocks.js'
-import { nowSeconds } from '../shared/state-directory.js'
-import type { UnixContext } from './context.js'
-import { UnixDelivery } from './delivery.js'
-import { examineUnix } from './examine.js'
-import { localZone } from '../shared/internal-date.js'
+import { nowSeconds } from '../state-directory.js'
+import type { TextContext } from './context.js'
+import { TextDelivery } from './delivery.js'
+import { examineText } from './examine.js'
+import { localZone } from '../internal-date.js'
 import { MailboxFile } from './mailbox-file.js'
 import { looksLikeMailbox } from './parser.js'
-import { UnixSource } from './source.js'
+import { TextSource } from './source.js'
 
 /** So many octets tell whether a file is a mailbox; the From line must end within them. */
 const PROBED = 1023
@@ -22,11 +22,11 @@ function isBegun(head: Uint8Array): boolean {
 }
 
 /** Traditional mailbox files, shared with every mail program of the machine. */
-export class UnixFormat implements MailboxFormat {
-  readonly #ctx: UnixContext
+export class TextFormat implements MailboxFormat {
+  readonly #ctx: TextContext
   /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
   readonly #known = new Map<string, Recognised>()
-  constructor(ctx: UnixContext) {
+  constructor(ctx: TextContext) {
     this.#ctx = ctx
   }
 
@@ -56,7 +56,7 @@ export class UnixFormat implements MailboxFormat {
     return known.device === stat.device && known.inode === stat.inode && known.size <= stat.size
   }
   examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
-    return examineUnix(at, this.#ctx, signal)
+    return examineText(at, this.#ctx, signal)
   }
   #remember(path: string, { device, inode, size }: Recognised): void {
     this.#known.delete(path)
@@ -97,7 +97,7 @@ export class UnixFormat implements MailboxFormat {
   }
 
   async open(at: FilePlace): Promise<MailboxSource> {
-    return new UnixSource(at, await this.#writable(at.path), this.#ctx)
+    return new TextSource(at, await this.#writable(at.path), this.#ctx)
   }
   async #writable(path: string): Promise<boolean> {
     try {
@@ -110,8 +110,8 @@ export class UnixFormat implements MailboxFormat {
     }
   }
 
-  async append(at: FilePlace): Promise<UnixDelivery> {
-    return new UnixDelivery(at, this.#ctx)
+  async append(at: FilePlace): Promise<TextDelivery> {
+    return new TextDelivery(at, this.#ctx)
   }
 
   async remove(at: FilePlace): Promise<void> {

@@ -1,6 +1,6 @@
 import { MailError, uids, type Files, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
-import { KERNEL_ROOM, lineKernel } from '../shared/line-kernel.js'
-import { toCrlf } from '../shared/crlf.js'
+import { KERNEL_ROOM, lineKernel } from '../line-kernel.js'
+import { toCrlf } from '../crlf.js'
 import { isFromLine } from './from-line.js'
 import { eachVisibleLine } from './header.js'
 import type { Ahead, KeptFile, Opened } from './kept-file.js'

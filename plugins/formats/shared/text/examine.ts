@@ -1,9 +1,9 @@
 import type { Examined, FilePlace, OpenFile } from 'mailwright/api'
 import { SYSTEM } from 'mailwright/api'
-import type { UnixContext } from './context.js'
+import type { TextContext } from './context.js'
 import { fromLineDate, isFromLine } from './from-line.js'
 import { INTERNAL, internalLine, internalNameLength, statusBits, words } from './internal-lines.js'
-import { toCrlf } from '../shared/crlf.js'
+import { toCrlf } from '../crlf.js'
 
 const LF = 10
 const CR = 13
@@ -17,7 +17,7 @@ const LONGEST_FROM = 1023
  * What is readable of a file in whatever state: each From line begins a message, wherever it stands. Nothing is written and no lock is held:
  * for a mailbox that is damaged, or a copy of one.
  */
-export async function* examineUnix(at: FilePlace, { files }: Pick<UnixContext, 'files'>, signal: AbortSignal): AsyncGenerator<Examined> {
+export async function* examineText(at: FilePlace, { files }: Pick<TextContext, 'files'>, signal: AbortSignal): AsyncGenerator<Examined> {
   const file = await files.open(at.path, { keepAccessTime: true })
   try {
     const { size } = await file.stat()

@@ -1,11 +1,11 @@
 import type { Clock, FileLane, Files, MailboxSettings, Spool } from 'mailwright/api'
-import type { FileLocks } from '../shared/locks.js'
-import type { Turns } from '../shared/turns.js'
+import type { FileLocks } from '../locks.js'
+import type { Turns } from '../turns.js'
 import type { AppendFacts } from './append-facts.js'
 import type { KeptFiles } from './kept-file.js'
 
 /** What the format's parts share; one per host. */
-export interface UnixContext {
+export interface TextContext {
   readonly files: Files
   readonly clock: Clock
   readonly locks: FileLocks

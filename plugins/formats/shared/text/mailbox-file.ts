@@ -1,10 +1,10 @@
 import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
-import { failedWith, reasonOf, type Say } from '../shared/lock-context.js'
-import { openLocked, type LockedFile } from '../shared/mailbox-lock.js'
-import { takeNameLock, type NameLock } from '../shared/name-lock.js'
-import type { RedoWriter } from '../shared/redo.js'
-import { SafeChanges } from '../shared/safe-changes.js'
-import type { UnixContext } from './context.js'
+import { failedWith, reasonOf, type Say } from '../lock-context.js'
+import { openLocked, type LockedFile } from '../mailbox-lock.js'
+import { takeNameLock, type NameLock } from '../name-lock.js'
+import type { RedoWriter } from '../redo.js'
+import { SafeChanges } from '../safe-changes.js'
+import type { TextContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
 
 /**
@@ -24,7 +24,7 @@ export interface HeldFile {
 }
 
 /** What locking and changing a file needs of the host. */
-type FileContext = Pick<UnixContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox'>
+type FileContext = Pick<TextContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox'>
 
 /** Locks, recovery and rewriting of one mailbox file. */
 export class MailboxFile {

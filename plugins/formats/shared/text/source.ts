@@ -2,11 +2,11 @@ import {
   MailError, uids, type FilePlace, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
   type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
-import { FileWatch } from '../shared/file-watch.js'
-import type { Say } from '../shared/lock-context.js'
-import { localZone } from '../shared/internal-date.js'
-import { nowSeconds } from '../shared/state-directory.js'
-import type { UnixContext } from './context.js'
+import { FileWatch } from '../file-watch.js'
+import type { Say } from '../lock-context.js'
+import { localZone } from '../internal-date.js'
+import { nowSeconds } from '../state-directory.js'
+import type { TextContext } from './context.js'
 import { FlagReader, KeywordTable } from './flags.js'
 import { COLUMNS, FILED, FORM, FORM_OF, Layout, type Place } from './layout.js'
 import { KeptFile } from './kept-file.js'
@@ -31,10 +31,10 @@ const MOST_NOTICES = 20
  * A traditional mailbox file. Every operation takes the locks, makes sure that the file is as remembered, works, and
  * gives the locks back; in between nothing but a descriptor for reading is kept, so that other programs use the same file freely.
  */
-export class UnixSource implements MailboxSource {
+export class TextSource implements MailboxSource {
   readonly traits: SourceTraits
   readonly file: MailboxFile
-  readonly #ctx: UnixContext
+  readonly #ctx: TextContext
   readonly #path: string
   readonly #kept: KeptFile
   /** What the table's stamp says, decoded. */
@@ -50,7 +50,7 @@ export class UnixSource implements MailboxSource {
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
 
-  constructor(place: FilePlace, writable: boolean, ctx: UnixContext) {
+  constructor(place: FilePlace, writable: boolean, ctx: TextContext) {
     this.#ctx = ctx
     this.#path = place.path
     this.#kept = new KeptFile(ctx.files, place.path, ctx.kept)

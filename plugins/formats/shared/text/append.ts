@@ -7,7 +7,7 @@ import { BIT } from './internal-lines.js'
 import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
-import type { RedoWriter } from '../shared/redo.js'
+import type { RedoWriter } from '../redo.js'
 import type { Stored } from './stored.js'
 import { NO_BASE, type Base } from './stamp.js'
 

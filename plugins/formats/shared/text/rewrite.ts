@@ -4,7 +4,7 @@ import { filedFlags } from './flags.js'
 import { copyWithoutCr, filterHeader } from './header.js'
 import { BIT } from './internal-lines.js'
 import { FORM, Layout, type Place } from './layout.js'
-import type { RedoWriter } from '../shared/redo.js'
+import type { RedoWriter } from '../redo.js'
 import type { Base } from './stamp.js'
 import { WindowReader } from './window-reader.js'
 

@@ -1,17 +1,17 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
-import { failedWith, folderOf, reasonOf, type Say } from '../shared/lock-context.js'
+import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
 import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target, type Waiting } from './append.js'
-import { nowSeconds } from '../shared/state-directory.js'
-import type { UnixContext } from './context.js'
+import { nowSeconds } from '../state-directory.js'
+import type { TextContext } from './context.js'
 import { filedFlags, KeywordTable } from './flags.js'
-import { localZone } from '../shared/internal-date.js'
+import { localZone } from '../internal-date.js'
 import { BIT } from './internal-lines.js'
 import { FORM } from './layout.js'
-import { outOfRoom } from '../shared/safe-changes.js'
+import { outOfRoom } from '../safe-changes.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { scanFile, type Scanned } from './scan.js'
-import { UnixSource } from './source.js'
+import { TextSource } from './source.js'
 import { compare, fileState } from './stamp.js'
 import type { Stored } from './stored.js'
 
@@ -21,12 +21,12 @@ interface Arrived extends Waiting {
 }
 
 /** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
-export class UnixDelivery implements Delivery {
+export class TextDelivery implements Delivery {
   readonly #place: FilePlace
-  readonly #ctx: UnixContext
+  readonly #ctx: TextContext
   readonly #waiting: Arrived[] = []
 
-  constructor(place: FilePlace, ctx: UnixContext) {
+  constructor(place: FilePlace, ctx: TextContext) {
     this.#place = place
     this.#ctx = ctx
   }
@@ -39,7 +39,7 @@ export class UnixDelivery implements Delivery {
 
   /** Out of another mailbox of the format the octets are taken as they lie there. */
   async take(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean> {
-    if (!(from instanceof UnixSource)) return false
+    if (!(from instanceof TextSource)) return false
     const stored = await from.stored(uids.from(messages.map(({ uid }) => uid)), signal)
     if (stored === undefined) return false
     for (const item of messages) {
@@ -56,7 +56,7 @@ export class UnixDelivery implements Delivery {
 
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
     // A layer may stand in front of the source; the next look at the file then finds the rows.
-    const source = open?.source instanceof UnixSource && open.source.path === this.#place.path ? open.source : undefined
+    const source = open?.source instanceof TextSource && open.source.path === this.#place.path ? open.source : undefined
     const edit = source === undefined ? undefined : open?.edit
     const say: Say = source === undefined || edit === undefined ? () => undefined : source.say(edit)
     const file = new MailboxFile(this.#place, this.#ctx)
@@ -91,7 +91,7 @@ export class UnixDelivery implements Delivery {
   }
 
   /** Into a mailbox of which everything is known, as it mostly is: one go elsewhere. Undefined when that cannot be, or was not so after all. */
-  async #intoKnown(source: UnixSource, edit: TableEdit, say: Say, signal: AbortSignal): Promise<AppendResult | undefined> {
+  async #intoKnown(source: TextSource, edit: TableEdit, say: Say, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     const { state, keywords } = source
     const octets = this.#waiting.reduce((sum, { content }) => sum + ('head' in content ? content.head.length + content.text.length : content.size), 0)
@@ -122,7 +122,7 @@ export class UnixDelivery implements Delivery {
     source.grown(edit, done.appended.entered, done.appended.end, done.state)
     return { uidValidity: edit.uidValidity, uids: uids.from(done.appended.entered.map(({ place }) => place.uid)) }
   }
-  async #intoOpen(file: MailboxFile, held: HeldFile, source: UnixSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
+  async #intoOpen(file: MailboxFile, held: HeldFile, source: TextSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     await source.catchUp(held, edit, signal)
     const { keywords } = source

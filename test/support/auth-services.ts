@@ -60,7 +60,7 @@ export async function startPostgres(sql: string): Promise<TestService> {
 }
 
 /** The package with the server alone has nothing that starts it. */
-export const hasMariadb = existsSync('/usr/sbin/mariadbd') && existsSync('/usr/bin/mariadb-install-db')
+export const hasMariadb = ['/usr/sbin/mariadbd', '/usr/bin/mariadb-install-db', '/usr/bin/my_print_defaults'].every((path) => existsSync(path))
 /** MariaDB from Debian with a database `mail`, the account `mail` (password `database secret`), and what the SQL makes. */
 export async function startMariadb(sql: string): Promise<TestService> {
   const folder = await mkdtemp(join(tmpdir(), 'mailwright-mariadb-'))

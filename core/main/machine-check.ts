@@ -19,6 +19,7 @@ const DAY_MS = 86_400_000
 const WARN_BEFORE_DAYS = 14
 const STICKY_FOR_ALL = 0o1777
 const OTHERS = 0o077
+const MD5_DATABASE = 'md5-database'
 
 /** What is checked: what `wire` has made of the configuration. */
 type Checked = Pick<Wired<ConfigPlan>, 'plan' | 'slots' | 'hostParts'>
@@ -35,7 +36,7 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
   const { plan } = wired
   const found: Problem[] = []
   for (const host of plan.hosts) {
-    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...openNames(host, wired), ...(await passwordFiles(host, wired)))
+    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)))
   }
   const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
   found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))
@@ -183,6 +184,24 @@ async function passwordFiles(host: HostPlan, wired: Checked): Promise<readonly P
     const file = resolve(folder, said)
     const there = await stat(file).catch(() => undefined)
     if (there !== undefined && (there.mode & OTHERS) !== 0) found.push(warning('AUTH_FILE_READABLE', path, `${file} can be read by others`, `chmod 600 ${file}`))
+  }
+  return found
+}
+
+/**
+ * The MD5 database decides about all plaintext logins while it is there (FAQ 1.22, 3.16): who comes before it in the list would answer
+ * instead, and a password that crosses the network in clear is one that CRAM-MD5 was to protect.
+ */
+async function md5Databases(host: HostPlan, wired: Checked): Promise<readonly Problem[]> {
+  const found: Problem[] = []
+  const entries = entriesOf(host, wired, passwordBackends.id)
+  for (const [at, { name, path, folder, settings }] of entries.entries()) {
+    const said = settings['path']
+    if (name !== MD5_DATABASE || settings['useForPlaintext'] !== true || typeof said !== 'string') continue
+    const file = resolve(folder, said)
+    if (!(await exists(file))) continue
+    if (at > 0) found.push(warning('AUTH_MD5_NOT_FIRST', path, `${entries[at - 1]?.name ?? ''} is asked before ${file}, which is to be the only source of passwords while it exists`, 'put md5-database first in auth.passwords, or say "useForPlaintext: false"'))
+    if (given(host, AUTH_SETTINGS)?.plaintext === 'always') found.push(warning('AUTH_MD5_PLAINTEXT', path, `the passwords of ${file} are asked for in clear logins too, and may cross the network in clear`, 'set auth.plaintext to encrypted-only, or say "useForPlaintext: false"'))
   }
   return found
 }

@@ -15,6 +15,7 @@ import { FileBackend } from '../../plugins/auth/passwords/file/file-backend.js'
 import { HttpBackend } from '../../plugins/auth/passwords/http/backend.js'
 import { LdapBackend } from '../../plugins/auth/passwords/ldap/backend.js'
 import { Md5Database } from '../../plugins/auth/passwords/md5-database/backend.js'
+import { DatabaseWatch } from '../../plugins/auth/passwords/md5-database/watch.js'
 import { OtpBackend } from '../../plugins/auth/passwords/otp/backend.js'
 import { SqlBackend, type SqlBackendSettings } from '../../plugins/auth/passwords/sql/backend.js'
 import { SystemBackend } from '../../plugins/auth/passwords/system/backend.js'
@@ -82,7 +83,7 @@ describePasswordBackend('md5-database', once_(async (): Promise<BackendUnderTest
   const path = join(folder, 'cram-md5.pwd')
   await writeFile(path, users.map((u) => `${u.name}\t${u.password}\n`).join(''), { mode: 0o400 })
   await writeFile(join(folder, 'open.pwd'), '', { mode: 0o644 })
-  const of = (p: string): Md5Database => new Md5Database(files, { path: p, requirePrivate: true, useForPlaintext: true })
+  const of = (p: string): Md5Database => new Md5Database(files, { path: p, requirePrivate: true, useForPlaintext: true, clearAllowed: false }, new DatabaseWatch(p, new LoggedLines()))
   return { about: { verifies: ['password'], holds: [PASSWORD], changes: false }, users, backend: answeringUnknown(of(path)), broken: of(join(folder, 'open.pwd')) }
 }))
 /** While it exists the database ends the chain, which is its own rule and tested there. */

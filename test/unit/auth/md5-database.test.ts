@@ -9,7 +9,8 @@ import { apop } from '../../../plugins/auth/mechanisms/apop/apop.js'
 import { CramMd5 } from '../../../plugins/auth/mechanisms/cram-md5/cram-md5.js'
 import { Md5Database } from '../../../plugins/auth/passwords/md5-database/backend.js'
 import { findPassword } from '../../../plugins/auth/passwords/md5-database/database-lines.js'
-import { answering, builtinMechanisms, entry, gateFor, held, never, octets, peers, tableBackend, words } from '../../support/auth.js'
+import { DatabaseWatch } from '../../../plugins/auth/passwords/md5-database/watch.js'
+import { answering, builtinMechanisms, entry, gateFor, held, LoggedLines, never, octets, peers, tableBackend, words } from '../../support/auth.js'
 
 const about: BackendAbout = { verifies: ['password'], holds: [PASSWORD], changes: false }
 let folder = ''
@@ -17,6 +18,7 @@ let path = ''
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mailwright-md5-'))
   path = join(folder, 'cram-md5.pwd')
+  lines = new LoggedLines()
 })
 afterEach(() => rm(folder, { recursive: true }))
 
@@ -27,12 +29,13 @@ const mechanisms = [
   entry('apop', apop, { name: 'APOP', exposesPassword: false, hidden: true, verifiesBy: [], worksWith: [PASSWORD], offered: (p: PeerFacts) => p.service === 'pop' }),
   ...builtinMechanisms,
 ]
-const gateOver = (settings: Partial<{ requirePrivate: boolean; useForPlaintext: boolean }> = {}): ReturnType<typeof gateFor> =>
+let lines = new LoggedLines()
+const gateOver = (settings: Partial<{ requirePrivate: boolean; useForPlaintext: boolean; clearAllowed: boolean }> = {}): ReturnType<typeof gateFor> =>
   gateFor({
     about,
     mechanisms,
     settings: { plaintext: 'always' },
-    backends: [new Md5Database(new SystemFiles(undefined), { path, requirePrivate: true, useForPlaintext: true, ...settings }), tableBackend({ bob: 'from the next backend', alice: 'other' }, { serves: () => Promise.resolve({ verifies: ['password'], holds: [] }) })],
+    backends: [new Md5Database(new SystemFiles(undefined), { path, requirePrivate: true, useForPlaintext: true, clearAllowed: false, ...settings }, new DatabaseWatch('cram-md5.pwd', lines)), tableBackend({ bob: 'from the next backend', alice: 'other' }, { serves: () => Promise.resolve({ verifies: ['password'], holds: [] }) })],
   })
 const write = (text: string, mode = 0o400): Promise<void> => writeFile(path, text, { mode })
 
@@ -89,6 +92,32 @@ describe('the MD5 database', () => {
     expect(await offered(made)).toEqual(['PLAIN', 'LOGIN'])
     await expect(made.gate.password('alice', words('secret'), peers.clear, never)).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('chmod 0400') })
     expect(await offered(gateOver({ requirePrivate: false }))).toContain('CRAM-MD5')
+  })
+})
+
+describe('what the log says about the MD5 database', () => {
+  const sessions = async (made: ReturnType<typeof gateFor>, count = 2): Promise<void> => {
+    for (let n = 0; n < count; n++) await made.gate.prepare(never)
+  }
+  test('once that it came, once that it went, and nothing while it is not there', async () => {
+    const made = gateOver()
+    await sessions(made)
+    expect(lines.lines).toEqual([])
+    await write('alice\tsecret\n')
+    await sessions(made)
+    await rm(path)
+    await sessions(made)
+    expect(lines.lines).toEqual(['info MD5 database is in use path=cram-md5.pwd', 'info MD5 database is gone: the password backends after it are asked again path=cram-md5.pwd'])
+  })
+  test.each([
+    { name: 'its passwords may cross the network in clear (FAQ 3.16)', settings: { clearAllowed: true }, mode: 0o400, says: /^warn MD5 database is the source of all passwords, and "plaintext: always" lets them cross the network in clear/ },
+    { name: 'it is for CRAM-MD5 and APOP alone', settings: { clearAllowed: true, useForPlaintext: false }, mode: 0o400, says: /^info MD5 database is in use/ },
+    { name: 'others can read it', settings: {}, mode: 0o640, says: /^warn MD5 database is refused path=cram-md5.pwd why=can be read by others than its owner \(mode 0640\)/ },
+  ])('when $name', async ({ settings, mode, says }) => {
+    await write('alice\tsecret\n', mode)
+    await chmod(path, mode)
+    await sessions(gateOver(settings))
+    expect(lines.lines).toEqual([expect.stringMatching(says)])
   })
 })
 

@@ -92,6 +92,14 @@ const rows: readonly Row[] = [
     name: 'an MD5 database that others can read', prepare: () => writeFile(join(folder, 'md5.pwd'), 'alice\tsecret\n').then(() => chmod(join(folder, 'md5.pwd'), 0o640)),
     host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: md5.pwd }, '), says: [['AUTH_FILE_READABLE', 'md5.pwd can be read by others']],
   },
+  {
+    name: 'an MD5 database whose passwords cross the network in clear (FAQ 3.16)', prepare: () => writeFile(join(folder, 'own.pwd'), 'alice\tsecret\n', { mode: 0o400 }),
+    host: RIGHT.replace('passwords: [', 'plaintext: always, passwords: [{ use: md5-database, path: own.pwd }, '),
+    says: [['AUTH_PLAINTEXT', 'passwords may cross the network in clear'], ['AUTH_MD5_PLAINTEXT', 'own.pwd are asked for in clear logins too']],
+  },
+  { name: 'the same for CRAM-MD5 and APOP alone', host: RIGHT.replace('passwords: [', 'plaintext: always, passwords: [{ use: md5-database, path: own.pwd, useForPlaintext: false }, '), says: [['AUTH_PLAINTEXT', 'passwords may cross']] },
+  { name: 'an MD5 database under TLS', host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: own.pwd }, '), says: [] },
+  { name: 'an MD5 database that another backend answers before', host: RIGHT.replace('path: users }', 'path: users }, { use: md5-database, path: own.pwd }'), says: [['AUTH_MD5_NOT_FIRST', 'file is asked before']] },
   { name: 'an MD5 database that is not there yet', host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: later.pwd }, '), says: [] },
   { name: 'a name without a domain', host: `${BARE}\ntls: { certificate: short.pem, key: { file: short.pem.key } }`, serverName: 'mail', needs: 'openssl', prepare: async () => certificate('short.pem', 'mail', 90), says: [['HOST_NAME_UNQUALIFIED', 'the host name "mail" has no domain']] },
   { name: 'no certificate where TLS is offered', host: BARE, says: [['NET_NO_CERTIFICATE', 'there is no certificate']] },
@@ -139,7 +147,7 @@ describe('mailwright check looks at the machine', () => {
       const indented = host.split('\n').map((line) => `    ${line}`).join('\n')
       await writeFile(file, `version: 1\nserver: { name: ${serverName}, runDirectory: run }\nlisteners:\n  imap: { protocol: imap4, address: 127.0.0.1, port: 0, tls: ${tls} }\nhosts:\n  default:\n${indented}\n`)
       const done = await run(process.execPath, [CLI, 'check', '--config', file], { cwd: folder, env: { HOME: folder } })
-      const found = [...done.stdout.matchAll(/\b((?:AUTH|FILES|HOST|NAMES|NET|CFG|PLG)_[A-Z_]+)\b/g)].map(([, found = '']) => found)
+      const found = [...done.stdout.matchAll(/\b((?:AUTH|FILES|HOST|NAMES|NET|CFG|PLG)_[A-Z0-9_]+)\b/g)].map(([, found = '']) => found)
       expect(found.toSorted(), done.stdout + done.stderr).toEqual(says.map(([one]) => one).toSorted())
       for (const [, text] of says) expect(done.stdout).toContain(text)
       expect(done.code).toBe(code)

@@ -3,12 +3,15 @@ import { MailError, PASSWORD, secret, type BackendAbout, type Claim, type Creden
 import { equalOctets } from '../../shared/equal.js'
 import { heldAs } from '../../shared/held.js'
 import { findPassword } from './database-lines.js'
+import type { DatabaseState, DatabaseWatch } from './watch.js'
 
 /** What its entry in the configuration says, with absolute paths. */
 export interface Md5DatabaseSettings {
   readonly path: string
   readonly requirePrivate: boolean
   readonly useForPlaintext: boolean
+  /** The host takes passwords outside TLS. */
+  readonly clearAllowed: boolean
 }
 const MAX_OCTETS = 16 * 1024 * 1024
 const HOLDS = [PASSWORD]
@@ -22,13 +25,16 @@ const HOLDS = [PASSWORD]
 export class Md5Database implements PasswordBackend {
   readonly #files: Files
   readonly #settings: Md5DatabaseSettings
-  constructor(files: Files, settings: Md5DatabaseSettings) {
+  readonly #watch: DatabaseWatch
+  constructor(files: Files, settings: Md5DatabaseSettings, watch: DatabaseWatch) {
     this.#files = files
     this.#settings = settings
+    this.#watch = watch
   }
 
   async serves(): Promise<Pick<BackendAbout, 'verifies' | 'holds'>> {
     const stat = await this.#stat()
+    this.#watch.saw(this.#state(stat))
     if (stat === undefined) return { verifies: [], holds: [] }
     // A file that others can read is an outage for whoever logs in, and nothing to be offered.
     return { verifies: this.#settings.useForPlaintext ? ['password'] : [], holds: this.#problem(stat) === undefined ? HOLDS : [] }
@@ -59,6 +65,13 @@ export class Md5Database implements PasswordBackend {
     } catch (error) {
       throw this.#outage('cannot be looked at', error)
     }
+  }
+
+  #state(stat: FileStat | undefined): DatabaseState {
+    if (stat === undefined) return { kind: 'absent' }
+    const why = this.#problem(stat)
+    if (why !== undefined) return { kind: 'refused', why }
+    return { kind: this.#settings.useForPlaintext && this.#settings.clearAllowed ? 'exposed' : 'used' }
   }
 
   #problem(stat: FileStat): string | undefined {

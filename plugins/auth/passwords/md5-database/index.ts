@@ -1,6 +1,7 @@
-import { definePlugin, filePath, FILES, PASSWORD, passwordBackends } from 'mailwright/api'
+import { AUTH_SETTINGS, definePlugin, filePath, FILES, LOGGER, PASSWORD, passwordBackends } from 'mailwright/api'
 import { z } from 'zod'
 import { Md5Database } from './backend.js'
+import { DatabaseWatch } from './watch.js'
 
 /** The MD5 database of the UW servers. */
 export default definePlugin({
@@ -15,9 +16,12 @@ export default definePlugin({
         requirePrivate: z.boolean().default(true).describe('Refuse a file that group or others can read.'),
         useForPlaintext: z.boolean().default(true).describe('While the file exists, check plaintext passwords against it and against nothing that follows.'),
       }),
-      needs: { files: FILES },
+      needs: { files: FILES, logger: LOGGER, auth: AUTH_SETTINGS },
       about: { verifies: ['password'], holds: [PASSWORD], changes: false },
-      create: (s, { files }, site) => new Md5Database(files, { ...s, path: site.resolve(s.path) }),
+      create: (s, { files, logger, auth }, site) => {
+        const path = site.resolve(s.path)
+        return new Md5Database(files, { ...s, path, clearAllowed: auth.plaintext === 'always' }, new DatabaseWatch(path, logger))
+      },
     })
   },
 })

@@ -47,6 +47,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'imap-multiappend', provides: [{ point: 'imap.extensions', name: 'multiappend' }], load: () => import('./imap/multiappend/index.js') },
   { id: 'imap-namespace', provides: [{ point: 'imap.extensions', name: 'namespace' }], load: () => import('./imap/namespace/index.js') },
   { id: 'imap-sasl-ir', provides: [{ point: 'imap.extensions', name: 'sasl-ir' }], load: () => import('./imap/sasl-ir/index.js') },
+  { id: 'imap-scan', provides: [{ point: 'imap.extensions', name: 'scan' }], load: () => import('./imap/scan/index.js') },
   { id: 'imap-uidplus', provides: [{ point: 'imap.extensions', name: 'uidplus' }], load: () => import('./imap/uidplus/index.js') },
   { id: 'imap-unselect', provides: [{ point: 'imap.extensions', name: 'unselect' }], load: () => import('./imap/unselect/index.js') },
   { id: 'log-syslog', provides: [{ point: 'process.log', name: 'syslog' }], load: () => import('./log/syslog/index.js') },

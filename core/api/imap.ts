@@ -99,6 +99,15 @@ export interface Updates {
   flush(may: { readonly expunge: boolean }): Promise<void>
 }
 
+/** Reference and pattern of a command that lists, as they were read. */
+export interface Listing {
+  /**
+   * Writes `* LIST` lines as LIST does (RFC 3501 §7.2.2), of those entries of each batch that `narrow` gives back, and refuses what LIST refuses;
+   * `command` stands in the text of refusals.
+   */
+  answer(session: MailSession, command: string, narrow: (batch: readonly ListEntry[]) => Promise<readonly ListEntry[]>): Promise<ImapCompletion>
+}
+
 /** What this session's extensions offer inside commands, for commands that read items or search keys of others. Names have no case. */
 export interface ImapGrammar {
   /** Whether an extension, by its name in the configuration, is there for this session. */
@@ -109,6 +118,8 @@ export interface ImapGrammar {
   fetchItem(input: ImapCursor): SealedFetchItem
   /** Search keys up to the end of the command, joined by AND (RFC 3501 §6.4.4); strings are in `charset`. */
   searchProgram(input: ImapCursor, session: MailSession, charset: string): SearchTerm
+  /** Reference and pattern of LIST (RFC 3501 §6.3.8), up to what stands behind the pattern. */
+  listing(input: ImapCursor): Listing
 }
 
 /** Everything a command has. No socket, no container, no driver. */

@@ -424,6 +424,11 @@ export interface MailStore {
   figures?(at: readonly MailLocation[], signal: AbortSignal): AsyncIterable<MailboxFigures>
   watch?(event: (e: MailEvent) => void): Disposable
   readonly sidecars?: Sidecars
+  /**
+   * Whether these octets are in what is stored of the mailbox, ASCII letters in either case; false for what is no mailbox. Takes no locks and
+   * changes nothing, times of access included. Without it core reads the messages.
+   */
+  holds?(at: MailLocation, octets: Uint8Array, signal: AbortSignal): Promise<boolean>
   /** `MailboxFormat.examine` of the format that takes the mailbox, or else of the one that can read most of it; undefined when none can. */
   examine?(at: MailLocation, signal: AbortSignal): Promise<Examination | undefined>
 }

@@ -47,6 +47,11 @@ export interface MailAccess {
   rename(from: Located, to: MailboxName, signal: AbortSignal): Promise<void>
   /** A look for damage (`MailStore.examine`), at a mailbox that nobody may be able to open; undefined where its store has none. Throws `not-found`. */
   examine?(at: Located, signal: AbortSignal): Promise<Examination | undefined>
+  /**
+   * Whether these octets are somewhere in what is stored of the mailbox, ASCII letters in either case: exact where a store looks itself
+   * (`MailStore.holds`), else in the messages. A mailbox that cannot be read holds nothing.
+   */
+  holds(at: Located, octets: Uint8Array, signal: AbortSignal): Promise<boolean>
   append(to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined>
   subscribe(name: MailboxName, on: boolean): Promise<void>
   sidecar(at: Located): Sidecar

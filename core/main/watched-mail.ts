@@ -11,7 +11,7 @@ export function watchedMail<Mail extends MailAccess>(mail: Mail, hops: SessionHo
   if (hops === undefined) return mail
   const view = (opened: MailboxView): MailboxView => withMeasured(opened, { ...calls(hops, ['checkpoint', 'sync', 'fill', 'store', 'expunge', 'copy', 'search', 'sort', 'vanished']), ...runs(hops, ['read']) })
   return withMeasured(mail, {
-    ...calls(hops, ['create', 'remove', 'rename', 'append', 'subscribe']),
+    ...calls(hops, ['create', 'remove', 'rename', 'append', 'subscribe', 'holds']),
     ...runs(hops, ['list', 'figures']),
     locate: (target, _name, args) => measured(hops, 'resolve', String(args[1]), () => call<Promise<unknown>>(target, 'locate', args)),
     open: async (target, _name, args) => view(await measured(hops, 'store', 'open', () => call<Promise<MailboxView>>(target, 'open', args))),

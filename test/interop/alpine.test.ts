@@ -84,4 +84,40 @@ describe.skipIf(!has('alpine') || !has('tmux'))('alpine', () => {
     expect(subjectsIn(kept)).toEqual(['Plans with a picture'])
     expect(statusOf(messagesIn(kept)[0] ?? '')).toMatch(/F.*R/)
   })
+
+  test('selects the folders that hold a text, which it asks SCAN for', { timeout: 600_000 }, async () => {
+    await freshInbox(server)
+    const letter = (subject: string, text: string): string => `From carol@example.org Mon Jan  5 09:08:07 2026\nSubject: ${subject}\n\n${text}\n\n`
+    await writeFile(join(server.home('alice'), 'Recipes'), letter('Soup', 'First the Leeks'), { mode: 0o600 })
+    await writeFile(join(server.home('alice'), 'Travel'), letter('Trains', 'No LEE, no K'), { mode: 0o600 })
+    const place = `{localhost:${server.ports.imaps}${OPTIONS['implicit TLS']}/user=alice}`
+    const rc = join(own, 'pinerc-scan')
+    await writeFile(rc, `inbox-path=${place}INBOX\nfolder-collections=Far ${place}[]\nfeature-list=enable-aggregate-command-set,quit-without-confirm\nlast-version-used=99.9\nuser-domain=example.org\nsmtp-server=\nnntp-server=\n`)
+    const screen = await Screen.open('alpine', ['-p', rc, '-i', '-d', '0'], { HOME: own })
+    try {
+      await screen.shows('ENTER PASSWORD')
+      await screen.type('secret')
+      await screen.press('Enter')
+      await screen.shows('Preserve password on DISK')
+      await screen.type('n')
+      await screen.shows(/Folder: INBOX +Message \d of 3 /)
+      await screen.type('<')
+      await screen.shows(/INBOX +Recipes +Travel/)
+      await screen.type(';')
+      await screen.shows('SELECT criteria')
+      await screen.type('t')
+      await screen.shows('Content Select')
+      await screen.type('c')
+      await screen.shows('String in folder CONTENTS to match')
+      await screen.type('leeks')
+      await screen.press('Enter')
+      await screen.shows('Select matched 1 folder')
+      await screen.shows(/INBOX +X +Recipes +Travel/)
+      await screen.type('q')
+      const { code, text } = await screen.ended()
+      expect(code, text).toBe(0)
+    } finally {
+      await screen.close()
+    }
+  })
 })

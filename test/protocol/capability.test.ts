@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ImapFixture } from '../support/imap.js'
 
 const BASE = 'IMAP4REV1 I18NLEVEL=1 LITERAL+ ID'
-const POST = 'IDLE UIDPLUS NAMESPACE CHILDREN MAILBOX-REFERRALS UNSELECT MULTIAPPEND ENABLE MOVE CONDSTORE'
+const POST = 'IDLE UIDPLUS NAMESPACE CHILDREN MAILBOX-REFERRALS UNSELECT SCAN MULTIAPPEND ENABLE MOVE CONDSTORE'
 
 describe('CAPABILITY (RFC 3501 §6.1.1)', () => {
   test('the greeting lists what there is before the login, the login what there is after it', async () => {

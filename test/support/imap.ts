@@ -18,6 +18,7 @@ import movePlugin from '../../plugins/imap/move/index.js'
 import multiappendPlugin from '../../plugins/imap/multiappend/index.js'
 import namespacePlugin from '../../plugins/imap/namespace/index.js'
 import saslIrPlugin from '../../plugins/imap/sasl-ir/index.js'
+import scanPlugin from '../../plugins/imap/scan/index.js'
 import uidplusPlugin from '../../plugins/imap/uidplus/index.js'
 import unselectPlugin from '../../plugins/imap/unselect/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
@@ -35,7 +36,7 @@ export const testImapSettings: ImapSettings = {
 }
 const TLS: NonNullable<PeerFacts['tls']> = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} }
 export const extensionPlugins: readonly Plugin[] = [
-  literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, multiappendPlugin, condstorePlugin,
+  literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, multiappendPlugin, condstorePlugin, scanPlugin,
 ]
 
 type ExtensionEntry = Entry<ImapExtension, ImapExtensionAbout>

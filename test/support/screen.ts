@@ -49,7 +49,8 @@ export class Screen {
   }
   /** Types the text as it is. */
   async type(text: string): Promise<void> {
-    await this.#tmux('send-keys', '-l', text)
+    // A semicolon at the end would end the command of tmux.
+    await this.#tmux('send-keys', '-l', text.replace(/;$/, String.raw`\;`))
   }
   /** Presses keys by their tmux names: `Enter`, `C-c`. */
   async press(...keys: readonly string[]): Promise<void> {

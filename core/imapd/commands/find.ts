@@ -2,7 +2,7 @@ import { sealCommand } from '../../api/index.js'
 import type { ImapCompletion, MailboxName } from '../../api/index.js'
 import { wire } from '../arguments.js'
 import { BadArgument, Refused } from '../failure.js'
-import { checkPatterns } from './list.js'
+import { checkPatterns } from '../listing.js'
 
 /** What of IMAP2bis (the dialect before RFC 1730) has a command of its own besides BBOARD. */
 const KINDS = { 'ALL.MAILBOXES': { subscribed: false }, MAILBOXES: { subscribed: true } } as const

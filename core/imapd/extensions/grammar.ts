@@ -1,5 +1,6 @@
-import type { ImapCursor, ImapGrammar, ImapSession, MailSession, SealedFetchItem, SearchTerm } from '../../api/index.js'
+import type { ImapCursor, ImapGrammar, ImapSession, Listing, MailSession, SealedFetchItem, SearchTerm } from '../../api/index.js'
 import { parseFetchItem } from '../items/bound-item.js'
+import { listingOf } from '../listing.js'
 import { parseSearch } from '../search-term.js'
 import type { ImapTables } from './tables.js'
 
@@ -20,6 +21,9 @@ export class Grammar implements ImapGrammar {
   }
   searchProgram(input: ImapCursor, session: MailSession, charset: string): SearchTerm {
     return parseSearch(input, this.tables, session, charset).term
+  }
+  listing(input: ImapCursor): Listing {
+    return listingOf(input)
   }
 }
 

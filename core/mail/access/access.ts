@@ -32,6 +32,7 @@ import { lazySidecar, type HostMail } from './context.js'
 import { copyMessages } from './copying.js'
 import { deliver, type Delivering } from './delivering.js'
 import { figuresOf, uidsIn } from './figures.js'
+import { holdsOctets } from './holding.js'
 import { listNames } from './listing.js'
 import { NewMail } from './new-mail.js'
 import { checkName, guardLocation, mountTable, nameAt, personalMount, resolveName } from './mounts.js'
@@ -393,6 +394,9 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     mustHave(at.rights, 'r', 'reading')
     const store = await this.store(at)
     return await store.examine?.(at.at, signal)
+  }
+  holds(at: Located, octets: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    return holdsOctets(this, at, octets, signal)
   }
   append(to: Located, items: AsyncIterable<AppendItem>, signal: AbortSignal): Promise<AppendResult | undefined> {
     return deliver(this, to, items, signal)

@@ -2,6 +2,7 @@ import {
   MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
 } from 'mailwright/api'
+import { fileHolds, folderHolds } from './holding.js'
 import { listDirectory, type ListingSettings } from './listing.js'
 import { isInternal, lockedBy, toDisk } from './names.js'
 import { asProblem, below, failedWith, folderOf, isInbox, lastOf, rootOf, tidy } from './paths.js'
@@ -264,6 +265,18 @@ class FilesStore implements MailStore {
     if ((await this.#parts.files.stat(place.path))?.kind === 'other') return undefined
     for (const format of this.#formats(at)) if ((await format.made.recognise(place, signal)) === 'mine') return format
     return undefined
+  }
+
+  async holds(at: MailLocation, octets: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const { files } = this.#parts
+    const place = await this.#place(at, signal)
+    try {
+      const stat = await files.stat(place.path)
+      if (stat?.kind === 'directory') return await folderHolds(files, this.#formats(at).map((f) => f.made), place, octets, signal)
+      return stat?.kind === 'file' && stat.size >= octets.length && (await fileHolds(files, place.path, octets, signal))
+    } catch (error) {
+      throw asProblem(error, `Can't look into ${at.path}`)
+    }
   }
 
   async examine(at: MailLocation, signal: AbortSignal): Promise<Examination | undefined> {

@@ -256,6 +256,10 @@ export class HostLoginGate implements LoginGate {
     try {
       outcome = await run(attempt)
       return outcome
+    } catch (error) {
+      // The client is told to come again; why stands here alone.
+      if (error instanceof MailError && error.kind === 'unavailable') this.#log.unavailable(attempt, error)
+      throw error
     } finally {
       const { home = this, by, accepted } = attempt
       if (outcome?.kind !== 'in' && by !== undefined && accepted !== undefined) home.#release(by, accepted)

@@ -32,6 +32,10 @@ export class LoginLog {
   refused(who: Asker, reason: Refusal['kind']): void {
     this.#logger.info('Login failed', { ...this.#asker(who), reason })
   }
+  /** Whatever should have said yes or no could not. */
+  unavailable(who: Asker, error: Error): void {
+    this.#logger.warn('Login unavailable', { ...this.#asker(who), why: error.message })
+  }
   disabled(who: Asker): void {
     this.#logger.info('Login disabled', this.#asker(who))
   }

@@ -206,12 +206,13 @@ describe('the chain', () => {
   ])('$name is no answer: at once, uncounted, and nobody else is asked', async ({ error }) => {
     const broken: PasswordBackend = { verify: () => Promise.reject(error) }
     const second = tableBackend({ alice: 'secret' })
-    const { gate, clock } = gateFor({ backends: [broken, second], settings: { maxAttempts: 1 } })
+    const { gate, clock, log } = gateFor({ backends: [broken, second], settings: { maxAttempts: 1 } })
     for (let i = 0; i < 3; i++) {
       await expect(gate.password('alice', words('secret'), peers.encrypted, never)).rejects.toMatchObject({ kind: 'unavailable', message: `password backend "b0": ${error.message}`, cause: error })
     }
     expect(second.asked).toEqual([])
     expect(clock.pending).toEqual([])
+    expect(log.lines).toEqual(Array.from({ length: 3 }, () => `warn Login unavailable user=alice auth=alice host=[192.0.2.7] why=password backend "b0": ${error.message}`))
   })
 
   test('a directory that fails is an outage too', async () => {

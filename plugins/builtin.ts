@@ -62,6 +62,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'passwords-nul', provides: [{ point: 'auth.passwords', name: 'nul' }], load: () => import('./auth/passwords/nul/index.js') },
   { id: 'passwords-oauth2', provides: [{ point: 'auth.passwords', name: 'oauth2' }], load: () => import('./auth/passwords/oauth2/index.js') },
   { id: 'passwords-otp', provides: [{ point: 'auth.passwords', name: 'otp' }], load: () => import('./auth/passwords/otp/index.js') },
+  { id: 'passwords-pam', provides: [{ point: 'auth.passwords', name: 'pam' }], load: () => import('./auth/passwords/pam/index.js') },
   { id: 'passwords-sql', provides: [{ point: 'auth.passwords', name: 'sql' }], load: () => import('./auth/passwords/sql/index.js') },
   { id: 'passwords-system', provides: [{ point: 'auth.passwords', name: 'system' }], load: () => import('./auth/passwords/system/index.js') },
   { id: 'policy-administrators', provides: [{ point: 'auth.policies', name: 'administrators' }], load: () => import('./auth/policies/administrators/index.js') },

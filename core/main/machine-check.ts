@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { AUTH_SETTINGS, LOCK_SETTINGS, namespaceResolvers, passwordBackends, protocols, saslMechanisms, userDirectories } from '../api/index.js'
 import type { CertificateSource, MechanismAbout, Problem, Token } from '../api/index.js'
 import type { ConfigPlan, HostPlan } from '../config/plan/types.js'
@@ -36,7 +36,7 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
   const { plan } = wired
   const found: Problem[] = []
   for (const host of plan.hosts) {
-    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)))
+    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)), ...(await pamServices(host, wired)))
   }
   const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
   found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))
@@ -123,13 +123,18 @@ function logins(host: HostPlan, wired: Checked): readonly Problem[] {
   // Those that show the server a password are held to the same rule as LOGIN.
   const others = slot(saslMechanisms.id).filter(({ about }) => !isMechanism(about) || !about.exposesPassword)
   if (slot(passwordBackends.id).length === 0) return [nobody('there is no password backend')]
-  if (plaintext === 'always') return [warning('AUTH_PLAINTEXT', `${path}.plaintext`, 'passwords may cross the network in clear', 'use encrypted-only')]
+  if (plaintext === 'always') return [warning('AUTH_PLAINTEXT', `${path}.plaintext`, 'passwords may cross the network in clear', clearHint(slot(passwordBackends.id).map(({ name }) => name)))]
   if (others.length > 0) return []
   if (plaintext === 'never') return [nobody('passwords are refused and there is no other mechanism')]
   // A proxy may have taken the encryption off.
   const { listeners } = wired.plan
   const clear = listeners.length > 0 && listeners.every((l) => l.tls === 'none' && l.proxy.length === 0)
   return plaintext === 'encrypted-only' && clear ? [nobody('passwords are taken under TLS alone, and no listener offers it')] : []
+}
+/** Where a password is checked is not how it travels. */
+function clearHint(backends: readonly string[]): string {
+  const kerberos = backends.filter((name) => name === 'pam' || name === 'gss')
+  return kerberos.length === 0 ? 'use encrypted-only' : `use encrypted-only; checked by ${kerberos.join(' or ')} they travel no better, also where Kerberos checks them`
 }
 function isMechanism(about: unknown): about is MechanismAbout {
   return typeof about === 'object' && about !== null && 'exposesPassword' in about
@@ -204,6 +209,31 @@ async function md5Databases(host: HostPlan, wired: Checked): Promise<readonly Pr
     if (given(host, AUTH_SETTINGS)?.plaintext === 'always') found.push(warning('AUTH_MD5_PLAINTEXT', path, `the passwords of ${file} are asked for in clear logins too, and may cross the network in clear`, 'set auth.plaintext to encrypted-only, or say "useForPlaintext: false"'))
   }
   return found
+}
+
+/** Where Linux-PAM looks for the rules of a service; the rules `other` hold where it finds none. */
+const PAM_FOLDERS = ['/etc/pam.d', '/usr/lib/pam.d', '/usr/etc/pam.d']
+
+/** Each service that a `pam` backend will ask for: the one that is set, or those of the protocols that listen. */
+async function pamServices(host: HostPlan, wired: Checked): Promise<readonly Problem[]> {
+  const found: Problem[] = []
+  for (const { name, path, folder, settings } of entriesOf(host, wired, passwordBackends.id)) {
+    if (name !== 'pam') continue
+    const [set, own] = [settings['service'], settings['folder']]
+    const folders = typeof own === 'string' ? [resolve(folder, own)] : PAM_FOLDERS
+    for (const service of typeof set === 'string' ? [set] : servicesOf(host, wired)) {
+      const there = await Promise.all(folders.map((at) => exists(join(at, service))))
+      const [first = ''] = folders
+      if (!there.includes(true)) found.push(warning('AUTH_PAM_SERVICE', path, `there is no ${join(first, service)}, so PAM goes by ${join(first, 'other')}, if that is there`, `write ${join(first, service)}, or set service`))
+    }
+  }
+  return found
+}
+/** Service names of the protocols that listeners serve. */
+function servicesOf(host: HostPlan, { slots, plan }: Checked): readonly string[] {
+  const served = slots.filter((slot) => slot.host === host.id && slot.point === protocols.id).flatMap(({ entries }) => entries)
+  const about = served.filter(({ name }) => plan.listeners.some(({ protocol }) => protocol === name)).map((entry) => entry.about)
+  return [...new Set(about.flatMap((a) => (typeof a === 'object' && a !== null && 'service' in a && typeof a.service === 'string' ? [a.service] : [])))]
 }
 
 /** Whether the ports can be had, unless our own server has them. */

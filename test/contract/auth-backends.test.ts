@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
@@ -17,6 +17,7 @@ import { LdapBackend } from '../../plugins/auth/passwords/ldap/backend.js'
 import { Md5Database } from '../../plugins/auth/passwords/md5-database/backend.js'
 import { DatabaseWatch } from '../../plugins/auth/passwords/md5-database/watch.js'
 import { OtpBackend } from '../../plugins/auth/passwords/otp/backend.js'
+import { PamBackend } from '../../plugins/auth/passwords/pam/backend.js'
 import { SqlBackend, type SqlBackendSettings } from '../../plugins/auth/passwords/sql/backend.js'
 import { SystemBackend } from '../../plugins/auth/passwords/system/backend.js'
 import { systemCrypt } from '../../plugins/auth/schemes/native.js'
@@ -43,6 +44,7 @@ import { SystemUsers } from '../../plugins/auth/users/system/directory.js'
 import { createVirtualDirectory } from '../../plugins/auth/users/virtual/index.js'
 import { HeldClock, LoggedLines, never, peers, words } from '../support/auth.js'
 import { checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { ANY_ACCOUNT, hasPam, pamSleep, pamTable } from '../support/pam.js'
 import { freePort } from '../support/ports.js'
 
 const users = [{ name: 'alice', password: 'correct horse' }, { name: 'bob', password: 'battery-staple' }] as const
@@ -117,6 +119,18 @@ describePasswordBackend('command', once_(async (): Promise<BackendUnderTest> => 
     stalled: new CommandBackend({ program: [stalled], ...limits }),
   }
 }))
+
+describe.skipIf(!hasPam)('the PAM of this machine', () => {
+  describePasswordBackend('pam', once_(async (): Promise<BackendUnderTest> => {
+    const rules = join(folder, 'pam.d')
+    await mkdir(rules)
+    await writeFile(join(rules, 'imap'), `${await pamTable(join(folder, 'pam'), 'imap', users)}${ANY_ACCOUNT}`)
+    await writeFile(join(rules, 'sleep'), await pamSleep(join(folder, 'pam'), 600))
+    const of = (service: string | undefined, more: { readonly timeoutMs: number; readonly parallel: number; readonly fallthrough: boolean }): PamBackend =>
+      kept(new PamBackend({ service, folder: rules, credentials: true, ...more }, { logger: new LoggedLines(), clock: systemClock }, new URL('../../dist/plugins/auth/passwords/pam/child.js', import.meta.url)))
+    return { about: passwords, users, backend: of(undefined, patientLimits), broken: of('missing', limits), stalled: of('sleep', limits) }
+  }))
+})
 
 describe('http', () => {
   let server: Server

@@ -100,6 +100,16 @@ const rows: readonly Row[] = [
   { name: 'the same for CRAM-MD5 and APOP alone', host: RIGHT.replace('passwords: [', 'plaintext: always, passwords: [{ use: md5-database, path: own.pwd, useForPlaintext: false }, '), says: [['AUTH_PLAINTEXT', 'passwords may cross']] },
   { name: 'an MD5 database under TLS', host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: own.pwd }, '), says: [] },
   { name: 'an MD5 database that another backend answers before', host: RIGHT.replace('path: users }', 'path: users }, { use: md5-database, path: own.pwd }'), says: [['AUTH_MD5_NOT_FIRST', 'file is asked before']] },
+  {
+    name: 'a PAM service of the protocol without its file', prepare: () => directory('pam.d', 0o755), host: RIGHT.replace('use: file, path: users', 'use: pam, folder: pam.d'),
+    says: [['AUTH_PAM_SERVICE', 'pam.d/imap, so PAM goes by']],
+  },
+  { name: 'a PAM service that is set', prepare: () => directory('pam.d', 0o755).then(() => writeFile(join(folder, 'pam.d', 'mail'), '')), host: RIGHT.replace('use: file, path: users', 'use: pam, folder: pam.d, service: mail'), says: [] },
+  {
+    name: 'PAM with passwords in clear', prepare: () => directory('pam.d', 0o755).then(() => writeFile(join(folder, 'pam.d', 'mail'), '')),
+    host: `${OWN}\n${FILES}\n${NAMES}\n${AUTH.replace('{ ', '{ plaintext: always, ').replace('use: file, path: users', 'use: pam, folder: pam.d, service: mail')}`,
+    says: [['AUTH_PLAINTEXT', 'checked by pam they travel no better, also where Kerberos checks them']],
+  },
   { name: 'an MD5 database that is not there yet', host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: later.pwd }, '), says: [] },
   { name: 'a name without a domain', host: `${BARE}\ntls: { certificate: short.pem, key: { file: short.pem.key } }`, serverName: 'mail', needs: 'openssl', prepare: async () => certificate('short.pem', 'mail', 90), says: [['HOST_NAME_UNQUALIFIED', 'the host name "mail" has no domain']] },
   { name: 'no certificate where TLS is offered', host: BARE, says: [['NET_NO_CERTIFICATE', 'there is no certificate']] },

@@ -91,7 +91,13 @@ export type Claim =
   | { readonly kind: 'certificate'; readonly der: Uint8Array }
   | { readonly kind: 'principal'; readonly name: string; readonly mechanism: string }
   /** The next password of a chain; accepting it uses it up, for all who try at the same time. */
-  | { readonly kind: 'one-time'; readonly user: string; readonly response: Uint8Array }
+  | {
+      readonly kind: 'one-time'
+      readonly user: string
+      readonly response: Uint8Array
+      /** The chain that is to take the place of this one in the same step (RFC 2243 §4); a backend that cannot refuses the claim. */
+      readonly next?: OtpChain
+    }
 /** Refusals keep their reason for log and operator; the client sees one text for all. */
 export type Refusal = {
   readonly kind: 'unknown-user' | 'wrong-password' | 'expired' | 'must-change' | 'disabled' | 'throttled' | 'malformed' | 'not-permitted'

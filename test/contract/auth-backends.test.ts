@@ -103,7 +103,7 @@ function answeringUnknown(backend: Md5Database): PasswordBackend {
 describePasswordBackend('otp', once_(async (): Promise<BackendUnderTest> => {
   const chain: OtpChain = { algorithm: 'sha1', sequence: 99, seed: 'ab12', last: new Uint8Array(8).fill(3) }
   await writeFile(join(folder, 'otp'), users.map((u) => `${u.name}:${formatOtpChain(chain)}\n`).join(''), { mode: 0o600 })
-  const backend = new OtpBackend(new PasswordFile(join(folder, 'otp'), files, systemClock, new LoggedLines()), (n) => new Uint8Array(n), { length: 100, warnBelow: 5 })
+  const backend = new OtpBackend(new PasswordFile(join(folder, 'otp'), files, systemClock, new LoggedLines()), (n) => new Uint8Array(n), { length: 100, warnBelow: 5, renew: true })
   return { about: { verifies: ['one-time'], holds: [(await import('mailwright/api')).OTP_CHAIN], changes: false }, users, backend }
 }))
 

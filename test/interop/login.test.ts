@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect as connectTcp, type Socket } from 'node:net'
@@ -6,8 +6,12 @@ import { connect as connectTls } from 'node:tls'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, hasPython, run, runOnTerminal } from '../support/programs.js'
+import { otpPassword } from '../support/sasl-clients.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
+const PASSPHRASE = 'a secret phrase'
+/** Alice's chain of one-time passwords, of which the one with this number was the last that was used. */
+const otpLine = (sequence: number): string => `alice:otp-md5 ${sequence} ke1234 ${otpPassword('md5', PASSPHRASE, 'ke1234', sequence).toString('hex')}\n`
 let server: RunningServer
 let token = ''
 beforeAll(async () => {
@@ -15,13 +19,14 @@ beforeAll(async () => {
   const sign = (claims: Record<string, unknown>): Promise<string> => new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k1' }).setExpirationTime('1h').setAudience('mail').setIssuer('https://id.example.org').sign(privateKey)
   token = await sign({ email: 'alice' })
   server = await startServer({
-    auth: `mechanisms: [scram-sha-256-plus, scram-sha-256, scram-sha-1-plus, scram-sha-1, oauthbearer, xoauth2, cram-md5, digest-md5, external, plain, login, { use: anonymous, enableFile: false, home: anonymous }]
+    auth: `mechanisms: [otp, scram-sha-256-plus, scram-sha-256, scram-sha-1-plus, scram-sha-1, oauthbearer, xoauth2, cram-md5, digest-md5, external, plain, login, { use: anonymous, enableFile: false, home: anonymous }]
 schemes: [ { use: plain, allow: true }, scrypt ]
 passwords:
   - { use: file, path: users.txt, keep: [clear] }
+  - { use: otp, path: otp-users.txt }
   - { use: oauth2, jwksFile: keys.json, issuer: 'https://id.example.org', audience: [mail] }
 policies: [ { use: guard, rules: [ { name: slow, by: user, failures: 3, within: 1h, effect: refuse, for: 1h } ], allowUsers: [alice] } ]`,
-    files: { 'keys.json': JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256' }] }), 'anonymous/INBOX': '' },
+    files: { 'keys.json': JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256' }] }), 'anonymous/INBOX': '', 'otp-users.txt': otpLine(400) },
     tls: ', clientAuthority: authority.pem',
     prepare: async (folder) => {
       const openssl = (...args: readonly string[]): ReturnType<typeof run> => run('openssl', args, { cwd: folder })
@@ -77,6 +82,20 @@ describe.skipIf(!existsSync(IMTEST))('imtest (Cyrus SASL)', () => {
     run(IMTEST, ['-m', mechanism, '-u', 'alice', '-a', 'alice', '-w', password, '-r', 'localhost', '-p', String(server.ports.imap), 'localhost'], { input: 'Z LOGOUT\r\n' })
   test.each(['PLAIN', 'CRAM-MD5', 'DIGEST-MD5', 'SCRAM-SHA-1', 'SCRAM-SHA-256'])('%s', async (mechanism) => {
     expect(await logsIn(mechanism, () => imtest(mechanism))).toBe(true)
+  })
+  const hasOtp = readdirSync('/usr/lib').some((folder) => existsSync(join('/usr/lib', folder, 'sasl2/libotp.so')))
+  test.skipIf(!hasOtp)('OTP, where the client makes itself a new chain when few passwords are left', async () => {
+    const file = join(server.folder, 'otp-users.txt')
+    const chain = async (): Promise<{ readonly sequence: number; readonly seed: string }> => {
+      const [, sequence, seed = ''] = /^alice:otp-md5 (\d+) (\S+) /.exec(await readFile(file, 'utf8')) ?? []
+      return { sequence: Number(sequence), seed }
+    }
+    const before = await chain()
+    for (let n = 0; n < 2; n++) await logsIn('OTP', () => imtest('OTP', PASSPHRASE))
+    const after = await chain()
+    expect([before.seed === after.seed, after.sequence]).toEqual([false, 498])
+    expect((await imtest('OTP', 'another phrase')).stdout).toContain('NO [AUTHENTICATIONFAILED]')
+    expect(await chain()).toEqual(after)
   })
   test('a wrong password is told in the same words for every mechanism', async () => {
     for (const mechanism of ['PLAIN', 'CRAM-MD5', 'SCRAM-SHA-256']) expect((await imtest(mechanism, 'x')).stdout).toMatch(new RegExp(`NO \\[AUTHENTICATIONFAILED\\] AUTHENTICATE ${mechanism} failed`))

@@ -62,3 +62,10 @@ export function otpPassword(algorithm: 'md5' | 'sha1', passphrase: string, seed:
   for (let i = 0; i < sequence; i++) octets = otpStep(algorithm, octets)
   return octets
 }
+/** A password as the six words that stand for its bits and two of a check sum (RFC 2289 appendix D). */
+export function otpWords(password: Uint8Array, dictionary: readonly string[]): string {
+  const bits = [...password].map((octet) => octet.toString(2).padStart(8, '0')).join('')
+  const pairs = bits.match(/../g) ?? []
+  const check = pairs.reduce((sum, pair) => sum + Number.parseInt(pair, 2), 0) % 4
+  return ((bits + check.toString(2).padStart(2, '0')).match(/.{11}/g) ?? []).map((word) => dictionary[Number.parseInt(word, 2)]).join(' ')
+}

@@ -10,12 +10,14 @@ import { DigestMd5 } from '../../../plugins/auth/mechanisms/digest-md5/digest-md
 import { parseDirectives } from '../../../plugins/auth/mechanisms/digest-md5/directives.js'
 import { External } from '../../../plugins/auth/mechanisms/external/external.js'
 import { BearerMechanism, parseOauthBearer, parseXoauth2 } from '../../../plugins/auth/mechanisms/oauth/oauth.js'
+import { DICTIONARY } from '../../../plugins/auth/mechanisms/otp/dictionary.js'
 import { otp } from '../../../plugins/auth/mechanisms/otp/otp.js'
+import { passwordOfWords } from '../../../plugins/auth/mechanisms/otp/six-words.js'
 import { OtpBackend } from '../../../plugins/auth/passwords/otp/backend.js'
 import { otpPassword } from '../../../plugins/auth/shared/otp-chain.js'
 import { PasswordFile } from '../../../plugins/auth/shared/password-file.js'
 import { aboutClear, answering, clearBackend, entry, gateFor, held, LoggedLines, never, octets, peers, tableBackend, turns, words } from '../../support/auth.js'
-import { digestMd5Response, otpPassword as clientOtp } from '../../support/sasl-clients.js'
+import { digestMd5Response, otpPassword as clientOtp, otpStep, otpWords as clientOtpWords } from '../../support/sasl-clients.js'
 
 const about = (name: string, more: Partial<MechanismAbout> = {}): MechanismAbout => ({ name, exposesPassword: false, verifiesBy: [], worksWith: [], offered: () => true, ...more })
 const only = (name: string, made: SaslMechanism, more: Partial<MechanismAbout> = {}): readonly ReturnType<typeof entry<SaslMechanism, MechanismAbout>>[] => [entry(name, made, about(name, more))]
@@ -172,9 +174,9 @@ describe('OTP (RFC 2444)', () => {
   })
 
   const path = (): string => join(folder, 'otp')
-  const gate = (): Gate => {
+  const gate = (renew = true): Gate => {
     const files = new SystemFiles(undefined)
-    const backend = new OtpBackend(new PasswordFile(path(), files, systemClock, new LoggedLines()), (n) => new Uint8Array(n).fill(1), { length: 100, warnBelow: 5 })
+    const backend = new OtpBackend(new PasswordFile(path(), files, systemClock, new LoggedLines()), (n) => new Uint8Array(n).fill(1), { length: 100, warnBelow: 5, renew })
     return gateFor({ mechanisms: only('OTP', otp, { worksWith: [OTP_CHAIN] }), backends: [backend], about: { verifies: ['one-time'], holds: [OTP_CHAIN], changes: false } })
   }
   const chain = (sequence: number): string => `alice:otp-md5 ${sequence} ke1234 ${clientOtp('md5', 'a secret phrase', 'ke1234', sequence).toString('hex')}\n`
@@ -204,8 +206,13 @@ describe('OTP (RFC 2444)', () => {
   test.each([
     { name: 'wrong', initial: '\0alice', edit: () => 'hex:0000000000000000', expected: 'wrong-password' },
     { name: 'truncated', initial: '\0alice', edit: (hex: string) => `hex:${hex.slice(2)}`, expected: 'malformed' },
-    { name: 'in words, which is not taken', initial: '\0alice', edit: () => 'word:A ABE ACE ACT AD ADA', expected: 'malformed' },
-    { name: 'a new chain, which is not taken', initial: '\0alice', edit: (hex: string) => `init-hex:${hex}:md5 499 ke1235:${hex}`, expected: 'malformed' },
+    { name: 'words with a wrong check sum', initial: '\0alice', edit: () => 'word:INCH SEA ANNE LONG AHEM TOUT', expected: 'malformed' },
+    { name: 'five words', initial: '\0alice', edit: () => 'word:INCH SEA ANNE LONG AHEM', expected: 'malformed' },
+    { name: 'a word of another dictionary', initial: '\0alice', edit: () => 'word:INCH SEA ANNE LONG AHEM ZZZZ', expected: 'malformed' },
+    { name: 'a type that is none', initial: '\0alice', edit: (hex: string) => `foo:${hex}`, expected: 'malformed' },
+    { name: 'more than a password', initial: '\0alice', edit: (hex: string) => `hex:${hex}:${hex}`, expected: 'malformed' },
+    { name: 'a new chain behind a wrong password', initial: '\0alice', edit: (hex: string) => `init-hex:0000000000000000:md5 499 ke1235:${hex}`, expected: 'wrong-password' },
+    { name: 'an answer that is oversize', initial: '\0alice', edit: (hex: string) => `hex:${hex}${' '.repeat(600)}`, expected: 'malformed' },
     { name: 'for somebody else', initial: 'bob\0alice', edit: (hex: string) => `hex:${hex}`, expected: 'not-permitted' },
     { name: 'nobody known', initial: '\0zoe', edit: (hex: string) => `hex:${hex}`, expected: 'unknown-user' },
     { name: 'no name', initial: '\0', edit: (hex: string) => `hex:${hex}`, expected: 'malformed' },
@@ -214,6 +221,60 @@ describe('OTP (RFC 2444)', () => {
   ])('$name', async ({ initial, edit, expected }) => {
     await writeFile(path(), chain(50), { mode: 0o600 })
     expect(await outcome(gate(), 'OTP', initial, asked(edit))).toBe(expected)
+  })
+  test.each([
+    { hex: '9e876134d90499dd', words: 'INCH SEA ANNE LONG AHEM TOUR' },
+    { hex: '50fe1962c4965880', words: 'bail tuft  bits\tgang chef thy' },
+    { hex: '7cd34c1040add14b', words: 'FACT HOOF AT FIST SITE KENT' },
+    { hex: 'bb9e6ae1979d8ff4', words: ' MILT VARY MAST OK SEES WENT ' },
+    { hex: '4f296a74fe1567ec', words: 'AURA ALOE HURL WING BERG WAIT' },
+  ])('the examples of RFC 2289 in words: $words', ({ hex, words: six }) => {
+    expect(Buffer.from(passwordOfWords(six) ?? []).toString('hex')).toBe(hex)
+  })
+  test('the dictionary is whole: what any password reads as in words is that password again', () => {
+    expect(DICTIONARY).toHaveLength(2048)
+    expect(new Set(DICTIONARY).size).toBe(2048)
+    for (let n = 0; n < 500; n++) {
+      const password = otpStep('md5', octets(`password ${n}`))
+      expect(Buffer.from(passwordOfWords(clientOtpWords(password, DICTIONARY)) ?? [])).toEqual(password)
+    }
+  })
+  test('an answer in words', async () => {
+    await writeFile(path(), chain(50), { mode: 0o600 })
+    expect(await outcome(gate(), 'OTP', '\0alice', asked((hex) => `word:${clientOtpWords(Buffer.from(hex, 'hex'), DICTIONARY).toLowerCase()}`))).toBe('alice as alice')
+    expect(await readFile(path(), 'utf8')).toBe(chain(49))
+  })
+
+  /** The last password of a new chain, as the client says it. */
+  const fresh = (algorithm: 'md5' | 'sha1', sequence: number, seed: string): Buffer => clientOtp(algorithm, 'another secret phrase', seed, sequence)
+  test.each([
+    { name: 'in digits', say: (hex: string) => `init-hex:${hex}:md5 499 ke1235:${fresh('md5', 499, 'ke1235').toString('hex')}`, stored: `otp-md5 499 ke1235 ${fresh('md5', 499, 'ke1235').toString('hex')}` },
+    {
+      name: 'in words, with another digest', stored: `otp-sha1 9999 Other7 ${fresh('sha1', 9999, 'Other7').toString('hex')}`,
+      say: (hex: string) => `INIT-WORD: ${clientOtpWords(Buffer.from(hex, 'hex'), DICTIONARY)} : SHA1  9999 Other7 : ${clientOtpWords(fresh('sha1', 9999, 'Other7'), DICTIONARY)}`,
+    },
+  ])('a new chain comes with a password, $name (RFC 2243 §4), and its passwords log in', async ({ say, stored }) => {
+    await writeFile(path(), chain(3), { mode: 0o600 })
+    expect(await outcome(gate(), 'OTP', '\0alice', asked(say))).toBe('alice as alice')
+    expect(await readFile(path(), 'utf8')).toBe(`alice:${stored}\n`)
+    const next = (challenge: Uint8Array): Promise<Uint8Array> => {
+      const [, algorithm, sequence, seed = ''] = /^otp-(md5|sha1) (\d+) (\S+) ext$/.exec(Buffer.from(challenge).toString()) ?? []
+      return Promise.resolve(octets(`hex:${fresh(algorithm === 'sha1' ? 'sha1' : 'md5', Number(sequence), seed).toString('hex')}`))
+    }
+    expect(await outcome(gate(), 'OTP', '\0alice', next)).toBe('alice as alice')
+  })
+  test.each([
+    { name: 'the same seed', say: (hex: string) => `init-hex:${hex}:md5 499 KE1234:${hex}`, expected: 'malformed' },
+    { name: 'an algorithm that is none', say: (hex: string) => `init-hex:${hex}:md4 499 ke1235:${hex}`, expected: 'malformed' },
+    { name: 'no password in it', say: (hex: string) => `init-hex:${hex}:md5 1 ke1235:${hex}`, expected: 'malformed' },
+    { name: 'too many', say: (hex: string) => `init-hex:${hex}:md5 10000 ke1235:${hex}`, expected: 'malformed' },
+    { name: 'a seed that would be a line of its own', say: (hex: string) => `init-hex:${hex}:md5 499 ke\nroot:${hex}`, expected: 'malformed' },
+    { name: 'no new password', say: (hex: string) => `init-hex:${hex}:md5 499 ke1235`, expected: 'malformed' },
+    { name: 'the operator does not want it', say: (hex: string) => `init-hex:${hex}:md5 499 ke1235:${hex}`, renew: false, expected: 'not-permitted' },
+  ])('a new chain is refused, and the password that came with it used up: $name', async ({ say, renew = true, expected }) => {
+    await writeFile(path(), chain(50), { mode: 0o600 })
+    expect(await outcome(gate(renew), 'OTP', '\0alice', asked(say))).toBe(expected)
+    expect(await readFile(path(), 'utf8')).toBe(chain(49))
   })
   test('few passwords left are told, and a chain at its end is not offered', async () => {
     await writeFile(path(), chain(3), { mode: 0o600 })

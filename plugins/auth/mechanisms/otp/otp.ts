@@ -1,11 +1,12 @@
 import { OTP_CHAIN, type SaslContext, type SaslMechanism, type SaslResult } from 'mailwright/api'
 import { utf8 } from '../../shared/names.js'
+import { parseOtpResponse } from './responses.js'
 
 const MAX_ANSWER_OCTETS = 512
 
 /**
- * OTP (RFC 2444): passwords that are used once. The answer in hexadecimal (`hex:`); answers in words and new chains (`init-hex`) are
- * refused, so a chain is made by the operator.
+ * OTP (RFC 2444): passwords that are used once, answered in hexadecimal or in six words; with `init-` a new chain follows (RFC 2243).
+ * A right password is used up also where the new chain is refused: it has been seen on the way.
  */
 export const otp: SaslMechanism = {
   async authenticate(x: SaslContext): Promise<SaslResult> {
@@ -16,13 +17,14 @@ export const otp: SaslMechanism = {
     const chain = await x.lookup(user, OTP_CHAIN)
     // Nobody without a chain is told so: the challenge that they get is one that cannot be answered.
     const { algorithm, sequence, seed } = chain?.value ?? { algorithm: 'md5', sequence: 500, seed: seedOf(user) }
-    const answer = utf8(await x.ask(Buffer.from(`otp-${algorithm} ${sequence - 1} ${seed} ext`)))
-    const [, digits] = /^hex:([0-9a-f \t]{16,64})$/i.exec(answer ?? '') ?? []
-    const response = Buffer.from((digits ?? '').replaceAll(/\s/g, ''), 'hex')
-    if (response.length !== 8) return { kind: 'malformed' }
+    const answer = await x.ask(Buffer.from(`otp-${algorithm} ${sequence - 1} ${seed} ext`))
+    const said = parseOtpResponse((answer.length > MAX_ANSWER_OCTETS ? undefined : utf8(answer)) ?? '', { seed })
+    if (said === undefined) return { kind: 'malformed' }
     if (chain === undefined) return { kind: 'unknown-user' }
-    const verdict = await x.verify({ kind: 'one-time', user: chain.user, response })
+    const { password, next } = said
+    const verdict = await x.verify({ kind: 'one-time', user: chain.user, response: password, ...(next === undefined || next === 'unfit' ? {} : { next }) })
     if (verdict.kind !== 'accepted') return verdict
+    if (next === 'unfit') return { kind: 'malformed' }
     return { kind: 'proved', authcid: verdict.user, authzid: authzid === user ? '' : authzid, alerts: verdict.alerts }
   },
 }

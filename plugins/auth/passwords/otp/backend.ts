@@ -11,6 +11,8 @@ export interface OtpSettings {
   readonly length: number
   /** Below this many the user is told at login. */
   readonly warnBelow: number
+  /** Clients may bring a new chain with a password. */
+  readonly renew: boolean
 }
 const SEED_OCTETS = 5
 
@@ -54,9 +56,16 @@ export class OtpBackend implements PasswordBackend {
         verdict = { kind: 'wrong-password' }
         return lines
       }
-      const left = chain.sequence - 2
+      const used = { ...chain, sequence: chain.sequence - 1, last: claim.response }
+      // Used up, whatever becomes of the wish: it has been seen on the way.
+      if (claim.next !== undefined && !this.#settings.renew) {
+        verdict = { kind: 'not-permitted' }
+        return lines.with(claim.user, formatOtpChain(used))
+      }
+      const after = claim.next ?? used
+      const left = after.sequence - 1
       verdict = { kind: 'accepted', user: account.user, alerts: left < this.#settings.warnBelow ? [`${left} one-time passwords are left`] : [] }
-      return lines.with(claim.user, formatOtpChain({ ...chain, sequence: chain.sequence - 1, last: claim.response }))
+      return lines.with(claim.user, formatOtpChain(after))
     }, signal)
     return verdict
   }

@@ -103,6 +103,13 @@ export interface Pop3Settings {
 }
 export const POP3_SETTINGS: OwnToken<Pop3Settings, 'host'> = createToken<Pop3Settings>('settings.pop3').in('host')
 
+/** `hosts.*.compat`. */
+export interface CompatSettings {
+  /** Wording of replies and log lines where the releases of the UW servers differ: as their FAQ quotes it, or as the last one has it. */
+  readonly dialect: 'faq' | 'late'
+}
+export const COMPAT_SETTINGS: OwnToken<CompatSettings, 'host'> = createToken<CompatSettings>('settings.compat').in('host')
+
 /** `hosts.*.auth.names`: what account a login name means. */
 export interface LoginNameSettings {
   readonly lowerCase: boolean

@@ -14,6 +14,7 @@ import type {
   Tweaks,
   Workaround,
 } from '../api/index.js'
+import type { Dialect } from '../session/dialects.js'
 import { profileOf } from '../session/client-profile.js'
 import { EndOfInput } from '../session/link-reader.js'
 import type { Patience } from '../session/link-reader.js'
@@ -36,6 +37,7 @@ import type { Unfinished } from './unfinished.js'
 export interface ImapHost {
   readonly host: HostFacts
   readonly settings: ImapSettings
+  readonly dialect: Dialect
   readonly logger: SessionLogger
   readonly clock: Clock
   readonly files: Files
@@ -96,7 +98,7 @@ export class Conversation implements AsyncDisposable {
       serverName: shared.host.serverName,
     })
     this.session = new LiveSession({
-      host: { serverName: shared.host.serverName, drivers: shared.drivers },
+      host: { serverName: shared.host.serverName, dialect: shared.dialect, drivers: shared.drivers },
       peer: link.peer,
       client: half.client,
       gate: half.gate,
@@ -179,7 +181,7 @@ export class Conversation implements AsyncDisposable {
       if (error.bye !== undefined && (out.atLineStart || out.dropLine())) out.raw('* BYE ').raw(error.bye).endLine()
       log.end(endWord(error))
       if (error.cause !== undefined) log.warn('Session was ended', { reason: error.message, error: error.cause })
-    } else if (error instanceof EndOfInput) log.end(`Command stream end of file, while ${error.doing}`)
+    } else if (error instanceof EndOfInput) log.end(`${this.session.host.dialect.endOfInput}, while ${error.doing}`)
     else if (error instanceof ConnectionLost) log.end(`${error.message}, while ${this.input.framer.reading}`)
     else {
       log.error('Session failed', { error })

@@ -10,7 +10,7 @@ import { writeCompletion } from './completion.js'
 import { blameOf } from './extensions/blame.js'
 import { isStreaming } from './extensions/unseal.js'
 import type { BufferedRun, StreamingRun } from './extensions/unseal.js'
-import { badLine, operatorNote, refusal } from './failure.js'
+import { Refused, badLine, operatorNote, refusal, refusedLine } from './failure.js'
 import type { ImapInput } from './input.js'
 import { NAMED } from './places.js'
 import type { LiveSession } from './session.js'
@@ -181,7 +181,7 @@ export class Dispatcher {
       if (done.kind !== 'bad') outcome = done.kind
       return done
     } catch (error) {
-      if (refusal(error, key) !== undefined) outcome = 'no'
+      if (refusal(error, key, session.host.dialect) !== undefined) outcome = 'no'
       throw error
     } finally {
       hops.end('run', mark, outcome, session.out.octets - before, session.selected?.announced)
@@ -205,12 +205,12 @@ export class Dispatcher {
     const { session, log, newId } = this.#parts
     if (error instanceof ProtocolAbort || error instanceof ConnectionLost) throw error
     if (!session.out.atLineStart && !session.out.dropLine()) throw new ProtocolAbort(undefined, 'a reply could not be finished', { cause: error })
-    if (error instanceof MailboxNameFailure) return { kind: 'no', code: { name: 'CANNOT' }, text: `${key} failed: ${error.reason}` }
+    if (error instanceof MailboxNameFailure) return refusedLine(new Refused(error.reason, { code: 'CANNOT' }), key, session.host.dialect)
     if (error instanceof SyntaxFailure) {
       log.debug('Bad command', { command: key, expected: error.expected, position: error.position })
       return badLine(error, key)
     }
-    const refused = refusal(error, key)
+    const refused = refusal(error, key, session.host.dialect)
     if (refused !== undefined) {
       const note = operatorNote(error)
       const mailbox = session.slot(NAMED) ?? session.selected?.at.name

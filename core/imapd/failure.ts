@@ -1,5 +1,6 @@
 import { MailError, SyntaxFailure } from '../api/index.js'
 import type { ImapCompletion, MailProblem, ResponseCode } from '../api/index.js'
+import type { Dialect } from '../session/dialects.js'
 
 interface FailureRow {
   /** RFC 5530 §3; undefined: no code says it. */
@@ -67,13 +68,22 @@ export function badLine(failure: SyntaxFailure, command: string): ImapCompletion
 }
 
 /** The NO line of a failure that is somebody's answer; undefined: it is a bug, or the end of the session. */
-export function refusal(error: unknown, command: string): ImapCompletion | undefined {
-  if (error instanceof Refused) {
-    return { kind: 'no', ...(error.code === undefined ? {} : { code: error.code }), text: error.bare ? error.text : `${command} failed: ${error.text}` }
-  }
+export function refusal(error: unknown, command: string, dialect: Dialect): ImapCompletion | undefined {
+  if (error instanceof Refused) return refusedLine(error, command, dialect)
   if (!(error instanceof MailError)) return undefined
   const row: FailureRow = failureTable[error.kind]
-  return { kind: 'no', ...(row.code === undefined ? {} : { code: { name: row.code } }), text: `${command} failed: ${row.text}` }
+  const code = row.code === undefined ? undefined : { name: row.code }
+  return no(code, reasoned(command, code, row.text, dialect))
+}
+/** The NO line of a refusal. */
+export function refusedLine({ code, text, bare }: Refused, command: string, dialect: Dialect): ImapCompletion {
+  return no(code, bare ? text : reasoned(command, code, text, dialect))
+}
+function no(code: ResponseCode | undefined, text: string): ImapCompletion {
+  return { kind: 'no', ...(code === undefined ? {} : { code }), text }
+}
+function reasoned(command: string, code: ResponseCode | undefined, reason: string, { namesCommand }: Dialect): string {
+  return namesCommand || code?.name === 'TRYCREATE' ? `${command} failed: ${reason}` : reason
 }
 
 /** What only the operator can mend; a warning. */

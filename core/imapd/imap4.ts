@@ -76,7 +76,7 @@ export class Imap4 implements Protocol {
       client: from.client,
       slots: new SlotTable(from.slots),
       tweaks,
-      patience: { waitMs: (partial) => (partial ? inputMs : inactivityMs), bye: 'Autologout; idle for too long' },
+      patience: { waitMs: (partial) => (partial ? inputMs : inactivityMs), bye: this.#host.dialect.idleTooLong },
       unread: from.unread ?? EMPTY,
     })
     const { session, out, alerts, log } = talk

@@ -15,17 +15,19 @@ export function retriesOf(tweaks: Tweaks): LoginRetries {
  * @param what `LOGIN`, `AUTHENTICATE PLAIN`.
  */
 export async function loginCompletion(attempt: Promise<LoginOutcome>, what: string, session: LiveSession): Promise<ImapCompletion> {
+  const { dialect } = session.host
   let outcome: LoginOutcome
   try {
     outcome = await attempt
   } catch (error) {
     if (!(error instanceof MailError) || error.kind !== 'unavailable') throw error
-    return { kind: 'no', code: { name: 'UNAVAILABLE' }, text: `${what} failed: not available now, try again later` }
+    const text = 'not available now, try again later'
+    return { kind: 'no', code: { name: 'UNAVAILABLE' }, text: dialect.namesCommand ? `${what} failed: ${text}` : text }
   }
   if (outcome.kind === 'out') {
     const { referral } = outcome
     if (referral !== undefined) return { kind: 'no', code: { name: 'REFERRAL', write: (w) => w.raw(` ${cut(referral)}`) }, text: 'Try referral URL' }
-    return { kind: 'no', code: { name: 'AUTHENTICATIONFAILED' }, text: `${what} failed` }
+    return { kind: 'no', code: { name: 'AUTHENTICATIONFAILED' }, text: dialect.refusedLogin(what) }
   }
   for (const alert of outcome.alerts) session.out.raw('* OK [ALERT] ').raw(cut(alert)).endLine()
   return {

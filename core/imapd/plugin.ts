@@ -1,5 +1,6 @@
 import {
   CLOCK,
+  COMPAT_SETTINGS,
   FILES,
   HOST,
   IMAP_SETTINGS,
@@ -17,6 +18,7 @@ import {
   transportLayers,
   workarounds,
 } from '../api/index.js'
+import { dialects } from '../session/dialects.js'
 import { baseAbout, baseEntry, baseExtension } from './base.js'
 import { BASE_EXTENSION, ExtensionAssembly } from './extensions/assembly.js'
 import { Imap4 } from './imap4.js'
@@ -38,6 +40,7 @@ export default definePlugin({
       needs: {
         host: HOST,
         settings: IMAP_SETTINGS,
+        compat: COMPAT_SETTINGS,
         logger: LOGGER,
         clock: CLOCK,
         files: FILES,
@@ -56,7 +59,7 @@ export default definePlugin({
         const assembly = new ExtensionAssembly(baseEntry, needs.extensions, list, abilities)
         for (const [extension, reason] of assembly.off) needs.logger.info('IMAP extension is off', { host: needs.host.id, extension, reason })
         const { host, settings, logger, clock, files, random } = needs
-        return new Imap4({ host, settings, logger, clock, files, random, assembly, workarounds: list, drivers })
+        return new Imap4({ host, dialect: dialects[needs.compat.dialect], settings, logger, clock, files, random, assembly, workarounds: list, drivers })
       },
     })
   },

@@ -17,6 +17,7 @@ import type {
   Tweaks,
 } from '../api/index.js'
 import { learned } from '../session/client-facts.js'
+import type { Dialect } from '../session/dialects.js'
 import type { ClientProfile } from '../session/client-profile.js'
 import type { SlotTable } from '../session/slots.js'
 import { LIMITS } from '../wire/limits.js'
@@ -31,6 +32,7 @@ export const PLAIN_SHAPE: ReplyShape = { expunge: 'numbers', address: 'numbers',
 export interface SessionHost {
   /** For goodbyes. */
   readonly serverName: string
+  readonly dialect: Dialect
   /** Of the host's stores and formats: what capabilities may ask. */
   readonly drivers: readonly DriverAbout[]
 }

@@ -1,6 +1,7 @@
 import { ConnectionLost, ProtocolAbort } from '../api/index.js'
 import type { ClientFacts, Clock, HostFacts, Link, LoginGate, MailAccess, Pop3Login, Pop3Settings, Tweaks, Workaround } from '../api/index.js'
 import { profileOf } from '../session/client-profile.js'
+import type { Dialect } from '../session/dialects.js'
 import { Deadline } from '../session/deadline.js'
 import { EndOfInput } from '../session/link-reader.js'
 import type { Patience } from '../session/link-reader.js'
@@ -20,6 +21,7 @@ const PAUSE_MS = 2000
 export interface Pop3Host {
   readonly host: HostFacts
   readonly settings: Pop3Settings
+  readonly dialect: Dialect
   readonly logger: SessionLogger
   readonly clock: Clock
   readonly random: (octets: number) => Uint8Array
@@ -46,12 +48,14 @@ export class Conversation implements Disposable {
   readonly out: ReplyWriter
   readonly log: SessionLog
   readonly #half: Half
+  readonly #dialect: Dialect
   readonly #dispatcher: Dispatcher
   readonly #pause: Deadline
 
   constructor(shared: Pop3Host, half: Half) {
     const { link, mail } = half
     this.#half = half
+    this.#dialect = shared.dialect
     this.out = new ReplyWriter(link)
     this.log = new SessionLog(shared.logger, link.peer, mail?.user.name)
     this.#pause = new Deadline(shared.clock)
@@ -121,7 +125,7 @@ export class Conversation implements Disposable {
       if (error.bye !== undefined && mayTalk) out.line('err', error.bye)
       log.end(endWord(error))
       if (error.cause !== undefined) log.warn('Session was ended', { reason: error.message, error: error.cause })
-    } else if (error instanceof EndOfInput) log.end(`Command stream end of file, while ${error.doing}`)
+    } else if (error instanceof EndOfInput) log.end(`${this.#dialect.endOfInput}, while ${error.doing}`)
     else if (error instanceof ConnectionLost) log.end(`${error.message}, while ${this.input.reading}`)
     else {
       log.error('Session failed', { error })

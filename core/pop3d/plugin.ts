@@ -1,5 +1,6 @@
 import {
   CLOCK,
+  COMPAT_SETTINGS,
   FILES,
   HOST,
   LOGGER,
@@ -14,6 +15,7 @@ import {
   protocols,
   workarounds,
 } from '../api/index.js'
+import { dialects } from '../session/dialects.js'
 import { baseAbout, baseEntry, baseExtension } from './base.js'
 import { BASE_EXTENSION, Pop3Assembly } from './extensions.js'
 import { MaildropLocks } from './maildrop-locks.js'
@@ -36,6 +38,7 @@ export default definePlugin({
       needs: {
         host: HOST,
         settings: POP3_SETTINGS,
+        compat: COMPAT_SETTINGS,
         mailbox: MAILBOX_SETTINGS,
         locks: MAILDROP_LOCKS,
         logger: LOGGER,
@@ -44,10 +47,10 @@ export default definePlugin({
         extensions: chosenEntries(pop3Extensions),
         workarounds: chosen(workarounds),
       },
-      create(_settings, { extensions, ...needs }) {
+      create(_settings, { extensions, compat, ...needs }) {
         const assembly = new Pop3Assembly(baseEntry, extensions)
         for (const [extension, reason] of assembly.off) needs.logger.info('POP3 extension is off', { host: needs.host.id, extension, reason })
-        return new Pop3({ ...needs, assembly })
+        return new Pop3({ ...needs, dialect: dialects[compat.dialect], assembly })
       },
     })
   },

@@ -1,5 +1,5 @@
-import { DEFAULT_TWEAKS, IMAP_SETTINGS, CLOCK, sealDeriver } from '../../core/api/index.js'
-import type { Clock, Entry, Handover, ImapExtension, ImapExtensionAbout, ImapSettings, LoginGate, MailAccess, MailUser, PeerFacts, Plugin, PluginSetup, Tweaks, Workaround } from '../../core/api/index.js'
+import { COMPAT_SETTINGS, DEFAULT_TWEAKS, IMAP_SETTINGS, CLOCK, sealDeriver } from '../../core/api/index.js'
+import type { Clock, CompatSettings, Entry, Handover, ImapExtension, ImapExtensionAbout, ImapSettings, LoginGate, MailAccess, MailUser, PeerFacts, Plugin, PluginSetup, Tweaks, Workaround } from '../../core/api/index.js'
 import { baseEntry } from '../../core/imapd/base.js'
 import { ExtensionAssembly } from '../../core/imapd/extensions/assembly.js'
 import { Imap4 } from '../../core/imapd/imap4.js'
@@ -8,6 +8,7 @@ import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../../cor
 import { deriverTable } from '../../core/mail/view/reader.js'
 import { memoryLinkPair } from '../../core/net/memory-link.js'
 import { SystemFiles } from '../../core/os/files.js'
+import { dialects } from '../../core/session/dialects.js'
 import childrenPlugin from '../../plugins/imap/children/index.js'
 import condstorePlugin from '../../plugins/imap/condstore/index.js'
 import enablePlugin from '../../plugins/imap/enable/index.js'
@@ -41,7 +42,7 @@ export const extensionPlugins: readonly Plugin[] = [
 
 type ExtensionEntry = Entry<ImapExtension, ImapExtensionAbout>
 /** The extensions of plugins with their default settings, made as the kernel would. */
-export async function extensionEntries(plugins: readonly Plugin[], clock: Clock, settings: ImapSettings): Promise<readonly ExtensionEntry[]> {
+export async function extensionEntries(plugins: readonly Plugin[], clock: Clock, settings: ImapSettings, dialect: CompatSettings['dialect'] = 'faq'): Promise<readonly ExtensionEntry[]> {
   interface Contributed {
     readonly name: string
     readonly about: ImapExtensionAbout
@@ -49,7 +50,7 @@ export async function extensionEntries(plugins: readonly Plugin[], clock: Clock,
     readonly needs?: Readonly<Record<string, { readonly id: string }>>
     create(settings: unknown, needs: Readonly<Record<string, unknown>>): ImapExtension
   }
-  const given = new Map<string, unknown>([[CLOCK.id, clock], [IMAP_SETTINGS.id, settings]])
+  const given = new Map<string, unknown>([[CLOCK.id, clock], [IMAP_SETTINGS.id, settings], [COMPAT_SETTINGS.id, { dialect }]])
   const entries: ExtensionEntry[] = []
   for (const plugin of plugins) {
     const contributed: Contributed[] = []
@@ -67,6 +68,7 @@ export async function extensionEntries(plugins: readonly Plugin[], clock: Clock,
 /** What a test may want different. */
 export interface ImapOptions {
   readonly settings?: Partial<ImapSettings>
+  readonly dialect?: CompatSettings['dialect']
   /** Names of extensions to leave out. */
   readonly without?: readonly string[]
   readonly more?: readonly ExtensionEntry[]
@@ -111,7 +113,7 @@ export class ImapFixture implements AsyncDisposable {
     const derivers = deriverTable([sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver)])
     const mail = mailFixture({ derivers, ...options.mail })
     const settings: ImapSettings = { ...testImapSettings, ...options.settings }
-    const made = await extensionEntries(extensionPlugins, mail.clock, settings)
+    const made = await extensionEntries(extensionPlugins, mail.clock, settings, options.dialect)
     const core = [
       { name: IMAP2BIS, plugin: 'core-imapd', ...imap2bis },
       { name: 'mailbox-referrals', plugin: 'core-imapd', ...mailboxReferrals },
@@ -123,6 +125,7 @@ export class ImapFixture implements AsyncDisposable {
       new Imap4({
         host: { id: 'default', serverName: 'mail.example.org' },
         settings,
+        dialect: dialects[options.dialect ?? 'faq'],
         logger: log,
         clock: mail.clock,
         files: new SystemFiles(undefined),

@@ -1,5 +1,5 @@
 import { CLOCK, DEFAULT_TWEAKS, HOST, LOGGER, POP3_SETTINGS, RANDOM, sealDeriver } from '../../core/api/index.js'
-import type { Entry, LoginGate, MailAccess, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
+import type { CompatSettings, Entry, LoginGate, MailAccess, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
 import { envelopeDeriver } from '../../core/mime/facts.js'
 import { deriverTable } from '../../core/mail/view/reader.js'
 import { memoryLinkPair } from '../../core/net/memory-link.js'
@@ -8,6 +8,7 @@ import { baseEntry } from '../../core/pop3d/base.js'
 import { Pop3Assembly } from '../../core/pop3d/extensions.js'
 import { MaildropLocks } from '../../core/pop3d/maildrop-locks.js'
 import { Pop3 } from '../../core/pop3d/pop3.js'
+import { dialects } from '../../core/session/dialects.js'
 import apopPlugin from '../../plugins/pop3/apop/index.js'
 import capabilitiesPlugin from '../../plugins/pop3/capabilities/index.js'
 import langPlugin from '../../plugins/pop3/lang/index.js'
@@ -60,6 +61,7 @@ export async function pop3Entries(plugins: readonly Plugin[], given: ReadonlyMap
 /** What a test may want different. */
 export interface Pop3Options {
   readonly settings?: Partial<Pop3Settings>
+  readonly dialect?: CompatSettings['dialect']
   /** Settings of extensions by name. */
   readonly extensions?: Readonly<Record<string, object>>
   readonly without?: readonly string[]
@@ -109,6 +111,7 @@ export class Pop3Fixture implements AsyncDisposable {
     const pop3 = new Pop3({
       host,
       settings,
+      dialect: dialects[options.dialect ?? 'faq'],
       mailbox,
       locks: new MaildropLocks(files, log),
       logger: log,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { z } from 'zod'
-import { AUTH_SETTINGS, FORMAT_CHOICE, HOST, IMAP_SETTINGS, LOCK_SETTINGS, MAILBOX_SETTINGS, POP3_SETTINGS } from '../../api/host.js'
+import { AUTH_SETTINGS, COMPAT_SETTINGS, FORMAT_CHOICE, HOST, IMAP_SETTINGS, LOCK_SETTINGS, MAILBOX_SETTINGS, POP3_SETTINGS } from '../../api/host.js'
 import type { OwnToken } from '../../api/kernel.js'
 import { mailboxFormats } from '../../api/mail.js'
 import type { SecretSource } from '../../api/settings.js'
@@ -47,6 +47,7 @@ export function readHost(id: string, node: MapNode | undefined, places: Place, m
     give(FORMAT_CHOICE, { create, empty }),
     give(IMAP_SETTINGS, imapSettings(section('imap'), resolveIn('imap'))),
     give(POP3_SETTINGS, pop3Settings(section('pop3'))),
+    give(COMPAT_SETTINGS, section('compat')),
     give(AUTH_SETTINGS, authSettings(section('auth'))),
   ]
   return {

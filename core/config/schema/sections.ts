@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { authSection } from './auth.js'
+import { compatSection } from './compat.js'
 import { driversSection } from './drivers.js'
 import { filesSection } from './files.js'
 import { imapSection } from './imap.js'
@@ -22,6 +23,7 @@ export const hostSections = {
   pop3: pop3Section,
   mailbox: mailboxSection,
   files: filesSection,
+  compat: compatSection,
 } as const
 
 /** One sentence about each section, for `config/default.yaml`. */
@@ -36,6 +38,7 @@ export const sectionHelp: Readonly<Record<keyof typeof processSections | keyof t
   pop3: 'The POP3 service.',
   mailbox: 'What all formats have in common.',
   files: 'Locks on mailbox files.',
+  compat: 'Likeness to the servers of the University of Washington.',
 }
 
 /** The version of the configuration's own format. */

@@ -34,13 +34,13 @@ export const authenticate = sealCommand({
     try {
       return await loginCompletion(live.gate.sasl(mechanism, initial, dialogue.ask, live.peer, live.signal, retriesOf(live.tweaks)), what, live)
     } catch (error) {
-      throw broken(dialogue, what) ?? error
+      throw broken(dialogue, what, live.host.dialect.cancelled(what)) ?? error
     }
   },
 })
 
 /** RFC 3501 §6.2.2: a cancelled exchange and an answer that cannot be decoded are both BAD. */
-function broken({ broken: how }: SaslDialogue, what: string): SyntaxFailure | undefined {
+function broken({ broken: how }: SaslDialogue, what: string, cancelled: string): SyntaxFailure | undefined {
   if (how === undefined) return undefined
-  return how === 'unreadable' ? new BadArgument(`Missing or invalid argument to ${what}`) : new BadArgument(`${what} cancelled`)
+  return how === 'unreadable' ? new BadArgument(`Missing or invalid argument to ${what}`) : new BadArgument(cancelled)
 }

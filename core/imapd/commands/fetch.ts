@@ -48,7 +48,7 @@ export const fetch = sealCommand({
     const { missing, toSee } = await writeFetchLines(plan.rows, { view, session, items: chosen.map(boundItem), ...keep })
     if (toSee.count > 0) await markSeen(view, toSee, session)
     const [code] = plan.codes
-    if (missing > 0 && !uid) return { kind: 'no', code: { name: 'EXPUNGEISSUED' }, text: 'FETCH failed: some of the messages no longer exist' }
+    if (missing > 0 && !uid) throw new MailError('vanished', 'some of the messages no longer exist')
     return { kind: 'ok', ...(code === undefined ? {} : { code }) }
   },
 })

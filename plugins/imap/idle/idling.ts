@@ -14,6 +14,7 @@ export class Idling {
   readonly #session: MailSession
   readonly #clock: Clock
   readonly #timeouts: ImapSettings['timeouts']
+  readonly #goodbye: string
   /** When the session ends by itself. A phantom needs time to wake the client. */
   readonly #ends: number
   readonly #stop = new AbortController()
@@ -33,11 +34,13 @@ export class Idling {
   /** Numbers as they were before the client was told of a message that does not exist. */
   #phantom: { readonly exists: number; readonly recent: number } | undefined
 
-  constructor(session: MailSession, clock: Clock, timeouts: ImapSettings['timeouts']) {
+  /** @param goodbye to a client that idles for longer than it may. */
+  constructor(session: MailSession, clock: Clock, timeouts: ImapSettings['timeouts'], goodbye: string) {
     const { idleNudgeMs, idlePhantomAfterMs } = session.tweaks
     this.#session = session
     this.#clock = clock
     this.#timeouts = timeouts
+    this.#goodbye = goodbye
     this.#signal = AbortSignal.any([session.signal, this.#stop.signal])
     const now = clock.now()
     const phantoms = idlePhantomAfterMs > 0 && session.selected !== undefined
@@ -109,7 +112,7 @@ export class Idling {
 
   async #pass(): Promise<void> {
     const now = this.#clock.now()
-    if (now >= this.#ends) throw new ProtocolAbort('Autologout; idle for too long', 'the client idled for too long')
+    if (now >= this.#ends) throw new ProtocolAbort(this.#goodbye, 'the client idled for too long')
     if (this.#quiet) return
     try {
       if (this.#phantom === undefined) await this.#look(now)

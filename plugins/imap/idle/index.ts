@@ -1,10 +1,13 @@
-import { CLOCK, definePlugin, IMAP_SETTINGS, imapExtensions, noSettings, sealCommand } from 'mailwright/api'
-import type { Clock, ImapCommand, ImapSettings, SealedCommand } from 'mailwright/api'
+import { CLOCK, COMPAT_SETTINGS, definePlugin, IMAP_SETTINGS, imapExtensions, noSettings, sealCommand } from 'mailwright/api'
+import type { Clock, CompatSettings, ImapCommand, ImapSettings, SealedCommand } from 'mailwright/api'
 import { afterLogin } from '../shared/capability.js'
 import { Idling } from './idling.js'
 
-/** The command for a host's clock and timers. */
-export function idleCommand(clock: Clock, timeouts: ImapSettings['timeouts']): SealedCommand {
+/** The goodbye to whoever idles for too long, by dialect. */
+const GOODBYE = { faq: 'Autologout; idle for too long', late: 'Autologout (idle for too long)' } as const satisfies Record<CompatSettings['dialect'], string>
+
+/** The command for a host's clock, timers and words. */
+export function idleCommand(clock: Clock, timeouts: ImapSettings['timeouts'], dialect: CompatSettings['dialect']): SealedCommand {
   const command: ImapCommand<undefined, 'authenticated' | 'selected'> = {
     name: 'IDLE',
     states: ['authenticated', 'selected'],
@@ -14,7 +17,7 @@ export function idleCommand(clock: Clock, timeouts: ImapSettings['timeouts']): S
       input.end()
       return undefined
     },
-    run: (_request, session) => new Idling(session, clock, timeouts).run(),
+    run: (_request, session) => new Idling(session, clock, timeouts, GOODBYE[dialect]).run(),
   }
   return sealCommand(command)
 }
@@ -28,9 +31,9 @@ export default definePlugin({
     p.to(imapExtensions).contribute({
       name: 'idle',
       settings: noSettings,
-      needs: { clock: CLOCK, settings: IMAP_SETTINGS },
+      needs: { clock: CLOCK, settings: IMAP_SETTINGS, compat: COMPAT_SETTINGS },
       about: afterLogin(['IDLE']),
-      create: (_settings, { clock, settings }) => ({ commands: [idleCommand(clock, settings.timeouts)] }),
+      create: (_settings, { clock, settings, compat }) => ({ commands: [idleCommand(clock, settings.timeouts, compat.dialect)] }),
     })
   },
 })

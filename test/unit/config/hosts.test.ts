@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { HOST, MAILBOX_SETTINGS, extensionPoint, noSettings } from '../../../core/api/index.js'
+import { COMPAT_SETTINGS, HOST, MAILBOX_SETTINGS, extensionPoint, noSettings } from '../../../core/api/index.js'
 import { configOf } from '../../../core/config/config.js'
 import { corePoints } from '../../../core/config/points.js'
 import type { ConfigPlan } from '../../../core/config/plan/types.js'
@@ -28,13 +28,15 @@ describe('hosts', () => {
           mailbox: { fileMode: '0640', poll: '10s' },
           auth: { mechanisms: ['plain', 'login', 'cram-md5'], passwords: [{ use: 'file', path: 'a' }] },
         },
-        second: { match: { domains: ['Example.NET'] }, mailbox: { poll: '20s' }, auth: { mechanisms: ['plain'] } },
+        second: { match: { domains: ['Example.NET'] }, compat: { dialect: 'late' }, mailbox: { poll: '20s' }, auth: { mechanisms: ['plain'] } },
       },
     })
     expect(plan.problems).toEqual([])
     const second = plan.hosts[1]!
     const given = new Map(second.given.map((g) => [g.token.id, g.value]))
     expect(given.get(MAILBOX_SETTINGS.id)).toMatchObject({ fileMode: 0o640, directoryMode: 0o700, pollMs: 20_000 })
+    expect(given.get(COMPAT_SETTINGS.id)).toEqual({ dialect: 'late' })
+    expect(plan.hosts[0]!.given.find((g) => g.token.id === COMPAT_SETTINGS.id)?.value).toEqual({ dialect: 'faq' })
     expect(given.get(HOST.id)).toEqual({ id: 'second', serverName: 'machine.example.org' })
     expect(plan.hosts[0]!.serverName).toBe('mail.example.org')
     expect(second.match).toEqual({ addresses: [], names: [], domains: ['example.net'] })

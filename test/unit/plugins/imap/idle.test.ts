@@ -67,7 +67,7 @@ class Scene {
       },
     }
     // Idling uses these members of a session and no other.
-    this.done = new Idling(session as unknown as MailSession, this.clock, timeouts).run().finally(() => out.flush())
+    this.done = new Idling(session as unknown as MailSession, this.clock, timeouts, 'Autologout; idle for too long').run().finally(() => out.flush())
   }
   get waiting(): number {
     return this.#waiting

@@ -377,7 +377,8 @@ export interface Delivery {
   add(item: AppendItem, signal: AbortSignal): Promise<void>
   /**
    * Takes messages of another mailbox as that mailbox keeps them, instead of `add` for each: within one format octets need not be turned into
-   * those of a client and back. False when it cannot do that with these; nothing is taken then.
+   * those of a client and back. False when it cannot do that with these; nothing is taken then. Octets may be read as late as at the commit, which
+   * throws `vanished` when they are not there any more; nothing has arrived then.
    */
   take?(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean>
   /** All or nothing, durable when it resolves. */

@@ -58,7 +58,13 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     delivery = await store.append(to.at, signal)
     if (stored !== undefined && (await takes(delivery, to, stored, signal))) {
       throwIfCancelled(signal)
-      return await commit(d, store, to, delivery, signal)
+      try {
+        return await commit(d, store, to, delivery, signal)
+      } catch (error) {
+        // Somebody moved them meanwhile: where they are now, the items find out.
+        if (!(error instanceof MailError) || error.kind !== 'vanished') throw error
+        delivery = await store.append(to.at, signal)
+      }
     }
     for await (const item of items) {
       const settle = await reserve(d, to, item.size, signal)

@@ -129,7 +129,7 @@ export class RedoWriter {
     while (from < part.length) {
       if (this.#filled === this.#buffer.length) await this.#more(part.length - from)
       const n = Math.min(part.length - from, this.#buffer.length - this.#filled)
-      this.#buffer.set(part.subarray(from, from + n), this.#filled)
+      this.#buffer.set(n === part.length ? part : part.subarray(from, from + n), this.#filled)
       this.#filled += n
       from += n
     }

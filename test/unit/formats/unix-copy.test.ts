@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -101,7 +101,7 @@ describe('COPY between traditional mailboxes', () => {
     expect(result && [...result.uids.ranges]).toEqual([1, 2])
     expect((await readFile(join(dir, 'to'), 'latin1')).match(/^Subject: .*$/gm)).toEqual(["Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA", 'Subject: one', 'Subject: three'])
   })
-  test('messages that are too much to hold are not taken', async () => {
+  test('a message that is too large to hold is not taken', async () => {
     await writeFile(join(dir, 'from'), `${FROM}Subject: large\n\n${'0123456789\n'.repeat(800_000)}`)
     const ctx = unixContext(files, dir)
     const from = await OpenUnix.open(ctx, join(dir, 'from'))
@@ -110,6 +110,47 @@ describe('COPY between traditional mailboxes', () => {
     await format.create(place('to'))
     const delivery = await format.append(place('to'))
     expect(await delivery.take(from.source, taken(from), never)).toBe(false)
+  })
+  test('more than is held at once is taken in pieces', async () => {
+    const text = (i: number): string => `${FROM}Subject: ${i}\n\n${`${i} 0123456789\n`.repeat(30_000)}`
+    await writeFile(join(dir, 'from'), Array.from({ length: 40 }, (_, i) => text(i)).join('\n'))
+    const ctx = unixContext(files, dir)
+    const from = await OpenUnix.open(ctx, join(dir, 'from'))
+    await from.refresh(false)
+    const format = new TextFormat(ctx)
+    await format.create(place('to'))
+    const to = await OpenUnix.open(ctx, join(dir, 'to'))
+    await to.refresh(false)
+    const delivery = await format.append(place('to'))
+    expect(await delivery.take(from.source, taken(from), never)).toBe(true)
+    await to.edit((edit) => delivery.commit({ source: to.source, edit }, never))
+    const written = (await readFile(join(dir, 'to'), 'latin1')).split(FROM).slice(1)
+    expect(written.map((copy) => `${FROM}${block(copy)}`)).toEqual(Array.from({ length: 40 }, (_, i) => `${text(i).replace('\n\n', '\nSTATUS\n\n')}\n`))
+    expect([to.uids, to.sizes]).toEqual([from.uids, from.sizes])
+  })
+  const changes = [
+    { name: 'rewritten', change: async (path: string) => writeFile(path, `${FROM}Subject: other\n\n${'other\n'.repeat(100)}`) },
+    { name: 'cut off', change: async (path: string) => truncate(path, 60) },
+    { name: 'removed', change: async (path: string) => rm(path) },
+  ]
+  const kinds = ['an open mailbox', 'a closed mailbox']
+  test.each(changes.flatMap((c) => kinds.map((kind) => ({ ...c, kind }))))('a source that is $name between take and commit leaves $kind as it was', async ({ change, kind }) => {
+    const ctx = unixContext(files, dir)
+    const from = await OpenUnix.open(ctx, join(dir, 'from'))
+    await from.refresh(false)
+    const format = new TextFormat(ctx)
+    await format.create(place('to'))
+    const before = await readFile(join(dir, 'to'))
+    const to = await OpenUnix.open(ctx, join(dir, 'to'))
+    await to.refresh(false)
+    const delivery = await format.append(place('to'))
+    expect(await delivery.take(from.source, taken(from), never)).toBe(true)
+    await change(join(dir, 'from'))
+    const commit = kind === 'an open mailbox' ? to.edit((edit) => delivery.commit({ source: to.source, edit }, never)) : delivery.commit(undefined, never)
+    await expect(commit).rejects.toMatchObject({ kind: 'vanished' })
+    expect(await readFile(join(dir, 'to'))).toEqual(before)
+    await to.refresh(false)
+    expect(to.uids).toEqual([])
   })
   test('into the mailbox itself', async () => {
     const ctx = unixContext(files, dir)

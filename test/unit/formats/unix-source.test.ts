@@ -189,18 +189,38 @@ describe('unix mailboxes', () => {
     const text = Buffer.from('Subject: x\r\n\r\nhello\r\n')
     await append(format, [item(text)], box)
     await append(format, [item(text), item(text)], box)
-    expect(tasks).toEqual(['done'])
+    expect(tasks).toEqual(['done', 'done'])
     await appendFile(path, `${FROM}Subject: theirs\n\nhello\n\n`)
     await append(format, [item(text)], box)
-    expect(tasks).toEqual(['done', 'refused'])
+    expect(tasks).toEqual(['done', 'done', 'refused'])
     await writeFile(`${path}.lock`, '')
     await append(format, [item(text)], box)
-    expect(tasks).toEqual(['done', 'refused', 'refused'])
+    expect(tasks).toEqual(['done', 'done', 'refused', 'refused'])
     expect(box.uids).toEqual([1, 2, 3, 4, 5, 6])
     const again = await OpenUnix.open(unixContext(files, dir), path)
     await again.refresh(false)
     expect(again.uids).toEqual(box.uids)
     expect([...(await again.messages()).values()].map((m) => /Subject: (\w+)/.exec(m)?.[1])).toEqual(['x', 'x', 'x', 'theirs', 'x', 'x'])
+  })
+  test('a mailbox without messages whose record does not end with an empty line is mended on the general way', async () => {
+    const tasks: unknown[] = []
+    const lane: FileLane = {
+      async run(task, args) {
+        const done = await task.run({ files, clock: new TestClock(), random: (n) => new Uint8Array(n).fill(128) }, args)
+        tasks.push(done)
+        return done
+      },
+    }
+    const ctx = unixContext(files, dir, { lane })
+    const format = new TextFormat(ctx)
+    await format.create(place())
+    await truncate(path, (await readFile(path)).length - 1)
+    const box = await OpenUnix.open(ctx, path)
+    await box.refresh(true)
+    await append(format, [item(Buffer.from('Subject: x\r\n\r\nhello\r\n'))], box)
+    expect(tasks).toEqual([undefined])
+    expect(await readFile(path, 'latin1')).toMatch(/initial values\.\n\nFrom alice/)
+    expect([...(await box.messages()).values()]).toEqual(['Subject: x\r\n\r\nhello\r\n'])
   })
 
   test('a mailbox that grew is read from its last message on, and one that did not is not read at all', async () => {

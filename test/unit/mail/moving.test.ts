@@ -27,6 +27,25 @@ const withoutCopy: StoreLayer = {
       },
     }),
 }
+/** What a delivery took is never there any more when it is written. */
+const takingInVain: StoreLayer = {
+  wrap: async (inner) =>
+    delegate(inner, [], {
+      append: async (at, signal): Promise<Delivery> => {
+        const delivery = await inner.append(at, signal)
+        let taken = false
+        return {
+          add: (item, s) => delivery.add(item, s),
+          take: async () => (taken = true),
+          commit: async (open, s) => {
+            if (taken) throw new MailError('vanished', 'the mailbox was changed')
+            return delivery.commit(open, s)
+          },
+          abort: () => delivery.abort(),
+        }
+      },
+    }),
+}
 /** Deliveries break at the given step. */
 function breaking(step: 'append' | 'second-add' | 'commit', aborted: string[]): StoreLayer {
   return {
@@ -62,6 +81,7 @@ function breaking(step: 'append' | 'second-add' | 'commit', aborted: string[]): 
 const ways = [
   { name: 'by the driver', layers: [] },
   { name: 'message by message', layers: [withoutCopy] },
+  { name: 'message by message, after what was taken had gone', layers: [withoutCopy, takingInVain] },
 ]
 describe.each(ways)('COPY and MOVE $name', ({ layers }) => {
   async function site() {

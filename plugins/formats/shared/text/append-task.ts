@@ -3,9 +3,10 @@ import { Leftovers } from '../leftovers.js'
 import { fileLocks } from '../locks.js'
 import type { Machine } from '../machine.js'
 import { Turns } from '../turns.js'
-import { appendMessages, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
+import { appendMessages, missingEnd, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
+import { arriving, type Source } from './arriving.js'
 import { MailboxFile } from './mailbox-file.js'
-import type { Stored } from './stored.js'
+import type { StoredAt, StoredIn } from './stored.js'
 import { compare, fileState, type FileState } from './stamp.js'
 
 /** What an append to a mailbox in a known state is made of; values, so that it may run on another thread. */
@@ -17,7 +18,9 @@ export interface KnownAppend {
   /** As the file must be found. */
   readonly state: FileState
   readonly target: Target
-  readonly messages: readonly { readonly item: Waiting['item']; readonly content: Uint8Array | Stored }[]
+  readonly messages: readonly { readonly item: Waiting['item']; readonly content: Uint8Array | StoredAt }[]
+  /** Where those of the messages lie that are in another mailbox. */
+  readonly from: StoredIn | undefined
   readonly how: Omit<AppendHow, 'now'> & { readonly nowMs: number; readonly zone: number }
 }
 /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
@@ -62,19 +65,30 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
   const startedAt = clock.now()
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }
-  const waiting = a.messages.map(({ item, content }): Waiting => ({ item, content: 'head' in content ? content : { chunks: () => [content] } }))
   let begun = false
   try {
     return await file.locked('append', signal, (severity, text) => void said.push([severity, text]), async (held) => {
       if (!held.owner || compare(a.state, held.stat) !== 'same') return undefined
+      // Whoever knows the mailbox does not know how it ends: looking is better done where what is found can be entered.
+      if (a.target.separated !== true && (await missingEnd(held.file, a.target.size)).length > 0) return undefined
       begun = true
-      const appended = await file.append(held, a.target.size, (w) => appendMessages(held.file, a.target.size, w, waiting, a.target, how, signal))
+      await using messages = await arriving(files, a.messages.map(atHand), a.from)
+      const appended = await file.append(held, a.target.size, async (w) => {
+        const laid = await appendMessages(held.file, a.target.size, w, messages.waiting, a.target, how, signal)
+        await messages.verify()
+        return laid
+      })
       return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), said, logged, heldMs: clock.now() - startedAt }
     })
   } catch (error) {
     if (signal.aborted && !begun) return undefined
     throw error
   }
+}
+
+/** Given octets in the form of those that come in pieces. */
+function atHand({ item, content }: KnownAppend['messages'][number]): Source {
+  return { item, content: 'head' in content ? content : { chunks: () => [content] } }
 }
 
 const task: FileTask<KnownAppend, KnownAppended | undefined> = { module: import.meta.url, run }

@@ -14,8 +14,8 @@ import { NO_BASE, type Base } from './stamp.js'
 /** A message on its way into the file. */
 export interface Waiting {
   readonly item: Pick<AppendItem, 'system' | 'keywords' | 'date'>
-  /** As a client gives it, or as another mailbox of the format has it. */
-  readonly content: { chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> } | Stored
+  /** As a client gives it, or as another mailbox of the format has it; that is asked for in the order of the messages, once. */
+  readonly content: { chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> } | { stored(): Promise<Stored> }
 }
 /** How a message came to lie. */
 interface Laid {
@@ -85,7 +85,7 @@ export async function appendMessages(
     const around = { before: uid === undefined ? block : '', after: uid === undefined ? '' : block }
     const offset = w.at
     signal.throwIfAborted()
-    const laid = await ('head' in content ? layStored(w, content, around) : layIncoming(w, content.chunks(), { ...around, fromLine: fromLine(how.sender, date.ms, date.zone) }, how.quoting, signal))
+    const laid = await ('stored' in content ? layStored(w, await content.stored(), around) : layIncoming(w, content.chunks(), { ...around, fromLine: fromLine(how.sender, date.ms, date.zone) }, how.quoting, signal))
     if (bearsBase) base = firstBase(offset + laid.head - block.length - 1, target.validity, last, how.keywords)
     const place = {
       uid: uid ?? 0, offset, head: laid.head, length: laid.head + laid.text, header: laid.visibleHeader,
@@ -133,7 +133,7 @@ function digitsPatch(base: Base, last: number): { at: number; before: Buffer; af
 }
 
 /** Line ends that are missing before a new message: the last line's own, and an empty line. */
-async function missingEnd(file: OpenFile, size: number): Promise<Buffer> {
+export async function missingEnd(file: OpenFile, size: number): Promise<Buffer> {
   const end = Buffer.alloc(Math.min(3, size))
   await file.read(end, size - end.length)
   const text = end.toString('latin1')

@@ -1,7 +1,8 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
 import { appendKnown } from './append-task.js'
-import { appendMessages, type AppendHow, type Appended, type Target, type Waiting } from './append.js'
+import { appendMessages, type AppendHow, type Appended, type Target } from './append.js'
+import { arriving, type Source } from './arriving.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
 import { filedFlags, KeywordTable } from './flags.js'
@@ -13,11 +14,11 @@ import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { scanFile, type Scanned } from './scan.js'
 import { TextSource } from './source.js'
 import { compare, fileState } from './stamp.js'
-import type { Stored } from './stored.js'
+import type { StoredAt, StoredIn } from './stored.js'
 
 /** A message that waits for the locks. */
-interface Arrived extends Waiting {
-  readonly content: Spooled | Stored
+interface Arrived extends Source {
+  readonly content: Spooled | StoredAt
 }
 
 /** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
@@ -25,6 +26,8 @@ export class TextDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: TextContext
   readonly #waiting: Arrived[] = []
+  /** Where those lie that were taken. */
+  #from: StoredIn | undefined
 
   constructor(place: FilePlace, ctx: TextContext) {
     this.#place = place
@@ -37,13 +40,15 @@ export class TextDelivery implements Delivery {
     if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
   }
 
-  /** Out of another mailbox of the format the octets are taken as they lie there. */
+  /** Out of another mailbox of the format the octets are taken as they lie there, when they are written. */
   async take(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean> {
     if (!(from instanceof TextSource)) return false
-    const stored = await from.stored(uids.from(messages.map(({ uid }) => uid)), signal)
+    const stored = await from.stored(uids.from(messages.map(({ uid }) => uid)))
+    signal.throwIfAborted()
     if (stored === undefined) return false
+    this.#from = stored.from
     for (const item of messages) {
-      const content = stored.get(item.uid)
+      const content = stored.places.get(item.uid)
       if (content === undefined) throw new Error(`message ${item.uid} was not taken`)
       this.#waiting.push({ item, content })
     }
@@ -94,21 +99,23 @@ export class TextDelivery implements Delivery {
   async #intoKnown(source: TextSource, edit: TableEdit, say: Say, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     const { state, keywords } = source
-    const octets = this.#waiting.reduce((sum, { content }) => sum + ('head' in content ? content.head.length + content.text.length : content.size), 0)
-    if (state === undefined || !source.separated || source.mustNumber || octets > LANE_OCTETS || !keywords.has(this.#wanted())) return undefined
+    const most = this.#from === undefined ? LANE_OCTETS : LANE_STORED
+    const octets = this.#waiting.reduce((sum, { content }) => sum + ('head' in content ? content.length : content.size), 0)
+    const end = source.separated ? 'separated' : source.layout.count === 0 && state?.base.kind === 'record' ? 'to be seen' : undefined
+    if (state === undefined || end === undefined || source.mustNumber || octets > most || !keywords.has(this.#wanted())) return undefined
     const messages = await Promise.all(
       this.#waiting.map(async ({ item: { system, keywords: words, date }, content }) => ({
         item: { system, keywords: words, ...(date && { date }) },
         content: 'head' in content ? content : await gathered(content),
       })),
     )
-    const target: Target = { base: state.base, validity: edit.uidValidity, last: edit.uidNext - 1, size: source.layout.end, separated: true }
+    const target: Target = { base: state.base, validity: edit.uidValidity, last: edit.uidNext - 1, size: source.layout.end, separated: end === 'separated' }
     const { now: _, ...how } = this.#how(keywords, source.claiming)
     const { ms: nowMs, zone } = this.#now()
     const { lane, locks, mailbox, turns } = this.#ctx
     const { host, pid, bornMs } = locks.machine
     const machine = { host, pid, bornMs, bearsAsking: locks.machine.bearsAsking() }
-    const what = { place: this.#place, locks: locks.settings, machine, mailbox, state, target, messages, how: { ...how, nowMs, zone } }
+    const what = { place: this.#place, locks: locks.settings, machine, mailbox, state, target, messages, from: this.#from, how: { ...how, nowMs, zone } }
     const { path } = this.#place
     const done = await turns.run(path, async () => {
       await locks.courtesy.rest(path, signal)
@@ -196,7 +203,12 @@ export class TextDelivery implements Delivery {
 
   async #append(file: MailboxFile, held: HeldFile, target: Target | undefined, keywords: KeywordTable, signal: AbortSignal, claimed = false): Promise<Appended> {
     const size = target?.size ?? held.stat.size
-    return file.append(held, size, (w) => appendMessages(held.file, size, w, this.#waiting, target, this.#how(keywords, claimed), signal))
+    await using messages = await arriving(this.#ctx.files, this.#waiting, this.#from)
+    return await file.append(held, size, async (w) => {
+      const laid = await appendMessages(held.file, size, w, messages.waiting, target, this.#how(keywords, claimed), signal)
+      await messages.verify()
+      return laid
+    })
   }
   #wanted(): readonly string[] {
     return this.#waiting.flatMap(({ item }) => item.keywords)
@@ -219,6 +231,8 @@ export class TextDelivery implements Delivery {
 const EMPTY = new Uint8Array()
 /** More than this is not handed from thread to thread. */
 const LANE_OCTETS = 1 << 20
+/** A thread is not kept longer than by so much, which it reads itself. */
+const LANE_STORED = 64 << 20
 
 async function gathered(spooled: Spooled): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []

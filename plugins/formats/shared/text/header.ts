@@ -39,6 +39,7 @@ export function copyWithoutCr(from: Uint8Array, start: number, end: number, into
 
 /** From line and visible lines of a stored header (all octets before the text), CRs dropped and a last LF supplied. */
 export function filterHeader(head: Uint8Array): FilteredHeader {
+  if (head.indexOf(CR) < 0 && head[head.length - 1] === LF) return filterPlain(head)
   const out = Buffer.allocUnsafe(head.length + 2)
   const fromLf = head.indexOf(LF)
   const fromEnd = fromLf < 0 ? head.length : fromLf
@@ -52,4 +53,25 @@ export function filterHeader(head: Uint8Array): FilteredHeader {
     visible += to - before + 1
   })
   return { bytes: out.subarray(0, to), visible }
+}
+/** The same for a header in which every line ends with LF alone, as nearly all do: neighbouring lines are copied at once. */
+function filterPlain(head: Uint8Array): FilteredHeader {
+  const out = Buffer.allocUnsafe(head.length)
+  let from = 0
+  let end = head.indexOf(LF) + 1
+  const fromLine = end
+  let lines = 0
+  let to = 0
+  eachVisibleLine(head, end, (start, next) => {
+    lines++
+    if (start !== end) {
+      out.set(head.subarray(from, end), to)
+      to += end - from
+      from = start
+    }
+    end = next
+  })
+  out.set(head.subarray(from, end), to)
+  to += end - from
+  return { bytes: out.subarray(0, to), visible: to - fromLine + lines }
 }

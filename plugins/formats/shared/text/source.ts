@@ -14,7 +14,7 @@ import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { readMessages, type Readable } from './reading.js'
 import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
 import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, type Base, type FileState } from './stamp.js'
-import { takeStored, type Stored } from './stored.js'
+import { isInPlace, placesOf, type StoredAt, type StoredIn } from './stored.js'
 
 /** A message that was appended, for the table. */
 export interface Entered {
@@ -363,13 +363,13 @@ export class TextSource implements MailboxSource {
     }
     return readMessages(box, set, wants, signal)
   }
-  /** Messages as they lie in the file; undefined when they cannot be had so now. */
-  async stored(set: UidSet, signal: AbortSignal): Promise<ReadonlyMap<number, Stored> | undefined> {
-    const [layout, state] = [this.#layout, this.#state]
+  /** Where messages lie in the file; undefined when they cannot be had from there now. */
+  async stored(set: UidSet): Promise<{ readonly from: StoredIn; readonly places: ReadonlyMap<number, StoredAt> } | undefined> {
+    const [layout, state, path] = [this.#layout, this.#state, this.#path]
     if (layout === undefined || state === undefined) return undefined
-    const found = await takeStored({ files: this.#ctx.files, path: this.#path, kept: this.#kept, layout, state }, set, signal)
-    // An operation of this process may have moved them meanwhile.
-    return this.#layout === layout && this.#state === state ? found : undefined
+    const places = placesOf(layout, set)
+    const from = { path, state }
+    return places !== undefined && isInPlace(from, await this.#ctx.files.stat(path)) ? { from, places } : undefined
   }
   /** The file changed while it was read: where things are now. What the table knows follows at the next refresh. */
   async #relocate(rows: Rows, signal: AbortSignal): Promise<Layout> {

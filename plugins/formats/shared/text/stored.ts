@@ -1,7 +1,7 @@
-import type { FileStat, Files, UidSet } from 'mailwright/api'
+import { MailError, type FileStat, type Files, type OpenFile, type UidSet } from 'mailwright/api'
+import { failedWith } from '../lock-context.js'
 import { isFromLine } from './from-line.js'
 import { copyWithoutCr, filterHeader } from './header.js'
-import type { KeptFile } from './kept-file.js'
 import { FORM, type Layout } from './layout.js'
 import { compare, type FileState } from './stamp.js'
 
@@ -15,89 +15,130 @@ export interface Stored {
   readonly visibleHeader: number
   readonly visibleText: number
 }
-/** Where the messages are. */
+/** A mailbox file in the state in which its messages are where they are said to be; a value. */
 export interface StoredIn {
-  readonly files: Files
   readonly path: string
-  readonly kept: KeptFile
-  readonly layout: Layout
   readonly state: FileState
 }
+/** Where a message lies, and what is known of it; a value. */
+export interface StoredAt {
+  readonly offset: number
+  readonly head: number
+  readonly length: number
+  /** CRLF octets as a client sees them: header with empty line, all. */
+  readonly header: number
+  readonly size: number
+  readonly hasCr: boolean
+}
 
-/** More than this is not held in memory. */
-const MOST = 8 << 20
+/** A larger message is not held in memory. */
+const LARGEST = 8 << 20
 /** Octets of one read; what lies between two messages is read along when it is less than this. */
 const PIECE = 1 << 20
 const NEAR = 1 << 16
 const LF = 10
+const NOTHING = Buffer.alloc(0)
 
-/** The messages as they lie in the file, ascending by uid; undefined when they are too many, one is missing, or the file is not as expected. */
-export async function takeStored(from: StoredIn, set: UidSet, signal: AbortSignal): Promise<ReadonlyMap<number, Stored> | undefined> {
-  const { layout, state } = from
-  const places = placesOf(layout, set)
-  if (places === undefined) return undefined
-  const opened = await from.kept.take(state.inode)
-  if (opened === undefined) return undefined
-  try {
-    const out = new Map<number, Stored>()
-    for (let first = 0; first < places.length; ) {
-      signal.throwIfAborted()
-      const start = layout.at(places[first] ?? 0, layout.offset)
-      let end = start
-      let after = first
-      for (; after < places.length; after++) {
-        const i = places[after] ?? 0
-        const offset = layout.at(i, layout.offset)
-        if (after > first && (offset < end || offset - end > NEAR || offset + layout.at(i, layout.length) - start > PIECE)) break
-        end = offset + layout.at(i, layout.length)
-      }
-      const piece = Buffer.allocUnsafe(end - start)
-      if ((await opened.file.read(piece, start)) < piece.length) return undefined
-      for (; first < after; first++) {
-        const i = places[first] ?? 0
-        const message = storedOf(layout, i, piece.subarray(layout.at(i, layout.offset) - start))
-        if (message === undefined) return undefined
-        out.set(layout.at(i, layout.uid), message)
-      }
-    }
-    return (await isSame(from, opened.inode)) ? out : undefined
-  } finally {
-    await from.kept.release(opened)
-  }
-}
-/** Undefined when one of the set is not there, or all are too much. */
-function placesOf(layout: Layout, { ranges, count }: UidSet): readonly number[] | undefined {
-  const places: number[] = []
-  let octets = 0
+/** Where the messages lie, by uid; undefined when one is missing, or too large. */
+export function placesOf(layout: Layout, { ranges, count }: UidSet): ReadonlyMap<number, StoredAt> | undefined {
+  const places = new Map<number, StoredAt>()
   for (let r = 0; r + 1 < ranges.length; r += 2) {
     for (let i = layout.firstFrom(ranges[r] ?? 0); i < layout.count && layout.at(i, layout.uid) <= (ranges[r + 1] ?? 0); i++) {
-      octets += layout.at(i, layout.length)
-      if (octets > MOST) return undefined
-      places.push(i)
+      const length = layout.at(i, layout.length)
+      if (length > LARGEST) return undefined
+      places.set(layout.at(i, layout.uid), {
+        offset: layout.at(i, layout.offset), head: layout.at(i, layout.head), length,
+        header: layout.at(i, layout.header), size: layout.at(i, layout.size), hasCr: layout.has(i, FORM.hasCr),
+      })
     }
   }
-  return places.length === count ? places : undefined
+  return places.size === count ? places : undefined
 }
-/** What was read is what the layout describes: messages never change, and nothing was moved. */
-async function isSame({ files, path, state }: StoredIn, inode: number): Promise<boolean> {
-  const now: FileStat | undefined = await files.stat(path)
-  return now?.inode === inode && compare(state, now) !== 'other'
+/** Messages never change, and what others append moves nothing. */
+export function isInPlace({ state }: StoredIn, now: FileStat | undefined): boolean {
+  return now !== undefined && compare(state, now) !== 'other'
 }
 
-function storedOf(layout: Layout, i: number, octets: Buffer): Stored | undefined {
-  const head = octets.subarray(0, layout.at(i, layout.head))
+/** Reads messages as they lie in their file, one after the other. What was read counts only after `verify`. */
+export class StoredReader implements AsyncDisposable {
+  readonly #files: Files
+  readonly #from: StoredIn
+  readonly #file: OpenFile
+  readonly #places: readonly StoredAt[]
+  #next = 0
+  #room = NOTHING
+  #piece = NOTHING
+  #start = 0
+
+  private constructor(files: Files, from: StoredIn, file: OpenFile, places: readonly StoredAt[]) {
+    this.#files = files
+    this.#from = from
+    this.#file = file
+    this.#places = places
+  }
+  /** `places` in the order in which they will be read. */
+  static async open(files: Files, from: StoredIn, places: readonly StoredAt[]): Promise<StoredReader> {
+    try {
+      return new StoredReader(files, from, await files.open(from.path, { keepAccessTime: true }), places)
+    } catch (error) {
+      throw failedWith(error, 'ENOENT') ? moved(from) : error
+    }
+  }
+
+  /** The octets are good until the next call. */
+  async next(): Promise<Stored> {
+    const at = this.#places[this.#next]
+    if (at === undefined) throw new Error('no more messages were asked for')
+    if (at.offset < this.#start || at.offset + at.length > this.#start + this.#piece.length) await this.#read(at)
+    this.#next++
+    const from = at.offset - this.#start
+    const message = storedOf(at, this.#piece.subarray(from, from + at.length))
+    if (message === undefined) throw moved(this.#from)
+    return message
+  }
+  async #read(first: StoredAt): Promise<void> {
+    let end = first.offset + first.length
+    for (let i = this.#next + 1; i < this.#places.length; i++) {
+      const { offset, length } = this.#places[i] ?? first
+      if (offset < end || offset - end > NEAR || offset + length - first.offset > PIECE) break
+      end = offset + length
+    }
+    const length = end - first.offset
+    if (this.#room.length < length) this.#room = Buffer.allocUnsafe(Math.max(length, PIECE))
+    this.#piece = this.#room.subarray(0, length)
+    this.#start = first.offset
+    if ((await this.#file.read(this.#piece, first.offset)) < length) throw moved(this.#from)
+  }
+  /**
+   * The file that was read has the name, and the state in which the messages were where they were looked for.
+   *
+   * @throws MailError `vanished` otherwise.
+   */
+  async verify(): Promise<void> {
+    const now = await this.#files.stat(this.#from.path)
+    if (now?.inode !== (await this.#file.stat()).inode || !isInPlace(this.#from, now)) throw moved(this.#from)
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close()
+  }
+}
+function moved({ path }: StoredIn): MailError {
+  return new MailError('vanished', `${path} was changed while messages were copied`)
+}
+
+function storedOf({ head: headLength, length, header, size, hasCr }: StoredAt, octets: Buffer): Stored | undefined {
+  const head = octets.subarray(0, headLength)
   const fromEnd = head.indexOf(LF)
   if (fromEnd < 0 || !isFromLine(head, 0, head[fromEnd - 1] === 13 ? fromEnd - 1 : fromEnd)) return undefined
   const { bytes, visible } = filterHeader(head)
-  const raw = octets.subarray(head.length, layout.at(i, layout.length))
-  const visibleText = layout.at(i, layout.size) - layout.at(i, layout.header)
+  const raw = octets.subarray(headLength, length)
   const whole = raw.length === 0 || raw[raw.length - 1] === LF
   let text = raw
-  if (layout.has(i, FORM.hasCr) || !whole) {
+  if (hasCr || !whole) {
     text = Buffer.allocUnsafe(raw.length + 1)
     let to = copyWithoutCr(raw, 0, raw.length, text, 0)
     if (!whole) text[to++] = LF
     text = text.subarray(0, to)
   }
-  return { head: bytes, text, visibleHeader: visible + 2, visibleText: visibleText + (whole ? 0 : 2) }
+  return { head: bytes, text, visibleHeader: visible + 2, visibleText: size - header + (whole ? 0 : 2) }
 }

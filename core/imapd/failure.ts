@@ -25,6 +25,9 @@ export const failureTable = {
   vanished: { code: 'EXPUNGEISSUED', text: 'some of the messages no longer exist' },
 } as const satisfies Record<MailProblem, FailureRow>
 
+/** Done, although the client was wrong to ask (RFC 5530 §3). What is refused as BAD needs no code to say so. */
+export const CLIENT_BUG: ImapCompletion = { kind: 'ok', code: { name: 'CLIENTBUG' } }
+
 /** A refusal whose words a command chose; `text` follows `<COMMAND> failed: ` unless `bare`. */
 export class Refused extends Error {
   override readonly name = 'Refused'

@@ -118,7 +118,7 @@ describe('STATUS (RFC 3501 §6.3.10)', () => {
       S: * 2 EXISTS
       S: * 2 RECENT
       S: * STATUS INBOX (MESSAGES 2 RECENT 2 UNSEEN 2)
-      S: a1 OK STATUS completed
+      S: a1 OK [CLIENTBUG] STATUS completed
     `)
   })
   test('clients that make mistakes are borne with where a workaround says so', async () => {
@@ -129,7 +129,7 @@ describe('STATUS (RFC 3501 §6.3.10)', () => {
       C: a1 STATUS INBOX (FROB MESSAGES)
       S: * NO Unknown status flag FROB
       S: * STATUS INBOX (MESSAGES 0)
-      S: a1 OK STATUS completed
+      S: a1 OK [CLIENTBUG] STATUS completed
     `)
   })
 })

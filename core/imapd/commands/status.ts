@@ -3,7 +3,7 @@ import type { ImapCompletion, Located, MailSession, MailboxFigures, MailboxView,
 import { nameArgument, wire } from '../arguments.js'
 import type { NameArgument } from '../arguments.js'
 import { tablesIn } from '../extensions/grammar.js'
-import { Refused, inWords } from '../failure.js'
+import { CLIENT_BUG, Refused, inWords } from '../failure.js'
 import { liveSession } from '../live.js'
 import { LiveFigures } from '../live-figures.js'
 import { checkedName, place } from '../places.js'
@@ -49,8 +49,12 @@ export const status = sealCommand({
     const { selected } = session
     let at: Located
     let figures: MailboxFigures
+    let mistaken = unknown.length > 0
     if (selected !== undefined && selected.at.name === name) {
-      if (session.tweaks.noteStatusOnSelected) out.raw(`* NO CLIENT BUG DETECTED: STATUS on selected mailbox: ${shown(name)}`).endLine()
+      if (session.tweaks.noteStatusOnSelected) {
+        out.raw(`* NO CLIENT BUG DETECTED: STATUS on selected mailbox: ${shown(name)}`).endLine()
+        mistaken = true
+      }
       at = selected.at
       figures = await liveFigures(selected, session)
     } else {
@@ -62,7 +66,7 @@ export const status = sealCommand({
     out.raw('* STATUS ').mailbox(name).raw(' (')
     items.forEach((item, i) => out.raw(`${i === 0 ? '' : ' '}${item.name} ${values[i]}`))
     out.raw(')').endLine()
-    return { kind: 'ok' }
+    return mistaken ? CLIENT_BUG : { kind: 'ok' }
   },
 })
 

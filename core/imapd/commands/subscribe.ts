@@ -2,7 +2,7 @@ import { sealCommand } from '../../api/index.js'
 import type { ImapCompletion, MailboxName, SealedCommand } from '../../api/index.js'
 import { nameArgument } from '../arguments.js'
 import type { NameArgument } from '../arguments.js'
-import { inWords } from '../failure.js'
+import { CLIENT_BUG, inWords } from '../failure.js'
 import { checkedName, isDirectory } from '../places.js'
 import { shown } from '../texts.js'
 
@@ -33,6 +33,7 @@ function subscription(command: 'SUBSCRIBE' | 'UNSUBSCRIBE'): SealedCommand {
       await inWords(session.mail.subscribe(name, on), words(name))
       if (on && session.tweaks.warnSubscribeDirectory && (await isDirectory(name, session))) {
         session.out.raw(`* NO CLIENT BUG DETECTED: subscribe of non-mailbox directory ${shown(name)}`).endLine()
+        return CLIENT_BUG
       }
       return { kind: 'ok' }
     },

@@ -9,6 +9,7 @@ const tests = sourcesIn('test')
 /** Words in capitals that are no error codes of ours: environment variables, Node's codes, names of formats. */
 const OTHER_WORDS = new Set([
   'ERR_MODULE_NOT_FOUND',
+  'ERR_UNKNOWN_BUILTIN_MODULE',
   'JOURNAL_STREAM',
   'LISTEN_FDNAMES',
   'LISTEN_FDS',

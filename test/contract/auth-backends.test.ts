@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import * as ldapts from 'ldapts'
 import { PASSWORD, SCRAM_SHA_1, SCRAM_SHA_256, type BackendAbout, type Clock, type Files, type OtpChain, type PasswordBackend, type Plugin, type PluginSetup, type UserDirectory } from 'mailwright/api'
 import { describePasswordBackend, describeUserDirectory, type BackendUnderTest } from 'mailwright/testing'
@@ -33,8 +33,8 @@ import { formatOtpChain } from '../../plugins/auth/shared/otp-chain.js'
 import { PasswordFile } from '../../plugins/auth/shared/password-file.js'
 import { mysqlEngine } from '../../plugins/auth/shared/sql/mysql.js'
 import { postgresEngine } from '../../plugins/auth/shared/sql/postgres.js'
-import { prepare, type Engine, type SqlEngine } from '../../plugins/auth/shared/sql/query.js'
-import { SqliteEngine } from '../../plugins/auth/shared/sql/sqlite.js'
+import { prepare, textOf, type Engine, type SqlEngine } from '../../plugins/auth/shared/sql/query.js'
+import { hasNodeSqlite, SQLITE_LIBRARIES, SqliteEngine } from '../../plugins/auth/shared/sql/sqlite.js'
 import { nameService, type NameService } from '../../plugins/auth/shared/system-accounts.js'
 import { withCache } from '../../plugins/auth/shared/verdict-cache.js'
 import { PasswdFile } from '../../plugins/auth/users/file/passwd-file.js'
@@ -209,13 +209,51 @@ INSERT INTO users VALUES ('alice', '{SCRAM-SHA-256}4096,jCmpKGeGe0Pn6/M2pwN/9Q==
 // The keys above are those of this password.
 const sqlUsers = [{ name: 'alice', password: 'secret word' }, { name: 'bob', password: 'battery-staple' }] as const
 
-describePasswordBackend('sql on SQLite', once_(async () => {
-  const path = join(folder, 'users.sqlite')
+/** Node's own engine is there from 22.13 on. */
+const sqliteLibraries = SQLITE_LIBRARIES.filter((library) => library !== 'node:sqlite' || hasNodeSqlite())
+for (const library of sqliteLibraries) describePasswordBackend(`sql on SQLite through ${library}`, once_(async () => {
+  const path = join(folder, `${library.replace(':', '-')}.sqlite`)
   const made = spawnSync('python3', ['-c', 'import sqlite3,sys; sqlite3.connect(sys.argv[1]).executescript(sys.stdin.read())', path], { input: tables })
   if (made.status !== 0) throw new Error(made.stderr.toString())
-  const of = (p: string): SqlBackend => kept(new SqlBackend(new SqliteEngine(p, 1000, async () => (await files.stat(p)) !== undefined), hashing(), new LoggedLines(), database('sqlite')))
-  return { about: sqlAbout, users: sqlUsers, backend: of(path), broken: of(join(folder, 'missing.sqlite')) }
+  const of = (p: string): SqlBackend => kept(new SqlBackend(new SqliteEngine(p, 1000, async () => (await files.stat(p)) !== undefined, [library]), hashing(), new LoggedLines(), database('sqlite', library === 'node:sqlite' ? {} : { updateQuery: undefined })))
+  return { about: { ...sqlAbout, changes: library === 'node:sqlite' }, users: sqlUsers, backend: of(path), broken: of(join(folder, 'missing.sqlite')) }
 }))
+
+test.each(sqliteLibraries)('SQLite through %s: what is not there, is no database, or is locked is an outage, and values are never text of the query', async (library) => {
+  const path = join(folder, `more-${library.replace(':', '-')}.sqlite`)
+  const python = (script: string): ReturnType<typeof spawnSync> => spawnSync('python3', ['-c', `import sqlite3,sys\n${script}`, path])
+  expect(python(`sqlite3.connect(sys.argv[1]).executescript("CREATE TABLE users (name text, size integer, secret blob, none text); INSERT INTO users VALUES ('alice', 7, x'6162', NULL), ('a'' OR 1', 8, x'63', 'x')")`).status).toBe(0)
+  const engine = kept(new SqliteEngine(path, 100, async () => (await files.stat(path)) !== undefined, [library]))
+  const rows = await engine.query('SELECT * FROM users WHERE name = ?', ["a' OR 1"])
+  expect(rows.map((row) => ['name', 'size', 'secret', 'none'].map((column) => textOf(row, column)))).toEqual([["a' OR 1", '8', 'c', 'x']])
+  expect(textOf((await engine.query('SELECT none FROM users WHERE name = ?', ['alice']))[0] ?? {}, 'none')).toBeUndefined()
+  await expect(engine.query('SELECT * FROM nowhere', [])).rejects.toThrow('no such table')
+  // The thread goes on after a failure, and side by side.
+  const sizes = await Promise.all(Array.from({ length: 20 }, (_, n) => engine.query('SELECT size FROM users WHERE name = ?', [n % 2 === 0 ? 'alice' : "a' OR 1"])))
+  expect(sizes.map(([row]) => Number(row?.['size']))).toEqual(Array.from({ length: 20 }, (_, n) => 7 + (n % 2)))
+  const none = kept(new SqliteEngine(join(folder, 'otp'), 100, () => Promise.resolve(true), [library]))
+  await expect(none.query('SELECT 1 FROM users', [])).rejects.toThrow(/database .*otp: /)
+  const renamed = engine.query('UPDATE users SET size = 9 WHERE name = ?', ['alice'])
+  if (library !== 'node:sqlite') {
+    await expect(renamed).rejects.toThrow(/readonly/)
+    return
+  }
+  await renamed
+  // Somebody else has it for themselves.
+  const holder = spawn('python3', ['-c', `import sqlite3,sys\nd = sqlite3.connect(sys.argv[1], isolation_level=None)\nd.execute('BEGIN EXCLUSIVE')\nprint('held', flush=True)\nsys.stdin.read()\nd.execute('COMMIT')\nd.close()`, path])
+  await once(holder.stdout, 'data')
+  await expect(engine.query('SELECT name FROM users', [])).rejects.toThrow(/locked/)
+  holder.stdin.end()
+  await once(holder, 'exit')
+  expect(await engine.query('SELECT name FROM users', [])).toHaveLength(2)
+  expect(python("sqlite3.connect(sys.argv[1]).execute('PRAGMA journal_mode=WAL')").status).toBe(0)
+  const again = kept(new SqliteEngine(path, 100, () => Promise.resolve(true), [library]))
+  expect(await again.query('SELECT size FROM users WHERE name = ?', ['alice'])).toEqual([{ size: 9 }])
+})
+test('SQLite without an engine is an outage that says what to install', async () => {
+  const engine = kept(new SqliteEngine(join(folder, 'any.sqlite'), 100, () => Promise.resolve(true), []))
+  await expect(engine.query('SELECT 1', [])).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('npm install node-sqlite3-wasm') })
+})
 
 /** The servers of databases, and a comment that would end a text if values were put into it. */
 const databaseServers = [

@@ -4,24 +4,49 @@ import { MailError } from 'mailwright/api'
 import type { Row, SqlEngine } from './query.js'
 
 /**
- * The thread in which the database is: SQLite's calls wait, and nothing here may. Node's own engine (22.13 and newer) is taken where there
- * is one, else the package `node-sqlite3-wasm`. Plain JavaScript, because it is started from text.
+ * Engines, of which the first that is there is taken: Node's own (22.13 and newer), else a package that runs everywhere. That one has locks of its
+ * own (a folder `FILE.lock`) and does not see those of other programs: were it allowed to write, even reading could roll back what another
+ * program is about to commit. So it only reads, and knows no WAL.
+ */
+export const SQLITE_LIBRARIES = ['node:sqlite', 'node-sqlite3-wasm'] as const
+
+/** Whether Node brings an engine, which can also write. */
+export function hasNodeSqlite(): boolean {
+  return process.getBuiltinModule('node:sqlite') !== undefined
+}
+
+/**
+ * The thread in which the database is: SQLite's calls wait, and nothing here may. Plain JavaScript, because it is started from text.
  */
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads')
 const { createRequire } = require('node:module')
+const openers = {
+  'node:sqlite'() {
+    const { DatabaseSync } = require('node:sqlite')
+    const db = new DatabaseSync(workerData.path)
+    return { db, all: (text, values) => db.prepare(text).all(...values) }
+  },
+  'node-sqlite3-wasm'() {
+    const { Database } = createRequire(workerData.from)('node-sqlite3-wasm')
+    const db = new Database(workerData.path, { readOnly: true })
+    return { db, all: (text, values) => db.all(text, values) }
+  },
+}
 function open() {
-  let native
-  try { native = require('node:sqlite') } catch {}
-  if (native !== undefined) {
-    const db = new native.DatabaseSync(workerData.path)
-    db.exec('PRAGMA busy_timeout = ' + workerData.busyMs)
-    return { all: (text, values) => db.prepare(text).all(...values), close: () => db.close() }
+  let missing
+  for (const library of workerData.libraries) {
+    let opened
+    try { opened = openers[library]() }
+    catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND' && error.code !== 'ERR_UNKNOWN_BUILTIN_MODULE') throw error
+      missing = error
+      continue
+    }
+    opened.db.exec('PRAGMA busy_timeout = ' + workerData.busyMs)
+    return { all: opened.all, close: () => opened.db.close() }
   }
-  const { Database } = createRequire(workerData.from)('node-sqlite3-wasm')
-  const db = new Database(workerData.path)
-  db.exec('PRAGMA busy_timeout = ' + workerData.busyMs)
-  return { all: (text, values) => db.all(text, values), close: () => db.close() }
+  throw Object.assign(missing ?? new Error('no engine'), { code: 'MODULE_NOT_FOUND' })
 }
 let db
 parentPort.on('message', ({ id, text, values }) => {
@@ -50,14 +75,16 @@ export class SqliteEngine implements SqlEngine {
   readonly #path: string
   readonly #busyMs: number
   readonly #exists: () => Promise<boolean>
+  readonly #libraries: readonly (typeof SQLITE_LIBRARIES)[number][]
   readonly #waiting = new Map<number, Waiting>()
   #thread: Worker | undefined
   #last = 0
 
-  constructor(path: string, busyMs: number, exists: () => Promise<boolean>) {
+  constructor(path: string, busyMs: number, exists: () => Promise<boolean>, libraries: readonly (typeof SQLITE_LIBRARIES)[number][] = SQLITE_LIBRARIES) {
     this.#path = path
     this.#busyMs = busyMs
     this.#exists = exists
+    this.#libraries = libraries
   }
 
   async query(text: string, values: readonly string[]): Promise<readonly Row[]> {
@@ -84,7 +111,7 @@ export class SqliteEngine implements SqlEngine {
   }
 
   #start(): Worker {
-    const thread = new Worker(THREAD, { eval: true, workerData: { path: this.#path, busyMs: this.#busyMs, from: import.meta.url }, execArgv: ['--no-warnings'] })
+    const thread = new Worker(THREAD, { eval: true, workerData: { path: this.#path, busyMs: this.#busyMs, libraries: [...this.#libraries], from: import.meta.url }, execArgv: ['--no-warnings'] })
     // An open database keeps nobody from stopping.
     thread.unref()
     thread.on('message', ({ id, rows, error, code }: Answer) => {

@@ -32,6 +32,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'format-mbx', provides: [{ point: 'mail.formats', name: 'mbx' }], load: () => import('./formats/mbx/index.js') },
   { id: 'format-mh', provides: [{ point: 'mail.formats', name: 'mh' }], load: () => import('./formats/mh/index.js') },
   { id: 'format-mix', provides: [{ point: 'mail.formats', name: 'mix' }], load: () => import('./formats/mix/index.js') },
+  { id: 'format-mmdf', provides: [{ point: 'mail.formats', name: 'mmdf' }], load: () => import('./formats/mmdf/index.js') },
   { id: 'format-mtx', provides: [{ point: 'mail.formats', name: 'mtx' }], load: () => import('./formats/mtx/index.js') },
   { id: 'format-mx', provides: [{ point: 'mail.formats', name: 'mx' }], load: () => import('./formats/mx/index.js') },
   { id: 'format-phile', provides: [{ point: 'mail.formats', name: 'phile' }], load: () => import('./formats/phile/index.js') },

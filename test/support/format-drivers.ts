@@ -1,21 +1,18 @@
 import type { MailboxFormat } from '../../core/api/index.js'
-import { inlineLane } from '../../core/os/lane.js'
 import type { DriverUnderTest, KitServices } from '../../core/testing/driver-under-test.js'
 import { driverOfFormat } from '../../core/testing/format-store.js'
 import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
 import { MhFormat } from '../../plugins/formats/mh/format.js'
+import { mmdfDialect } from '../../plugins/formats/mmdf/dialect.js'
 import { MixFormat } from '../../plugins/formats/mix/format.js'
 import { mtxDialect } from '../../plugins/formats/mtx/dialect.js'
 import { MxFormat } from '../../plugins/formats/mx/format.js'
 import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
-import { fileLocks } from '../../plugins/formats/shared/locks.js'
-import { AppendFacts } from '../../plugins/formats/shared/text/append-facts.js'
-import { TextFormat } from '../../plugins/formats/shared/text/format.js'
-import { KeptFiles } from '../../plugins/formats/shared/text/kept-file.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 import { tenexDialect } from '../../plugins/formats/tenex/dialect.js'
-import { testMachine } from './unix.js'
+import { unixDialect } from '../../plugins/formats/unix/dialect.js'
+import { textFormat } from './unix.js'
 
 const anyKeyword = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
 const fixedKeywords = { ...anyKeyword, keywords: 'fixed', uidsPersist: false } as const
@@ -30,10 +27,8 @@ function driver(about: DriverUnderTest['about'], make: (services: KitServices) =
 
 /** Every format that can be written, as a driver over the disk of the kit. */
 export const formatDrivers = {
-  unix: driver(anyKeyword, ({ files, clock, random, locks, mailbox, host, spool, logger }) => new TextFormat({
-    files, lane: inlineLane({ files, clock, random }), clock, turns: new Turns(), spool, mailbox, serverName: host.serverName, watch: true, facts: new AppendFacts(), kept: new KeptFiles(),
-    locks: fileLocks({ files, clock, random, settings: locks, logger, watch: false, machine: testMachine }),
-  })),
+  unix: driver(anyKeyword, (services) => textFormat(unixDialect, services)),
+  mmdf: driver(anyKeyword, (services) => textFormat(mmdfDialect, services)),
   mbx: driver(anyKeyword, (services) => new FixedFormat(mbxDialect, fixedContext(services, { watch: true }))),
   mtx: driver(fixedKeywords, (services) => new FixedFormat(mtxDialect, fixedContext(services, { watch: true }))),
   tenex: driver(fixedKeywords, (services) => new FixedFormat(tenexDialect, fixedContext(services, { watch: true }))),

@@ -1,6 +1,7 @@
 import type { Clock, Files, LockSettings, MailboxSettings, MailboxSource, MailUser, Spool } from '../../core/api/index.js'
 import { MailTable, type Commit } from '../../core/mail/table/table.js'
 import type { Edit } from '../../core/mail/table/edit.js'
+import type { KitServices } from '../../core/testing/index.js'
 import { inlineLane } from '../../core/os/lane.js'
 import { fileLocks } from '../../plugins/formats/shared/locks.js'
 import type { Machine } from '../../plugins/formats/shared/machine.js'
@@ -8,6 +9,9 @@ import { Turns } from '../../plugins/formats/shared/turns.js'
 import { AppendFacts } from '../../plugins/formats/shared/text/append-facts.js'
 import { KeptFiles } from '../../plugins/formats/shared/text/kept-file.js'
 import type { TextContext } from '../../plugins/formats/shared/text/context.js'
+import { unixDialect } from '../../plugins/formats/unix/dialect.js'
+import type { TextDialect } from '../../plugins/formats/shared/text/dialect.js'
+import { textContext } from '../../plugins/formats/shared/text/plugin.js'
 import { TextFormat } from '../../plugins/formats/shared/text/format.js'
 
 /** A clock that stands still until it is moved; waiting moves it. */
@@ -58,6 +62,7 @@ export const alice: MailUser = { name: 'alice', kind: 'account', facts: {} }
 export function unixContext(files: Files, folder: string, change: Partial<TextContext> = {}): TextContext {
   const clock = change.clock ?? new TestClock()
   return {
+    dialect: unixDialect,
     files,
     clock,
     locks: fileLocks({ files, clock, random: (n) => new Uint8Array(n).fill(128), settings: { ...lockSettings, lockDirectory: folder }, logger: quiet, watch: false, machine: testMachine }),
@@ -74,6 +79,15 @@ export function unixContext(files: Files, folder: string, change: Partial<TextCo
 }
 export const never: globalThis.AbortSignal = new AbortController().signal
 
+/** A format for the kit, on a machine of its own. */
+export function textFormat(dialect: TextDialect, { files, clock, random, locks, mailbox, host, spool, logger }: KitServices): TextFormat {
+  const services = { files, clock, random, locks, mailbox, host, spool, logger, lane: inlineLane({ files, clock, random }) }
+  return new TextFormat({ ...textContext(dialect, services, { watch: true }), locks: fileLocks({ files, clock, random, settings: locks, logger, watch: false, machine: testMachine }) })
+}
+/** Text as a mailbox of MMDF keeps it: a fourth octet 0x01 in a row could make a delimiter. */
+export function withoutDelimiters(text: string): string {
+  return text.includes('\x01\x01\x01\x01') ? withoutDelimiters(text.replaceAll('\x01\x01\x01\x01', '\x01\x01\x01')) : text
+}
 /** A mailbox with its table, as core holds it. */
 export class OpenUnix {
   readonly format: TextFormat

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ctimeText, fromLine, fromLineDate, isFromLine, rfcDate, zoneText } from '../../../plugins/formats/shared/text/from-line.js'
 import { looksLikeMailbox } from '../../../plugins/formats/shared/text/parser.js'
+import { unixDialect } from '../../../plugins/formats/unix/dialect.js'
 
 // The samples were made in this zone; lines without zone mean local time.
 process.env['TZ'] = 'UTC'
@@ -29,16 +30,16 @@ describe('From lines', () => {
   test.each(rows)('$line', ({ accepted, date, line }) => {
     const bytes = Buffer.from(line, 'latin1')
     expect(isFromLine(bytes, 0, bytes.length)).toBe(accepted)
-    expect(looksLikeMailbox(Buffer.from(`${line}\n\nx\n`, 'latin1'))).toBe(accepted)
+    expect(looksLikeMailbox(unixDialect, Buffer.from(`${line}\n\nx\n`, 'latin1'))).toBe(accepted)
     if (accepted) expect(fromLineDate(bytes, 0, bytes.length)).toEqual(dateOf(date))
   })
 
   test('a mailbox may start with blank lines, not with blanks alone, and its From line must end early', () => {
     const line = 'From a Wed Dec  2 05:53:22 1992\n'
-    expect(looksLikeMailbox(Buffer.from(`\r\n \t\n${line}`))).toBe(true)
-    expect(looksLikeMailbox(Buffer.from(`\n  ${line}`))).toBe(false)
-    expect(looksLikeMailbox(Buffer.from('\n\n\n'))).toBe(false)
-    expect(looksLikeMailbox(Buffer.from(line.trimEnd()))).toBe(false)
+    expect(looksLikeMailbox(unixDialect, Buffer.from(`\r\n \t\n${line}`))).toBe(true)
+    expect(looksLikeMailbox(unixDialect, Buffer.from(`\n  ${line}`))).toBe(false)
+    expect(looksLikeMailbox(unixDialect, Buffer.from('\n\n\n'))).toBe(false)
+    expect(looksLikeMailbox(unixDialect, Buffer.from(line.trimEnd()))).toBe(false)
   })
 
   test('what is written is read back', () => {

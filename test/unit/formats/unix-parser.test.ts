@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BIT } from '../../../plugins/formats/shared/text/internal-lines.js'
 import { parseMailbox, type Found } from '../../../plugins/formats/shared/text/parser.js'
 import { UidRules } from '../../../plugins/formats/shared/text/uid-rules.js'
+import { unixDialect } from '../../../plugins/formats/unix/dialect.js'
 import { bytesFile, fixture } from '../../support/formats.js'
 
 // The samples were made in this zone; lines without zone mean local time.
@@ -16,7 +17,7 @@ interface Parsed {
   stopped: number
   messages: (Found & { uid: number })[]
 }
-async function parse(bytes: Uint8Array, windowSize?: number, step?: number): Promise<Parsed> {
+async function parse(bytes: Uint8Array, windowSize?: number, step?: number, dialect = unixDialect): Promise<Parsed> {
   const uids = new UidRules({ validity: 0, last: 0, previous: 0, count: 0 })
   const out: Parsed = { validity: 0, last: 0, keywords: [], notices: [], pseudo: false, stopped: 0, messages: [] }
   const target = {
@@ -35,7 +36,7 @@ async function parse(bytes: Uint8Array, windowSize?: number, step?: number): Pro
       out.messages.push({ ...m, uid })
     },
   }
-  out.stopped = await parseMailbox(bytesFile(bytes, step), { from: 0, limit: bytes.length, first: true }, target, new AbortController().signal, windowSize)
+  out.stopped = await parseMailbox(dialect, bytesFile(bytes, step), { from: 0, limit: bytes.length, first: true }, target, new AbortController().signal, windowSize)
   out.validity = uids.validity
   out.last = uids.last
   out.notices = uids.notices.map((n) => n.text)

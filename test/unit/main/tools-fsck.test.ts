@@ -28,7 +28,7 @@ beforeEach(async () => {
       default: {
         auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
         namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
-        drivers: { use: ['mix', 'mbx', 'unix', 'dummy'] },
+        drivers: { use: ['mix', 'mbx', 'mmdf', 'unix', 'dummy'] },
       },
     },
   }
@@ -89,6 +89,7 @@ const read = (i: number): Read => ({ text: textOf(i), system: i % 2 === 0 ? SYST
 
 const formats = [
   { format: 'unix', begins: /^From \S+ \w{3} \w{3} .*$/gm },
+  { format: 'mmdf', begins: /^From \S+ \w{3} \w{3} .*$/gm },
   { format: 'mbx', begins: /^[ \d]\d-\w{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4},\d+;[\da-f-]+\r$/gim },
 ]
 describe.each(formats)('mailwright fsck of $format', ({ format, begins }) => {
@@ -131,8 +132,8 @@ describe.each(formats)('mailwright fsck of $format', ({ format, begins }) => {
       }
       const starts = [...whole.toString('latin1').matchAll(begins)].map((m) => m.index)
       const numbers = starts.map((at, i) => Number(/Subject: m(\d+)\r?\n/.exec(whole.toString('latin1', at, starts[i + 1]))?.[1]))
-      // In a unix mailbox only the start of a line is the start of a message, so the line end before it counts (seed 3733288102).
-      const before = format === 'unix' ? 1 : 0
+      // In a unix mailbox only the start of a line is the start of a message, so the line end before it counts (seed 3733288102); in one of MMDF the delimiter does.
+      const before = { unix: 1, mmdf: 5 }[format] ?? 0
       const survivors = starts.flatMap((at, i) => (whole.subarray(Math.max(0, at - before), starts[i + 1]).equals(damaged.subarray(Math.max(0, at - before), starts[i + 1])) ? [numbers[i] ?? 0] : [])).filter((n) => n > 0)
       expect(survivors.length).toBeGreaterThan(10)
       await writeFile(path(name), damaged)

@@ -70,7 +70,7 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
     return await file.locked('append', signal, (severity, text) => void said.push([severity, text]), async (held) => {
       if (!held.owner || compare(a.state, held.stat) !== 'same') return undefined
       // Whoever knows the mailbox does not know how it ends: looking is better done where what is found can be entered.
-      if (a.target.separated !== true && (await missingEnd(held.file, a.target.size)).length > 0) return undefined
+      if (a.target.separated !== true && (await missingEnd(a.how.dialect, held.file, a.target.size)).length > 0) return undefined
       begun = true
       await using messages = await arriving(files, a.messages.map(atHand), a.from)
       const appended = await file.append(held, a.target.size, async (w) => {

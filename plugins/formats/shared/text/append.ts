@@ -1,5 +1,6 @@
 import type { AppendItem, OpenFile } from 'mailwright/api'
 import { RECORD_DIGITS, statusBlock } from './blocks.js'
+import { separatorOf, type TextDialect } from './dialect.js'
 import { filedFlags } from './flags.js'
 import { fromLine } from './from-line.js'
 import { IncomingMessage, type Envelope } from './incoming.js'
@@ -36,6 +37,7 @@ export interface Target {
 }
 const NOTHING = Buffer.alloc(0)
 export interface AppendHow {
+  readonly dialect: TextDialect
   readonly sender: string
   readonly quoting: 'all' | 'header-only'
   /** A session is given the messages as recent at once; no other will be. */
@@ -72,7 +74,7 @@ export async function appendMessages(
     await w.bytes(digits.after, digits.before)
     w.stay(size)
   }
-  const end = target?.separated === true ? NOTHING : await missingEnd(file, size)
+  const end = target?.separated === true ? NOTHING : await missingEnd(how.dialect, file, size)
   await w.bytes(end)
   const entered: Entered[] = []
   let base = target?.base
@@ -85,7 +87,7 @@ export async function appendMessages(
     const around = { before: uid === undefined ? block : '', after: uid === undefined ? '' : block }
     const offset = w.at
     signal.throwIfAborted()
-    const laid = await ('stored' in content ? layStored(w, await content.stored(), around) : layIncoming(w, content.chunks(), { ...around, fromLine: fromLine(how.sender, date.ms, date.zone) }, how.quoting, signal))
+    const laid = await ('stored' in content ? layStored(how.dialect, w, await content.stored(), around) : layIncoming(w, content.chunks(), { ...around, fromLine: fromLine(how.sender, date.ms, date.zone) }, how, signal))
     if (bearsBase) base = firstBase(offset + laid.head - block.length - 1, target.validity, last, how.keywords)
     const place = {
       uid: uid ?? 0, offset, head: laid.head, length: laid.head + laid.text, header: laid.visibleHeader,
@@ -97,8 +99,8 @@ export async function appendMessages(
   return { entered, base: base ?? NO_BASE, end: w.at, mended: end.length > 0 || base === undefined }
 }
 
-async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, around: Envelope, quoting: AppendHow['quoting'], signal: AbortSignal): Promise<Laid> {
-  const incoming = new IncomingMessage(around, quoting)
+async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, around: Envelope, { dialect, quoting }: AppendHow, signal: AbortSignal): Promise<Laid> {
+  const incoming = new IncomingMessage(dialect, around, quoting)
   await w.bytes(incoming.start())
   for await (const chunk of chunks) {
     signal.throwIfAborted()
@@ -107,16 +109,14 @@ async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | It
   await w.bytes(incoming.finish())
   return incoming
 }
-const LF = Buffer.from('\n')
-/** From line, lines and text stay; only what the mailbox says of the message is its own. */
-async function layStored(w: RedoWriter, { head, text, visibleHeader, visibleText }: Stored, { before, after }: Omit<Envelope, 'fromLine'>): Promise<Laid> {
-  const fromEnd = before === '' ? 0 : head.indexOf(10) + 1
-  await w.bytes(head.subarray(0, fromEnd))
+/** Opening, lines and text stay; only what the mailbox says of the message is its own. */
+async function layStored(dialect: TextDialect, w: RedoWriter, { head, opening, text, visibleHeader, visibleText }: Stored, { before, after }: Omit<Envelope, 'fromLine'>): Promise<Laid> {
+  await w.bytes(head.subarray(0, opening))
   await w.bytes(Buffer.from(before, 'latin1'))
-  await w.bytes(head.subarray(fromEnd))
+  await w.bytes(head.subarray(opening))
   await w.bytes(Buffer.from(`${after}\n`, 'latin1'))
   await w.bytes(text)
-  await w.bytes(LF)
+  await w.bytes(Buffer.from(separatorOf(dialect), 'latin1'))
   return { head: head.length + before.length + after.length + 1, text: text.length, visibleHeader, visibleText }
 }
 
@@ -132,11 +132,12 @@ function digitsPatch(base: Base, last: number): { at: number; before: Buffer; af
   return { at: base.digitsAt, before: digits(base.last), after: digits(last) }
 }
 
-/** Line ends that are missing before a new message: the last line's own, and an empty line. */
-export async function missingEnd(file: OpenFile, size: number): Promise<Buffer> {
-  const end = Buffer.alloc(Math.min(3, size))
+/** What is missing before a new message: the last line's own end, and the empty line or the delimiter. */
+export async function missingEnd(dialect: TextDialect, file: OpenFile, size: number): Promise<Buffer> {
+  const separator = separatorOf(dialect)
+  const end = Buffer.alloc(Math.min(Math.max(3, separator.length), size))
   await file.read(end, size - end.length)
   const text = end.toString('latin1')
-  if (size === 0 || /\n\r?\n$/.test(text)) return NOTHING
-  return Buffer.from(text.endsWith('\n') ? '\n' : '\n\n')
+  if (size === 0 || (dialect.delimiter === '' ? /\n\r?\n$/.test(text) : text === separator)) return NOTHING
+  return Buffer.from(text.endsWith('\n') ? separator : `\n${separator}`, 'latin1')
 }

@@ -1,4 +1,5 @@
 import { BIT } from './internal-lines.js'
+import { separatorOf, type TextDialect } from './dialect.js'
 import { ctimeText, rfcDate } from './from-line.js'
 
 /** Internal lines of one message. */
@@ -61,8 +62,8 @@ export interface RecordFacts {
  * The message that is none: it keeps UIDVALIDITY, the last number and the keywords while the mailbox is empty. Other
  * programs know it by its From line, its From and Subject and its text, so none of them may be changed.
  */
-export function mailboxRecord(r: RecordFacts): string {
-  return [
+export function mailboxRecord(dialect: TextDialect, r: RecordFacts): string {
+  const text = [
     `From MAILER-DAEMON ${ctimeText(r.nowMs, r.zone)}`,
     `Date: ${rfcDate(r.nowMs, r.zone)}`,
     `From: Mail System Internal Data <MAILER-DAEMON@${r.host}>`,
@@ -76,12 +77,12 @@ export function mailboxRecord(r: RecordFacts): string {
     'If deleted, important folder data will be lost, and it will be re-created',
     'with the data reset to initial values.',
     '',
-    '',
   ].join('\n')
+  return dialect.delimiter + text + separatorOf(dialect)
 }
 
 /** `From MAILER-DAEMON Mon Nov 23 01:44:50 2026` starts like this. */
-export const RECORD_SENDER = Buffer.from('From MAILER-DAEMON ')
+export const RECORD_SENDER = 'From MAILER-DAEMON '
 /** Digits of the last number in a record of our own making. */
 export const RECORD_DIGITS = 10
 

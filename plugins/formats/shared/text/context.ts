@@ -2,10 +2,12 @@ import type { Clock, FileLane, Files, MailboxSettings, Spool } from 'mailwright/
 import type { FileLocks } from '../locks.js'
 import type { Turns } from '../turns.js'
 import type { AppendFacts } from './append-facts.js'
+import type { TextDialect } from './dialect.js'
 import type { KeptFiles } from './kept-file.js'
 
 /** What the format's parts share; one per host. */
 export interface TextContext {
+  readonly dialect: TextDialect
   readonly files: Files
   readonly clock: Clock
   readonly locks: FileLocks

@@ -42,7 +42,7 @@ export class TextDelivery implements Delivery {
 
   /** Out of another mailbox of the format the octets are taken as they lie there, when they are written. */
   async take(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean> {
-    if (!(from instanceof TextSource)) return false
+    if (!(from instanceof TextSource) || from.dialect.name !== this.#ctx.dialect.name) return false
     const stored = await from.stored(uids.from(messages.map(({ uid }) => uid)))
     signal.throwIfAborted()
     if (stored === undefined) return false
@@ -161,8 +161,8 @@ export class TextDelivery implements Delivery {
       if (new KeywordTable(target.base.keywords).define(this.#wanted())) target = undefined
     }
     if (target === undefined) {
-      const found = await scanFile(held.file, held.stat.size, undefined, signal)
-      if (found.stopped < held.stat.size && found.layout.count === 0 && found.base.kind === 'none') throw new MailError('corrupt', `Not a UNIX-format mailbox: ${path}`)
+      const found = await scanFile(this.#ctx.dialect, held.file, held.stat.size, undefined, signal)
+      if (found.stopped < held.stat.size && found.layout.count === 0 && found.base.kind === 'none') throw new MailError('corrupt', `Not a ${this.#ctx.dialect.title}-format mailbox: ${path}`)
       const keywords = new KeywordTable(found.base.keywords)
       const more = keywords.define(this.#wanted())
       if (!held.owner) {
@@ -194,7 +194,7 @@ export class TextDelivery implements Delivery {
     }
     const now = this.#now()
     const wish = {
-      layout, base: found.base, validity: target.validity, last: target.last, keywords: keywords.names.filter((name) => name !== ''),
+      dialect: this.#ctx.dialect, date: (i: number) => ({ ms: found.ms[i] ?? 0, zone: found.zone[i] ?? 0 }), layout, base: found.base, validity: target.validity, last: target.last, keywords: keywords.names.filter((name) => name !== ''),
       flagId: (i: number) => i, flagSets: sets, keep: () => true, claim: false, record: { host: this.#ctx.serverName, nowMs: now.ms, zone: now.zone },
     }
     const done = await file.rewrite(held, held.stat.size, wish, signal)
@@ -220,6 +220,7 @@ export class TextDelivery implements Delivery {
   #how(keywords: KeywordTable, claimed: boolean): AppendHow {
     const name = this.#place.user.name.replaceAll(/[^\x21-\x7e]/g, '_')
     return {
+      dialect: this.#ctx.dialect,
       sender: name.includes('@') ? name : `${name}@${this.#ctx.serverName}`,
       claimed,
       quoting: this.#ctx.mailbox.fromQuoting,

@@ -3,6 +3,7 @@ import { failedWith, folderOf } from '../lock-context.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
+import type { TextDialect } from './dialect.js'
 import { TextDelivery } from './delivery.js'
 import { examineText } from './examine.js'
 import { localZone } from '../internal-date.js'
@@ -16,9 +17,9 @@ const PROBED = 1023
 const REMEMBERED = 1024
 type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
 
-/** A first message is being written by another program, whose From line is not complete yet: who opens the file waits for its lock. */
-function isBegun(head: Uint8Array): boolean {
-  return head.length < PROBED && !head.includes(10) && 'From '.startsWith(Buffer.from(head.subarray(0, 5)).toString('latin1'))
+/** A first message is being written by another program, whose first line is not complete yet: who opens the file waits for its lock. */
+function isBegun({ delimiter }: TextDialect, head: Uint8Array): boolean {
+  return head.length < PROBED && !head.includes(10) && (delimiter || 'From ').startsWith(Buffer.from(head.subarray(0, 5)).toString('latin1'))
 }
 
 /** Traditional mailbox files, shared with every mail program of the machine. */
@@ -41,7 +42,7 @@ export class TextFormat implements MailboxFormat {
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))
       const got = await file.read(head, 0)
-      if (!looksLikeMailbox(head.subarray(0, got))) return isBegun(head.subarray(0, got)) ? 'mine' : 'not-mine'
+      if (!looksLikeMailbox(this.#ctx.dialect, head.subarray(0, got))) return isBegun(this.#ctx.dialect, head.subarray(0, got)) ? 'mine' : 'not-mine'
     } finally {
       await file.close()
     }
@@ -79,9 +80,9 @@ export class TextFormat implements MailboxFormat {
   }
 
   async create(at: FilePlace): Promise<void> {
-    const { files, clock, serverName, mailbox } = this.#ctx
+    const { dialect, files, clock, serverName, mailbox } = this.#ctx
     const nowMs = clock.now()
-    const record = mailboxRecord({ host: serverName, nowMs, zone: localZone(nowMs), validity: nowSeconds(clock), last: 0, keywords: mailbox.defaultKeywords, messageId: false })
+    const record = mailboxRecord(dialect, { host: serverName, nowMs, zone: localZone(nowMs), validity: nowSeconds(clock), last: 0, keywords: mailbox.defaultKeywords, messageId: false })
     const file = await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })
     try {
       await file.write([Buffer.from(record, 'latin1')], 0)

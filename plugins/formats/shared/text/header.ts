@@ -5,7 +5,7 @@ const CR = 13
 
 /** A header without its internal lines. */
 export interface FilteredHeader {
-  /** From line and visible lines with LF, without the empty line. */
+  /** Delimiter, From line and visible lines with LF, without the empty line. */
   readonly bytes: Buffer
   /** CRLF octets of the visible lines, without the empty line. */
   readonly visible: number
@@ -37,16 +37,14 @@ export function copyWithoutCr(from: Uint8Array, start: number, end: number, into
   return to
 }
 
-/** From line and visible lines of a stored header (all octets before the text), CRs dropped and a last LF supplied. */
-export function filterHeader(head: Uint8Array): FilteredHeader {
-  if (head.indexOf(CR) < 0 && head[head.length - 1] === LF) return filterPlain(head)
-  const out = Buffer.allocUnsafe(head.length + 2)
-  const fromLf = head.indexOf(LF)
-  const fromEnd = fromLf < 0 ? head.length : fromLf
-  let to = copyWithoutCr(head, 0, fromEnd, out, 0)
-  out[to++] = LF
+/** The opening and visible lines of a stored header (all octets before the text, of which the opening takes `after`), CRs dropped and a last LF supplied. */
+export function filterHeader(head: Uint8Array, after: number): FilteredHeader {
+  if (head.indexOf(CR) < 0 && head[head.length - 1] === LF) return filterPlain(head, after)
+  const out = Buffer.allocUnsafe(head.length + 3)
+  let to = copyWithoutCr(head, 0, after, out, 0)
+  if (to > 0 && out[to - 1] !== LF) out[to++] = LF
   let visible = 0
-  eachVisibleLine(head, fromEnd + 1, (start, end) => {
+  eachVisibleLine(head, after, (start, end) => {
     const before = to
     to = copyWithoutCr(head, start, end, out, to)
     if (out[to - 1] !== LF) out[to++] = LF
@@ -55,11 +53,10 @@ export function filterHeader(head: Uint8Array): FilteredHeader {
   return { bytes: out.subarray(0, to), visible }
 }
 /** The same for a header in which every line ends with LF alone, as nearly all do: neighbouring lines are copied at once. */
-function filterPlain(head: Uint8Array): FilteredHeader {
+function filterPlain(head: Uint8Array, after: number): FilteredHeader {
   const out = Buffer.allocUnsafe(head.length)
   let from = 0
-  let end = head.indexOf(LF) + 1
-  const fromLine = end
+  let end = after
   let lines = 0
   let to = 0
   eachVisibleLine(head, end, (start, next) => {
@@ -73,5 +70,5 @@ function filterPlain(head: Uint8Array): FilteredHeader {
   })
   out.set(head.subarray(from, end), to)
   to += end - from
-  return { bytes: out.subarray(0, to), visible: to - fromLine + lines }
+  return { bytes: out.subarray(0, to), visible: to - after + lines }
 }

@@ -1,3 +1,4 @@
+import { DELIMITING, separatorOf, type TextDialect } from './dialect.js'
 import { isFromLine, startsWithFrom } from './from-line.js'
 import { INTERNAL, internalLine } from './internal-lines.js'
 
@@ -18,31 +19,35 @@ export interface Envelope {
 }
 
 /**
- * Turns a message as it arrives into the octets of the file: LF line ends, no CR, NUL as 0x80, quoted From lines, header
- * lines with internal names renamed, internal lines in their place, a line end at the end and the separating empty line.
+ * Turns a message as it arrives into the octets of the file: LF line ends, no CR, NUL as 0x80, From lines quoted, or no
+ * delimiter in it, header lines with internal names renamed, internal lines in their place, a line end at the end and what separates.
  * Chunks may be cut anywhere.
  */
 export class IncomingMessage {
-  /** Octets so far: From line and header with empty line, text without separator. */
+  /** Octets so far: delimiter, From line and header with empty line, text without separator. */
   head = 0
   text = 0
   /** CRLF octets as a client will see them: header with empty line, text. */
   visibleHeader = 0
   visibleText = 0
   readonly #envelope: Envelope
-  readonly #quoting: 'all' | 'header-only'
+  readonly #dialect: TextDialect
+  readonly #quoting: 'all' | 'header-only' | 'none'
+  /** Octets of a delimiter that came one behind the other; one more would make them look like one. */
+  #delimiting = 0
   #inHeader = true
   #lineStart = true
   #carry: Buffer = Buffer.alloc(0)
 
-  constructor(envelope: Envelope, quoting: 'all' | 'header-only') {
+  constructor(dialect: TextDialect, envelope: Envelope, quoting: 'all' | 'header-only') {
+    this.#dialect = dialect
     this.#envelope = envelope
-    this.#quoting = quoting
+    this.#quoting = dialect.delimiter === '' ? quoting : 'none'
   }
 
   /** What comes before the first octet. */
   start(): Buffer {
-    const out = Buffer.from(this.#envelope.fromLine + this.#envelope.before, 'latin1')
+    const out = Buffer.from(this.#dialect.delimiter + this.#envelope.fromLine + this.#envelope.before, 'latin1')
     this.head = out.length
     return out
   }
@@ -59,7 +64,7 @@ export class IncomingMessage {
     const parts = [this.#convert(this.#carry)]
     if (!this.#lineStart) parts.push(this.#own('\n', 2))
     if (this.#inHeader) parts.push(this.#endHeader())
-    parts.push(Buffer.from('\n'))
+    parts.push(Buffer.from(separatorOf(this.#dialect), 'latin1'))
     return Buffer.concat(parts)
   }
   #own(text: string, visible: number): Buffer {
@@ -80,6 +85,16 @@ export class IncomingMessage {
     return bytes
   }
 
+  /** Whether one more such octet is to be left out. */
+  #wouldDelimit(): boolean {
+    const { delimiter } = this.#dialect
+    // The line end is the last of its octets.
+    if (delimiter === '' || this.#delimiting < delimiter.length - 2) {
+      this.#delimiting++
+      return false
+    }
+    return true
+  }
   /** Whole lines, or a piece of a very long one. */
   #convert(data: Uint8Array): Buffer {
     if (data.length === 0) return Buffer.alloc(0)
@@ -109,7 +124,8 @@ export class IncomingMessage {
     let lfs = 0
     for (let i = start; i < end; i++) {
       const c = data[i] ?? 0
-      if (c === CR) continue
+      if (c === CR || (c === DELIMITING && this.#wouldDelimit())) continue
+      if (c !== DELIMITING) this.#delimiting = 0
       if (c === LF) lfs++
       out[to++] = c === 0 ? 0x80 : c
     }
@@ -119,7 +135,7 @@ export class IncomingMessage {
     return out.subarray(0, to)
   }
   #mustQuote(data: Uint8Array, start: number, end: number): boolean {
-    if (!startsWithFrom(data, start)) return false
+    if (this.#quoting === 'none' || !startsWithFrom(data, start)) return false
     if (this.#quoting === 'all') return true
     let last = end
     if (last > start && data[last - 1] === LF) last--
@@ -141,7 +157,8 @@ export class IncomingMessage {
         }
         lineStart = false
       }
-      if (c === CR) continue
+      if (c === CR || (c === DELIMITING && this.#wouldDelimit())) continue
+      if (c !== DELIMITING) this.#delimiting = 0
       if (c === LF) {
         lfs++
         lineStart = true

@@ -7,20 +7,22 @@ export const FORM = {
   /** `O` stands in the file: somebody has seen that it came. */
   old: 2,
   hasCr: 4,
-  /** An empty line separates it from what follows. */
+  /** What separates it from the next is there. */
   separated: 8,
   /** The internal lines have the length that a rewrite would give them. */
   canonical: 16,
+  /** Nothing in the file says when it came. */
+  undated: 32,
 } as const
 
 /** Numbers kept per message, in the order of the file. */
 export interface Place {
   uid: number
-  /** Of the From line. */
+  /** Of delimiter or From line. */
   offset: number
-  /** Octets before the text, From line included. */
+  /** Octets before the text, delimiter and From line included. */
   head: number
-  /** Octets from the From line to the end of the text. */
+  /** The same with the text. */
   length: number
   /** CRLF octets of the header that a client sees, with its empty line. */
   header: number
@@ -32,14 +34,14 @@ export interface Place {
   print: number
 }
 
-const OFFSET = createColumn('unix.offset', 'f64')
+const OFFSET = createColumn('text.offset', 'f64')
 const U32 = {
-  head: createColumn('unix.head', 'u32'),
-  length: createColumn('unix.length', 'u32'),
-  header: createColumn('unix.header', 'u32'),
-  form: createColumn('unix.form', 'u32'),
-  filed: createColumn('unix.filed', 'u32'),
-  print: createColumn('unix.print', 'u32'),
+  head: createColumn('text.head', 'u32'),
+  length: createColumn('text.length', 'u32'),
+  header: createColumn('text.header', 'u32'),
+  form: createColumn('text.form', 'u32'),
+  filed: createColumn('text.filed', 'u32'),
+  print: createColumn('text.print', 'u32'),
 } as const
 /** Flags as the file has them, and its form, of rows that are in the table. */
 export const FILED = U32.filed

@@ -1,24 +1,28 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { ByteWindow } from './byte-window.js'
-import { fromLineDate, isFromLine, startsWithFrom } from './from-line.js'
-import { INTERNAL, internalLine, internalNameLength, numberAt, speltExactly, statusBits, uidBase, words, type Internal, type UidBase } from './internal-lines.js'
+import { DELIMITING, standsAt, type TextDialect } from './dialect.js'
+import { isFromLine, startsWithFrom } from './from-line.js'
+import { HeaderLines, type Line } from './header-lines.js'
+import type { UidBase } from './internal-lines.js'
 import type { UidRules } from './uid-rules.js'
 
 /** A message as it stands in the file. One object is reused for all; take what is needed before returning. */
 export interface Found {
-  /** Where its From line starts, its text starts and ends (without the separating empty line), and the next one starts. */
+  /** Where its delimiter or From line starts, its text starts and ends (without what separates), and the next one starts. */
   offset: number
   textAt: number
   textEnd: number
   end: number
-  /** Octets of From line and visible header lines with LF, without internal lines and empty line. */
+  /** Octets of delimiter, From line and visible header lines with LF, without internal lines and empty line. */
   bare: number
   /** As CRLF octets: the header that a client sees, with its empty line, and the whole. */
   headerSize: number
   size: number
   ms: number
   zone: number
+  /** It has a From line. */
+  dated: boolean
   /** `BIT` values of Status and X-Status. */
   bits: number
   keywords: readonly string[]
@@ -26,9 +30,9 @@ export interface Found {
   uid: number
   /** CR octets were seen; they are dropped when the message is written again. */
   hasCr: boolean
-  /** The separating empty line is there. */
+  /** It ends as the format has it: with a whole line, and the separating empty line or delimiter. */
   separated: boolean
-  /** Of the From line; tells messages without number apart, together with their size. */
+  /** Of the first line; tells messages without number apart, together with their size. */
   print: number
 }
 /** What the first message says of the mailbox. */
@@ -50,30 +54,33 @@ export interface ParseTarget {
 
 const LF = 10
 const CR = 13
+const COLON = 58
 const NEEDLE = Buffer.from('\nFrom ')
 /** Large reads cost little, and between two of them other sessions run. */
 const WINDOW = 1 << 20
 /** What is kept in front when the window slides: the end of a text is judged by its last three octets. */
 const OVERLAP = 8
-const NO_WORDS: readonly string[] = []
+/** After a delimiter so many octets tell what follows. */
+const LOOKAHEAD = 1100
 /** Answers of `quick` besides a place. */
 const UNSURE = -1
 const NO_MESSAGE = -2
 
 /**
- * Scans the file from `from` to `limit` and delivers each message. `first` says that `from` is the start of the file,
- * where a base counts. White space in front of the first From line is skipped, if it ends with a line.
+ * Scans a file of the dialect from `from` to `limit` and delivers each message. `first` says that `from` is the start of the file,
+ * where a base counts. White space in front of the first From line is skipped, if it ends with a line, and so are delimiters in excess.
  *
- * @returns where it stopped: `limit`, or the place of something that is no From line.
+ * @returns where it stopped: `limit`, or the place of something that is no message.
  */
 export async function parseMailbox(
+  dialect: TextDialect,
   file: OpenFile,
   range: { readonly from: number; readonly limit: number; readonly first: boolean },
   target: ParseTarget,
   signal: AbortSignal,
   windowSize: number = WINDOW,
 ): Promise<number> {
-  const scan = new Scan(file, range.limit, target, windowSize)
+  const scan = new Scan(dialect, file, range.limit, target, windowSize)
   return scan.run(range.from, range.first, signal)
 }
 
@@ -81,23 +88,19 @@ class Scan {
   readonly #w: ByteWindow
   readonly #target: ParseTarget
   readonly #limit: number
-  readonly #found: Found = {
-    offset: 0, textAt: 0, textEnd: 0, end: 0, bare: 0, headerSize: 0, size: 0, ms: 0, zone: 0, bits: 0, keywords: NO_WORDS, uid: 0, hasCr: false, separated: false, print: 0,
-  }
-  /** Equal keyword lines are split once. */
-  readonly #wordLists = new Map<string, readonly string[]>()
+  /** Empty where From lines alone tell messages apart. */
+  readonly #delimiter: Buffer
+  readonly #header: HeaderLines
   #crs = 0
   #lfs = 0
-  /** Of the message under way. */
-  #visible = 0
-  #base: FoundBase | undefined
-  #inInternal = false
   #lines = new Uint32Array(256)
 
-  constructor(file: OpenFile, limit: number, target: ParseTarget, windowSize: number) {
+  constructor({ delimiter }: TextDialect, file: OpenFile, limit: number, target: ParseTarget, windowSize: number) {
     this.#w = new ByteWindow(file, limit, windowSize)
     this.#limit = limit
     this.#target = target
+    this.#delimiter = Buffer.from(delimiter, 'latin1')
+    this.#header = new HeaderLines(this.#w, target)
   }
 
   async run(from: number, atStart: boolean, signal: AbortSignal): Promise<number> {
@@ -115,16 +118,28 @@ class Scan {
       if (next === NO_MESSAGE) return at
       at = next
       first = false
-      if (this.#base?.pseudo === true) this.#target.pseudo(this.#found)
-      else this.#target.message(this.#found)
+      if (this.#header.base?.pseudo === true) this.#target.pseudo(this.#header.found)
+      else this.#target.message(this.#header.found)
     }
     return at
   }
   async #slow(at: number, first: boolean): Promise<number> {
-    const line = await this.#line(at)
-    if (line === undefined || !this.#isFrom(line)) return NO_MESSAGE
-    const textAt = await this.#header(at, line, first)
-    this.#found.textAt = textAt
+    const delimiter = this.#delimiter.length
+    if (delimiter > 0) {
+      const opening = await this.#line(at)
+      if (opening === undefined || opening.end + 1 - opening.start !== delimiter || !this.#isDelimiter(opening.start)) return NO_MESSAGE
+    }
+    const line = await this.#line(at + delimiter)
+    const dated = line !== undefined && this.#isFrom(line)
+    if (delimiter === 0 && !dated) return NO_MESSAGE
+    const { bytes } = this.#w
+    // Without a line that fits the window there is little to tell the message by.
+    const begins: Line = line ?? { start: 0, lineEnd: 0, end: 0, ended: false }
+    this.#header.begin(at, delimiter, begins, dated)
+    const print = crc32(bytes.subarray(begins.start, begins.lineEnd))
+    const textAt = await this.#headerFrom(at + delimiter + (dated ? begins.end - begins.start + (begins.ended ? 1 : 0) : 0), first)
+    this.#header.end(textAt)
+    if (this.#header.found.uid === 0) this.#header.found.print = print
     return this.#text(textAt)
   }
 
@@ -135,32 +150,38 @@ class Scan {
     const start = at - w.start
     if (start < 0 || start >= w.length) return UNSURE
     const all = w.length === bytes.length ? bytes : bytes.subarray(0, w.length)
-    const fromLf = all.indexOf(LF, start)
-    if (fromLf < 0) return UNSURE
-    const fromEnd = bytes[fromLf - 1] === CR && fromLf > start ? fromLf - 1 : fromLf
-    if (!isFromLine(bytes, start, fromEnd)) return NO_MESSAGE
-    const lines = this.#findLines(fromLf + 1)
+    if (this.#delimiter.length > 0 && !this.#isDelimiter(start)) return w.length - start < this.#delimiter.length && !w.atEnd ? UNSURE : NO_MESSAGE
+    const lineAt = start + this.#delimiter.length
+    const lf = all.indexOf(LF, lineAt)
+    if (lf < 0) return UNSURE
+    const line: Line = { start: lineAt, lineEnd: bytes[lf - 1] === CR && lf > lineAt ? lf - 1 : lf, end: lf, ended: true }
+    const dated = this.#isFrom(line)
+    if (!dated && this.#delimiter.length === 0) return NO_MESSAGE
+    const headerAt = dated ? lf + 1 : lineAt
+    const lines = this.#findLines(headerAt)
     if (lines < 0) return UNSURE
     const textStart = (this.#lines[lines] ?? 0) + (bytes[this.#lines[lines] ?? 0] === CR ? 2 : 1)
-    const end = this.#endOfText(all, textStart)
+    const end = this.#endOfText(all, headerAt, textStart)
     if (end < 0) return UNSURE
-    this.#startMessage(at, start, fromEnd, fromLf)
+    const next = end === all.length || this.#delimiter.length === 0 ? w.start + end : this.#follows(w.start + end)
+    if (next === UNSURE) return UNSURE
+    const { found } = this.#header
+    this.#header.begin(at, this.#delimiter.length, line, dated)
     for (let i = 0; i < lines; i++) {
-      const next = this.#lines[i + 1] ?? 0
-      const cr = next - 2 > (this.#lines[i] ?? 0) && bytes[next - 2] === CR
-      if (cr) this.#found.hasCr = true
-      this.#headerLine(this.#lines[i] ?? 0, cr ? next - 2 : next - 1, true, first)
+      const after = this.#lines[i + 1] ?? 0
+      const cr = after - 2 > (this.#lines[i] ?? 0) && bytes[after - 2] === CR
+      if (cr) found.hasCr = true
+      this.#header.line(this.#lines[i] ?? 0, cr ? after - 2 : after - 1, true, first)
     }
-    if (bytes[textStart - 2] === CR) this.#found.hasCr = true
-    this.#found.headerSize = this.#visible + 2
-    this.#found.uid = this.#target.uids.taken()
+    if (bytes[textStart - 2] === CR) found.hasCr = true
+    this.#header.visible += 2
+    this.#header.end(w.start + textStart)
     // Only messages without number must be told apart by what they are.
-    if (this.#found.uid === 0) this.#found.print = crc32(bytes.subarray(start, fromEnd))
-    this.#found.textAt = w.start + textStart
+    if (found.uid === 0) found.print = crc32(bytes.subarray(line.start, line.lineEnd))
     this.#crs = 0
     this.#lfs = 0
     this.#count(w.start + textStart, w.start + end)
-    return this.#finish(w.start + textStart, w.start + end)
+    return this.#finish(w.start + textStart, w.start + end, next)
   }
   /** Starts of a header's lines, the empty one last, into `#lines`; their number without it, -1 when the window does not show all. */
   #findLines(from: number): number {
@@ -181,8 +202,12 @@ class Scan {
     }
     return -1
   }
-  /** Index of the next From line or the end of the file, -1 when the window does not show it. */
-  #endOfText(all: Buffer, textStart: number): number {
+  /** Index of the next From line, of the delimiter, or of the end of the file; -1 when the window does not show it, or the header ends early. */
+  #endOfText(all: Buffer, headerStart: number, textStart: number): number {
+    if (this.#delimiter.length > 0) {
+      const hit = all.indexOf(this.#delimiter, headerStart)
+      return hit < 0 ? (this.#w.atEnd ? all.length : -1) : hit < textStart ? -1 : hit
+    }
     for (let search = textStart - 1; ; ) {
       const hit = all.indexOf(NEEDLE, search)
       if (hit < 0) return this.#w.atEnd ? all.length : -1
@@ -200,156 +225,96 @@ class Scan {
     for (;;) {
       await this.#w.slide(at)
       let i = 0
-      for (; i < this.#w.length; i++) {
-        const c = this.#w.bytes[i] ?? 0
-        if (c !== LF && c !== CR && c !== 32 && c !== 9) break
-        last = c
-      }
+      while (i < this.#w.length && isBlank(this.#w.bytes[i])) last = this.#w.bytes[i++] ?? 0
       at += i
-      if (i < this.#w.length || this.#w.atEnd) return last === LF || at >= this.#limit ? at : from
+      if (i < this.#w.length || this.#w.atEnd) break
     }
+    if (last !== LF && at < this.#limit) return from
+    return this.#delimiter.length > 0 && at < this.#limit && this.#isDelimiter(at - this.#w.start) ? this.#lastDelimiter(at) : at
+  }
+  #isDelimiter(index: number): boolean {
+    return standsAt(this.#w.bytes, this.#delimiter, index, this.#w.length)
+  }
+  /** Of delimiters that stand one behind the other the last one opens; at the end of the file none does. */
+  #lastDelimiter(at: number): number {
+    const size = this.#delimiter.length
+    let i = at - this.#w.start
+    while (this.#isDelimiter(i + size)) i += size
+    return this.#w.atEnd && i + size === this.#w.length ? this.#limit : this.#w.start + i
+  }
+  /**
+   * Where the next message begins, for a delimiter that ends one: behind it, with a delimiter of its own, or at the same one, where a program wrote but
+   * one. Anything else is for the scan to judge. `UNSURE` when the window does not show enough.
+   */
+  #follows(at: number): number {
+    const w = this.#w
+    const behind = at - w.start + this.#delimiter.length
+    let i = behind
+    while (i < w.length && isBlank(w.bytes[i])) i++
+    if (w.length - i < LOOKAHEAD && !w.atEnd) return UNSURE
+    if (i === w.length) return this.#limit
+    if (this.#isDelimiter(i)) return this.#lastDelimiter(w.start + i)
+    return this.#beginsHeader(behind) ? at : w.start + behind
+  }
+  /** A From line or a header field (RFC 5322 §2.2) stands here. */
+  #beginsHeader(index: number): boolean {
+    const { bytes, length } = this.#w
+    const lf = bytes.indexOf(LF, index)
+    const end = lf < 0 || lf > length ? length : lf
+    if (isFromLine(bytes, index, end > index && bytes[end - 1] === CR ? end - 1 : end)) return true
+    let i = index
+    while (i < end && (bytes[i] ?? 0) > 32 && (bytes[i] ?? 0) < 127 && bytes[i] !== COLON) i++
+    return i > index && bytes[i] === COLON
   }
 
-  /** The line at a place in the file as window indices, without LF; undefined when it does not fit the window. */
-  async #line(at: number): Promise<{ start: number; end: number; ended: boolean } | undefined> {
+  /** The line at a place in the file, undefined when it does not fit the window. */
+  async #line(at: number): Promise<Line | undefined> {
     const w = this.#w
     for (let tries = 0; ; tries++) {
       const start = at - w.start
       if (start >= 0 && start <= w.length) {
         const lf = w.bytes.subarray(0, w.length).indexOf(LF, start)
-        if (lf >= 0) return { start, end: lf, ended: true }
-        if (w.atEnd) return { start, end: w.length, ended: false }
+        if (lf >= 0) return { start, lineEnd: lf > start && w.bytes[lf - 1] === CR ? lf - 1 : lf, end: lf, ended: true }
+        if (w.atEnd) return { start, lineEnd: w.length > start && w.bytes[w.length - 1] === CR ? w.length - 1 : w.length, end: w.length, ended: false }
       }
       if (tries > 0) return undefined
       await w.slide(at)
     }
   }
-  #isFrom(line: { start: number; end: number }): boolean {
-    return isFromLine(this.#w.bytes, line.start, withoutCr(this.#w.bytes, line))
+  #isFrom(line: Line): boolean {
+    return isFromLine(this.#w.bytes, line.start, line.lineEnd)
   }
 
-  #startMessage(offset: number, start: number, fromEnd: number, lineEnd: number): void {
-    const { uids } = this.#target
-    const f = this.#found
-    const { bytes } = this.#w
-    f.offset = offset
-    f.bits = 0
-    f.keywords = NO_WORDS
-    f.hasCr = fromEnd < lineEnd
-    f.bare = fromEnd - start + 1
-    f.print = 0
-    const date = fromLineDate(bytes, start, fromEnd)
-    if (date === undefined) uids.warn(`Unable to parse internal date: ${bytes.toString('latin1', start + 5, fromEnd)}`)
-    f.ms = date?.ms ?? 0
-    f.zone = date?.zone ?? 0
-    this.#visible = 0
-    this.#base = undefined
-    this.#inInternal = false
-  }
-  async #header(offset: number, fromLine: { start: number; end: number; ended: boolean }, first: boolean): Promise<number> {
-    const f = this.#found
-    const { bytes } = this.#w
-    const fromEnd = withoutCr(bytes, fromLine)
-    this.#startMessage(offset, fromLine.start, fromEnd, fromLine.end)
-    const print = crc32(bytes.subarray(fromLine.start, fromEnd))
-    let at = offset + (fromLine.end - fromLine.start) + (fromLine.ended ? 1 : 0)
+  /** Reads header lines; returns where the text begins. */
+  async #headerFrom(from: number, first: boolean): Promise<number> {
+    let at = from
     while (at < this.#limit) {
       const line = await this.#line(at)
       if (line === undefined) {
         const long = await this.#longLine(at)
-        this.#visible += long.visible
-        f.bare += long.visible
+        this.#header.passed(long.visible)
         at = long.next
-        this.#inInternal = false
         continue
       }
-      const end = withoutCr(bytes, line)
-      if (end < line.end) f.hasCr = true
+      if (line.lineEnd < line.end) this.#header.found.hasCr = true
+      const cut = this.#delimiterIn(line)
+      if (cut >= 0) {
+        if (cut > line.start) this.#header.line(line.start, cut, false, first)
+        return at + cut - line.start
+      }
       at += line.end - line.start + (line.ended ? 1 : 0)
-      if (end === line.start) {
-        if (line.ended) this.#visible += 2
+      if (line.lineEnd === line.start) {
+        if (line.ended) this.#header.visible += 2
         break
       }
-      this.#headerLine(line.start, end, line.ended, first)
+      this.#header.line(line.start, line.lineEnd, line.ended, first)
     }
-    f.headerSize = this.#visible
-    f.uid = this.#target.uids.taken()
-    f.print = f.uid === 0 ? print : 0
     return at
   }
-  /** One line of a header that is not empty. */
-  #headerLine(start: number, end: number, ended: boolean, first: boolean): void {
-    const { bytes } = this.#w
-    const octet = bytes[start]
-    if (octet === 32 || octet === 9) {
-      if (this.#inInternal) {
-        const { uids } = this.#target
-        uids.warn(`Discarding bogus continuation in msg ${uids.ordinal}: ${bytes.toString('latin1', start, end)}`)
-        return
-      }
-    } else {
-      const which = internalLine(bytes, start, end)
-      this.#inInternal = which !== INTERNAL.none
-      if (this.#inInternal) {
-        const counted = this.#internal(which, start, end, first && this.#base === undefined)
-        this.#base ??= counted
-        return
-      }
-    }
-    const length = end - start - this.#crsIn(start, end)
-    this.#visible += length + (ended ? 2 : 0)
-    this.#found.bare += length + 1
-  }
-
-  #internal(which: Internal, start: number, end: number, mayBase: boolean): FoundBase | undefined {
-    const { uids } = this.#target
-    const bytes = this.#w.bytes
-    const f = this.#found
-    const value = start + internalNameLength(which)
-    if (!speltExactly(bytes, start, which)) {
-      uids.warn(`Discarding bogus ${bytes.toString('latin1', start, value - 1)} header in message ${uids.ordinal}`)
-      return undefined
-    }
-    switch (which) {
-      case INTERNAL.status:
-      case INTERNAL.xStatus:
-        f.bits |= statusBits(bytes, value, end)
-        return undefined
-      case INTERNAL.xKeywords:
-        f.keywords = this.#words(value, end)
-        return undefined
-      case INTERNAL.xUid: {
-        const uid = numberAt(bytes, value, end)
-        if (uid !== undefined) uids.claim(uid.value)
-        return undefined
-      }
-      case INTERNAL.xImap:
-      case INTERNAL.xImapBase: {
-        const base = mayBase ? uidBase(bytes, value, end) : undefined
-        if (base === undefined) return undefined
-        const found = { ...base, pseudo: which === INTERNAL.xImap, digitsAt: this.#w.start + base.lastAt, digits: base.lastEnd - base.lastAt }
-        this.#target.base(found)
-        return found
-      }
-      case INTERNAL.none:
-        return undefined
-    }
-  }
-  #words(from: number, end: number): readonly string[] {
-    const bytes = this.#w.bytes
-    let i = from
-    while (i < end && bytes[i] === 32) i++
-    if (i === end) return NO_WORDS
-    const key = bytes.toString('latin1', i, end)
-    let list = this.#wordLists.get(key)
-    if (list === undefined) this.#wordLists.set(key, (list = words(bytes, i, end)))
-    return list
-  }
-  #crsIn(from: number, end: number): number {
-    let crs = 0
-    for (let i = from; i < end; i++) if (this.#w.bytes[i] === CR) crs++
-    if (crs > 0) this.#found.hasCr = true
-    return crs
+  /** Index of a delimiter that ends the line, which may be no line of its own; -1 without one. */
+  #delimiterIn({ start, end, ended }: Line): number {
+    const at = end + 1 - this.#delimiter.length
+    return ended && at >= start && this.#w.bytes[at] === DELIMITING && this.#isDelimiter(at) ? at : -1
   }
 
   /** A header line longer than the window is no line of ours: counted and passed. */
@@ -361,7 +326,7 @@ class Scan {
       await w.slide(place)
       const lf = w.bytes.subarray(0, w.length).indexOf(LF)
       const end = lf < 0 ? w.length : lf
-      visible += end - this.#crsIn(0, end)
+      visible += end - this.#header.crsIn(0, end)
       place += end
       if (lf >= 0) return { visible: visible + 2, next: place + 1 }
       if (w.atEnd) return { visible, next: place }
@@ -371,22 +336,26 @@ class Scan {
   /** Finds the text's end and fills in what depends on it; returns where the next message or nothing starts. */
   async #text(textAt: number): Promise<number> {
     const w = this.#w
+    const delimited = this.#delimiter.length > 0
+    const needle = delimited ? this.#delimiter : NEEDLE
+    // One octet in front: a From line may follow the header's empty line at once.
+    const lead = delimited ? 0 : 1
     this.#crs = 0
     this.#lfs = 0
     let counted = textAt
     let search = textAt
     for (;;) {
-      // One octet in front: a From line may follow the header's empty line at once.
-      if (search - 1 < w.start || search > w.start + w.length) await w.slide(Math.max(0, search - OVERLAP))
-      const hit = w.bytes.subarray(0, w.length).indexOf(NEEDLE, search - 1 - w.start)
+      if (search - lead < w.start || search > w.start + w.length) await w.slide(Math.max(0, search - OVERLAP))
+      const hit = w.bytes.subarray(0, w.length).indexOf(needle, search - lead - w.start)
       if (hit >= 0) {
-        const at = w.start + hit + 1
+        const at = w.start + hit + lead
         this.#count(counted, at)
         counted = at
+        if (delimited) return this.#closed(textAt, at)
         const line = await this.#line(at)
         if (line !== undefined && this.#isFrom(line)) {
           await this.#keepTail(textAt, at)
-          return this.#finish(textAt, at)
+          return this.#finish(textAt, at, at)
         }
         // Unlike the window's content, places in the file hold; #line may have slid it.
         search = at + 1
@@ -396,14 +365,26 @@ class Scan {
       if (w.atEnd) {
         this.#count(counted, end)
         await this.#keepTail(textAt, end)
-        return this.#finish(textAt, end)
+        return this.#finish(textAt, end, end)
       }
-      const safe = Math.max(counted, end - NEEDLE.length)
+      const safe = Math.max(counted, end - needle.length)
       this.#count(counted, safe)
       counted = safe
       search = Math.max(search, safe)
       await w.slide(Math.max(0, search - OVERLAP))
     }
+  }
+  /** A delimiter ends the text. */
+  async #closed(textAt: number, at: number): Promise<number> {
+    let next = this.#follows(at)
+    if (next === UNSURE) {
+      await this.#w.slide(Math.max(0, at - OVERLAP))
+      next = this.#follows(at)
+    }
+    // Blank octets without an end are no message.
+    if (next === UNSURE) next = at + this.#delimiter.length
+    await this.#keepTail(textAt, at)
+    return this.#finish(textAt, at, next)
   }
   /** The judge of the last line needs the octets before the end. */
   async #keepTail(textAt: number, end: number): Promise<void> {
@@ -418,37 +399,42 @@ class Scan {
     const last = to - w.start
     this.#lfs += w.count(first, last, LF)
     const crs = w.count(first, last, CR)
-    if (crs > 0) this.#found.hasCr = true
+    if (crs > 0) this.#header.found.hasCr = true
     this.#crs += crs
   }
-  #finish(textAt: number, end: number): number {
-    const f = this.#found
+  /** The text lies in `[textAt, end)`; the next message begins at `next`, behind what separates them. */
+  #finish(textAt: number, end: number, next: number): number {
+    const f = this.#header.found
     const bytes = this.#w.bytes
     const last = end - this.#w.start
-    // The last line of the region, when it is empty, separates and is not text.
     let empty = 0
-    if (end > textAt && bytes[last - 1] === LF) {
-      const before = end - 1 > textAt && bytes[last - 2] === CR ? 2 : 1
-      if (end - before === textAt || bytes[last - before - 1] === LF) empty = before
+    if (this.#delimiter.length > 0) f.separated = next > end && (end === textAt || bytes[last - 1] === LF)
+    else {
+      // The last line of the region, when it is empty, separates and is not text.
+      if (end > textAt && bytes[last - 1] === LF) {
+        const before = end - 1 > textAt && bytes[last - 2] === CR ? 2 : 1
+        if (end - before === textAt || bytes[last - before - 1] === LF) empty = before
+      }
+      f.separated = empty > 0
     }
-    f.separated = empty > 0
     f.textEnd = end - empty
-    f.end = end
-    const stored = end - textAt
-    f.size = f.headerSize + stored + this.#lfs - this.#crs - (empty > 0 ? 2 : 0)
-    return end
+    f.end = next
+    f.size = f.headerSize + end - textAt + this.#lfs - this.#crs - (empty > 0 ? 2 : 0)
+    return next
   }
 }
 
-/** Index after the line's text: LF and one CR before it do not count. */
-function withoutCr(b: Uint8Array, line: { start: number; end: number }): number {
-  return line.end > line.start && b[line.end - 1] === CR ? line.end - 1 : line.end
+function isBlank(octet: number | undefined): boolean {
+  return octet === LF || octet === CR || octet === 32 || octet === 9
 }
 
-/** First octets of a file, for telling the format: a From line that ends within them, after blank lines or none. */
-export function looksLikeMailbox(head: Uint8Array): boolean {
+/**
+ * First octets of a file, for telling the format: the delimiter, or else a From line that ends within them, after blank lines or none.
+ */
+export function looksLikeMailbox({ delimiter }: TextDialect, head: Uint8Array): boolean {
+  if (delimiter !== '') return standsAt(head, Buffer.from(delimiter, 'latin1'), 0)
   let i = 0
-  while (i < head.length && (head[i] === LF || head[i] === CR || head[i] === 32 || head[i] === 9)) i++
+  while (i < head.length && isBlank(head[i])) i++
   if (i > 0 && head[i - 1] !== LF) return false
   if (!startsWithFrom(head, i)) return false
   const lf = head.indexOf(LF, i)

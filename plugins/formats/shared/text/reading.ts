@@ -1,7 +1,7 @@
 import { MailError, uids, type Files, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { KERNEL_ROOM, lineKernel } from '../line-kernel.js'
 import { toCrlf } from '../crlf.js'
-import { isFromLine } from './from-line.js'
+import { openingOf, type TextDialect } from './dialect.js'
 import { eachVisibleLine } from './header.js'
 import type { Ahead, KeptFile, Opened } from './kept-file.js'
 import { FORM, type Layout } from './layout.js'
@@ -9,6 +9,7 @@ import { compare, type FileState } from './stamp.js'
 
 /** The mailbox as readers see it. */
 export interface Readable {
+  readonly dialect: TextDialect
   readonly files: Files
   readonly path: string
   readonly kept: KeptFile
@@ -345,8 +346,8 @@ class Reader {
   #header(layout: Layout, buffer: Buffer, i: number, at: number, target: Target, origin: number, made: number): number {
     const end = at + layout.at(i, layout.head)
     const expected = made + layout.at(i, layout.header)
-    if (layout.has(i, FORM.canonical) && usualHeader(buffer, at, end, target, origin, made) === expected) return expected
-    return visibleHeader(buffer, at, end, target, origin, made) === expected ? expected : -1
+    if (layout.has(i, FORM.canonical) && usualHeader(this.#box.dialect, buffer, at, end, target, origin, made) === expected) return expected
+    return visibleHeader(this.#box.dialect, buffer, at, end, target, origin, made) === expected ? expected : -1
   }
   #message(layout: Layout, i: number, octets: Buffer): StoredMessage {
     const uid = layout.at(i, layout.uid)
@@ -399,17 +400,12 @@ class PlainTarget implements Target {
 /** Length of internal lines that fill up to the usual end, less the digits of the number. */
 const USUAL_BLOCK = 50 + '\nX-UID: \n'.length
 
-/** Index after the From line, -1 when there is none. */
-function afterFromLine(b: Buffer, from: number, to: number): number {
-  const lf = b.indexOf(LF, from)
-  return lf >= 0 && lf < to && isFromLine(b, from, b[lf - 1] === 13 ? lf - 1 : lf) ? lf + 1 : -1
-}
 /**
  * Mostly the internal lines stand together at the end of the header and are as long as always: one look finds where they
  * begin. -1 when they are not where they usually are.
  */
-function usualHeader(b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
-  const start = afterFromLine(b, from, to)
+function usualHeader(dialect: TextDialect, b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
+  const start = openingOf(dialect, b, from, to)?.after ?? -1
   if (start < 0) return -1
   for (let digits = 1; digits <= 10; digits++) {
     const block = to - 1 - USUAL_BLOCK - digits
@@ -420,10 +416,10 @@ function usualHeader(b: Buffer, from: number, to: number, target: Target, origin
 }
 /**
  * Converts a stored header `b[from, to)` as a client sees it; the target counts from `origin`. Returns the index after it, -1 when
- * there is no From line.
+ * it does not begin as a message.
  */
-function visibleHeader(b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
-  const first = afterFromLine(b, from, to)
+function visibleHeader(dialect: TextDialect, b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
+  const first = openingOf(dialect, b, from, to)?.after ?? -1
   if (first < 0) return -1
   let out = at
   const head = b.subarray(from, to)

@@ -1,7 +1,9 @@
 import type { FlagSet, OpenFile } from 'mailwright/api'
 import { mailboxRecord, RECORD_DIGITS, statusBlock, type BlockFacts } from './blocks.js'
+import { openingOf, separatorOf, type TextDialect } from './dialect.js'
 import { filedFlags } from './flags.js'
-import { copyWithoutCr, filterHeader } from './header.js'
+import { fromLine } from './from-line.js'
+import { copyWithoutCr, filterHeader, type FilteredHeader } from './header.js'
 import { BIT } from './internal-lines.js'
 import { FORM, Layout, type Place } from './layout.js'
 import type { RedoWriter } from '../redo.js'
@@ -10,6 +12,7 @@ import { WindowReader } from './window-reader.js'
 
 /** What the mailbox is to become. */
 export interface RewriteWish {
+  readonly dialect: TextDialect
   readonly layout: Layout
   /** As the file has it now. */
   readonly base: Base
@@ -20,6 +23,8 @@ export interface RewriteWish {
   flagId(i: number): number
   readonly flagSets: readonly FlagSet[]
   keep(i: number): boolean
+  /** When message `i` came: written where the file does not say it. */
+  date(i: number): { readonly ms: number; readonly zone: number }
   /** Writes that the messages were seen to come. */
   readonly claim: boolean
   readonly record: { readonly host: string; readonly nowMs: number; readonly zone: number }
@@ -37,6 +42,8 @@ export async function rewrite(file: OpenFile, w: RedoWriter, wish: RewriteWish, 
 }
 
 const LF = Buffer.from('\n')
+/** Who sent a message, where the file does not say it. */
+const NOBODY = '-'
 const NO_FLAGS: FlagSet = { system: 0, keywords: [], wire: new Uint8Array() }
 
 class Rewrite {
@@ -123,7 +130,7 @@ class Rewrite {
 
   /** The mailbox's own record: made when nothing else is left, renewed when its content changes, otherwise kept. */
   async #start(): Promise<void> {
-    const { layout, base, validity, last, keywords, keep, record } = this.#wish
+    const { dialect, layout, base, validity, last, keywords, keep, record } = this.#wish
     const same = base.validity === validity && sameWords(base.keywords, keywords)
     if (base.kind === 'record' && base.standard && same) {
       if (base.last !== last) {
@@ -142,7 +149,7 @@ class Rewrite {
       this.#w.stay(layout.at(0, layout.offset))
       return
     }
-    const text = Buffer.from(mailboxRecord({ ...record, validity, last, keywords, messageId: true }), 'latin1')
+    const text = Buffer.from(mailboxRecord(dialect, { ...record, validity, last, keywords, messageId: true }), 'latin1')
     const digitsAt = text.indexOf('\nX-IMAP: ') + '\nX-IMAP: '.length + RECORD_DIGITS + 1
     this.#w.stay(0)
     await this.#w.bytes(text)
@@ -176,7 +183,7 @@ class Rewrite {
     const place = this.#place(i)
     const textAt = place.offset + place.head
     const head = Buffer.from(await this.#reader.bytes(place.offset, textAt))
-    const { bytes, visible } = filterHeader(head)
+    const { bytes, visible } = this.#filtered(i, head)
     const old = claim || layout.has(i, FORM.old)
     const facts: BlockFacts = {
       ...(first && { base: { validity, last, keywords } }),
@@ -202,6 +209,16 @@ class Rewrite {
     if (inPlace) this.#w.stay(place.offset + place.length)
     const end = await this.#separate(i)
     this.#push({ ...next, form: form | (end.form & FORM.separated), length: renewed.length + text + end.length - place.length, size: next.size + end.size - place.size })
+  }
+  /** The header without internal lines; what bore no date says from now on when it came. */
+  #filtered(i: number, head: Buffer): FilteredHeader {
+    const { dialect, date } = this.#wish
+    const opening = openingOf(dialect, head, 0, head.length)
+    if (opening === undefined) throw new Error(`no message begins where message ${i + 1} should`)
+    if (opening.dated) return filterHeader(head, opening.after)
+    const { ms, zone } = date(i)
+    const start = Buffer.from(dialect.delimiter + fromLine(NOBODY, ms, zone), 'latin1')
+    return filterHeader(Buffer.concat([start, head.subarray(opening.after)]), start.length)
   }
   /** Only the octets that differ. */
   async #patch(old: Buffer, renewed: Buffer): Promise<void> {
@@ -234,17 +251,18 @@ class Rewrite {
   async #copy(from: number, to: number): Promise<void> {
     for await (const piece of this.#reader.pieces(from, to)) await this.#w.bytes(piece)
   }
-  /** Exactly one line end follows the text; a text without one of its own takes it. */
+  /** Exactly one line end, or delimiter, follows the text; a text without a line end of its own takes one. */
   async #separate(i: number): Promise<{ form: number; length: number; size: number }> {
-    const { layout } = this.#wish
+    const { layout, dialect } = this.#wish
     const form = layout.at(i, layout.form)
     const length = layout.at(i, layout.length)
     const size = layout.at(i, layout.size)
-    await this.#w.bytes(LF)
-    if (layout.has(i, FORM.separated) || length === layout.at(i, layout.head)) return { form: form | FORM.separated, length, size }
+    const separator = separatorOf(dialect)
     const end = layout.at(i, layout.offset) + length
-    const [lastOctet] = await this.#reader.bytes(end - 1, end)
-    return lastOctet === 10 ? { form: form | FORM.separated, length, size } : { form, length: length + 1, size: size + 2 }
+    const whole = layout.has(i, FORM.separated) || length === layout.at(i, layout.head) || (await this.#reader.bytes(end - 1, end))[0] === 10
+    await this.#w.bytes(Buffer.from(whole || dialect.delimiter === '' ? separator : `\n${separator}`, 'latin1'))
+    if (whole) return { form: form | FORM.separated, length, size }
+    return { form: dialect.delimiter === '' ? form : form | FORM.separated, length: length + 1, size: size + 2 }
   }
   #place(i: number): Place {
     const l = this.#wish.layout

@@ -2,6 +2,7 @@ import type { OpenFile } from 'mailwright/api'
 import { baseLineLength, blockLength, RECORD_DIGITS, RECORD_SENDER } from './blocks.js'
 import { FORM, Layout } from './layout.js'
 import { BIT } from './internal-lines.js'
+import type { TextDialect } from './dialect.js'
 import { parseMailbox, type Found, type FoundBase, type ParseTarget } from './parser.js'
 import { NO_BASE, type Base } from './stamp.js'
 import { UidRules } from './uid-rules.js'
@@ -32,7 +33,7 @@ export interface Scanned {
  * Scans a whole file. Messages whose numbers are only in memory (nobody could write them yet) are found again by what
  * tells them apart.
  */
-export function scanFile(file: OpenFile, size: number, known: Known | undefined, signal: AbortSignal): Promise<Scanned> {
+export function scanFile(dialect: TextDialect, file: OpenFile, size: number, known: Known | undefined, signal: AbortSignal): Promise<Scanned> {
   const remembered = known !== undefined && known.validity !== 0 ? known : undefined
   const uids = new UidRules({
     validity: remembered?.validity ?? 0,
@@ -41,14 +42,14 @@ export function scanFile(file: OpenFile, size: number, known: Known | undefined,
     count: 0,
     known: remembered && ((uid) => remembered.layout.find(uid) >= 0),
   })
-  return new Scan(uids, NO_BASE, remembered?.layout).run(file, { from: 0, limit: size, first: true }, signal)
+  return new Scan(dialect, uids, NO_BASE, remembered?.layout).run(file, { from: 0, limit: size, first: true }, signal)
 }
 
 /**
  * Scans what was appended, beginning with the last known message, which may have grown and proves that what stands
  * before it did not move. Undefined when it is not there as it was.
  */
-export async function scanTail(file: OpenFile, size: number, base: Base, known: Known, signal: AbortSignal): Promise<Scanned | undefined> {
+export async function scanTail(dialect: TextDialect, file: OpenFile, size: number, base: Base, known: Known, signal: AbortSignal): Promise<Scanned | undefined> {
   const { layout } = known
   const last = layout.count - 1
   const from = last >= 0 ? layout.at(last, layout.offset) : base.recordLength
@@ -59,7 +60,7 @@ export async function scanTail(file: OpenFile, size: number, base: Base, known: 
     count: Math.max(0, last),
     known: (uid) => last >= 0 && uid === layout.uid[last],
   })
-  const found = await new Scan(uids, base, last >= 0 ? tailOf(layout, last) : undefined).run(file, { from, limit: size, first: last === 0 && base.recordLength === 0 }, signal)
+  const found = await new Scan(dialect, uids, base, last >= 0 ? tailOf(layout, last) : undefined).run(file, { from, limit: size, first: last === 0 && base.recordLength === 0 }, signal)
   if (last < 0) return found
   const same = found.layout.count > 0 && found.layout.offset[0] === from && found.layout.uid[0] === layout.uid[last] && found.layout.head[0] === layout.head[last]
   return same ? found : undefined
@@ -86,11 +87,15 @@ class Scan implements ParseTarget {
   readonly #ms: number[] = []
   readonly #zone: number[] = []
   #base: Base
+  readonly #dialect: TextDialect
   #file: OpenFile | undefined
+  /** When messages came that do not say it. */
+  #modifiedMs = 0
   /** Messages of which only this server knows the number. */
   readonly #unwritten: Map<number, number[]>
 
-  constructor(uids: UidRules, base: Base, remembered: Layout | undefined) {
+  constructor(dialect: TextDialect, uids: UidRules, base: Base, remembered: Layout | undefined) {
+    this.#dialect = dialect
     this.uids = uids
     this.#base = base
     this.#unwritten = new Map()
@@ -104,15 +109,17 @@ class Scan implements ParseTarget {
   }
   async run(file: OpenFile, range: { from: number; limit: number; first: boolean }, signal: AbortSignal): Promise<Scanned> {
     this.#file = file
-    const stopped = range.from >= range.limit ? range.limit : await parseMailbox(file, range, this, signal)
+    if (this.#dialect.delimiter !== '') this.#modifiedMs = (await file.stat()).mtimeMs
+    const stopped = range.from >= range.limit ? range.limit : await parseMailbox(this.#dialect, file, range, this, signal)
     this.#layout.end = stopped
     if (this.#base.kind === 'record') this.#base = { ...this.#base, standard: await this.#hasStandardRecord() }
     return { layout: this.#layout, bits: this.#bits, words: this.#words, ms: this.#ms, zone: this.#zone, base: this.#base, uids: this.uids, stopped }
   }
   async #hasStandardRecord(): Promise<boolean> {
-    const head = Buffer.alloc(RECORD_SENDER.length)
+    const start = Buffer.from(this.#dialect.delimiter + RECORD_SENDER, 'latin1')
+    const head = Buffer.alloc(start.length)
     await this.#file?.read(head, 0)
-    return head.equals(RECORD_SENDER) && this.#base.digits === RECORD_DIGITS
+    return head.equals(start) && this.#base.digits === RECORD_DIGITS
   }
 
   base(b: FoundBase): void {
@@ -134,16 +141,17 @@ class Scan implements ParseTarget {
       header: m.headerSize,
       size: m.size,
       form:
-        (m.uid === 0 ? 0 : FORM.numbered | (this.#canonical(m) ? FORM.canonical : 0)) | ((m.bits & BIT.old) === 0 ? 0 : FORM.old) | (m.hasCr ? FORM.hasCr : 0) | (m.separated ? FORM.separated : 0),
+        (m.uid === 0 ? 0 : FORM.numbered | (this.#canonical(m) ? FORM.canonical : 0)) | ((m.bits & BIT.old) === 0 ? 0 : FORM.old) | (m.hasCr ? FORM.hasCr : 0) | (m.separated ? FORM.separated : 0) | (m.dated ? 0 : FORM.undated),
       filed: 0,
       print: m.print,
     })
     this.#bits.push(m.bits)
     this.#words.push(m.keywords)
-    this.#ms.push(m.ms)
+    this.#ms.push(m.dated ? m.ms : Math.floor(this.#modifiedMs / 1000) * 1000)
     this.#zone.push(m.zone)
   }
   #canonical(m: Found): boolean {
+    if (!m.dated) return false
     const bearsBase = this.#layout.count === 0 && this.#base.kind === 'first' && this.#base.digitsAt > m.offset && this.#base.digitsAt < m.textAt
     return m.textAt - m.offset === m.bare + blockLength(m.bits, m.keywords, m.uid, bearsBase ? baseLineLength(this.#base) : 0) + 1
   }

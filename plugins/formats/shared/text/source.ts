@@ -7,6 +7,7 @@ import type { Say } from '../lock-context.js'
 import { localZone } from '../internal-date.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
+import type { TextDialect } from './dialect.js'
 import { FlagReader, KeywordTable } from './flags.js'
 import { COLUMNS, FILED, FORM, FORM_OF, Layout, type Place } from './layout.js'
 import { KeptFile } from './kept-file.js'
@@ -65,13 +66,16 @@ export class TextSource implements MailboxSource {
   get path(): string {
     return this.#path
   }
+  get dialect(): TextDialect {
+    return this.#ctx.dialect
+  }
 
   // ---- the table
 
   /** Makes memory agree with the table: after a restart the columns are all that is known, after a dropped edit nothing is. */
   attach(edit: TableEdit): void {
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
-    this.#state = decodeStamp(edit.stamp)
+    this.#state = decodeStamp(this.#ctx.dialect, edit.stamp)
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
     this.#layout = undefined
     if (this.#state === undefined) return
@@ -100,7 +104,7 @@ export class TextSource implements MailboxSource {
     const { base } = state
     this.#layout = layout
     this.#state = state
-    this.#stamp = edit.stamp = encodeStamp(this.#state)
+    this.#stamp = edit.stamp = encodeStamp(this.#ctx.dialect, this.#state)
     this.#noteDebts()
     this.#watched?.follow(this.#state.inode)
     this.#ctx.facts.set(this.#path, { state: this.#state, validity: edit.uidValidity, last: edit.uidNext - 1, numbered: base.kind !== 'none' && !layout.lacks(FORM.numbered) })
@@ -154,14 +158,14 @@ export class TextSource implements MailboxSource {
     const known: Known = { validity: edit.uidValidity, last: Math.max(0, edit.uidNext - 1), layout: this.#layout ?? Layout.of(edit.rows, 0) }
     // Another process of this server may have changed flags before something was appended.
     const untouched = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 && this.#state.mark === held.mark
-    const tail = untouched ? await scanTail(held.file, held.stat.size, this.base, known, signal) : undefined
+    const tail = untouched ? await scanTail(this.#ctx.dialect, held.file, held.stat.size, this.base, known, signal) : undefined
     if (tail !== undefined && tail.stopped === held.stat.size) {
       this.#addTail(tail, edit)
       return
     }
     // Without a trusted state the file alone decides, unless it says nothing of numbers.
-    let all = await scanFile(held.file, held.stat.size, this.#state === undefined ? undefined : known, signal)
-    if (this.#state === undefined && all.base.kind === 'none' && edit.uidValidity !== 0) all = await scanFile(held.file, held.stat.size, known, signal)
+    let all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, this.#state === undefined ? undefined : known, signal)
+    if (this.#state === undefined && all.base.kind === 'none' && edit.uidValidity !== 0) all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)
     if (all.stopped < held.stat.size && all.layout.count === 0 && all.base.kind === 'none') throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
     this.#takeAll(all, edit)
   }
@@ -220,7 +224,8 @@ export class TextSource implements MailboxSource {
     }
     if (edit.rows.column(FILED)[row] !== filed) edit.setFlags(row, id)
     if (!recent && ((edit.rows.column(FORM_OF)[row] ?? 0) & FORM.old) === 0) edit.setRecent(row, false)
-    if (edit.rows.date[row] !== from.ms[i]) edit.setDate(row, from.ms[i] ?? 0, from.zone[i] ?? 0)
+    // What the file does not say of its date stays as it was first told.
+    if (!layout.has(at, FORM.undated) && edit.rows.date[row] !== from.ms[i]) edit.setDate(row, from.ms[i] ?? 0, from.zone[i] ?? 0)
     layout.save(at, row, edit)
   }
   #finishScan(found: Scanned, edit: TableEdit, base: Base): void {
@@ -326,7 +331,7 @@ export class TextSource implements MailboxSource {
       held,
       layout.end,
       {
-        layout, base, flagId, flagSets, validity: edit.uidValidity, last: edit.uidNext - 1, keywords: names, keep: how.keep, claim: how.claim,
+        dialect: this.#ctx.dialect, layout, base, date: dates(edit.rows, layout), flagId, flagSets, validity: edit.uidValidity, last: edit.uidNext - 1, keywords: names, keep: how.keep, claim: how.claim,
         record: { host: this.#ctx.serverName, nowMs, zone: localZone(nowMs) },
       },
       signal,
@@ -352,6 +357,7 @@ export class TextSource implements MailboxSource {
 
   read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
     const box: Readable = {
+      dialect: this.#ctx.dialect,
       files: this.#ctx.files,
       path: this.#path,
       kept: this.#kept,
@@ -368,14 +374,14 @@ export class TextSource implements MailboxSource {
     const [layout, state, path] = [this.#layout, this.#state, this.#path]
     if (layout === undefined || state === undefined) return undefined
     const places = placesOf(layout, set)
-    const from = { path, state }
+    const from = { dialect: this.#ctx.dialect, path, state }
     return places !== undefined && isInPlace(from, await this.#ctx.files.stat(path)) ? { from, places } : undefined
   }
   /** The file changed while it was read: where things are now. What the table knows follows at the next refresh. */
   async #relocate(rows: Rows, signal: AbortSignal): Promise<Layout> {
     const layout = this.#layout ?? Layout.of(rows, 0)
     const known: Known = { validity: 1, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
-    const found = await this.file.locked('shared', signal, () => undefined, async (held) => (await scanFile(held.file, held.stat.size, known, signal)).layout)
+    const found = await this.file.locked('shared', signal, () => undefined, async (held) => (await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)).layout)
     return found ?? new Layout()
   }
 
@@ -416,6 +422,13 @@ function placeOf(l: Layout, i: number): Place {
   return {
     uid: l.at(i, l.uid), offset: l.at(i, l.offset), head: l.at(i, l.head), length: l.at(i, l.length), header: l.at(i, l.header),
     size: l.at(i, l.size), form: l.at(i, l.form), filed: l.at(i, l.filed), print: l.at(i, l.print),
+  }
+}
+/** Dates of messages as the table has them. */
+function dates(rows: Rows, layout: Layout): (i: number) => { readonly ms: number; readonly zone: number } {
+  return (i) => {
+    const row = rows.find(layout.at(i, layout.uid))
+    return { ms: rows.date[row] ?? 0, zone: rows.zone[row] ?? 0 }
   }
 }
 /** Flags of messages as the table has them. */

@@ -1,4 +1,5 @@
 import type { FileStat } from 'mailwright/api'
+import type { TextDialect } from './dialect.js'
 
 /** Where the mailbox keeps UIDVALIDITY and the last number: in a record of its own, in its first message, or nowhere yet. */
 export interface Base {
@@ -35,16 +36,16 @@ export function fileState(stat: Seen | undefined, base: Base, mark = 0): FileSta
   return { mark, device: stat?.device ?? 0, inode: stat?.inode ?? 0, size: stat?.size ?? 0, mtimeMs: stat?.mtimeMs ?? 0, ctimeMs: stat?.ctimeMs ?? 0, base }
 }
 
-const VERSION = 'unix/1'
-export function encodeStamp(s: FileState): string {
-  return JSON.stringify([VERSION, s])
+const VERSION = 2
+export function encodeStamp({ name }: TextDialect, s: FileState): string {
+  return JSON.stringify([`${name}/${VERSION}`, s])
 }
-/** Undefined for what another version wrote. */
-export function decodeStamp(stamp: string | undefined): FileState | undefined {
+/** Undefined for what another version or another format wrote. */
+export function decodeStamp({ name }: TextDialect, stamp: string | undefined): FileState | undefined {
   if (stamp === undefined) return undefined
   try {
     const [version, state] = JSON.parse(stamp) as [string, FileState]
-    return version === VERSION ? state : undefined
+    return version === `${name}/${VERSION}` ? state : undefined
   } catch {
     return undefined
   }

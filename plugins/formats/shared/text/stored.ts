@@ -1,14 +1,16 @@
 import { MailError, type FileStat, type Files, type OpenFile, type UidSet } from 'mailwright/api'
 import { failedWith } from '../lock-context.js'
-import { isFromLine } from './from-line.js'
+import { openingOf, type TextDialect } from './dialect.js'
 import { copyWithoutCr, filterHeader } from './header.js'
 import { FORM, type Layout } from './layout.js'
 import { compare, type FileState } from './stamp.js'
 
 /** A message in the form of the file, without what a mailbox says of it. */
 export interface Stored {
-  /** From line and visible lines, without the empty line. */
+  /** Delimiter, From line and visible lines, without the empty line. */
   readonly head: Uint8Array
+  /** Octets of `head` before the first line of the header. */
+  readonly opening: number
   /** With a line end at its end, unless it is empty. */
   readonly text: Uint8Array
   /** CRLF octets of the header that a client sees, with its empty line, and of the text. */
@@ -17,6 +19,7 @@ export interface Stored {
 }
 /** A mailbox file in the state in which its messages are where they are said to be; a value. */
 export interface StoredIn {
+  readonly dialect: TextDialect
   readonly path: string
   readonly state: FileState
 }
@@ -39,13 +42,14 @@ const NEAR = 1 << 16
 const LF = 10
 const NOTHING = Buffer.alloc(0)
 
-/** Where the messages lie, by uid; undefined when one is missing, or too large. */
+/** Where the messages lie, by uid; undefined when one is missing, too large, or not as a copy should be. */
 export function placesOf(layout: Layout, { ranges, count }: UidSet): ReadonlyMap<number, StoredAt> | undefined {
   const places = new Map<number, StoredAt>()
   for (let r = 0; r + 1 < ranges.length; r += 2) {
     for (let i = layout.firstFrom(ranges[r] ?? 0); i < layout.count && layout.at(i, layout.uid) <= (ranges[r + 1] ?? 0); i++) {
       const length = layout.at(i, layout.length)
-      if (length > LARGEST) return undefined
+      // One that does not say when it came is to say so in the copy.
+      if (length > LARGEST || layout.has(i, FORM.undated)) return undefined
       places.set(layout.at(i, layout.uid), {
         offset: layout.at(i, layout.offset), head: layout.at(i, layout.head), length,
         header: layout.at(i, layout.header), size: layout.at(i, layout.size), hasCr: layout.has(i, FORM.hasCr),
@@ -92,7 +96,7 @@ export class StoredReader implements AsyncDisposable {
     if (at.offset < this.#start || at.offset + at.length > this.#start + this.#piece.length) await this.#read(at)
     this.#next++
     const from = at.offset - this.#start
-    const message = storedOf(at, this.#piece.subarray(from, from + at.length))
+    const message = storedOf(this.#from.dialect, at, this.#piece.subarray(from, from + at.length))
     if (message === undefined) throw moved(this.#from)
     return message
   }
@@ -126,11 +130,11 @@ function moved({ path }: StoredIn): MailError {
   return new MailError('vanished', `${path} was changed while messages were copied`)
 }
 
-function storedOf({ head: headLength, length, header, size, hasCr }: StoredAt, octets: Buffer): Stored | undefined {
+function storedOf(dialect: TextDialect, { head: headLength, length, header, size, hasCr }: StoredAt, octets: Buffer): Stored | undefined {
   const head = octets.subarray(0, headLength)
-  const fromEnd = head.indexOf(LF)
-  if (fromEnd < 0 || !isFromLine(head, 0, head[fromEnd - 1] === 13 ? fromEnd - 1 : fromEnd)) return undefined
-  const { bytes, visible } = filterHeader(head)
+  const opening = openingOf(dialect, head, 0, head.length)
+  if (opening === undefined) return undefined
+  const { bytes, visible } = filterHeader(head, opening.after)
   const raw = octets.subarray(headLength, length)
   const whole = raw.length === 0 || raw[raw.length - 1] === LF
   let text = raw
@@ -140,5 +144,5 @@ function storedOf({ head: headLength, length, header, size, hasCr }: StoredAt, o
     if (!whole) text[to++] = LF
     text = text.subarray(0, to)
   }
-  return { head: bytes, text, visibleHeader: visible + 2, visibleText: size - header + (whole ? 0 : 2) }
+  return { head: bytes, opening: bytes.indexOf(LF, dialect.delimiter.length) + 1, text, visibleHeader: visible + 2, visibleText: size - header + (whole ? 0 : 2) }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { appendFile, copyFile, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -87,6 +87,24 @@ describe('mmdf mailboxes', () => {
     await format.create(place())
     expect(await text()).toBe(sampleOf('mmdf', 'fresh').toString('latin1').replace('Date: Mon, 23 Nov 2026 01:44:50 +0000 (UTC)', 'Date: 23 Nov 2026 01:44:50 +0000'))
     expect(await format.recognise(place())).toBe('mine')
+  })
+
+  test('CREATE does so where files have one name only, and never over a file that is there', async () => {
+    const real = files
+    files = new Proxy(real, {
+      get(target, key) {
+        if (key === 'link') return () => Promise.reject(Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' }))
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const format = new TextFormat(context(1795398290))
+    await format.create(place())
+    const made = await text()
+    expect(made).toContain('\nX-IMAP: 1795398290 0000000000\n')
+    await expect(format.create(place())).rejects.toMatchObject({ code: 'EEXIST' })
+    expect(await text()).toBe(made)
+    expect((await readdir(dir)).filter((name) => name !== 'state')).toEqual(['box'])
   })
 
   test.each([['open', true], ['closed', false]])('APPEND to an %s mailbox writes what the reference writes, less the empty line that it adds to each message', async (_name, isOpen) => {

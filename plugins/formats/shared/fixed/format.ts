@@ -1,6 +1,6 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
-import { failedWith, folderOf, nameOf } from '../lock-context.js'
-import { REDO_SUFFIX } from '../redo.js'
+import { failedWith, folderOf } from '../lock-context.js'
+import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
 import { SafeChanges } from '../safe-changes.js'
@@ -104,31 +104,8 @@ export class FixedFormat implements MailboxFormat {
     const { files, clock, mailbox } = this.#ctx
     const record = this.#dialect.header?.write(emptyHeader(clock, mailbox.defaultKeywords))
     if (record === undefined) await (await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })).close()
-    else if (!(await this.#link(at, record))) await this.#begin(at, record)
+    else if (!(await makeWhole(this.#ctx, at, record))) await this.#begin(at, record)
     if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
-  }
-  /**
-   * The file gets its name when its record is on the disk: one that a crash tears would be no mailbox, and in the way of another. False where the
-   * file system has no second names for a file.
-   */
-  async #link(at: FilePlace, record: Uint8Array): Promise<boolean> {
-    const { files, locks, mailbox } = this.#ctx
-    // A name that is not listed, and nobody else's.
-    const beginning = `${folderOf(at.path)}/.${nameOf(at.path)}${REDO_SUFFIX}.${locks.machine.pid}-${Buffer.from(locks.random(6)).toString('hex')}`
-    if ((await files.lstat(beginning)) !== undefined) await files.unlink(beginning)
-    const file = await files.open(beginning, { write: true, create: 'new', mode: at.fileMode })
-    try {
-      await file.write([record], 0)
-      if (mailbox.durability === 'full') await file.sync()
-      await files.link(beginning, at.path)
-      return true
-    } catch (error) {
-      if (failedWith(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false
-      throw error
-    } finally {
-      await file.close()
-      await files.unlink(beginning)
-    }
   }
   /** The name first, and the record under the locks as every change is made: after a crash the next look finds it in the redo file, or an empty file. */
   async #begin(at: FilePlace, record: Uint8Array): Promise<void> {

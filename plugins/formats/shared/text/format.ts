@@ -1,5 +1,6 @@
 import { MailError, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
 import { failedWith, folderOf } from '../lock-context.js'
+import { makeWhole } from '../new-file.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
@@ -82,19 +83,20 @@ export class TextFormat implements MailboxFormat {
   async create(at: FilePlace): Promise<void> {
     const { dialect, files, clock, serverName, mailbox } = this.#ctx
     const nowMs = clock.now()
-    const record = mailboxRecord(dialect, { host: serverName, nowMs, zone: localZone(nowMs), validity: nowSeconds(clock), last: 0, keywords: mailbox.defaultKeywords, messageId: false })
-    const file = await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })
-    try {
-      await file.write([Buffer.from(record, 'latin1')], 0)
-      if (mailbox.durability === 'full') await file.sync()
-    } catch (error) {
-      await file.truncate(0)
-      await files.unlink(at.path)
-      throw error
-    } finally {
-      await file.close()
-    }
+    const facts = { host: serverName, nowMs, zone: localZone(nowMs), validity: nowSeconds(clock), last: 0, keywords: mailbox.defaultKeywords, messageId: false }
+    const record = Buffer.from(mailboxRecord(dialect, facts), 'latin1')
+    if (!(await makeWhole(this.#ctx, at, record))) await this.#begin(at, record)
     if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))
+  }
+  /** The name first, and the record under the locks as every change is made: after a crash the next look finds it in the redo file, or an empty file. */
+  async #begin(at: FilePlace, record: Uint8Array): Promise<void> {
+    await (await this.#ctx.files.open(at.path, { write: true, create: 'new', mode: at.fileMode })).close()
+    const { signal } = new AbortController()
+    const file = new MailboxFile(at, this.#ctx)
+    await file.locked('alone', signal, () => undefined, async (held) => {
+      if (!held.owner || held.stat.size > 0) throw new MailError('exists', `Can't create mailbox ${at.path}: mailbox already exists`)
+      await file.append(held, 0, (w) => w.bytes(record))
+    })
   }
 
   async open(at: FilePlace): Promise<MailboxSource> {

@@ -25,7 +25,12 @@ export function parseAddresses(text: string): Address[] {
   return new AddressReader(text).list()
 }
 
-const SPECIALS = '()<>@,;:\\"[]'
+/** What ends an atom without dots: dots, specials, blanks and controls. */
+const ENDS_ATOM = new Uint8Array(256).fill(1, 0, 0x21)
+for (const special of '.()<>@,;:\\"[]') ENDS_ATOM[special.charCodeAt(0)] = 1
+const ESC = 0x1b
+const BACKSLASH = 0x5c
+const QUOTE = 0x22
 
 class AddressReader {
   readonly #text: string
@@ -221,13 +226,13 @@ class AddressReader {
     if (text[this.#at] === '"') return this.#quoted()
     const from = this.#at
     while (this.#at < text.length) {
-      const c = text[this.#at]!
-      if (c === '\x1b') {
+      const c = text.charCodeAt(this.#at)
+      if (c === ESC) {
         const end = text.indexOf('\x1b(', this.#at + 1)
         this.#at = end === -1 ? text.length : Math.min(text.length, end + 3)
         continue
       }
-      if (c === '.' || c <= ' ' || SPECIALS.includes(c)) break
+      if (ENDS_ATOM[c] === 1) break
       this.#at++
     }
     return this.#at === from ? undefined : text.slice(from, this.#at)
@@ -237,14 +242,16 @@ class AddressReader {
   #quoted(): string | undefined {
     const text = this.#text
     let out = ''
-    for (let i = this.#at + 1; i < text.length; i++) {
-      const c = text[i]!
-      if (c === '"') {
+    let from = this.#at + 1
+    for (let i = from; i < text.length; i++) {
+      const c = text.charCodeAt(i)
+      if (c === QUOTE) {
         this.#at = i + 1
-        return out
+        return out + text.slice(from, i)
       }
-      if (c === '\\' && i + 1 < text.length) out += text[++i]!
-      else out += c
+      if (c !== BACKSLASH || i + 1 >= text.length) continue
+      out += text.slice(from, i)
+      from = ++i
     }
     return undefined
   }
@@ -253,9 +260,9 @@ class AddressReader {
   #skip(): void {
     const text = this.#text
     while (this.#at < text.length) {
-      const c = text[this.#at]!
-      if (c === '(') this.#readComment()
-      else if (c <= ' ' && c !== '\x1b') this.#at++
+      const c = text.charCodeAt(this.#at)
+      if (c === 0x28) this.#readComment()
+      else if (c <= 0x20 && c !== ESC) this.#at++
       else return
     }
   }

@@ -8,11 +8,9 @@ export function latin1(octets: Uint8Array, from = 0, to = octets.length): string
   return asBuffer(octets).toString('latin1', from, to)
 }
 
-/** The way back from `latin1`; the octets have a buffer of their own, so that keeping them keeps nothing else. */
+/** The way back from `latin1`. Short ones share a buffer with others: who keeps them for long makes a copy. */
 export function fromLatin1(text: string): Uint8Array {
-  const out = new Uint8Array(text.length)
-  asBuffer(out).write(text, 'latin1')
-  return out
+  return Buffer.from(text, 'latin1')
 }
 
 /** ASCII letters raised, all other characters as they are. */

@@ -41,13 +41,13 @@ export class FieldReader {
     this.#at++
     return true
   }
-  /** Octets up to white space, a comment or one of `stops`; may be empty. */
+  /** Octets up to white space, a comment or one of `stops`, which are one or two; may be empty. */
   word(stops: string): string {
     const text = this.#text
     const from = this.#at
     while (this.#at < text.length) {
-      const c = text[this.#at]!
-      if (c === ' ' || c === '\t' || c === '\r' || c === '\n' || c === '(' || stops.includes(c)) break
+      const c = text.charCodeAt(this.#at)
+      if (c === 0x20 || c === 0x09 || c === 0x0d || c === 0x0a || c === 0x28 || c === stops.charCodeAt(0) || c === stops.charCodeAt(1)) break
       this.#at++
     }
     return text.slice(from, this.#at)
@@ -55,14 +55,15 @@ export class FieldReader {
   quoted(): string {
     const text = this.#text
     let out = ''
-    this.#at++
+    let from = ++this.#at
     while (this.#at < text.length) {
-      const c = text[this.#at++]!
-      if (c === '"') break
-      if (c === '\\' && this.#at < text.length) out += text[this.#at++]!
-      else out += c
+      const c = text.charCodeAt(this.#at++)
+      if (c === 0x22) return out + text.slice(from, this.#at - 1)
+      if (c !== 0x5c || this.#at >= text.length) continue
+      out += text.slice(from, this.#at - 1)
+      from = this.#at++
     }
-    return out
+    return out + text.slice(from, this.#at)
   }
   get isQuote(): boolean {
     return this.#text[this.#at] === '"'

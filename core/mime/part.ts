@@ -36,7 +36,7 @@ export interface MimePart {
   readonly bodyLines: number
   readonly content: ContentFacts
   readonly children: readonly MimePart[]
-  /** ENVELOPE in wire form: of the whole message and of each message within a MESSAGE/RFC822. */
+  /** ENVELOPE in wire form, of each message within a MESSAGE/RFC822; that of the whole message is `writeEnvelope` of its header. */
   readonly envelope: Uint8Array | undefined
 }
 

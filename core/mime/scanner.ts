@@ -3,6 +3,7 @@ import { plainContent, readContent } from './content.js'
 import type { PartPlace } from './content.js'
 import { writeEnvelope } from './envelope.js'
 import { MIME_LIMITS } from './limits.js'
+import { countOctet } from './line-kernel.js'
 import { asBuffer, fromLatin1 } from './octets.js'
 import { parameterOf } from './part.js'
 import type { ContentFacts, MimePart } from './part.js'
@@ -32,8 +33,9 @@ interface OpenPart {
 }
 /** What is computed on the way besides offsets. */
 export interface ScanOptions {
+  /** Of messages within the message; its own is asked for elsewhere. */
   readonly envelopes?: boolean
-  /** False: no line counts and no guessed character sets, which is several times faster. */
+  /** False: no line counts and no guessed character sets, which is faster. */
   readonly lines?: boolean
 }
 
@@ -195,7 +197,7 @@ export class MimeScanner {
 
   #parse(part: OpenPart, work: Uint8Array, from: number, to: number): void {
     part.content = readContent(work, from, to, part.place)
-    if (this.#withEnvelopes && part.place === 'message') part.envelope = writeEnvelope(work, from, to)
+    if (this.#withEnvelopes && part.place === 'message' && part !== this.#root) part.envelope = writeEnvelope(work, from, to)
     this.#headerParsed = true
   }
 
@@ -241,62 +243,51 @@ export class MimeScanner {
     const { guess } = leaf
     const counting = this.#withLines && (this.#messages > 0 || leaf.content.type === 'TEXT')
     if (this.#delimiters === 0) {
-      if (counting) this.#lines += countLines(work, from)
+      if (counting) this.#lines += countOctet(work, LF, from, work.length)
       guess?.observe(work.subarray(from))
       this.#passed(work, base, work.length)
       return -1
     }
     const end = work.length
+    const buffer = asBuffer(work)
+    const passTo = (at: number): void => {
+      if (counting) this.#lines += countOctet(work, LF, from, at)
+      guess?.observe(work.subarray(from, at))
+      if (at > from) this.#passed(work, base, at)
+    }
     let lineAt = from
-    let lines = this.#lines
     if (this.#midLine) {
-      const lf = asBuffer(work).indexOf(LF, from)
+      const lf = buffer.indexOf(LF, from)
       if (lf === -1) {
-        guess?.observe(work.subarray(from))
-        this.#passed(work, base, end)
+        passTo(end)
         return -1
       }
-      lines++
       lineAt = lf + 1
       this.#midLine = false
     }
+    // The machine's own search finds the lines that may be delimiters; what lies between is counted as a whole.
     while (lineAt < end) {
       if (work[lineAt] === DASH && (lineAt + 1 >= end || work[lineAt + 1] === DASH)) {
-        const lf = asBuffer(work).indexOf(LF, lineAt)
+        const lf = buffer.indexOf(LF, lineAt)
         if (lf === -1 && !last) break
         const lineEnd = lf === -1 ? end : lf
         const level = this.#match(work, lineAt, lineEnd)
         if (level !== 0) {
-          this.#lines = lines
-          guess?.observe(work.subarray(from, lineAt))
-          this.#passed(work, base, lineAt)
+          passTo(lineAt)
           return this.#delimit(level, work, base, lineAt, lf === -1 ? end : lf + 1)
         }
         if (lf === -1) {
           lineAt = end
           break
         }
-        lines++
         lineAt = lf + 1
         continue
       }
-      if (!counting) {
-        // Nobody asks for lines here: the machine's own search finds the next one that may be a delimiter.
-        const next = asBuffer(work).indexOf(LINE_OF_DASHES, lineAt)
-        lineAt = (next === -1 ? lastLineEnd(work, lineAt, end) : next) + 1
-        if (next === -1) break
-        continue
-      }
-      // The hot loop: line ends that "--" does not follow.
-      let i = lineAt
-      while (i < end && work[i] !== LF) i++
-      if (i === end) break
-      lines++
-      lineAt = i + 1
+      const next = buffer.indexOf(LINE_OF_DASHES, lineAt)
+      lineAt = (next === -1 ? lastLineEnd(work, lineAt, end) : next) + 1
+      if (next === -1) break
     }
-    this.#lines = lines
-    guess?.observe(work.subarray(from, lineAt))
-    if (lineAt > from) this.#passed(work, base, lineAt)
+    passTo(lineAt)
     if (lineAt >= end) return -1
     if (!last && work[lineAt] === DASH) {
       this.#keepLine(work, base, lineAt)
@@ -386,12 +377,6 @@ function lastLineEnd(octets: Uint8Array, from: number, to: number): number {
   let i = to - 1
   while (i >= from && octets[i] !== LF) i--
   return Math.max(i, from - 1)
-}
-
-function countLines(octets: Uint8Array, from: number): number {
-  let lines = 0
-  for (let i = from; i < octets.length; i++) if (octets[i] === LF) lines++
-  return lines
 }
 
 /** The tree of a message that is in memory. */

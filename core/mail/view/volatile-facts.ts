@@ -14,7 +14,7 @@ export class VolatileFacts implements LoadableFacts {
   put(uid: number, value: Uint8Array): void {
     this.#drop(uid)
     // A value may be a window of a large buffer; what is kept is the value alone.
-    this.#values.set(uid, value.slice())
+    this.#values.set(uid, new Uint8Array(value))
     this.#octets += value.length + OVERHEAD
   }
   #drop(uid: number): void {

@@ -96,7 +96,7 @@ describe('wire form of odd mail', () => {
     for (const inline of [true, false]) {
       const m: StoredMessage = { uid: 1, headerSize: headerEnd(octets), bytes: { size: octets.length, ...(inline ? { inline: octets } : {}), read } }
       reads = 0
-      expect(await envelopeDeriver.derive(m, signal)).toEqual(root.envelope)
+      expect(await envelopeDeriver.derive(m, signal)).toEqual(writeEnvelope(octets.subarray(0, headerEnd(octets))))
       const [structure, parts] = await Promise.all([bodystructureDeriver.derive(m, signal), partMapDeriver.derive(m, signal)])
       expect(structure).toEqual(writeBodystructure(root))
       expect(parts).toEqual(mapParts(root))

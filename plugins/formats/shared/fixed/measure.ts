@@ -1,5 +1,5 @@
 import { headerEnd } from 'mailwright/toolkit'
-import { KERNEL_ROOM, lineKernel } from '../line-kernel.js'
+import { KERNEL_ROOM, lineKernel } from 'mailwright/toolkit'
 import type { Dialect } from './dialect.js'
 
 const LF = 10

@@ -1,5 +1,5 @@
 import type { OpenFile } from 'mailwright/api'
-import { lineKernel } from '../line-kernel.js'
+import { lineKernel } from 'mailwright/toolkit'
 
 /** Below, a plain loop is over before the kernel has its octets. */
 const SHORT = 128

@@ -1,5 +1,5 @@
 import { MailError, uids, type Files, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
-import { KERNEL_ROOM, lineKernel } from '../line-kernel.js'
+import { KERNEL_ROOM, lineKernel } from 'mailwright/toolkit'
 import { toCrlf } from '../crlf.js'
 import { openingOf, type TextDialect } from './dialect.js'
 import { eachVisibleLine } from './header.js'

@@ -176,3 +176,22 @@ let shared: LineKernel | undefined
 export function lineKernel(): LineKernel {
   return (shared ??= new LineKernel())
 }
+
+/** Below, a plain loop is over before the kernel has its octets. */
+const SHORT = 256
+
+/** How often an octet stands in `octets[from…to)`. */
+export function countOctet(octets: Uint8Array, octet: number, from: number, to: number): number {
+  let found = 0
+  if (to - from < SHORT) {
+    for (let i = from; i < to; i++) if (octets[i] === octet) found++
+    return found
+  }
+  const kernel = lineKernel()
+  for (let at = from; at < to; at += KERNEL_ROOM) {
+    const part = octets.subarray(at, Math.min(to, at + KERNEL_ROOM))
+    kernel.load(part)
+    found += kernel.count(0, part.length, octet)
+  }
+  return found
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LineKernel } from '../../../plugins/formats/shared/line-kernel.js'
+import { LineKernel } from '../../../core/mime/line-kernel.js'
 
 const octets = fc.array(fc.oneof(fc.constantFrom(10, 13, 13, 10, 120), fc.integer({ min: 0, max: 255 })), { maxLength: 300 }).map((list) => Buffer.from(list))
 

@@ -452,15 +452,17 @@ export interface DriverAbout {
 /** Kinds of storage: `files`, `postgres`, `imap`, `news`, `memory`. */
 export const mailDrivers = extensionPoint<MailDriver, DriverAbout>('mail.drivers').in({ scope: 'host', pick: 'ordered', roles: ['mail'], slot: 'hosts.*.drivers.stores' })
 
-/** What a look for damage finds in a mailbox, in the order of its file; `at` is the octet where it stands. */
+/** What a look for damage finds in a mailbox, in the order of its file; `at` is the octet where it stands, in a mailbox that is a folder in `file` there. */
 export type Examined =
-  | { readonly kind: 'damage'; readonly at: number; readonly text: string }
-  /** A message that can be read, as it can be delivered again; `bytes` are CRLF octets, read once, before the next is asked for. */
+  | { readonly kind: 'damage'; readonly at: number; readonly file?: string; readonly text: string }
+  /** A message that can be read, as it can be delivered again; `bytes` are CRLF octets, read once, before the next is asked for; what is wrong with reading them is told next. */
   | ({ readonly kind: 'message'; readonly at: number } & Pick<AppendItem, 'size' | 'bytes' | 'system' | 'keywords' | 'date'>)
 /** A mailbox that is being examined, and the format that it is read as. */
 export interface Examination {
   readonly format: string
   readonly found: AsyncIterable<Examined>
+  /** Whether a name directly below the mailbox is a part of it (`MailboxFormat.owns`), also where damage lets LIST show it; absent: none is. */
+  owns?(name: string): boolean
 }
 
 /** A file format inside the `files` store, which owns names, LIST, subscriptions, modes and locations for all of them. */
@@ -492,8 +494,9 @@ export interface MailboxFormat {
   remove?(at: FilePlace): Promise<void>
   rename?(from: FilePlace, to: FilePlace): Promise<void>
   /**
-   * Everything that can be read of a file in whatever state, also of one that `recognise` does not take, and everything that is wrong with it:
-   * damage never ends it. Nothing is written (`mailwright fsck`).
+   * Everything that can be read of a file or folder in whatever state, also of one that `recognise` does not take, and everything that is wrong
+   * with it: damage never ends it, and neither does a place of the disk that cannot be read. Nothing is found in what could not be a mailbox of the
+   * format, a folder where those are files. Nothing is written (`mailwright fsck`).
    */
   examine?(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined>
 }

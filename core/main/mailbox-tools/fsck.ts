@@ -2,7 +2,9 @@ import { MailError } from '../../api/index.js'
 import type { AppendItem, Examination, Located, MailboxName } from '../../api/index.js'
 import { say } from '../terminal.js'
 import { octetsOf } from '../../mail/access/copying.js'
-import { allUids, exists, locate, withMailbox } from './views.js'
+import { asMailFailure } from '../../mail/failures.js'
+import { Progress } from './progress.js'
+import { allUids, bringChildrenBack, exists, locate, withMailbox } from './views.js'
 import { made, type Work } from './work.js'
 
 const INBOX = 'INBOX'
@@ -36,7 +38,7 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   const salvaged = `${canonical}${SALVAGED}`
   if (canonical === INBOX) {
     // Mail keeps coming there, so its file is not moved from under those who deliver.
-    const saved = await salvage(work, canonical, salvaged)
+    const saved = await salvage(work, canonical, salvaged, messages)
     say(terminal.out, `${canonical}: ${saved} messages saved to ${salvaged}; move the damaged file away, and appenddelete ${salvaged} to INBOX`)
     return false
   }
@@ -45,16 +47,18 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   // Put aside first: nothing is delivered to it from now on.
   await mail.rename(await locate(mail, canonical, 'rename', signal), damaged as MailboxName, signal)
   try {
-    const saved = await salvage(work, damaged, salvaged)
+    const saved = await salvage(work, damaged, salvaged, messages)
     await mail.rename(await locate(mail, salvaged, 'rename', signal), canonical as MailboxName, signal)
     say(terminal.out, `${canonical}: repaired, ${saved} messages; the damaged mailbox is ${damaged}`)
-    return true
   } catch (error) {
     const { signal: never } = new AbortController()
     await locate(mail, salvaged, 'remove', never).then((at) => mail.remove(at, never)).catch(() => undefined)
     await mail.rename(await locate(mail, damaged, 'rename', never), canonical as MailboxName, never)
     throw error
   }
+  const owner = await examine(work, damaged)
+  await bringChildrenBack(mail, damaged, canonical, (part) => owner?.owns?.(part) ?? false, signal)
+  return true
 }
 
 /** Names that lead to a file of whatever content. */
@@ -63,18 +67,23 @@ async function examine({ mail, signal }: Work, name: string): Promise<Examinatio
   return await mail.examine?.(at, signal)
 }
 async function lookThrough(work: Work, name: string): Promise<Report> {
+  const { signal } = work
   const problems: string[] = []
   let messages = 0
   const examination = await examine(work, name)
   // Opened first: what a crash left half done is then done, and no damage.
   const opened: Report = await asClientsSeeIt(work, name, examination === undefined).catch((error: unknown) => {
-    if (!(error instanceof MailError) || error.kind === 'cancelled' || error.kind === 'in-use') throw error
-    return { messages: 0, problems: [error.message] }
+    const failure = asMailFailure(error)
+    if (!(failure instanceof MailError) || failure.kind === 'cancelled' || failure.kind === 'in-use') throw error
+    return { messages: 0, problems: [failure.message] }
   })
   if (examination === undefined) return opened
   for await (const one of examination.found) {
-    if (one.kind === 'message') messages++
-    else problems.push(`at octet ${one.at}: ${one.text}`)
+    if (one.kind === 'message') {
+      messages++
+      // A place that cannot be read is found by reading it, and told afterwards.
+      for await (const _ of one.bytes) signal.throwIfAborted()
+    } else problems.push(`at octet ${one.at}${one.file === undefined ? '' : ` of ${one.file}`}: ${one.text}`)
   }
   return { messages, problems: [...problems, ...opened.problems.filter((text) => !problems.some((p) => p.endsWith(text)))] }
 }
@@ -107,20 +116,24 @@ async function asClientsSeeIt({ mail, signal }: Work, name: string, read: boolea
 }
 
 /** Delivers all that can be read into a new mailbox of the same format; all or none. */
-async function salvage(work: Work, from: string, to: string): Promise<number> {
-  const { mail, signal } = work
+async function salvage(work: Work, from: string, to: string, expected: number): Promise<number> {
+  const { mail, signal, terminal } = work
   const examination = await examine(work, from)
   if (examination === undefined) throw new MailError('unsupported', 'this format has no way to salvage messages: "mailbox copy" takes what can be read')
-  await mail.create(made(to, work.format ?? examination.format), { specialUse: [] }, signal)
+  const fresh = made(to, work.format ?? examination.format)
+  await mail.create(fresh, { specialUse: [] }, signal)
   let messages = 0
+  using progress = new Progress(terminal, to, expected)
   const items = (async function* (): AsyncGenerator<AppendItem> {
     for await (const one of examination.found) {
       if (one.kind !== 'message' || one.size === 0) continue
       messages++
+      progress.step()
       yield { size: one.size, bytes: one.bytes, binary: false, system: one.system, keywords: one.keywords, ...(one.date === undefined ? {} : { date: one.date }), facts: new Map() }
     }
   })()
-  const target = await locate(mail, to, 'append', signal)
+  // Until it has a message, some formats are told by the name alone.
+  const target = await locate(mail, fresh, 'append', signal)
   await mail.append(target, items, signal).catch((error: unknown) => {
     // A mailbox without a single readable message becomes an empty one.
     if (messages > 0) throw error

@@ -20,6 +20,22 @@ export async function withMailbox<R>(mail: MailAccess, name: string, mode: 'read
 export function locate(mail: MailAccess, name: string, purpose: Parameters<MailAccess['locate']>[1], signal: AbortSignal): Promise<Located> {
   return mail.locate(name as MailboxName, purpose, signal)
 }
+/** Names directly below a mailbox, and what stands before them. */
+export async function childrenOf(mail: MailAccess, name: string, signal: AbortSignal): Promise<readonly string[]> {
+  const out: string[] = []
+  for await (const batch of mail.list({ reference: '' as MailboxName, patterns: [`${name}*`] }, signal)) {
+    for (const { name: found, delimiter } of batch) {
+      if (delimiter !== undefined && found.startsWith(name + delimiter) && !found.slice(name.length + delimiter.length).includes(delimiter)) out.push(found)
+    }
+  }
+  return out
+}
+/** What was below a mailbox when it got another name comes back below the one that has its old name now; but for its own parts, which stay. */
+export async function bringChildrenBack(mail: MailAccess, from: string, to: string, isPart: (name: string) => boolean, signal: AbortSignal): Promise<void> {
+  for (const name of await childrenOf(mail, from, signal)) {
+    if (!isPart(name.slice(from.length + 1))) await mail.rename(await locate(mail, name, 'rename', signal), (to + name.slice(from.length)) as MailboxName, signal)
+  }
+}
 /** Whether a mailbox of that name can be found. */
 export async function exists(mail: MailAccess, name: string, signal: AbortSignal): Promise<boolean> {
   try {

@@ -97,7 +97,7 @@ class FilesStore implements MailStore {
     // Opening a pipe waits for its other end.
     if (stat.kind === 'other') throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
     for (const format of this.#formats(at)) {
-      const answer = await format.made.recognise(place, signal, stat)
+      const answer = await this.#answerOf(format, at, place, stat, signal)
       if (answer === 'mine') return { format, empty: false }
       empty ||= answer === 'empty'
     }
@@ -108,6 +108,15 @@ class FilesStore implements MailStore {
     }
     if (stat.kind === 'directory') return undefined
     throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
+  }
+  async #answerOf(format: Format, at: MailLocation, place: FilePlace, stat: FileStat, signal: AbortSignal): Promise<'mine' | 'empty' | 'not-mine'> {
+    try {
+      return await format.made.recognise(place, signal, stat)
+    } catch (error) {
+      // The mailbox is damaged, and can still be put aside and examined.
+      if (failedWith(error, 'EIO')) throw new MailError('corrupt', `Can't open ${at.path}: its beginning cannot be read from the disk`, { cause: error })
+      throw error
+    }
   }
   #formats(at: MailLocation): readonly Format[] {
     const { formats: all } = at.mount
@@ -263,7 +272,14 @@ class FilesStore implements MailStore {
   /** The format of what is there; a file of no format is still a name that can be moved or deleted. */
   async #owner(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format | undefined> {
     if ((await this.#parts.files.stat(place.path))?.kind === 'other') return undefined
-    for (const format of this.#formats(at)) if ((await format.made.recognise(place, signal)) === 'mine') return format
+    for (const format of this.#formats(at)) {
+      try {
+        if ((await format.made.recognise(place, signal)) === 'mine') return format
+      } catch (error) {
+        // A disk that cannot be read there tells nothing of the format, and must not keep the mailbox from being put aside.
+        if (!failedWith(error, 'EIO')) throw error
+      }
+    }
     return undefined
   }
 
@@ -284,13 +300,15 @@ class FilesStore implements MailStore {
     try {
       const stat = await this.#parts.files.stat(place.path)
       if (stat === undefined) throw new MailError('not-found', 'no such mailbox')
-      const format = (await this.#owner(at, place, signal)) ?? (stat.kind === 'file' && stat.size > 0 ? await this.#likeliest(at, place, signal) : undefined)
-      return format?.made.examine === undefined ? undefined : { format: format.name, found: format.made.examine(place, signal) }
+      const format = (await this.#owner(at, place, signal)) ?? ((stat.kind === 'file' && stat.size > 0) || stat.kind === 'directory' ? await this.#likeliest(at, place, signal) : undefined)
+      if (format?.made.examine === undefined) return undefined
+      const owns = format.made.owns?.bind(format.made)
+      return { format: format.name, found: format.made.examine(place, signal), ...(owns === undefined ? {} : { owns }) }
     } catch (error) {
       throw asProblem(error, `Can't examine ${at.path}`)
     }
   }
-  /** The format that finds most messages in a file whose beginning is damaged. */
+  /** The format that finds most messages in a file whose beginning is damaged, or in a folder that lacks what makes it a mailbox. */
   async #likeliest(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format | undefined> {
     let best: { readonly format: Format; readonly messages: number } | undefined
     for (const format of this.#formats(at)) {

@@ -1,6 +1,6 @@
 import { hex, hexAt, type Dialect, type Fields } from '../shared/fixed/dialect.js'
 import type { FileHeader } from '../shared/fixed/file-header.js'
-import { MAX_KEYWORDS } from '../shared/fixed/keyword-bits.js'
+import { MAX_KEYWORD_BITS } from '../shared/keyword-bits.js'
 
 /** `*mbx*`, UIDVALIDITY and last UID, keywords one to a line, NULs, and who wrote flags last. */
 const HEADER = 2048
@@ -11,14 +11,14 @@ function parseHeader(octets: Buffer): FileHeader | undefined {
   if (octets.toString('latin1', 0, MAGIC.length) !== MAGIC || octets[23] !== 13 || octets[24] !== 10) return undefined
   const [validity, last] = [hexAt(octets, 7, 8), hexAt(octets, 15, 8)]
   if (Number.isNaN(validity) || Number.isNaN(last)) return undefined
-  const lines = octets.toString('latin1', 25, TOKEN_AT).split('\r\n', MAX_KEYWORDS)
+  const lines = octets.toString('latin1', 25, TOKEN_AT).split('\r\n', MAX_KEYWORD_BITS)
   const end = lines.findIndex((line) => line === '' || line.includes('\0'))
   const token = octets.toString('latin1', TOKEN_AT, TOKEN_AT + 8)
   return { validity, last, keywords: end === -1 ? lines : lines.slice(0, end), token: token.startsWith('\0') ? '' : token }
 }
 function writeHeader({ validity, last, keywords, token }: FileHeader): Buffer {
   const octets = Buffer.alloc(HEADER)
-  const lines = Array.from({ length: MAX_KEYWORDS }, (_, bit) => `${keywords[bit] ?? ''}\r\n`)
+  const lines = Array.from({ length: MAX_KEYWORD_BITS }, (_, bit) => `${keywords[bit] ?? ''}\r\n`)
   octets.write(`${MAGIC}${hex(validity, 8)}${hex(last, 8)}\r\n${lines.join('')}`, 0, 'latin1')
   if (token !== '') octets.write(`${token}\r\n`, TOKEN_AT, 'latin1')
   return octets

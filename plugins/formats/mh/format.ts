@@ -1,9 +1,10 @@
-import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { failedWith, folderOf, nameOf } from '../shared/lock-context.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { INCOMING, SEQUENCES, type MhContext } from './context.js'
 import { MhDelivery } from './delivery.js'
+import { examineMh } from './examine.js'
 import { asRefusal, MhFolder } from './folder.js'
 import { mhPath, type MhSettings } from './profile.js'
 import { RecordFile } from './record.js'
@@ -93,6 +94,9 @@ export class MhFormat implements MailboxFormat {
   }
   async open(at: FilePlace): Promise<MailboxSource> {
     return new MhSource(at, true, this.#ctx)
+  }
+  async *examine(at: FilePlace, signal: AbortSignal): AsyncGenerator<Examined> {
+    if ((await this.recognise(at)) === 'mine') yield* examineMh(at, this.#ctx.files, signal)
   }
   async append(at: FilePlace): Promise<Delivery> {
     return new MhDelivery(at, this.#ctx)

@@ -30,20 +30,20 @@ export function keywordOf(sequence: string): string | undefined {
 export class Sequences {
   readonly #sets = new Map<string, UidSet>()
   /** Lines that are no sequences. */
-  readonly #others: string[] = []
+  readonly others: string[] = []
   static parse(text: string): Sequences {
     const out = new Sequences()
     for (const line of text.split(/\r?\n/)) {
       const found = /^([A-Za-z][A-Za-z0-9-]*):[ \t]*([0-9 \t-]*)$/.exec(line)
       const set = found === null ? undefined : parseSet(found[2] ?? '')
       if (found !== null && set !== undefined) out.#sets.set(found[1] ?? '', set)
-      else if (line !== '') out.#others.push(line)
+      else if (line !== '') out.others.push(line)
     }
     return out
   }
   get text(): string {
     const lines = [...this.#sets].filter(([, set]) => set.count > 0).map(([name, set]) => `${name}: ${setText(set)}`)
-    return [...lines, ...this.#others].map((line) => `${line}\n`).join('')
+    return [...lines, ...this.others].map((line) => `${line}\n`).join('')
   }
   /** Somebody keeps track of what is unseen. */
   get knowsUnseen(): boolean {

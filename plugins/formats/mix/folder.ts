@@ -84,6 +84,13 @@ export class MixFolder {
 
   /** Runs with the control files locked. @throws MailError `not-found` when there is no mailbox, `in-use` when the locks do not come. */
   locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#locked(mode, signal, async (handles) => work(await this.#held(handles)))
+  }
+  /** The same for work that needs no word of what the files hold, which may be damaged. */
+  guarded<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.#locked('exclusive', signal, work)
+  }
+  #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, work: (handles: Handles) => Promise<T>): Promise<T> {
     return this.#ctx.turns.run(this.path, async () => {
       let handles = await this.#lock(mode, signal)
       try {
@@ -94,7 +101,7 @@ export class MixFolder {
           }
           if (handles.writable) await this.#recover(handles)
         }
-        return await work(await this.#held(handles))
+        return await work(handles)
       } catch (error) {
         throw asRefusal(error, this.path)
       } finally {

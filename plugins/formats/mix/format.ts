@@ -1,8 +1,9 @@
-import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import type { MixContext } from './context.js'
 import { MixDelivery } from './delivery.js'
+import { examineMix } from './examine.js'
 import { asRefusal, MixFolder, NAMES } from './folder.js'
 import { hex8, metaText } from './records.js'
 import { MixSource } from './source.js'
@@ -69,6 +70,9 @@ export class MixFormat implements MailboxFormat {
   async open(at: FilePlace): Promise<MailboxSource> {
     return new MixSource(at, await isWritable(this.#ctx.files, `${at.path}/${NAMES.meta}`), this.#ctx)
   }
+  examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
+    return examineMix(at, this.#ctx.files, signal)
+  }
   async append(at: FilePlace): Promise<Delivery> {
     return new MixDelivery(at, this.#ctx)
   }
@@ -95,7 +99,7 @@ export class MixFormat implements MailboxFormat {
   async #alone(at: FilePlace, what: string, work: () => Promise<void>): Promise<void> {
     const folder = new MixFolder(at, this.#ctx)
     try {
-      const done = await folder.locked('exclusive', new AbortController().signal, async () => {
+      const done = await folder.guarded(new AbortController().signal, async () => {
         // What is not in the control files yet would be lost with the file that speaks of it.
         await folder.settle()
         return folder.alone(async () => {

@@ -54,17 +54,25 @@ const META_FIELDS = [
   ['N', 'new msg'],
 ] as const
 
-/** The last line may lack its end; lines of other kinds are passed over. */
+/** The last line may lack its end; lines of other kinds are passed over. @throws MailError `corrupt` */
 export function parseMeta(bytes: Uint8Array): Meta {
+  const { meta, problems } = lenientMeta(bytes)
+  if (problems[0] !== undefined) throw new MailError('corrupt', problems[0])
+  return meta
+}
+/** What can be read of metadata, and what is wrong with them. */
+export function lenientMeta(bytes: Uint8Array): { readonly meta: Meta; readonly problems: readonly string[] } {
   const lines = latin1(bytes).split(/\r?\n/)
+  const problems: string[] = []
   const numbers = META_FIELDS.map(([key, what]) => {
     const line = lines.find((l) => l.startsWith(key))
-    if (line === undefined || !/^.[0-9a-f]{1,8}$/i.test(line)) throw new MailError('corrupt', `Error in mix metadata file ${what}: ${printable(line ?? '')}`)
-    return Number.parseInt(line.slice(1), 16)
+    if (line !== undefined && /^.[0-9a-f]{1,8}$/i.test(line)) return Number.parseInt(line.slice(1), 16)
+    problems.push(`Error in mix metadata file ${what}: ${printable(line ?? '')}`)
+    return undefined
   })
   const [sequence = 1, validity = 0, last = 0, file = 0] = numbers
   const words = lines.filter((l) => l.startsWith('K')).flatMap((l) => l.slice(1).split(' '))
-  return { sequence, validity, last, file, keywords: words.filter((w) => w !== '') }
+  return { meta: { sequence, validity, last, file, keywords: words.filter((w) => w !== '') }, problems }
 }
 export function metaText({ sequence, validity, last, file, keywords }: Meta): Buffer {
   const words = keywords.length === 0 ? '' : `K${keywords.join(' ')}\r\n`
@@ -224,6 +232,26 @@ export function dataRecord(uid: number, ms: number, zone: number, size: number):
 }
 export const DATA_OCTETS = 45
 const TOKEN = Buffer.from(':msg:')
+/** What the record in front of a message says. */
+export interface DataRecord {
+  readonly uid: number
+  readonly ms: number
+  readonly zone: number
+  readonly size: number
+}
+/** Undefined when no whole record stands there. */
+export function parseDataRecord(bytes: Buffer, at: number): DataRecord | undefined {
+  if (bytes.length < at + DATA_OCTETS || TOKEN.compare(bytes, at, at + TOKEN.length) !== 0 || bytes[at + DATA_OCTETS - 1] !== LF) return undefined
+  try {
+    const fields = new Fields(bytes)
+    fields.start(at + TOKEN.length - 1, at + DATA_OCTETS, 'mix data file')
+    const uid = fields.number('UID')
+    fields.date()
+    return { uid, ms: fields.ms, zone: fields.zone, size: fields.number('RFC822.SIZE') }
+  } catch {
+    return undefined
+  }
+}
 /** Whether the octets are the record of this message. */
 export function isDataRecord(bytes: Buffer, at: number, uid: number, size: number): boolean {
   if (bytes.length < at + DATA_OCTETS || TOKEN.compare(bytes, at, at + TOKEN.length) !== 0) return false

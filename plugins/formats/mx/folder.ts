@@ -35,6 +35,20 @@ export class MxFolder {
 
   /** Runs with the index locked. @throws MailError `not-found` when there is no mailbox. */
   locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#locked(mode, signal, say, async (changed) => {
+      const octets = Buffer.allocUnsafe(changed.stat.size)
+      const index = parseMxIndex(octets.subarray(0, await changed.file.read(octets, 0)))
+      if (index.problems[0] !== undefined) say('warning', index.problems[0].text)
+      const held = { ...changed, index, writable: mode === 'exclusive' }
+      if (index.validity > 0 || !held.writable) return work(held)
+      return work(index.problems.length > 0 ? await this.#withoutHead(held) : await this.#begin(held))
+    })
+  }
+  /** The same for work that needs no word of what the index holds, which may be damaged. */
+  guarded(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    return this.#locked('exclusive', signal, () => undefined, work)
+  }
+  #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (changed: ChangedFile) => Promise<T>): Promise<T> {
     return this.#ctx.turns.run(this.path, async () => {
       try {
         let file = await this.#lock(mode, signal)
@@ -51,11 +65,7 @@ export class MxFolder {
             stat = recovered.stat
             mark = recovered.mark
           }
-          const bytes = Buffer.allocUnsafe(stat.size)
-          const index = parseMxIndex(bytes.subarray(0, await file.read(bytes, 0)))
-          if (index.problem !== undefined) say('warning', index.problem)
-          if (index.validity === 0 && mode === 'exclusive') return await work(await this.#begin({ file, stat, mark, index, writable: true }))
-          return await work({ file, stat, mark, index, writable: mode === 'exclusive' })
+          return await work({ file, stat, mark })
         } finally {
           file.unlock('flock')
           await file.close()
@@ -87,6 +97,13 @@ export class MxFolder {
     return this.write(held, index)
   }
 
+  /** Of an index whose beginning is damaged, what it says goes on; its time of change stands for UIDVALIDITY until somebody writes it. */
+  async #withoutHead(held: Held): Promise<Held> {
+    const { numbers } = await listNumbers(this.#ctx.files, this.path)
+    const { last, records } = held.index
+    return { ...held, index: { ...held.index, validity: Math.max(1, Math.floor(held.stat.mtimeMs / 1000)), last: Math.max(last, numbers.at(-1) ?? 0, records.at(-1)?.uid ?? 0) } }
+  }
+
   /** Writes the index from a place on; what stands before it stays. */
   async patch(held: Held, patches: readonly { readonly at: number; readonly text: string }[], size: number): Promise<Held> {
     await this.#changes.change(held, 'rewrite', held.stat.size, 0, async (w) => {
@@ -106,7 +123,7 @@ export class MxFolder {
     return { ...done, index: parseMxIndex(Buffer.from(text, 'latin1')) }
   }
 
-  /** Ends deliveries that were interrupted: those of which the index speaks happen, others do not. */
+  /** Ends deliveries that were interrupted: those of which the index speaks happen, others do not. A damaged index may have spoken of any. */
   async finishIncoming(held: Held, others: readonly string[]): Promise<boolean> {
     const { files } = this.#ctx
     let more = false
@@ -116,7 +133,7 @@ export class MxFolder {
       if (held.index.records.some((r) => r.uid === uid)) {
         await files.rename(`${this.path}/${name}`, `${this.path}/${uid}`)
         more = true
-      } else await files.unlink(`${this.path}/${name}`)
+      } else if (held.index.problems.length === 0) await files.unlink(`${this.path}/${name}`)
     }
     if (more && this.durable) await files.syncDirectory(this.path)
     return more

@@ -1,10 +1,11 @@
-import { MailError, type Delivery, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
 import { MxDelivery } from './delivery.js'
+import { examineMx } from './examine.js'
 import { MxFolder } from './folder.js'
 import { headText } from './records.js'
 import { MxSource } from './source.js'
@@ -61,6 +62,9 @@ export class MxFormat implements MailboxFormat {
   async open(at: FilePlace): Promise<MailboxSource> {
     return new MxSource(at, await isWritable(this.#ctx.files, `${at.path}/${INDEX}`), this.#ctx)
   }
+  examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
+    return examineMx(at, this.#ctx.files, signal)
+  }
   async append(at: FilePlace): Promise<Delivery> {
     return new MxDelivery(at, this.#ctx)
   }
@@ -87,6 +91,6 @@ export class MxFormat implements MailboxFormat {
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
   #locked(at: FilePlace, work: () => Promise<void>): Promise<void> {
-    return new MxFolder(at, this.#ctx).locked('exclusive', new AbortController().signal, () => undefined, work)
+    return new MxFolder(at, this.#ctx).guarded(new AbortController().signal, work)
   }
 }

@@ -5,6 +5,8 @@
  *   validity last UID                     UID  keywords flags
  */
 
+import { longestAscending } from '../shared/ascending.js'
+
 export const OLD = 0x10
 export const SYSTEM_BITS = 0x2f
 /** A message's record. */
@@ -14,12 +16,14 @@ export interface MxIndex {
   /** 0 and 0 for an empty file. */
   readonly validity: number
   readonly last: number
+  /** None where one of their names is damaged. */
   readonly keywords: readonly string[]
+  /** Ascending. */
   readonly records: readonly MxRecord[]
   /** Behind the last record that is one; the rest says nothing. */
   readonly end: number
-  /** What stands there instead. */
-  readonly problem: string | undefined
+  /** What stands there instead, or between records, and where. */
+  readonly problems: readonly { readonly at: number; readonly text: string }[]
 }
 export interface MxRecord {
   readonly uid: number
@@ -31,37 +35,50 @@ export interface MxRecord {
 
 const hex8 = (n: number): string => n.toString(16).padStart(8, '0')
 
+/** How a record of the index looks; a keyword's goes on to the end of the line. */
+const RECORD = /V([0-9a-f]{8})|L([0-9a-f]{8})|K([^\n]{0,64})\n|M([0-9a-f]{8});([0-9a-f]{8})\.([0-9a-f]{4})/iy
+/** What can be found behind damage; letters and digits alone may be a part of something else. */
+const FINDABLE = /M[0-9a-f]{8};[0-9a-f]{8}\.[0-9a-f]{4}/gi
+
+/** Damage is passed over up to the next record of a message. */
 export function parseMxIndex(bytes: Uint8Array): MxIndex {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
   const keywords: string[] = []
-  const records: MxRecord[] = []
+  let names: 'there' | 'doubtful' | 'lost' = 'there'
+  const found: MxRecord[] = []
+  const problems: { at: number; text: string }[] = []
   let validity = 0
   let last = 0
-  let at = 0
-  const done = (problem?: string): MxIndex => ({ validity, last, keywords, records, end: at, problem })
-  while (at < text.length) {
-    const wrong = `Error in index: ${text.slice(at, at + 40).replaceAll(/[^\x20-\x7e]/g, '?')}`
-    const key = text[at]
-    if (key === 'V' || key === 'L') {
-      const digits = text.slice(at + 1, at + 9)
-      if (!/^[0-9a-f]{8}$/i.test(digits)) return done(wrong)
-      if (key === 'V') validity = Number.parseInt(digits, 16)
-      else last = Number.parseInt(digits, 16)
-      at += 9
-    } else if (key === 'K') {
-      const end = text.indexOf('\n', at)
-      if (end < 0) return done(wrong)
-      keywords.push(text.slice(at + 1, end).replace(/\r$/, ''))
-      at = end + 1
-    } else if (key === 'M') {
-      const found = /^M([0-9a-f]{8});([0-9a-f]{8})\.([0-9a-f]{4})$/i.exec(text.slice(at, at + RECORD_OCTETS))
-      if (found === null) return done(wrong)
-      const [uid = 0, mask = 0, flags = 0] = found.slice(1).map((digits) => Number.parseInt(digits, 16))
-      if (uid > (records.at(-1)?.uid ?? 0)) records.push({ uid, keywords: mask, flags, at })
-      at += RECORD_OCTETS
-    } else return done(wrong)
+  let end = 0
+  const hex = (digits: string | undefined): number => Number.parseInt(digits ?? '', 16)
+  for (let at = 0; at < text.length; ) {
+    RECORD.lastIndex = at
+    const match = RECORD.exec(text)
+    if (match === null) {
+      problems.push({ at, text: `Error in index: ${text.slice(at, at + 40).replaceAll(/[^\x20-\x7e]/g, '?')}` })
+      FINDABLE.lastIndex = at
+      const next = FINDABLE.exec(text)
+      if (next === null) break
+      // Records of messages, or names: one name less would give the bits of all that follow to other names.
+      if (found.length === 0) names = (next.index - at) % RECORD_OCTETS === 0 ? 'doubtful' : 'lost'
+      at = next.index
+      continue
+    }
+    const [whole, v, l, k, uid, mask, flags] = match
+    if (v !== undefined) validity = hex(v)
+    else if (l !== undefined) last = hex(l)
+    else if (k !== undefined) keywords.push(k.replace(/\r$/, ''))
+    else found.push({ uid: hex(uid), keywords: hex(mask), flags: hex(flags), at })
+    at = end = at + whole.length
   }
-  return done()
+  const kept = longestAscending(found.map((r) => r.uid))
+  if (kept.length < found.length) {
+    const isKept = new Set(kept)
+    for (const [i, { at, uid }] of found.entries()) if (!isKept.has(i)) problems.push({ at, text: `Error in index: UID ${uid} is out of order` })
+  }
+  const named = 2 ** keywords.length
+  const isLost = names === 'lost' || (names === 'doubtful' && found.some((r) => r.keywords >= named))
+  return { validity, last, keywords: isLost ? [] : keywords, records: kept.flatMap((i) => found[i] ?? []), end, problems }
 }
 export function headText(validity: number, last: number, keywords: readonly string[]): string {
   return `V${hex8(validity)}L${hex8(last)}${keywords.map((k) => `K${k}\n`).join('')}`

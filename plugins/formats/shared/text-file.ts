@@ -1,5 +1,5 @@
 import { headerEnd } from 'mailwright/toolkit'
-import type { OpenFile } from 'mailwright/api'
+import type { ReadableFile } from './patient-file.js'
 
 /*
  * Text with the line ends of this machine, as clients see it: every LF without a CR before it gets one. Everything else stays as it is.
@@ -44,7 +44,7 @@ export function sizeOfText(text: Uint8Array): TextSize {
   return { size: crlf.length, header: headerEnd(crlf) }
 }
 /** The same of a file, a piece at a time; headers longer than a piece count up to its end. */
-export async function sizeOfFile(file: OpenFile): Promise<TextSize> {
+export async function sizeOfFile(file: ReadableFile): Promise<TextSize> {
   const piece = Buffer.allocUnsafe(WINDOW)
   let size = 0
   let header: number | undefined
@@ -69,7 +69,7 @@ export class TextReader {
   #textAt = 0
   #afterCr = false
   /** Octets from a place on; 0 at the end. */
-  async read(file: OpenFile, at: number, into: Uint8Array): Promise<number> {
+  async read(file: ReadableFile, at: number, into: Uint8Array): Promise<number> {
     if (at < this.#textAt) {
       this.#fileAt = 0
       this.#textAt = 0

@@ -93,6 +93,36 @@ describe('mx', () => {
     expect(await index('opened')).toMatch(/M00000004;00000000\.0020$/)
   })
 
+  test('behind damage the index goes on; a delivery that was interrupted is not given up for it', async () => {
+    const path = join(folder, 'opened')
+    const text = await index('opened')
+    const second = text.indexOf('M', text.indexOf('M') + 1)
+    await writeFile(join(path, '.mxindex'), `${text.slice(0, second)}${'#'.repeat(23)}${text.slice(second + 23)}`)
+    await writeFile(join(path, '.mxnew-9'), 'Subject: on its way\r\n\r\n')
+    const box = await openBox(format(), path)
+    await box.refresh({ claimRecent: true })
+    expect(box.rows.map((r) => r.flags)).toEqual(['seen flagged $label1', '', 'draft'])
+    expect(await readFile(join(path, '.mxnew-9'), 'latin1')).toContain('on its way')
+  })
+  test('an index that lost its beginning keeps what it says of messages, and is not begun anew', async () => {
+    const path = join(folder, 'opened')
+    const text = await index('opened')
+    const first = text.indexOf('M0')
+    const damaged = '#'.repeat(first) + text.slice(first)
+    await writeFile(join(path, '.mxindex'), damaged)
+    const box = await openBox(format(), path)
+    await box.refresh()
+    // Names of keywords are gone with it; flags are not.
+    expect(box.rows.map((r) => r.flags)).toEqual(['seen flagged', 'seen deleted answered', 'draft'])
+    const { uidValidity } = box.table
+    expect(uidValidity).toBeGreaterThan(1_000_000_000)
+    expect(await index('opened')).toBe(damaged)
+    await deliverTo(format(), path, [sampleMessage(1, { system: SYSTEM.seen })])
+    await box.refresh()
+    expect(box.table.uidValidity).toBe(uidValidity)
+    expect(box.rows.map((r) => [r.uid, r.flags])).toEqual([[2, 'seen flagged'], [3, 'seen deleted answered'], [4, 'draft'], [5, 'seen']])
+  })
+
   test('names of digits alone are refused; a deleted mailbox leaves nothing but mailboxes below it', async () => {
     await expect(format().create(placeAt(join(folder, '17')))).rejects.toThrow('invalid MX-format name')
     await format().create(placeAt(join(folder, 'opened', 'below')))

@@ -21,12 +21,9 @@ export class FixedFormat implements MailboxFormat {
   readonly #dialect: Dialect
   /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
   readonly #known = new Map<string, Recognised>()
-  /** Absent where text is stored with other line ends than clients see. */
-  readonly examine?: (at: FilePlace, signal: AbortSignal) => AsyncIterable<Examined>
   constructor(dialect: Dialect, ctx: FixedContext) {
     this.#dialect = dialect
     this.#ctx = ctx
-    if (dialect.text === 'as-is') this.examine = (at, signal) => examineFixed(dialect, at, ctx, signal)
   }
 
   async recognise(at: FilePlace): Promise<'mine' | 'empty' | 'not-mine'> {
@@ -122,6 +119,9 @@ export class FixedFormat implements MailboxFormat {
     }
   }
 
+  examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
+    return examineFixed(this.#dialect, at, this.#ctx, signal)
+  }
   async open(at: FilePlace): Promise<MailboxSource> {
     return new FixedSource(at, await this.#isWritable(at.path), this.#dialect, this.#ctx)
   }

@@ -1,14 +1,5 @@
 import type { TableEdit } from 'mailwright/api'
-
-/** Keywords of a mailbox: there are bits for so many. */
-export const MAX_KEYWORDS = 30
-export const LONGEST_KEYWORD = 50
-/** What may not stand in a keyword, beside controls, blanks and octets above 0x7e. */
-const SPECIAL = /[*%"\\(){\]]/
-
-function isStorable(word: string): boolean {
-  return word.length > 0 && word.length <= LONGEST_KEYWORD && /^[\x21-\x7e]+$/.test(word) && !SPECIAL.test(word)
-}
+import { isKeyword, MAX_KEYWORD_BITS } from '../keyword-bits.js'
 
 /** Names of the bits of a keyword mask, as the mailbox spells and orders them. */
 export class KeywordBits {
@@ -16,7 +7,7 @@ export class KeywordBits {
   readonly #bits = new Map<string, number>()
   constructor(names: readonly string[]) {
     this.names = []
-    for (const name of names.slice(0, MAX_KEYWORDS)) this.#push(name)
+    for (const name of names.slice(0, MAX_KEYWORD_BITS)) this.#push(name)
   }
   #push(name: string): void {
     if (name !== '' && !this.#bits.has(name.toLowerCase())) this.#bits.set(name.toLowerCase(), this.names.length)
@@ -44,13 +35,13 @@ export class KeywordBits {
   }
   /** With those of the words that are new, as far as there are bits. */
   with(words: readonly string[]): KeywordBits {
-    const fresh = words.filter((word) => !this.has(word) && isStorable(word))
-    return fresh.length === 0 || this.names.length === MAX_KEYWORDS ? this : new KeywordBits([...this.names, ...new Set(fresh)])
+    const fresh = words.filter((word) => !this.has(word) && isKeyword(word))
+    return fresh.length === 0 || this.names.length === MAX_KEYWORD_BITS ? this : new KeywordBits([...this.names, ...new Set(fresh)])
   }
   publish(edit: TableEdit, canCreate: boolean): void {
     edit.keywords(
       this.names.filter((name) => name !== ''),
-      canCreate && this.names.length < MAX_KEYWORDS,
+      canCreate && this.names.length < MAX_KEYWORD_BITS,
     )
   }
 }

@@ -1,4 +1,4 @@
-import type { OpenFile } from 'mailwright/api'
+import type { ReadableFile } from '../patient-file.js'
 import type { Dialect } from './dialect.js'
 import { clientHeader, Measure } from './measure.js'
 import { LONGEST_LINE, parseLine, type Damage, type RecordLine } from './record.js'
@@ -20,6 +20,13 @@ export interface Scanned {
   readonly damage: Damage | undefined
   /** All that is wrong, in the order of the file. */
   readonly problems: readonly Damage[]
+  /** What stands between records and is none, in the order of the file. */
+  readonly passed: readonly Passed[]
+}
+/** From one place in the file to another. */
+export interface Passed {
+  readonly from: number
+  readonly to: number
 }
 
 /** How a record's line begins in every file that was written this century; damage is passed over up to the next. */
@@ -29,10 +36,11 @@ const LINE_START = /[ 0-3]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4},\d{1,10}
  * Walks from line to line. What is no record is passed over up to the next that is one, so that damage costs no more than what is
  * damaged; the caller must not write to such a file.
  */
-export async function scanRecords(file: OpenFile, dialect: Dialect, from: number, limit: number, signal: AbortSignal): Promise<Scanned> {
+export async function scanRecords(file: ReadableFile, dialect: Dialect, from: number, limit: number, signal: AbortSignal): Promise<Scanned> {
   const records: Found[] = []
   const window = new FileWindow(file, limit)
   const problems: Damage[] = []
+  const passed: Passed[] = []
   let at = from
   while (at < limit) {
     if (!window.covers(at, LONGEST_LINE)) {
@@ -54,6 +62,7 @@ export async function scanRecords(file: OpenFile, dialect: Dialect, from: number
       const next = await nextRecord(file, dialect, suspect, limit, signal)
       if (before !== undefined && 'text' in line && next < at) records[records.length - 1] = await found(file, dialect, window, before.offset, before.line, next - before.offset - before.line.length)
       if (!('text' in line)) records.push(await found(file, dialect, window, at, line, next - at - line.length))
+      else if (next > at) passed.push({ from: at, to: next })
       at = next
       continue
     }
@@ -62,14 +71,14 @@ export async function scanRecords(file: OpenFile, dialect: Dialect, from: number
     records.push(await found(file, dialect, window, at, good, good.stored))
     at += good.length + good.stored
   }
-  return { records, damage: problems[0], problems }
+  return { records, damage: problems[0], problems, passed }
 }
 function pastEnd(at: number, line: RecordLine, limit: number): Damage | undefined {
   const end = at + line.length + line.stored
   return end > limit ? { at, text: `Last message (at ${at}) runs past end of file (${end} > ${limit})` } : undefined
 }
 
-async function found(file: OpenFile, dialect: Dialect, window: FileWindow, offset: number, line: RecordLine, stored: number): Promise<Found> {
+async function found(file: ReadableFile, dialect: Dialect, window: FileWindow, offset: number, line: RecordLine, stored: number): Promise<Found> {
   const textAt = offset + line.length
   if (window.covers(offset, line.length + stored)) {
     const octets = window.buffer.subarray(window.index(textAt), window.index(textAt) + stored)
@@ -96,7 +105,7 @@ async function found(file: OpenFile, dialect: Dialect, window: FileWindow, offse
 }
 
 /** Where the next record begins; the limit when there is none. */
-async function nextRecord(file: OpenFile, dialect: Dialect, from: number, limit: number, signal: AbortSignal): Promise<number> {
+async function nextRecord(file: ReadableFile, dialect: Dialect, from: number, limit: number, signal: AbortSignal): Promise<number> {
   const window = new FileWindow(file, limit)
   for (let at = from; at < limit; ) {
     signal.throwIfAborted()

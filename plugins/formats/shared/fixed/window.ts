@@ -1,17 +1,17 @@
-import type { OpenFile } from 'mailwright/api'
+import type { ReadableFile } from '../patient-file.js'
 
 /** Octets of one read: many small messages, or the beginning of a large one. */
 const ROOM = 1 << 18
 
 /** A part of a file in memory, moved forward. */
 export class FileWindow {
-  readonly #file: OpenFile
+  readonly #file: ReadableFile
   readonly #limit: number
   #buffer = Buffer.allocUnsafe(0)
   #start = 0
   #length = 0
 
-  constructor(file: OpenFile, limit: number) {
+  constructor(file: ReadableFile, limit: number) {
     this.#file = file
     this.#limit = limit
   }

@@ -1,20 +1,23 @@
-import type { Examined, FilePlace, OpenFile } from 'mailwright/api'
+import type { Examined, FilePlace } from 'mailwright/api'
 import { SYSTEM } from 'mailwright/api'
+import { toCrlf } from '../crlf.js'
+import { PatientFile, unreadableDamage, type ReadableFile } from '../patient-file.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
 import { fromLineDate, isFromLine } from './from-line.js'
 import { INTERNAL, internalLine, internalNameLength, statusBits, words } from './internal-lines.js'
-import { toCrlf } from '../crlf.js'
 
 const LF = 10
 const CR = 13
 const NEEDLE = Buffer.from('From ')
+/** Octets that are in memory at once, twice at most. */
 const PIECE = 1 << 20
 const FLAGS = SYSTEM.seen | SYSTEM.deleted | SYSTEM.flagged | SYSTEM.answered | SYSTEM.draft
+const RECORD_SUBJECT = /^Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA/m
 /** The longest From line that is believed. */
 const LONGEST_FROM = 1023
 
-/** A message in the file, without what stands before its From line or header. */
+/** A message in the file, without a delimiter before or behind it. */
 interface Extent {
   readonly start: number
   readonly end: number
@@ -25,47 +28,50 @@ interface Extent {
  * written and no lock is held: for a mailbox that is damaged, or a copy of one.
  */
 export async function* examineText(at: FilePlace, { dialect, files }: Pick<TextContext, 'dialect' | 'files'>, signal: AbortSignal): AsyncGenerator<Examined> {
-  const file = await files.open(at.path, { keepAccessTime: true })
+  if ((await files.stat(at.path))?.kind !== 'file') return
+  const opened = await files.open(at.path, { keepAccessTime: true })
   try {
-    const { size } = await file.stat()
-    const found = await (dialect.delimiter === '' ? betweenFromLines(file, size, signal) : betweenDelimiters(Buffer.from(dialect.delimiter, 'latin1'), file, size, signal))
-    const first = found[0]?.start ?? size
-    if (first > dialect.delimiter.length) yield { kind: 'damage', at: 0, text: `${first} octets ${dialect.delimiter === '' ? 'before the first From line' : 'at the beginning'} belong to no message` }
-    for (const { start, end } of found) {
-      signal.throwIfAborted()
-      const octets = Buffer.alloc(end - start)
-      await file.read(octets, start)
-      const nul = octets.indexOf(0)
-      if (nul >= 0) yield { kind: 'damage', at: start + nul, text: `NUL octets in the message at ${start}` }
-      const message = messageOf(dialect, octets, start)
-      if (message !== undefined) yield message
+    const { size } = await opened.stat()
+    const file = new PatientFile(opened, size)
+    const lost = (octets: number): Examined => ({ kind: 'damage', at: 0, text: `${octets} octets ${dialect.delimiter === '' ? 'before the first From line' : 'at the beginning'} belong to no message` })
+    let isFirst = true
+    for await (const extent of dialect.delimiter === '' ? betweenFromLines(file, size, signal) : betweenDelimiters(Buffer.from(dialect.delimiter, 'latin1'), file, size, signal)) {
+      if (isFirst && extent.start > dialect.delimiter.length) yield lost(extent.start)
+      isFirst = false
+      yield* messageIn(dialect, file, extent, signal)
+      for (const range of file.news()) yield unreadableDamage(range)
     }
+    if (isFirst && size > dialect.delimiter.length) yield lost(size)
+    for (const range of file.news()) yield unreadableDamage(range)
   } finally {
-    await file.close()
+    await opened.close()
   }
 }
-async function betweenFromLines(file: OpenFile, size: number, signal: AbortSignal): Promise<readonly Extent[]> {
-  const starts = await fromLines(file, size, signal)
-  return starts.map((start, i) => ({ start, end: starts[i + 1] ?? size }))
+async function* betweenFromLines(file: ReadableFile, size: number, signal: AbortSignal): AsyncGenerator<Extent> {
+  let start: number | undefined
+  for await (const end of fromLines(file, size, signal)) {
+    if (start !== undefined) yield { start, end }
+    start = end
+  }
+  if (start !== undefined) yield { start, end: size }
 }
 /** Where the first delimiter is gone, the first message begins at its From line. */
-async function betweenDelimiters(delimiter: Buffer, file: OpenFile, size: number, signal: AbortSignal): Promise<readonly Extent[]> {
-  const places = await delimiters(delimiter, file, size, signal)
-  const [first] = places
-  if (first === undefined) return []
-  const out: Extent[] = []
-  const [from] = await fromLines(file, first, signal)
-  if (from !== undefined) out.push({ start: from, end: first })
-  for (const [i, place] of places.entries()) {
-    const extent = { start: place + delimiter.length, end: places[i + 1] ?? size }
+async function* betweenDelimiters(delimiter: Buffer, file: ReadableFile, size: number, signal: AbortSignal): AsyncGenerator<Extent> {
+  let start: number | undefined
+  for await (const end of delimiters(delimiter, file, size, signal)) {
+    if (start === undefined) {
+      for await (const from of fromLines(file, end, signal)) {
+        yield { start: from, end }
+        break
+      }
+    } else if (end > start) yield { start, end }
     // Between the end of one message and the beginning of the next there is nothing.
-    if (extent.end > extent.start) out.push(extent)
+    start = end + delimiter.length
   }
-  return out
+  if (start !== undefined && size > start) yield { start, end: size }
 }
 /** Offsets of all delimiters, none of which overlap. */
-async function delimiters(delimiter: Buffer, file: OpenFile, size: number, signal: AbortSignal): Promise<readonly number[]> {
-  const out: number[] = []
+async function* delimiters(delimiter: Buffer, file: ReadableFile, size: number, signal: AbortSignal): AsyncGenerator<number> {
   const piece = Buffer.alloc(PIECE)
   for (let base = 0; base < size; ) {
     signal.throwIfAborted()
@@ -73,17 +79,15 @@ async function delimiters(delimiter: Buffer, file: OpenFile, size: number, signa
     const read = piece.subarray(0, n)
     let after = 0
     for (let i = read.indexOf(delimiter); i >= 0; i = read.indexOf(delimiter, after)) {
-      out.push(base + i)
+      yield base + i
       after = i + delimiter.length
     }
     if (n === 0 || base + n >= size) break
     base += Math.max(after, n - delimiter.length + 1)
   }
-  return out
 }
 /** Offsets of all From lines. */
-async function fromLines(file: OpenFile, size: number, signal: AbortSignal): Promise<readonly number[]> {
-  const out: number[] = []
+async function* fromLines(file: ReadableFile, size: number, signal: AbortSignal): AsyncGenerator<number> {
   const piece = Buffer.alloc(PIECE)
   for (let base = 0; base < size; ) {
     signal.throwIfAborted()
@@ -96,50 +100,106 @@ async function fromLines(file: OpenFile, size: number, signal: AbortSignal): Pro
       if (i === 0 ? base > 0 && !(await endsLine(file, base - 1)) : piece[i - 1] !== LF) continue
       const lf = piece.subarray(0, n).indexOf(LF, i)
       const end = lf < 0 ? n : lf
-      if (isFromLine(piece, i, piece[end - 1] === CR ? end - 1 : end)) out.push(base + i)
+      if (isFromLine(piece, i, piece[end - 1] === CR ? end - 1 : end)) yield base + i
     }
     if (last) break
     base += usable
   }
-  return out
 }
-async function endsLine(file: OpenFile, at: number): Promise<boolean> {
+async function endsLine(file: ReadableFile, at: number): Promise<boolean> {
   const octet = new Uint8Array(1)
   return (await file.read(octet, at)) === 1 && octet[0] === LF
 }
 
-/** From line and internal lines are no part of what a client sees; the record of the format is no message. */
-function messageOf({ delimiter }: TextDialect, octets: Buffer, at: number): Examined | undefined {
+/** A message or the format's own record, and what is wrong there. */
+async function* messageIn({ delimiter }: TextDialect, file: ReadableFile, { start, end }: Extent, signal: AbortSignal): AsyncGenerator<Examined> {
+  const head = Buffer.alloc(Math.min(PIECE, end - start))
+  const header = headerOf(head.subarray(0, await file.read(head, start)))
+  const body = start + header.octets
+  const bodyEnd = delimiter === '' ? end - (await separatorAt(file, body, end)) : end
+  let size = crlfSize(header.kept)
+  let nul = head.subarray(0, header.octets).indexOf(0) + start
+  for await (const piece of pieces(file, body, bodyEnd, signal)) {
+    if (nul < start && piece.octets.includes(0)) nul = piece.at + piece.octets.indexOf(0)
+    size += crlfSize(piece.octets)
+  }
+  if (nul >= start) yield { kind: 'damage', at: nul, text: `NUL octets in the message at ${start}` }
+  // Elsewhere such a line is a message's own, of a program that does not mask it.
+  if (header.hasBase && (start <= delimiter.length || RECORD_SUBJECT.test(header.kept.toString('latin1')))) return
+  const { system, keywords, date, kept } = header
+  const bytes = async function* (): AsyncGenerator<Uint8Array> {
+    yield crlf(kept)
+    for await (const { octets } of pieces(file, body, bodyEnd, signal)) yield crlf(octets)
+  }
+  yield { kind: 'message', at: start, size, system, keywords, ...(date === undefined ? {} : { date }), bytes: bytes() }
+}
+interface Header {
+  /** From line, header and empty line; of a header larger than a piece, the lines that are whole. */
+  readonly octets: number
+  /** What clients see of it. */
+  readonly kept: Buffer
+  readonly system: number
+  readonly keywords: readonly string[]
+  readonly date: { readonly ms: number; readonly zone: number } | undefined
+  /** It has the line that makes the first message the record of the mailbox. */
+  readonly hasBase: boolean
+}
+/** From line and internal lines are no part of what a client sees. */
+function headerOf(octets: Buffer): Header {
   const fromEnd = octets.indexOf(LF) < 0 ? octets.length : octets.indexOf(LF)
   const lineEnd = octets[fromEnd - 1] === CR ? fromEnd - 1 : fromEnd
-  const dated = isFromLine(octets, 0, lineEnd)
-  const date = dated ? fromLineDate(octets, 0, lineEnd) : undefined
+  // Behind a delimiter it may be missing.
+  const hasFrom = isFromLine(octets, 0, lineEnd)
+  const found = hasFrom ? fromLineDate(octets, 0, lineEnd) : undefined
+  const date = found === undefined ? undefined : { ms: found.ms, zone: found.zone }
   const kept: Buffer[] = []
   let bits = 0
   let keywords: readonly string[] = []
-  let from = dated ? fromEnd + 1 : 0
-  for (let inHeader = true; inHeader && from < octets.length; ) {
-    const lf = octets.indexOf(LF, from)
+  let hasBase = false
+  let at = hasFrom ? Math.min(fromEnd + 1, octets.length) : 0
+  for (let inHeader = true; inHeader && at < octets.length; ) {
+    const lf = octets.indexOf(LF, at)
+    // The beginning of a line that does not end here is left to what follows.
+    if (lf < 0 && octets.length === PIECE && kept.length > 0) break
     const next = lf < 0 ? octets.length : lf + 1
     const end = lf < 0 ? next : lf
-    const which = internalLine(octets, from, end)
-    if (which === INTERNAL.xImap) return undefined
-    const value = from + internalNameLength(which)
-    if (which === INTERNAL.status || which === INTERNAL.xStatus) bits |= statusBits(octets, value, end)
+    const which = internalLine(octets, at, end)
+    const value = at + internalNameLength(which)
+    if (which === INTERNAL.xImap) hasBase = true
+    else if (which === INTERNAL.status || which === INTERNAL.xStatus) bits |= statusBits(octets, value, end)
     else if (which === INTERNAL.xKeywords) keywords = words(octets, value, end)
-    if (which === INTERNAL.none) kept.push(octets.subarray(from, next))
-    inHeader = end > from && !(end === from + 1 && octets[from] === CR)
-    from = next
+    if (which === INTERNAL.none) kept.push(octets.subarray(at, next))
+    inHeader = end > at && !(end === at + 1 && octets[at] === CR)
+    at = next
   }
-  // The empty line in front of the next From line separates the messages.
-  let end = octets.length
-  if (delimiter === '' && end - from >= 1 && octets[end - 1] === LF && (end - from === 1 || octets[end - 2] === LF)) end--
-  if (end > from) kept.push(octets.subarray(from, end))
-  const stored = Buffer.concat(kept)
-  const bytes = Buffer.alloc(stored.length * 2)
-  const size = toCrlf(stored, 0, stored.length, bytes, 0)
-  return {
-    kind: 'message', at, size, system: bits & FLAGS, keywords, ...(date === undefined ? {} : { date: { ms: date.ms, zone: date.zone } }),
-    bytes: (async function* () { yield bytes.subarray(0, size) })(),
+  return { octets: at, kept: Buffer.concat(kept), system: bits & FLAGS, keywords, date, hasBase }
+}
+/** Octets of the empty line in front of the next From line, which separates the messages. */
+async function separatorAt(file: ReadableFile, body: number, end: number): Promise<number> {
+  const tail = Buffer.alloc(Math.min(3, end - body))
+  const text = tail.toString('latin1', 0, await file.read(tail, end - tail.length))
+  return /(?:^|\n)(\r?\n)$/.exec(text)?.[1]?.length ?? 0
+}
+async function* pieces(file: ReadableFile, from: number, to: number, signal: AbortSignal): AsyncGenerator<{ readonly at: number; readonly octets: Buffer }> {
+  for (let at = from; at < to; ) {
+    signal.throwIfAborted()
+    const octets = Buffer.allocUnsafe(Math.min(PIECE, to - at))
+    const got = await file.read(octets, at)
+    if (got === 0) return
+    yield { at, octets: octets.subarray(0, got) }
+    at += got
   }
+}
+function crlf(octets: Buffer): Buffer {
+  const into = Buffer.allocUnsafe(2 * octets.length)
+  return into.subarray(0, toCrlf(octets, 0, octets.length, into, 0))
+}
+/** Octets that `crlf` makes of these. */
+function crlfSize(octets: Buffer): number {
+  let size = octets.length
+  for (const octet of octets) {
+    if (octet === LF) size++
+    else if (octet === CR) size--
+  }
+  return size
 }

@@ -51,6 +51,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'imap-scan', provides: [{ point: 'imap.extensions', name: 'scan' }], load: () => import('./imap/scan/index.js') },
   { id: 'imap-uidplus', provides: [{ point: 'imap.extensions', name: 'uidplus' }], load: () => import('./imap/uidplus/index.js') },
   { id: 'imap-unselect', provides: [{ point: 'imap.extensions', name: 'unselect' }], load: () => import('./imap/unselect/index.js') },
+  { id: 'lockers-mlock', provides: [{ point: 'files.lockers', name: 'mlock' }], load: () => import('./lockers/mlock/index.js') },
   { id: 'log-syslog', provides: [{ point: 'process.log', name: 'syslog' }], load: () => import('./log/syslog/index.js') },
   { id: 'log-timings', provides: [{ point: 'process.observers', name: 'timings' }], load: () => import('./log/timings/index.js') },
   { id: 'log-transcript', provides: [{ point: 'process.transcripts', name: 'transcript' }], load: () => import('./log/transcript/index.js') },

@@ -1,4 +1,4 @@
-import { createToken, type Clock } from './kernel.js'
+import { createToken, extensionPoint, type Clock } from './kernel.js'
 
 /** What a `stat` tells. Times are milliseconds since 1970 with fractions down to the microsecond. */
 export interface FileStat {
@@ -104,3 +104,23 @@ export interface FileLane {
   run<A, R>(task: FileTask<A, R>, args: A): Promise<R>
 }
 export const FILE_LANE = createToken<FileLane>('files.lane').in('process')
+
+/** A lock file that stands beside a mailbox until it is released. */
+export interface HeldLock {
+  release(): Promise<void>
+}
+/**
+ * Another way to `MAILBOX.lock`, for folders that take no files from this user (FAQ 7.10): a program with the right to them, a service. Asked
+ * when there is no permission to make it, and at no other time.
+ */
+export interface Locker {
+  /**
+   * Undefined: it cannot make one either. An implementation must see to it that the lock goes when this process is killed.
+   *
+   * @param mailbox absolute path of an existing file.
+   * @throws MailError `in-use` when another program had the lock for as long as locks are waited for.
+   */
+  lock(mailbox: string, signal: AbortSignal): Promise<HeldLock | undefined>
+}
+/** Asked in this order. */
+export const lockers = extensionPoint<Locker>('files.lockers').in({ scope: 'host', pick: 'ordered', roles: ['mail'], slot: 'hosts.*.files.lockers' })

@@ -1,4 +1,5 @@
 import { passwordBackends, passwordSchemes, loginPolicies, saslMechanisms, userDirectories } from '../api/auth.js'
+import { lockers } from '../api/files.js'
 import { imapExtensions } from '../api/imap.js'
 import { services } from '../api/kernel.js'
 import { factDerivers, mailboxFormats, mailDrivers, mailPolicies, namespaceResolvers, searchIndexes, sidecarBackends, storeLayers, subscriptions } from '../api/mail.js'
@@ -26,6 +27,7 @@ export const corePoints: readonly CorePoint[] = [
   { point: certificateSources, help: 'Where certificates come from besides "certificate" and "selfSigned"; asked in this order.' },
   { point: mailDrivers, fallback: ['files'], help: 'Kinds of storage.' },
   { point: mailboxFormats, fallback: ['unix', 'dummy'], help: 'Formats of mailbox files, in the order in which they are tried on a file.' },
+  { point: lockers, help: 'Who makes lock files in folders that take none from the user.' },
   { point: saslMechanisms, fallback: ['cram-md5', 'apop', 'plain', 'login'], help: 'SASL mechanisms, in the order in which they are advertised.' },
   { point: passwordBackends, fallback: ['md5-database', 'file'], help: 'Who checks passwords; asked in this order, stopping at the first that knows the user.' },
   { point: userDirectories, fallback: ['virtual'], help: 'Who knows the accounts: home, ids; the first that knows the user answers.' },

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { AUTH_SETTINGS, LOCK_SETTINGS, namespaceResolvers, passwordBackends, protocols, saslMechanisms, userDirectories } from '../api/index.js'
+import { AUTH_SETTINGS, LOCK_SETTINGS, lockers, namespaceResolvers, passwordBackends, protocols, saslMechanisms, userDirectories } from '../api/index.js'
 import type { CertificateSource, MechanismAbout, Problem, Token } from '../api/index.js'
 import type { ConfigPlan, HostPlan } from '../config/plan/types.js'
 import type { ResolvedSlot } from '../kernel/kernel.js'
@@ -11,6 +11,7 @@ import { LogHub } from '../log/log-hub.js'
 import { Bindings } from './bindings.js'
 import { askServer } from './control.js'
 import { certificateNames, ownCertificates } from './host-tls.js'
+import { lockProgramFaults } from './lock-program-check.js'
 import { protocolFaults } from './listener-protocols.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
@@ -36,7 +37,7 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
   const { plan } = wired
   const found: Problem[] = []
   for (const host of plan.hosts) {
-    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)), ...(await pamServices(host, wired)))
+    found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...(await lockProgramFaults(entriesOf(host, wired, lockers.id))), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)), ...(await pamServices(host, wired)))
   }
   const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
   found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))

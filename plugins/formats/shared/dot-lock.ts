@@ -1,4 +1,4 @@
-import type { FileStat, OpenFile } from 'mailwright/api'
+import { MailError, type FileStat, type OpenFile } from 'mailwright/api'
 import { holderText, orphanOf } from './holder.js'
 import { backOff, failedWith, folderOf, pause, reasonOf, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
@@ -59,7 +59,7 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
     }
   } catch (error) {
     if (signal.aborted) throw error
-    return vulnerable(ctx, mailbox, lock, error, say)
+    return (failedWith(error, 'EACCES', 'EPERM') ? await askLockers(ctx, mailbox, signal) : undefined) ?? vulnerable(ctx, mailbox, lock, error, say)
   }
 }
 
@@ -183,6 +183,19 @@ async function unlinkIfThere(files: FileLocks['files'], path: string): Promise<v
   }
 }
 
+/** Where the folder takes no file of this user, somebody else may have one made. */
+async function askLockers({ lockers }: FileLocks, mailbox: string, signal: AbortSignal): Promise<DotLock | undefined> {
+  try {
+    for (const locker of lockers) {
+      const lock = await locker.lock(mailbox, signal)
+      if (lock !== undefined) return { state: 'locked', release: () => lock.release() }
+    }
+    return undefined
+  } catch (error) {
+    if (error instanceof MailError && error.kind === 'in-use') return { state: 'busy' }
+    throw error
+  }
+}
 async function vulnerable(ctx: FileLocks, mailbox: string, lock: string, error: unknown, say: Say): Promise<DotLock> {
   if (ctx.settings.warnUnlocked && !failedWith(error, 'EROFS')) {
     const folder = folderOf(mailbox)

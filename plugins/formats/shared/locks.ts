@@ -1,4 +1,4 @@
-import type { Logger } from 'mailwright/api'
+import type { Locker, Logger } from 'mailwright/api'
 import { Courtesy } from './courtesy.js'
 import { Leftovers } from './leftovers.js'
 import type { LockContext } from './lock-context.js'
@@ -10,6 +10,8 @@ export interface FileLocks extends LockContext {
   /** What the operator should know of locks. */
   readonly logger: Pick<Logger, 'info' | 'warn'>
   readonly leftovers: Leftovers
+  /** Asked where the folder takes no lock file. */
+  readonly lockers: readonly Locker[]
   readonly courtesy: Courtesy
   /** Holders of owner locks that were asked to give up, by lock file, and did not: the process, and until when it is not asked again. */
   readonly refusals: Map<string, { readonly pid: number; readonly untilMs: number }>
@@ -17,8 +19,9 @@ export interface FileLocks extends LockContext {
 /** What a format gives; `watch`: the file system tells what others do. */
 export interface LockParts extends Pick<FileLocks, 'files' | 'clock' | 'random' | 'settings' | 'logger'> {
   readonly watch: boolean
+  readonly lockers?: readonly Locker[]
   readonly machine?: Machine
 }
-export function fileLocks({ files, clock, random, settings, logger, watch, machine = thisMachine() }: LockParts): FileLocks {
-  return { files, clock, random, settings, logger, machine, leftovers: new Leftovers(), courtesy: new Courtesy(clock, files, machine, watch), refusals: new Map() }
+export function fileLocks({ files, clock, random, settings, logger, watch, lockers = [], machine = thisMachine() }: LockParts): FileLocks {
+  return { files, clock, random, settings, logger, machine, lockers, leftovers: new Leftovers(), courtesy: new Courtesy(clock, files, machine, watch), refusals: new Map() }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Files } from '../../../core/api/index.js'
+import { MailError, type Files, type Locker } from '../../../core/api/index.js'
 import { systemClock } from '../../../core/os/clock.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
@@ -287,6 +287,45 @@ describe('locks of traditional mailboxes', () => {
       if (root) process.seteuid?.(0)
       await chmod(dir, 0o755)
     }
+  })
+
+  describe('a folder that takes no files, and somebody who may make them', () => {
+    /** Without the right to the folder, which root has always. */
+    async function unprivileged<T>(work: () => Promise<T>): Promise<T> {
+      await chmod(dir, 0o555)
+      const root = process.getuid?.() === 0
+      if (root) process.seteuid?.(65_534)
+      try {
+        return await work()
+      } finally {
+        if (root) process.seteuid?.(0)
+        await chmod(dir, 0o755)
+      }
+    }
+    const none: Locker = { lock: () => Promise.resolve(undefined) }
+    test('those who can are asked in their order, and hold the lock until it is released', async () => {
+      const steps: string[] = []
+      const one: Locker = { lock: (mailbox) => Promise.resolve({ release: async () => void steps.push(`released ${mailbox}`) }) }
+      const lock = await unprivileged(() => takeDotLock({ ...context(), lockers: [none, one] }, join(dir, 'box'), never, say))
+      expect(lock.state).toBe('locked')
+      if (lock.state === 'locked') await lock.release()
+      expect(steps).toEqual([`released ${join(dir, 'box')}`])
+      expect(said).toEqual([])
+    })
+    test('when none can, the mailbox is vulnerable as ever', async () => {
+      expect((await unprivileged(() => takeDotLock({ ...context(), lockers: [none] }, join(dir, 'box'), never, say))).state).toBe('vulnerable')
+      expect(said).toEqual([`Mailbox vulnerable - directory ${dir} must have 1777 protection`])
+    })
+    test('when another program has the lock, the mailbox is in use', async () => {
+      const taken: Locker = { lock: () => Promise.reject(new MailError('in-use', 'taken')) }
+      expect((await unprivileged(() => takeDotLock({ ...context(), lockers: [taken] }, join(dir, 'box'), never, say))).state).toBe('busy')
+    })
+    test('nobody is asked where the folder takes files', async () => {
+      const asked: Locker = { lock: () => Promise.reject(new Error('asked')) }
+      const lock = await takeDotLock({ ...context(), lockers: [asked] }, join(dir, 'box'), never, say)
+      expect(lock.state).toBe('locked')
+      if (lock.state === 'locked') await lock.release()
+    })
   })
 
   test('the name lock bears device and inode in hexadecimal', () => {

@@ -73,6 +73,22 @@ const rows: readonly Row[] = [
     name: 'a lock directory with other permissions', host: RIGHT.replace('locks', 'narrow'), prepare: () => directory('narrow', 0o755),
     says: [['FILES_LOCK_DIRECTORY', 'has the permissions 755, so other programs cannot see our locks there']],
   },
+  {
+    name: 'a lock program that is missing', host: RIGHT.replace('locks }', 'locks, lockers: [{ use: mlock, programs: [/nowhere/mlock, mlock] }] }'),
+    says: [['FILES_LOCK_PROGRAM', 'there is no lock program: /nowhere/mlock, ']],
+  },
+  {
+    name: 'a lock program without the right to more', prepare: () => writeFile(join(folder, 'mlock-bare'), '', { mode: 0o755 }),
+    host: RIGHT.replace('locks }', 'locks, lockers: [{ use: mlock, programs: [mlock-bare] }] }'), says: [['FILES_LOCK_PROGRAM', 'is not set-group-id']],
+  },
+  {
+    name: 'a lock program as it should be',
+    prepare: async () => {
+      await writeFile(join(folder, 'mlock-right'), '')
+      await chmod(join(folder, 'mlock-right'), 0o2755)
+    },
+    host: RIGHT.replace('locks }', 'locks, lockers: [{ use: mlock, programs: [mlock-right] }] }'), says: [],
+  },
   { name: 'a lock directory that is missing', host: RIGHT.replace('locks', 'nowhere'), says: [['FILES_LOCK_DIRECTORY', 'does not exist']] },
   {
     name: 'a spool with other permissions, named by a template', prepare: () => directory('spool', 0o775),

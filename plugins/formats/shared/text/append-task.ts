@@ -1,4 +1,4 @@
-import type { FileLane, FilePlace, FileTask, FileTools, LockSettings, MailboxSettings } from 'mailwright/api'
+import type { FileLane, FilePlace, FileTask, FileTools, Locker, LockSettings, MailboxSettings } from 'mailwright/api'
 import { Leftovers } from '../leftovers.js'
 import { fileLocks } from '../locks.js'
 import type { Machine } from '../machine.js'
@@ -13,6 +13,8 @@ import { compare, fileState, type FileState } from './stamp.js'
 export interface KnownAppend {
   readonly place: FilePlace
   readonly locks: LockSettings
+  /** Others make lock files where this user may not. */
+  readonly lent: boolean
   readonly machine: Pick<Machine, 'host' | 'pid' | 'bornMs'> & { readonly bearsAsking: boolean }
   readonly mailbox: MailboxSettings
   /** As the file must be found. */
@@ -39,12 +41,15 @@ class Occupied extends Error {}
 /** The signal is given as well: a lock that fails is done without where that is the rule, one that is given up is not. */
 const impatient = (tools: FileTools, giveUp: AbortController): FileTools['clock'] => ({
   now: () => tools.clock.now(),
-  after() {
-    const occupied = new Occupied('somebody else holds a lock')
-    giveUp.abort(occupied)
-    throw occupied
-  },
+  after: () => stopHere(giveUp),
 })
+/** Lock files that others make are waited for. */
+const elsewhere = (giveUp: AbortController): Locker => ({ lock: async () => stopHere(giveUp) })
+function stopHere(giveUp: AbortController): never {
+  const occupied = new Occupied('somebody else holds a lock')
+  giveUp.abort(occupied)
+  throw occupied
+}
 
 /** Folders are looked through once by each thread. */
 const leftovers = new Leftovers()
@@ -60,7 +65,7 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
   const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
   // Whether another holder lives, and asking it, is left to the general way.
   const machine: Machine = { ...a.machine, bearsAsking: () => a.machine.bearsAsking, exists: () => true, ask: () => false }
-  const locks = { ...fileLocks({ files, clock, random, settings: a.locks, logger, watch: false, machine }), leftovers }
+  const locks = { ...fileLocks({ files, clock, random, settings: a.locks, logger, watch: false, machine, lockers: a.lent ? [elsewhere(giveUp)] : [] }), leftovers }
   const file = new MailboxFile(a.place, { files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
   const startedAt = clock.now()
   const { nowMs, zone } = a.how

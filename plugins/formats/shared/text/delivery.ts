@@ -115,7 +115,7 @@ export class TextDelivery implements Delivery {
     const { lane, locks, mailbox, turns } = this.#ctx
     const { host, pid, bornMs } = locks.machine
     const machine = { host, pid, bornMs, bearsAsking: locks.machine.bearsAsking() }
-    const what = { place: this.#place, locks: locks.settings, machine, mailbox, state, target, messages, from: this.#from, how: { ...how, nowMs, zone } }
+    const what = { place: this.#place, locks: locks.settings, lent: locks.lockers.length > 0, machine, mailbox, state, target, messages, from: this.#from, how: { ...how, nowMs, zone } }
     const { path } = this.#place
     const done = await turns.run(path, async () => {
       await locks.courtesy.rest(path, signal)

@@ -1,4 +1,4 @@
-import { CLOCK, FILE_LANE, FILES, HOST, LOCK_SETTINGS, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, type Clock, type FileLane, type Files, type HostFacts, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
+import { CLOCK, chosen, FILE_LANE, FILES, HOST, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, type Clock, type FileLane, type Files, type HostFacts, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
 import { z } from 'zod'
 import { fileLocks } from '../locks.js'
 import { Turns } from '../turns.js'
@@ -15,7 +15,7 @@ export const textSettings = z.strictObject({
     .describe('Rely on change notices of the kernel. Switch it off for mailboxes on network file systems, where changes by other machines bring none.'),
 })
 /** What such a format asks of the host. */
-export const textNeeds = { files: FILES, lane: FILE_LANE, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL, logger: LOGGER } as const
+export const textNeeds = { files: FILES, lane: FILE_LANE, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, lockers: chosen(lockers), mailbox: MAILBOX_SETTINGS, host: HOST, spool: SPOOL, logger: LOGGER } as const
 /** The same, as it is given. */
 export interface TextServices {
   readonly files: Files
@@ -23,15 +23,16 @@ export interface TextServices {
   readonly clock: Clock
   readonly random: (octets: number) => Uint8Array
   readonly locks: LockSettings
+  readonly lockers?: readonly Locker[]
   readonly mailbox: MailboxSettings
   readonly host: Pick<HostFacts, 'serverName'>
   readonly spool: Spool
   readonly logger: Pick<Logger, 'info' | 'warn'>
 }
 
-export function textContext(dialect: TextDialect, { files, lane, clock, random, locks, mailbox, host, spool, logger }: TextServices, { watch }: { readonly watch: boolean }): TextContext {
+export function textContext(dialect: TextDialect, { files, lane, clock, random, locks, lockers: others = [], mailbox, host, spool, logger }: TextServices, { watch }: { readonly watch: boolean }): TextContext {
   return {
     dialect, files, lane, clock, turns: new Turns(), spool, mailbox, watch, serverName: host.serverName, facts: new AppendFacts(), kept: new KeptFiles(),
-    locks: fileLocks({ files, clock, random, settings: locks, logger, watch }),
+    locks: fileLocks({ files, clock, random, settings: locks, lockers: others, logger, watch }),
   }
 }

@@ -164,7 +164,11 @@ export class ByteLink implements Link, TransportEvents {
     } else {
       const kind = this.#options.layers?.(layer.use)
       if (kind === undefined || !('state' in layer)) throw this.#fail(new ConnectionLost(`no transport layer "${layer.use}"`))
-      this.#layers.push(kind.open(layer.state))
+      try {
+        this.#layers.push(kind.open(layer.state))
+      } catch (cause) {
+        throw this.#fail(new ConnectionLost(`the transport layer "${layer.use}" cannot be opened`, { cause }))
+      }
     }
     this.#resume()
   }
@@ -367,13 +371,19 @@ export class ByteLink implements Link, TransportEvents {
 
   #sendWrapped(plain: readonly Uint8Array[]): void {
     let chunks = plain
-    // The layer that was added last is the innermost: it sees the session's octets first.
-    for (const layer of this.#layers.toReversed()) {
-      const out: Uint8Array[] = []
-      const emit = (wrapped: Uint8Array): void => void out.push(wrapped)
-      for (const chunk of chunks) layer.outbound(chunk, emit)
-      layer.flush(emit)
-      chunks = out
+    try {
+      // The layer that was added last is the innermost: it sees the session's octets first.
+      for (const layer of this.#layers.toReversed()) {
+        const out: Uint8Array[] = []
+        const emit = (wrapped: Uint8Array): void => void out.push(wrapped)
+        for (const chunk of chunks) layer.outbound(chunk, emit)
+        layer.flush(emit)
+        chunks = out
+      }
+    } catch (cause) {
+      // Nothing may leave without the layer.
+      this.#fail(new ConnectionLost('the transport layer failed', { cause }))
+      return
     }
     let octets = 0
     for (const chunk of chunks) octets += chunk.length

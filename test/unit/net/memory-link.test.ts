@@ -68,6 +68,21 @@ describe('a pair of links in memory', () => {
     const { server } = memoryLinkPair()
     await expect(server.wrap({ use: 'rot13', state: Buffer.alloc(0) })).rejects.toThrow('no transport layer "rot13"')
   })
+  test.each([
+    { name: 'outbound', broken: { outbound: () => { throw new Error('no context') } } },
+    { name: 'flush', broken: { flush: () => { throw new Error('no context') } } },
+  ])('a layer that fails ($name) ends the link, and nothing leaves without it', async ({ broken }) => {
+    const { server, client } = memoryLinkPair({ layers: () => ({ open: () => ({ ...shift(1), ...broken }) }) })
+    await server.wrap({ use: 'shift', state: Buffer.alloc(0) })
+    server.write(Buffer.from('secret'))
+    await expect(server.read()).rejects.toThrow('the transport layer failed')
+    expect(await client.read().catch(() => undefined)).toBeUndefined()
+  })
+  test('a layer that cannot be opened ends the link', async () => {
+    const { server } = memoryLinkPair({ layers: () => ({ open: () => { throw new Error('bad state') } }) })
+    await expect(server.wrap({ use: 'shift', state: Buffer.alloc(0) })).rejects.toThrow('the transport layer "shift" cannot be opened')
+    await expect(server.read()).rejects.toThrow(ConnectionLost)
+  })
   test('abort rejects a waiting read and aborts the signal', async () => {
     const { server } = memoryLinkPair()
     const reading = server.read()

@@ -226,11 +226,14 @@ export const saslMechanismCases: readonly Case[] = [
     id: 'cancelled',
     title: 'a client that breaks off is let go, with what it broke off with',
     async run(u) {
-      const { initial, answer } = u.client(alice)
-      const script: ScriptedClient = { answer: (challenge, step) => (initial === undefined ? answer(challenge, step) : step === 0 ? initial : answer(challenge, step - 1)) }
-      const { challenges } = await exchange(u, script)
+      // A client of its own for each exchange: some remember what they said.
+      const script = (): ScriptedClient => {
+        const { initial, answer } = u.client(alice)
+        return { answer: (challenge, step) => (initial === undefined ? answer(challenge, step) : step === 0 ? initial : answer(challenge, step - 1)) }
+      }
+      const { challenges } = await exchange(u, script())
       for (let at = 0; at < challenges.length; at++) {
-        const outcome = await settled(() => exchange(u, { answer: script.answer }, { cancelAt: at }))
+        const outcome = await settled(() => exchange(u, script(), { cancelAt: at }))
         if ('value' in outcome) must(outcome.value.result.kind === 'proved' && at >= outcome.value.challenges.length - 1, `breaking off at challenge ${at + 1} must end the exchange`)
         else must(outcome.error === CANCELLED, `breaking off at challenge ${at + 1} must come out as it went in, not as ${String(outcome.error)}`)
       }

@@ -18,6 +18,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'auth-digest-md5', provides: [{ point: 'auth.mechanisms', name: 'digest-md5' }], load: () => import('./auth/mechanisms/digest-md5/index.js') },
   { id: 'auth-external', provides: [{ point: 'auth.mechanisms', name: 'external' }], load: () => import('./auth/mechanisms/external/index.js') },
   { id: 'auth-file', provides: [{ point: 'auth.passwords', name: 'file' }], load: () => import('./auth/passwords/file/index.js') },
+  { id: 'auth-gssapi', provides: [{ point: 'auth.mechanisms', name: 'gssapi' }, { point: 'net.layers', name: 'gss-wrap' }], load: () => import('./auth/mechanisms/gssapi/index.js') },
   { id: 'auth-login', provides: [{ point: 'auth.mechanisms', name: 'login' }], load: () => import('./auth/mechanisms/login/index.js') },
   { id: 'auth-md5-database', provides: [{ point: 'auth.passwords', name: 'md5-database' }], load: () => import('./auth/passwords/md5-database/index.js') },
   { id: 'auth-oauth', provides: [{ point: 'auth.mechanisms', name: 'oauthbearer' }, { point: 'auth.mechanisms', name: 'xoauth2' }], load: () => import('./auth/mechanisms/oauth/index.js') },

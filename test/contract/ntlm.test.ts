@@ -90,13 +90,15 @@ passwords: [ { use: nt-hash-file, path: nt-hashes } ]`,
     await server?.remove()
     await rm(site, { recursive: true, force: true })
   })
-  test.each([
-    { name: 'the right password', password: 'secret', code: 0 },
-    { name: 'a wrong password', password: 'x', code: 67 },
-  ])('curl logs in by NTLM with $name', async ({ password, code }) => {
-    const got = await run('curl', ['-sS', '--cacert', server.certificate, '--login-options', 'AUTH=NTLM', '-u', `alice:${password}`, `imaps://localhost:${server.ports.imaps}/`])
+  test.each((['imaps', 'pop3s', 'pop3'] as const).flatMap((scheme) => [
+    { scheme, name: 'the right password', password: 'secret', code: 0 },
+    { scheme, name: 'a wrong password', password: 'x', code: 67 },
+  ]))('curl logs in by NTLM with $name, $scheme', async ({ scheme, password, code }) => {
+    const before = server.log().length
+    const got = await run('curl', ['-v', '-sS', '--cacert', server.certificate, '--login-options', 'AUTH=NTLM', '-u', `alice:${password}`, `${scheme}://localhost:${server.ports[scheme]}/`])
     expect(got.code, got.stderr + server.log()).toBe(code)
-    if (code === 0) await expect.poll(() => server.log(), { timeout: 30_000 }).toMatch(/mech"?[=:]"?NTLM/)
+    expect(got.stderr).toMatch(/^> .*AUTH(?:ENTICATE)? NTLM/m)
+    if (code === 0) await expect.poll(() => server.log().slice(before), { timeout: 30_000 }).toMatch(scheme === 'imaps' ? /mech"?[=:]"?NTLM/ : /Auth user=alice .*nmsgs=0\/0/)
   })
   test('the site has nothing but what was packed', async () => {
     await writeFile(join(site, 'check.mjs'), `import plugin from '@mailwright/ntlm'; console.log(plugin.id)`)

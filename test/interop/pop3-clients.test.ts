@@ -82,6 +82,7 @@ describe.skipIf(!has('fetchmail'))('fetchmail over POP3', () => {
 })
 
 describe.skipIf(!has('getmail'))('getmail', () => {
+  // There is no retriever that says STLS.
   const types = { plain: 'SimplePOP3Retriever', tls: 'SimplePOP3SSLRetriever' }
   test.each(TLS_KINDS.filter((k) => k.kind !== 'stls'))('takes every message over $link, none twice, then deletes', async ({ kind, port }) => {
     const folder = join(server.folder, 'getmail')
@@ -166,7 +167,7 @@ print('done')
 })
 
 describe.skipIf(!has('mutt') || !has('script'))('mutt over POP3', () => {
-  test.each(TLS_KINDS.filter((k) => k.kind !== 'stls'))('opens the maildrop over $link, saves a message and deletes it', async ({ kind, port }) => {
+  test.each(TLS_KINDS)('opens the maildrop over $link, saves a message and deletes it', async ({ kind, port }) => {
     const saved = join(server.folder, `mutt-${kind}`)
     await rm(saved, { force: true })
     const rc = join(server.folder, 'muttrc-pop')
@@ -174,7 +175,7 @@ describe.skipIf(!has('mutt') || !has('script'))('mutt over POP3', () => {
     await writeFile(
       rc,
       [
-        'set pop_pass=secret', 'set pop_authenticators=user', 'set ssl_starttls=no', `set certificate_file=${server.certificate}`, 'set ssl_verify_host=no', 'set pop_delete=yes', 'set quit=yes', 'set delete=yes',
+        'set pop_pass=secret', 'set pop_authenticators=user', `set ssl_starttls=${kind === 'stls' ? 'yes' : 'no'}`, `set ssl_force_tls=${kind === 'plain' ? 'no' : 'yes'}`, `set certificate_file=${server.certificate}`, 'set ssl_verify_host=no', 'set pop_delete=yes', 'set quit=yes', 'set delete=yes',
         'set confirmappend=no', 'set confirmcreate=no', 'set sleep_time=0', 'set timeout=1', 'set wait_key=no', 'set mbox_type=mbox', `set folder=${server.folder}`, 'set header_cache=', 'set message_cachedir=',
       ].join('\n'),
     )

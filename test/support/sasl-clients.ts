@@ -36,11 +36,10 @@ export function scramClient(c: ScramClient): { readonly first: string; final(ser
 
 const md5 = (...parts: readonly (string | Uint8Array)[]): Buffer => parts.reduce((h, part) => h.update(part), createHash('md5')).digest()
 /** The response of RFC 2831 §2.1.2 to a challenge; `more` replaces or adds directives as they are written. */
-export function digestMd5Response(challenge: string, user: string, password: string, more: Readonly<Record<string, string | undefined>> = {}): { readonly text: string; readonly serverSays: string } {
+export function digestMd5Response(challenge: string, user: string, password: string, more: Readonly<Record<string, string | undefined>> = {}, uri = 'imap/mail.example.org'): { readonly text: string; readonly serverSays: string } {
   const realm = more['realm'] ?? /realm="([^"]*)"/.exec(challenge)?.[1] ?? ''
   const nonce = /nonce="([^"]*)"/.exec(challenge)?.[1] ?? ''
   const cnonce = 'OA6MHXh6VqTrRk'
-  const uri = 'imap/mail.example.org'
   const a1 = md5(md5(`${user}:${realm}:${password}`), `:${nonce}:${cnonce}`, more['authzid'] === undefined ? '' : `:${more['authzid']}`).toString('hex')
   const answer = (method: string): string => md5(`${a1}:${nonce}:00000001:${cnonce}:auth:${md5(`${method}:${uri}`).toString('hex')}`).toString('hex')
   const said: Record<string, string | undefined> = { charset: 'utf-8', username: `"${user}"`, realm: `"${realm}"`, nonce: `"${nonce}"`, nc: '00000001', cnonce: `"${cnonce}"`, 'digest-uri': `"${uri}"`, qop: 'auth', response: answer('AUTHENTICATE') }

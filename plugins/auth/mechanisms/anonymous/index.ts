@@ -15,7 +15,8 @@ export default definePlugin({
         home: filePath().optional().describe('Home of anonymous users, in which nothing is written; without it the account "anonymous" of the user directories, if any.'),
       }),
       needs: { files: FILES },
-      about: { name: 'ANONYMOUS', exposesPassword: false, verifiesBy: [], worksWith: [], offered: () => true },
+      // Anonymous users read only, and a maildrop is for one who may change it: with POP nobody could come in by it.
+      about: { name: 'ANONYMOUS', exposesPassword: false, verifiesBy: [], worksWith: [], offered: ({ service }) => service !== 'pop' },
       create: (s, { files }, site) => new Anonymous(files, s.enableFile === false ? undefined : site.resolve(s.enableFile), s.home === undefined ? undefined : site.resolve(s.home)),
     })
   },

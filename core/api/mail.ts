@@ -238,8 +238,11 @@ export interface SourceTraits {
  */
 export interface MailboxSource {
   readonly traits: SourceTraits
-  /** Makes the rows true. With `claimRecent`, new messages are marked as seen by somebody in the same locked section; without, nothing is written. */
-  refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void>
+  /**
+   * Makes the rows true. With `claimRecent`, new messages are marked as seen by somebody in the same locked section; without, nothing is written.
+   * `found` is how the file was found for the command that asks: where it is as the rows describe it, another look can be spared.
+   */
+  refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void>
   /** Returns the uids refused because of `unchangedSince`, decided under the lock. */
   store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet>
   /** Removes those of `among` that bear \Deleted; with `always`, all of them (MOVE, REPLACE). */
@@ -396,6 +399,8 @@ export interface FoundMailbox {
   readonly empty: boolean
   /** It is an INBOX that is kept elsewhere than where mail is delivered: new mail is moved from there. */
   readonly takesNewMail?: boolean
+  /** The file or folder as it was found, for `refresh`. */
+  readonly stat?: FileStat
   /** Not called when a source with this key is open. */
   open(signal: AbortSignal): Promise<MailboxSource>
 }

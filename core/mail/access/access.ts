@@ -224,7 +224,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       const heard = mailbox.hearNotices()
       try {
         if (writes && (found.takesNewMail === true || at.at.takesNewMail === true)) await this.#newMail.into(at, found.key, signal)
-        await mailbox.refresh(signal)
+        await mailbox.refresh(signal, found.stat)
       } catch (error) {
         if (writes) mailbox.writers--
         throw error

@@ -1,5 +1,5 @@
 import { uids } from '../../api/index.js'
-import type { Clock, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, UidSet } from '../../api/index.js'
+import type { Clock, FileStat, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, UidSet } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
 import { newsAfter, type Author, type Notice } from '../table/change-log.js'
@@ -59,6 +59,7 @@ export class SharedMailbox {
   #watch: Disposable | undefined
   #poll: Disposable | undefined
   #nextRefresh: Promise<void> | undefined
+  #found: FileStat | undefined
   #removedSinceReclaim = false
   /** Rises when the source says that a look may find something. */
   #signals = 0
@@ -212,23 +213,28 @@ export class SharedMailbox {
   }
   /**
    * Makes the rows true. Sessions that ask while a look is waiting for its turn share it, so it is not cancelled with one of them.
+   * `found`: how the mailbox was found just now.
    */
-  refresh(signal: AbortSignal): Promise<void> {
+  refresh(signal: AbortSignal, found?: FileStat): Promise<void> {
+    // What the one who asked before has found may be older than this command.
+    this.#found = found
     this.#nextRefresh ??= this.#queue.run(async () => {
+      const latest = this.#found
       this.#nextRefresh = undefined
+      this.#found = undefined
       this.mustBeThere()
-      await this.refreshNow()
+      await this.refreshNow(latest)
     })
     return orCancelled(this.#nextRefresh, signal)
   }
   /** The same for a caller whose turn it is already. */
-  async refreshNow(): Promise<void> {
+  async refreshNow(found?: FileStat): Promise<void> {
     const before = this.#signals
     this.#dirty = false
     this.#lookedAt = this.#clock.now()
     try {
       const claimRecent = this.writers > 0 && this.source.traits.writable
-      await this.editNow((edit) => this.source.refresh(edit, { claimRecent }, this.signal))
+      await this.editNow((edit) => this.source.refresh(edit, { claimRecent, ...(found && { found }) }, this.signal))
       if (claimRecent) this.#gave = false
     } catch (error) {
       this.#dirty = true

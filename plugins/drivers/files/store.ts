@@ -61,7 +61,7 @@ class FilesStore implements MailStore {
       if (stat === undefined) return isInbox(at) ? this.#found(`absent:${place.path}`, true, this.#emptyFormat(at), place) : undefined
       const probed = await this.#probe(at, place, stat, signal)
       if (probed === undefined) return undefined
-      const found = this.#found(keyOf(stat), probed.empty, probed.format, place)
+      const found = { ...this.#found(keyOf(stat), probed.empty, probed.format, place), stat }
       // A format took the INBOX over; mail still comes to where the system delivers it.
       return isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
     } catch (error) {

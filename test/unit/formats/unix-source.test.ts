@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MailError, SYSTEM, uids, type AppendItem, type FileLane, type Files, type OpenFile } from '../../../core/api/index.js'
+import { MailError, SYSTEM, uids, type AppendItem, type FileLane, type Files, type FileStat, type OpenFile } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
@@ -172,6 +172,35 @@ describe('unix mailboxes', () => {
     expect(box.uids).toEqual(canLock ? [2, 3, 4, 5] : [2, 3, 4])
   })
 
+  test('a look is spared where the file was found as it is known, and only there', async () => {
+    const looks: string[] = []
+    class Watched extends SystemFiles {
+      override stat(at: string): Promise<FileStat | undefined> {
+        looks.push(at)
+        return super.stat(at)
+      }
+    }
+    await writeFile(path, `${FROM}Subject: one\n\nhello\n\n`)
+    const box = await OpenUnix.open(unixContext(new Watched(await nativeLocks()), dir), path)
+    const refresh = (found: FileStat | undefined) => box.edit((edit) => box.source.refresh(edit, { claimRecent: false, ...(found && { found }) }, never))
+    const before = await files.stat(path)
+    await refresh(before)
+    expect(box.uids.length).toBe(1)
+    looks.length = 0
+    const now = await files.stat(path)
+    await refresh(now)
+    expect(looks).toEqual([])
+    await refresh(undefined)
+    expect(looks).toEqual([path])
+    // Found with the message of another program, or before what this process did since: the file itself is looked at.
+    await appendFile(path, `${FROM}Subject: two\n\nhello\n\n`)
+    await refresh(await files.stat(path))
+    expect(box.uids.length).toBe(2)
+    await append(box.format, [item(Buffer.from('Subject: three\r\n\r\nhello\r\n'))], box)
+    const uids = [...box.uids]
+    await refresh(now)
+    expect([uids.length, box.uids]).toEqual([3, uids])
+  })
   test('an append to a mailbox in a known state is one task; what others wrote since, or lock, goes the general way', async () => {
     const tasks: string[] = []
     const lane: FileLane = {

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { ENVELOPE, createFact, sealDeriver, uids } from '../../../core/api/index.js'
-import type { FactDeriver, FoundMailbox, StoredMessage, Wants } from '../../../core/api/index.js'
+import type { FactDeriver, FileStat, FoundMailbox, StoredMessage, TableEdit, Wants } from '../../../core/api/index.js'
 import { SourceRegistry } from '../../../core/mail/registry/registry.js'
+import { SystemFiles } from '../../../core/os/files.js'
 import { deriverTable } from '../../../core/mail/view/reader.js'
 import { MemorySource } from '../../../plugins/drivers/memory/source.js'
 import { MemoryMailbox } from '../../../plugins/drivers/memory/mailbox.js'
 import { QuietLogger, StillClock, deliverNotes, listOf, mailFixture, named, never, note, once, setOf, testSettings } from '../../support/mail.js'
-import { PassiveSource } from '../../support/mail-table.js'
+import { PassiveSource, sharedOver } from '../../support/mail-table.js'
+
+const statOf = (path: string): Promise<FileStat | undefined> => new SystemFiles(undefined).stat(path)
 
 function counted() {
   const log: string[] = []
@@ -68,6 +71,13 @@ describe('the registry', () => {
     expect(ends.map((e) => e.status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
     expect(log).toEqual(['open', 'refresh'])
     await registry[Symbol.asyncDispose]()
+  })
+  test('a look that several share goes by what the last of them found, which is no older than any of their commands', async () => {
+    const seen: (FileStat | undefined)[] = []
+    const { shared } = sharedOver(Object.assign(new PassiveSource(), { refresh: async (_edit: TableEdit, how: { readonly found?: FileStat }) => void seen.push(how.found) }))
+    const [first, second] = await Promise.all([statOf(import.meta.filename), statOf(import.meta.dirname)])
+    for (const found of [[first, second], [first, undefined], [undefined, second], [undefined]]) await Promise.all(found.map((f) => shared.refresh(never, f)))
+    expect(seen).toEqual([second, undefined, second, undefined])
   })
   test('an operation whose signal is given while it waits is not begun, and the queue goes on', async () => {
     const { registry, acquire } = counted()

@@ -151,12 +151,13 @@ export class FixedSource implements MailboxSource {
 
   // ---- looking
 
-  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
+  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {
     this.attach(edit)
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
-    const stat = await this.#ctx.files.stat(this.path)
-    if (this.#state !== undefined && this.#isUnchanged(stat) && !(claim && owes(this.contents, true))) return
+    // What was found before this turn may be older than what an operation of this process left.
+    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && this.#isUnchanged(stat) && !(claim && owes(this.contents, true))
+    if ((how.found !== undefined && isAsKnown(how.found)) || isAsKnown(await this.#ctx.files.stat(this.path))) return
     const found = await this.file.locked(signal, this.say(edit), async (held) => {
       const before = held.stat
       const first = this.#held === -1

@@ -1,5 +1,5 @@
 import {
-  MailError, uids, type FilePlace, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
+  MailError, uids, type FilePlace, type FileStat, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
   type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
@@ -120,12 +120,13 @@ export class TextSource implements MailboxSource {
 
   // ---- operations
 
-  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
+  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {
     this.attach(edit)
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
-    const stat = await this.#ctx.files.stat(this.#path)
-    if (this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes)) return
+    // What was found before this turn may be older than what an operation of this process left.
+    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes)
+    if ((how.found !== undefined && isAsKnown(how.found)) || isAsKnown(await this.#ctx.files.stat(this.#path))) return
     const found = await this.file.locked(claim ? 'owner' : 'shared', signal, this.say(edit), async (held) => {
       await this.catchUp(held, edit, signal)
       const writing = claim && this.#owes && held.owner

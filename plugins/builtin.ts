@@ -60,6 +60,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'namespace-prefixes', provides: [{ point: 'mail.namespaces', name: 'prefixes' }], load: () => import('./namespaces/prefixes/index.js') },
   { id: 'namespace-restrict-box', provides: [{ point: 'mail.namespaces', name: 'restrict-box' }], load: () => import('./namespaces/restrict-box/index.js') },
   { id: 'passwords-command', provides: [{ point: 'auth.passwords', name: 'command' }], load: () => import('./auth/passwords/command/index.js') },
+  { id: 'passwords-gss', provides: [{ point: 'auth.passwords', name: 'gss' }], load: () => import('./auth/passwords/gss/index.js') },
   { id: 'passwords-http', provides: [{ point: 'auth.passwords', name: 'http' }], load: () => import('./auth/passwords/http/index.js') },
   { id: 'passwords-ldap', provides: [{ point: 'auth.passwords', name: 'ldap' }], load: () => import('./auth/passwords/ldap/index.js') },
   { id: 'passwords-nul', provides: [{ point: 'auth.passwords', name: 'nul' }], load: () => import('./auth/passwords/nul/index.js') },

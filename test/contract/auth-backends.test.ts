@@ -12,6 +12,7 @@ import { systemClock } from '../../core/os/clock.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { CommandBackend } from '../../plugins/auth/passwords/command/backend.js'
 import { FileBackend } from '../../plugins/auth/passwords/file/file-backend.js'
+import { GssBackend } from '../../plugins/auth/passwords/gss/backend.js'
 import { HttpBackend } from '../../plugins/auth/passwords/http/backend.js'
 import { LdapBackend } from '../../plugins/auth/passwords/ldap/backend.js'
 import { Md5Database } from '../../plugins/auth/passwords/md5-database/backend.js'
@@ -28,6 +29,7 @@ import { scramScheme } from '../../plugins/auth/schemes/scram.js'
 import { scryptScheme } from '../../plugins/auth/schemes/scrypt.js'
 import { SHA512_CRYPT, shaCryptScheme } from '../../plugins/auth/schemes/sha-crypt.js'
 import { Hashing } from '../../plugins/auth/shared/hashing.js'
+import { kerberosEnvironment } from '../../plugins/auth/shared/kerberos.js'
 import { LdapDirectory } from '../../plugins/auth/shared/ldap/directory.js'
 import { formatOtpChain } from '../../plugins/auth/shared/otp-chain.js'
 import { PasswordFile } from '../../plugins/auth/shared/password-file.js'
@@ -44,6 +46,7 @@ import { SystemUsers } from '../../plugins/auth/users/system/directory.js'
 import { createVirtualDirectory } from '../../plugins/auth/users/virtual/index.js'
 import { HeldClock, LoggedLines, never, peers, words } from '../support/auth.js'
 import { checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { hasKdc, startKdc } from '../support/kdc.js'
 import { ANY_ACCOUNT, hasPam, pamSleep, pamTable } from '../support/pam.js'
 import { freePort } from '../support/ports.js'
 
@@ -129,6 +132,21 @@ describe.skipIf(!hasPam)('the PAM of this machine', () => {
     const of = (service: string | undefined, more: { readonly timeoutMs: number; readonly parallel: number; readonly fallthrough: boolean }): PamBackend =>
       kept(new PamBackend({ service, folder: rules, credentials: true, ...more }, { logger: new LoggedLines(), clock: systemClock }, new URL('../../dist/plugins/auth/passwords/pam/child.js', import.meta.url)))
     return { about: passwords, users, backend: of(undefined, patientLimits), broken: of('missing', limits), stalled: of('sleep', limits) }
+  }))
+})
+
+describe.skipIf(!hasKdc)('MIT Kerberos', () => {
+  describePasswordBackend('gss', once_(async (): Promise<BackendUnderTest> => {
+    const kdc = kept(await startKdc(Object.fromEntries(users.map((u) => [u.name, u.password]))))
+    const silent = kept(await silentPort())
+    const elsewhere = async (name: string, port: number): Promise<string> => {
+      const path = join(folder, name)
+      await writeFile(path, (await readFile(kdc.config, 'utf8')).replace(/^ {2}kdc = .*/m, `  kdc = 127.0.0.1:${port}`))
+      return path
+    }
+    const of = (configuration: string, more: { readonly timeoutMs: number; readonly parallel: number; readonly fallthrough: boolean }): GssBackend =>
+      kept(new GssBackend({ realm: undefined, hostname: 'localhost', serviceInPrincipal: false, ...more }, { logger: new LoggedLines(), clock: systemClock, env: kerberosEnvironment({ keytab: kdc.keytab, configuration }, {}) }, new URL('../../dist/plugins/auth/passwords/gss/child.js', import.meta.url)))
+    return { about: passwords, users, backend: of(kdc.config, patientLimits), broken: of(await elsewhere('krb5-closed.conf', await freePort()), patientLimits), stalled: of(await elsewhere('krb5-silent.conf', silent.port), limits) }
   }))
 })
 

@@ -148,3 +148,27 @@ passwords: [ nul ]`,
     expect(stdout).toMatch(/Security strength factor: (?:56|256)/)
   })
 })
+
+describe.skipIf(!hasKdc || !has('curl'))('passwords that the KDC checks', () => {
+  let kdc: Kdc
+  let server: RunningServer
+  beforeAll(async () => {
+    kdc = await startKdc({ alice: 'of the realm' })
+    server = await startServer({ auth: `mechanisms: [ plain ]\npasswords: [ { use: gss, keytab: ${kdc.keytab}, configuration: ${kdc.config}, timeout: 3s } ]` })
+  })
+  afterAll(async () => {
+    await server?.remove()
+    await kdc?.[Symbol.asyncDispose]()
+  })
+  test.each(['imap', 'pop3'] as const)('%s', async (scheme) => {
+    const curl = (password: string): Promise<Ran> => run('curl', ['-sS', '-u', `alice:${password}`, `${scheme}://localhost:${server.ports[scheme]}/`])
+    expect([(await curl('of the realm')).code, (await curl('secret')).code]).toEqual([0, 67])
+  })
+  test('without the KDC nobody is told that the password is wrong', async () => {
+    await kdc.stop()
+    const client = await RawClient.open(server.ports.imap)
+    expect((await client.do('LOGIN alice "of the realm"')).text).toMatch(/^\[UNAVAILABLE\]/)
+    client.drop()
+    await expect.poll(() => server.log()).toMatch(/Login unavailable user=alice .*KDC/)
+  })
+})

@@ -344,7 +344,10 @@ export interface AppendItem {
   readonly keywords: readonly string[]
   readonly date?: { readonly ms: number; readonly zone: number }
   readonly facts: ReadonlyMap<AnyFact, unknown>
-  /** A migration keeps the number; only for drivers whose `about.acceptsUids` says so. */
+  /**
+   * A migration keeps the number: it is given when it is above those of all messages that are there, even if it was given before, and the storage has a place for
+   * it (`about.acceptsUids`); otherwise the message gets the next one.
+   */
   readonly uid?: number
 }
 /** A message as it is to arrive in another mailbox; its octets are those that the source has under the number. */
@@ -416,12 +419,20 @@ export interface Spooled extends AsyncDisposable {
 /** Bounded per user and per process. */
 export const SPOOL = createToken<Spool>('mail.spool').in('process', ['mail'])
 
+/**
+ * Numbers that a new mailbox begins with, instead of its own: it goes on for another (a migration). A storage that has no place for them leaves them out.
+ */
+export interface GivenNumbers {
+  readonly uidValidity?: number
+  /** Lower ones are given only to messages that come with them (`AppendItem.uid`). */
+  readonly uidNext?: number
+}
 /** Names and mailboxes of one login in one kind of storage. */
 export interface MailStore {
   readonly delimiter: string | undefined
   list(query: ListQuery, signal: AbortSignal): AsyncIterable<readonly MailboxEntry[]>
   find(at: MailLocation, signal: AbortSignal): Promise<FoundMailbox | undefined>
-  create(at: MailLocation, how: { readonly specialUse: readonly string[]; readonly uidValidity?: number }): Promise<void>
+  create(at: MailLocation, how: { readonly specialUse: readonly string[] } & GivenNumbers): Promise<void>
   remove(at: MailLocation): Promise<void>
   rename(from: MailLocation, to: MailLocation): Promise<void>
   append(at: MailLocation, signal: AbortSignal): Promise<Delivery>
@@ -452,6 +463,7 @@ export interface DriverAbout {
   readonly facts: readonly AnyFact[]
   /** Safe when several server processes have the mailbox open. */
   readonly manyProcesses: boolean
+  /** Messages keep the numbers that they come with, and new mailboxes begin with those that they are given; of a store, in those of its formats that do. */
   readonly acceptsUids: boolean
 }
 /** Kinds of storage: `files`, `postgres`, `imap`, `news`, `memory`. */
@@ -483,7 +495,7 @@ export interface FilePlace {
 export interface MailboxFormat {
   /** `seen`: what the caller has just found at the place, links followed; a format may spare itself the same question. */
   recognise(at: FilePlace, signal: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'>
-  create(at: FilePlace): Promise<void>
+  create(at: FilePlace, numbers?: GivenNumbers): Promise<void>
   open(at: FilePlace, signal: AbortSignal): Promise<MailboxSource>
   append(at: FilePlace, signal: AbortSignal): Promise<Delivery>
   /** LIST saw this directory: a mailbox, a part of one, or nothing of ours. No file is opened. */

@@ -22,6 +22,7 @@ import type {
   Uid,
   UidSet,
   Wants,
+  GivenNumbers,
 } from './mail.js'
 
 /** The mail of one login, as commands see it: names in; resolvers, layers, rights, quotas and events already applied. Commands never meet a driver. */
@@ -42,7 +43,7 @@ export interface MailAccess {
   /** Names the physical mailbox: the same for every name, user and host that reaches it. Throws `not-found`. */
   keyOf(at: Located, signal: AbortSignal): Promise<string>
   open(at: Located, mode: 'read-write' | 'read-only', signal: AbortSignal): Promise<MailboxView>
-  create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located>
+  create(name: MailboxName, how: { readonly specialUse: readonly string[] } & GivenNumbers, signal: AbortSignal): Promise<Located>
   remove(at: Located, signal: AbortSignal): Promise<void>
   rename(from: Located, to: MailboxName, signal: AbortSignal): Promise<void>
   /** A look for damage (`MailStore.examine`), at a mailbox that nobody may be able to open; undefined where its store has none. Throws `not-found`. */

@@ -1,4 +1,4 @@
-import { MailError, type AppendResult, type MailDriver, type MailLocation, type MailboxEntry, type MailStore, type Mount } from '../api/mail.js'
+import { MailError, type AppendResult, type MailDriver, type GivenNumbers, type MailLocation, type MailboxEntry, type MailStore, type Mount } from '../api/mail.js'
 import { Box, never, type BoxMessage } from './box.js'
 import type { DriverUnderTest } from './driver-under-test.js'
 import { must } from './expecting.js'
@@ -56,8 +56,8 @@ export class Bench {
   at(path: string): MailLocation {
     return { mount: this.mount, path }
   }
-  async create(path: string): Promise<void> {
-    await this.store.create(this.at(path), { specialUse: [] })
+  async create(path: string, numbers: GivenNumbers = {}): Promise<void> {
+    await this.store.create(this.at(path), { specialUse: [], ...numbers })
   }
   /** An existing mailbox, opened and with true rows. */
   async open(path: string): Promise<Box> {

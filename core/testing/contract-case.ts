@@ -19,6 +19,7 @@ export const unless = {
   processes: (u: DriverUnderTest): string | undefined => (u.keeps === 'nothing' || !u.about.manyProcesses ? 'only one process at a time may have the mailbox' : undefined),
   disk: (u: DriverUnderTest): string | undefined => (u.keeps === 'files' ? undefined : 'mail is not kept in files'),
   uids: (u: DriverUnderTest): string | undefined => (u.about.uidsPersist ? undefined : 'uids do not persist'),
+  numbers: (u: DriverUnderTest): string | undefined => (u.about.acceptsUids ? undefined : 'numbers are given by the driver alone'),
   keywords: (u: DriverUnderTest): string | undefined => (u.about.keywords === 'any' ? undefined : 'keywords cannot be made'),
   hierarchy: (u: DriverUnderTest): string | undefined => (u.about.hierarchy ? undefined : 'names have no hierarchy'),
 } as const

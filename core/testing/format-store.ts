@@ -5,6 +5,7 @@ import {
   type Delivery,
   type FilePlace,
   type FoundMailbox,
+  type GivenNumbers,
   type MailboxEntry,
   type MailboxFormat,
   type MailDriver,
@@ -74,11 +75,11 @@ class FormatStore implements MailStore {
     if (answer === undefined || stat === undefined) return undefined
     return { key: `${stat.device}-${stat.inode}`, empty: answer === 'empty', open: (s) => this.#format.open(place, s) }
   }
-  async create(at: MailLocation): Promise<void> {
+  async create(at: MailLocation, numbers: GivenNumbers): Promise<void> {
     const place = this.#place(at.path)
     if ((await this.#files.stat(place.path)) !== undefined) throw new MailError('exists', 'the name is taken')
     await this.#makeDirectories(dirname(place.path))
-    await this.#format.create(place)
+    await this.#format.create(place, numbers)
   }
   async #makeDirectories(path: string): Promise<void> {
     if ((await this.#files.stat(path)) !== undefined) return

@@ -5,7 +5,7 @@ import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
 import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
 
-const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 
 function mbxFormat(services: KitServices): FixedFormat {
   return new FixedFormat(mbxDialect, fixedContext(services, { watch: true }))

@@ -3,7 +3,7 @@ import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { MixFormat } from '../../plugins/formats/mix/format.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 
-const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 
 function mixFormat({ files, clock, random, locks, mailbox, spool }: KitServices): MixFormat {
   return new MixFormat({

@@ -5,7 +5,7 @@ import type { TextFormat } from '../../plugins/formats/shared/text/format.js'
 import { unixDialect } from '../../plugins/formats/unix/dialect.js'
 import { textFormat, withoutDelimiters } from '../support/unix.js'
 
-const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 
 /** A mailbox of text ends a header that has no end. */
 function ended(text: string): string {

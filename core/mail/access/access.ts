@@ -1,4 +1,4 @@
-import { MailError, uids } from '../../api/index.js'
+import { MailError, uids, type GivenNumbers } from '../../api/index.js'
 import type {
   AppendItem,
   AppendResult,
@@ -319,7 +319,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       this.registry.release(mailbox)
     }
   }
-  async create(name: MailboxName, how: { readonly specialUse: readonly string[] }, signal: AbortSignal): Promise<Located> {
+  async create(name: MailboxName, how: { readonly specialUse: readonly string[] } & GivenNumbers, signal: AbortSignal): Promise<Located> {
     const located = await this.locate(name, 'create', signal)
     // In a format that is named it takes the place of the one that is there (`#driver.mix/INBOX`).
     const takesOver = located.name === INBOX && located.at.format !== undefined

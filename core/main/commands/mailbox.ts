@@ -1,4 +1,4 @@
-import { mailDrivers, MailError, MAIL_DOOR } from '../../api/index.js'
+import { MailError, MAIL_DOOR } from '../../api/index.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
@@ -28,9 +28,8 @@ export async function run(context: CommandContext): Promise<number> {
     const { host, user } = await findAccount(server, typed, values.host, signal)
     await actAs(user)
     await using mail = await host.get(MAIL_DOOR).open(user, signal)
-    const takers = new Set(host.entries(mailDrivers).filter(({ about }) => about.acceptsUids).map(({ name }) => name))
     try {
-      return await action.run({ mail, terminal: context.terminal, signal, format, merge, dryRun: values['dry-run'], acceptsUids: (store) => takers.has(store) }, args)
+      return await action.run({ mail, terminal: context.terminal, signal, format, merge, dryRun: values['dry-run'] }, args)
     } catch (error) {
       if (!(error instanceof MailError)) throw error
       throw new CommandFailure(EXIT.failed, `${word} ${args.join(' ')}: ${error.message}`, { cause: error })

@@ -21,7 +21,7 @@ async function fillNew(work: Work, [source = '', target = '']: readonly string[]
   await mail.create(made(target, work.format), { specialUse: [] }, signal)
   const name = bare(target)
   try {
-    await fill(work, source, name, remove)
+    await fill(work, source, name, { remove })
     return EXIT.ok
   } catch (error) {
     const { signal: never } = new AbortController()
@@ -84,14 +84,14 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   append: {
     words: 'SOURCE TARGET', least: 2, most: 2,
     async run(work, [source = '', target = '']) {
-      await fill(work, source, target, false)
+      await fill(work, source, target, {})
       return EXIT.ok
     },
   },
   appenddelete: {
     words: 'SOURCE TARGET', least: 2, most: 2,
     async run(work, [source = '', target = '']) {
-      await fill(work, source, target, true)
+      await fill(work, source, target, { remove: true })
       return EXIT.ok
     },
   },

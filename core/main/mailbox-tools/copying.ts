@@ -9,9 +9,10 @@ export interface Copied {
   /** What the target could not keep, in words; empty when it kept all. */
   readonly lost: readonly string[]
 }
-/** What the target is known to take. */
+/** How messages are to be copied. */
 export interface CopyHow {
-  readonly acceptsUids: boolean
+  /** Messages come with the numbers that they have. */
+  readonly keepUids: boolean
   readonly step: () => void
 }
 
@@ -40,7 +41,7 @@ export async function copyAll(mail: MailAccess, from: MailboxView, to: Located, 
           system: flags?.system ?? 0,
           keywords: flags?.keywords ?? [],
           ...(ms === UNKNOWN ? {} : { date: { ms, zone: rows.zone[row] ?? 0 } }),
-          ...(how.acceptsUids ? { uid: message.uid } : {}),
+          ...(how.keepUids ? { uid: message.uid } : {}),
           facts: new Map(),
         }
         sent++
@@ -73,7 +74,7 @@ async function compare(mail: MailAccess, from: MailboxView, to: Located, signal:
       if (from.rows.uid[i] !== target.rows.uid[before + i]) uids++
     }
     const lost: string[] = []
-    if (uids > 0 || from.uidValidity !== target.uidValidity) lost.push('unique ids: the messages have new ones, so clients load them again')
+    if (uids > 0 || from.uidValidity !== target.uidValidity || target.uidNext < from.uidNext) lost.push('unique ids: the messages have new ones, so clients load them again')
     if (words.size > 0) lost.push(`keywords: ${[...words].toSorted().join(' ')}`)
     if (flags > 0) lost.push(`flags of ${flags} messages`)
     if (dates > 0) lost.push(`dates of ${dates} messages`)

@@ -59,8 +59,7 @@ async function transferOne(work: Work, name: string, wanted: string): Promise<vo
     say(terminal.out, `${name} => ${target}`)
     return
   }
-  if (!there || suffix !== undefined) await mail.create(made(target, work.format), { specialUse: [] }, signal)
-  await fill(work, name, target, false)
+  await fill(work, name, target, { make: !there || suffix !== undefined })
 }
 /**
  * The mailbox gets another format under its name. The original is put aside first, so that nothing is delivered to it behind the copy's back,
@@ -82,8 +81,7 @@ async function convert(work: Work, name: string): Promise<void> {
   await mail.remove(await locate(mail, trial, 'remove', never), never)
   await mail.rename(await locate(mail, name, 'rename', signal), aside as MailboxName, signal)
   try {
-    await mail.create(made(name, work.format), { specialUse: [] }, signal)
-    await fill(work, aside, name, false)
+    await fill(work, aside, name, { make: true })
   } catch (error) {
     const isEmpty = await withMailbox(mail, name, 'read-only', never, async (view) => view.announced === 0).catch((failed: unknown) => failed instanceof MailError && failed.kind === 'not-found')
     if (!isEmpty) throw new CommandFailure(EXIT.failed, `${name} is converted, but something came after: ${error instanceof Error ? error.message : String(error)}; the original is ${aside}`, { cause: error })

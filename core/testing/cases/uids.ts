@@ -1,7 +1,8 @@
 import { uids } from '../../api/mail.js'
+import { never, type Box } from '../box.js'
 import { unless, unlessAny, type ContractCase } from '../contract-case.js'
 import { must, mustEqual } from '../expecting.js'
-import { sampleMessage } from '../messages.js'
+import { itemOf, sampleMessage } from '../messages.js'
 
 const five = [1, 2, 3, 4, 5].map((n) => sampleMessage(n))
 
@@ -69,6 +70,37 @@ export const uidCases: readonly ContractCase[] = [
       await bench.deliver(path, [sampleMessage(6)])
       await box.refresh()
       must((box.rows.at(-1)?.uid ?? 0) > last, `uid ${last} was given to another message`)
+    },
+  },
+  {
+    id: 'uids.given',
+    title: 'a mailbox that is made with numbers goes on with them, and messages keep those that they come with, above all that are there',
+    unless: unlessAny(unless.uids, unless.numbers),
+    async run(bench) {
+      const path = bench.name(0)
+      const uidValidity = 1_234_567_890
+      await bench.create(path, { uidValidity, uidNext: 50 })
+      const put = async (numbers: readonly (number | undefined)[], open?: Box): Promise<void> => {
+        const delivery = await bench.store.append(bench.at(path), never)
+        for (const [n, uid] of numbers.entries()) await delivery.add({ ...itemOf(sampleMessage(n)), ...(uid !== undefined && { uid }) }, never)
+        if (open === undefined) await delivery.commit(undefined, never)
+        else await open.edit((edit) => delivery.commit({ source: open.source, edit }, never))
+      }
+      const numbersOf = (box: Box): object => ({ uidValidity: box.table.uidValidity, uidNext: box.table.uidNext, uids: box.rows.map((r) => r.uid) })
+      const empty = await bench.open(path)
+      mustEqual(numbersOf(empty), { uidValidity, uidNext: 50, uids: [] }, 'of the new mailbox')
+      await bench.closeBoxes()
+      await put([7, 9, 20])
+      // One that is not above those that are there is no number for another message.
+      await put([9, undefined, 12])
+      const box = await bench.open(path)
+      mustEqual(numbersOf(box), { uidValidity, uidNext: 53, uids: [7, 9, 20, 50, 51, 52] }, 'after two deliveries')
+      await put([60, undefined], box)
+      await box.refresh()
+      mustEqual(numbersOf(box), { uidValidity, uidNext: 62, uids: [7, 9, 20, 50, 51, 52, 60, 61] }, 'after one more, to the open mailbox')
+      const before = numbersOf(box)
+      await bench.closeBoxes()
+      mustEqual(numbersOf(await bench.open(path)), before, 'after opening again')
     },
   },
   {

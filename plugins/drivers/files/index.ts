@@ -16,7 +16,7 @@ export default definePlugin({
   setup(p) {
     p.to(mailDrivers).contribute({
       name: 'files',
-      about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false },
+      about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true },
       settings,
       needs: { files: FILES, formats: chosenEntries(mailboxFormats), choice: FORMAT_CHOICE, mailbox: MAILBOX_SETTINGS },
       create: ({ listMaxDepth, listMaxEntries, hideDotFiles }, { files, formats, choice, mailbox }) =>

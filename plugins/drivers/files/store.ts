@@ -1,6 +1,7 @@
 import {
   MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
+  type GivenNumbers,
 } from 'mailwright/api'
 import { fileHolds, folderHolds } from './holding.js'
 import { listDirectory, type ListingSettings } from './listing.js'
@@ -170,7 +171,7 @@ class FilesStore implements MailStore {
     if (inbox.path === place.path) throw new MailError('denied', `${what}: it is the INBOX`)
   }
 
-  async create(at: MailLocation, _how: { readonly specialUse: readonly string[] }): Promise<void> {
+  async create(at: MailLocation, numbers: GivenNumbers): Promise<void> {
     const { signal } = new AbortController()
     const { files, choice } = this.#parts
     const takesOver = isInbox(at) && at.format !== undefined
@@ -186,7 +187,7 @@ class FilesStore implements MailStore {
       await this.#notInstead(at, place, signal)
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
       if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
-      else await format.made.create(place)
+      else await format.made.create(place, numbers)
       if (at.path.endsWith('/')) await this.#sync(folderOf(place.path))
     } catch (error) {
       throw asProblem(error, what)

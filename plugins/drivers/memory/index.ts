@@ -9,7 +9,7 @@ export default definePlugin({
   setup(p) {
     p.to(mailDrivers).contribute({
       name: 'memory',
-      about: { modseqs: true, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: false, acceptsUids: false },
+      about: { modseqs: true, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: false, acceptsUids: true },
       settings: noSettings,
       needs: { clock: CLOCK },
       create: (_settings, { clock }) => new MemoryDriver(() => clock.now()),

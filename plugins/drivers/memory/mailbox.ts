@@ -10,8 +10,8 @@ export interface MemoryMessage {
   keywords: readonly string[]
   recent: boolean
 }
-/** A message before it has a uid. */
-export type NewMessage = Omit<MemoryMessage, 'uid' | 'headerSize'>
+/** A message before it has a uid; `wish` is the one that it comes with. */
+export type NewMessage = Omit<MemoryMessage, 'uid' | 'headerSize'> & { readonly wish?: number | undefined }
 
 /** Octets up to and with the empty line. */
 export function headerSizeOf(octets: Uint8Array): number {
@@ -49,8 +49,9 @@ export class MemoryMailbox {
   get stamp(): string {
     return `${this.uidValidity}.${this.version}`
   }
-  add(message: NewMessage): MemoryMessage {
-    const uid = this.uidNext++
+  add({ wish = 0, ...message }: NewMessage): MemoryMessage {
+    const uid = wish > 0 && wish > Math.max(0, ...this.messages.keys()) ? wish : this.uidNext
+    this.uidNext = Math.max(this.uidNext, uid + 1)
     const made = { ...message, uid, headerSize: headerSizeOf(message.octets) }
     this.messages.set(uid, made)
     return made

@@ -1,4 +1,4 @@
-import { MailError, uids } from 'mailwright/api'
+import { MailError, uids, type GivenNumbers } from 'mailwright/api'
 import type {
   AppendItem,
   AppendResult,
@@ -98,12 +98,13 @@ export class MemoryStore implements MailStore {
       open: async () => new MemorySource(mailbox, (to) => (to.mount.store === at.mount.store ? this.#account.at(to.path) : undefined)),
     }
   }
-  async create(at: MailLocation, how: { readonly uidValidity?: number }): Promise<void> {
+  async create(at: MailLocation, how: GivenNumbers): Promise<void> {
     // `a/` announces that names below `a` will follow; in memory they need no preparation (RFC 3501 §6.3.3).
     if (at.path.endsWith(DELIMITER)) return
     if (this.#account.at(at.path) !== undefined) throw new MailError('exists', 'the mailbox exists')
     const made = this.#account.make(at.path)
     if (how.uidValidity !== undefined) made.uidValidity = how.uidValidity
+    if (how.uidNext !== undefined) made.uidNext = how.uidNext
   }
   async remove(at: MailLocation): Promise<void> {
     if (this.#account.at(at.path) === undefined) throw new MailError('not-found', 'no such mailbox')
@@ -138,7 +139,7 @@ class MemoryDelivery implements Delivery {
   async add(item: AppendItem): Promise<void> {
     const octets = await octetsOf(item)
     const date = item.date ?? { ms: this.#now(), zone: 0 }
-    this.#waiting.push({ octets, date, system: item.system, keywords: item.keywords, recent: true })
+    this.#waiting.push({ octets, date, system: item.system, keywords: item.keywords, recent: true, wish: item.uid })
   }
   async commit(open: OpenMailbox | undefined): Promise<AppendResult> {
     const m = this.#mailbox

@@ -11,7 +11,7 @@ export default definePlugin({
   setup(p) {
     p.to(mailboxFormats).contribute({
       name: 'mbx',
-      about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: false },
+      about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: true },
       settings: fixedSettings,
       needs: fixedNeeds,
       create: (settings, needs) => new FixedFormat(mbxDialect, fixedContext(needs, settings)),

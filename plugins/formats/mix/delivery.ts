@@ -1,5 +1,6 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
+import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { localZone } from '../shared/zone.js'
 import type { MixContext } from './context.js'
@@ -13,7 +14,9 @@ interface Waiting {
 }
 /** Where new lines go, and what numbers are taken. */
 interface Ends {
+  /** The highest that was given, and the highest that a message has. */
   readonly last: number
+  readonly highest: number
   readonly index: number
   readonly status: number
 }
@@ -52,8 +55,9 @@ export class MixDelivery implements Delivery {
           return result
         }
         const held = await source.catchUp(found, edit)
-        const last = Math.max(held.meta.last, edit.rows.uid[edit.rows.length - 1] ?? 0)
-        const done = await this.#append(folder, held, { last, index: source.indexEnd, status: source.statusEnd }, source.keywords, source.claiming, signal)
+        const highest = edit.rows.uid[edit.rows.length - 1] ?? 0
+        const last = Math.max(held.meta.last, highest)
+        const done = await this.#append(folder, held, { last, highest, index: source.indexEnd, status: source.statusEnd }, source.keywords, source.claiming, signal)
         source.entered(edit, done.entered, done.held)
         return done.result
       })
@@ -67,15 +71,16 @@ export class MixDelivery implements Delivery {
     const sequence = folder.nextSequence(held)
     keywords.define(this.#waiting.flatMap(({ item }) => item.keywords))
     const octets = this.#waiting.reduce((sum, { spooled }) => sum + spooled.size + DATA_OCTETS, 0)
+    const numbers = giveNumbers(this.#waiting.map(({ item }) => item), ends)
     const writer = await folder.writer(held, sequence, octets, signal)
     try {
       const entered: Entered[] = []
-      for (const waiting of this.#waiting) entered.push(await this.#put(writer, waiting, ends, entered.length, keywords, claimed, signal))
+      for (const waiting of this.#waiting) entered.push(await this.#put(writer, waiting, numbers[entered.length] ?? 0, ends, entered.length, keywords, claimed, signal))
       await writer.flush()
       const index = entered.map((m) => `${indexText({ ...m, ...m.place })}\r\n`).join('')
       const status = entered.map((m) => statusText(m.uid, keywords.mask(m.keywords), (m.system & SYSTEM_BITS) | (m.old ? OLD : 0), sequence)).join('')
       const done = await folder.commit(held, sequence, {
-        meta: { ...held.meta, last: ends.last + entered.length, file: writer.file, keywords: [...keywords.names] },
+        meta: { ...held.meta, last: lastGiven(ends.last, numbers), file: writer.file, keywords: [...keywords.names] },
         index: { patches: [{ at: ends.index, bytes: Buffer.from(index) }], size: ends.index + index.length },
         status: { patches: [{ at: ends.status, bytes: Buffer.from(status) }], size: ends.status + status.length },
         data: writer,
@@ -88,9 +93,7 @@ export class MixDelivery implements Delivery {
       await writer.close()
     }
   }
-  async #put(writer: DataWriter, { item, spooled }: Waiting, ends: Ends, count: number, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<Entered> {
-    const uid = ends.last + count + 1
-    if (uid > 0xffffffff) throw new MailError('limit', 'the mailbox has no more message numbers')
+  async #put(writer: DataWriter, { item, spooled }: Waiting, uid: number, ends: Ends, count: number, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<Entered> {
     const now = this.#ctx.clock.now()
     const date = item.date ?? { ms: now, zone: localZone(now) }
     // Dates are kept to the second.
@@ -143,6 +146,7 @@ async function endsOf(folder: MixFolder, { meta, index, status }: Held): Promise
   const ended = parseStatus(flags.subarray(Math.max(0, skip))).end + start + Math.max(0, skip)
   return {
     last: Math.max(meta.last, table.uid[table.count - 1] ?? 0),
+    highest: table.uid[table.count - 1] ?? 0,
     index: Math.max(SEQUENCE_OCTETS, from + Math.max(0, cut) + table.end),
     status: Math.max(SEQUENCE_OCTETS, ended),
   }

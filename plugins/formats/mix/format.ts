@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import type { MixContext } from './context.js'
@@ -35,12 +35,12 @@ export class MixFormat implements MailboxFormat {
   }
 
   /** The metadata come last and at once, so that a crash leaves a mailbox or none. A folder that is there already becomes one. */
-  async create(at: FilePlace): Promise<void> {
+  async create(at: FilePlace, { uidValidity, uidNext = 1 }: GivenNumbers = {}): Promise<void> {
     const { files, clock, mailbox } = this.#ctx
     if (nameOf(at.path).startsWith(OWN)) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MIX-format name`)
     const durable = mailbox.durability === 'full'
     const now = Math.floor(clock.now() / 1000)
-    const meta = metaText({ sequence: now, validity: now, last: 0, file: now, keywords: mailbox.defaultKeywords })
+    const meta = metaText({ sequence: now, validity: uidValidity ?? now, last: uidNext - 1, file: now, keywords: mailbox.defaultKeywords })
     const fresh = (await files.stat(at.path)) === undefined
     const made: string[] = []
     try {

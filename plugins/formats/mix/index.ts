@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { Turns } from '../shared/turns.js'
 import { MixFormat } from './format.js'
 
-const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
+const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true }
 
 /** Folders with an index, flags beside it, and messages in files of about a megabyte. */
 export default definePlugin({

@@ -1,5 +1,6 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled } from 'mailwright/api'
 import { timeOfDate } from '../shared/file-dates.js'
+import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { outOfRoom } from '../shared/safe-changes.js'
@@ -66,19 +67,20 @@ export class MxDelivery implements Delivery {
     const { path } = folder
     const { numbers, others } = await listNumbers(files, path)
     await folder.finishIncoming(held, others)
-    const first = Math.max(held.index.last, numbers.at(-1) ?? 0) + 1
+    const highest = Math.max(held.index.records.at(-1)?.uid ?? 0, numbers.at(-1) ?? 0)
+    const given = giveNumbers(this.#waiting.map(({ item }) => item), { highest, last: held.index.last })
     keywords.define(this.#waiting.flatMap(({ item }) => item.keywords))
     const entered: Entered[] = []
     const names: string[] = []
     try {
       for (const waiting of this.#waiting) {
-        const uid = first + entered.length
+        const uid = given[entered.length] ?? 0
         names.push(`${path}/${INCOMING}${uid}`)
         entered.push(await this.#write(names.at(-1) ?? '', uid, waiting, keywords, folder.durable, signal))
       }
       // Several get their numbers together or not at all: their names are on the disk before the index speaks of them.
       if (entered.length > 1 && folder.durable) await files.syncDirectory(path)
-      const last = first + entered.length - 1
+      const last = lastGiven(held.index.last, given)
       const head = headText(held.index.validity, last, keywords.names)
       const moved = keywords.names.length !== held.index.keywords.length
       const records = entered.map((m) => recordText(m.uid, keywords.mask(m.keywords), (m.system & SYSTEM_BITS) | (claimed ? OLD : 0)))

@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { numberOf } from '../shared/numbered-files.js'
@@ -33,8 +33,8 @@ export class MxFormat implements MailboxFormat {
     return (await this.recognise(place)) === 'mine' ? place : undefined
   }
   /** The index comes under its name whole. Names of digits alone are those of messages. */
-  async create(at: FilePlace): Promise<void> {
-    const { files, clock, mailbox } = this.#ctx
+  async create(at: FilePlace, { uidValidity = nowSeconds(this.#ctx.clock), uidNext = 1 }: GivenNumbers = {}): Promise<void> {
+    const { files, mailbox } = this.#ctx
     if (numberOf(nameOf(at.path)) !== undefined) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MX-format name`)
     const durable = mailbox.durability === 'full'
     const fresh = (await files.stat(at.path)) === undefined
@@ -44,7 +44,7 @@ export class MxFormat implements MailboxFormat {
       const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
       try {
         await file.truncate(0)
-        await file.write([Buffer.from(headText(nowSeconds(clock), 0, mailbox.defaultKeywords), 'latin1')], 0)
+        await file.write([Buffer.from(headText(uidValidity, uidNext - 1, mailbox.defaultKeywords), 'latin1')], 0)
         if (durable) await file.sync()
       } finally {
         await file.close()

@@ -11,7 +11,7 @@ export default definePlugin({
   setup(p) {
     p.to(mailboxFormats).contribute({
       name: 'unix',
-      about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: false },
+      about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: true },
       settings: textSettings,
       needs: textNeeds,
       create: (settings, needs) => new TextFormat(textContext(unixDialect, needs, settings)),

@@ -60,7 +60,7 @@ async function fill(name: string, format: string, count: number): Promise<void> 
 }
 async function check(name: string, repair: boolean): Promise<{ good: boolean; out: string }> {
   const [out, err] = [new PassThrough(), new PassThrough()]
-  const good = await fsck({ mail, terminal: { out, err, colours: false }, signal, format: undefined, merge: undefined, dryRun: false, acceptsUids: () => false }, name, repair)
+  const good = await fsck({ mail, terminal: { out, err, colours: false }, signal, format: undefined, merge: undefined, dryRun: false }, name, repair)
   return { good, out: String(out.read() ?? '') }
 }
 interface Read {

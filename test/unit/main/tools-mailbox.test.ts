@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MAIL_DOOR, SYSTEM, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
+import { MAIL_DOOR, SYSTEM, uids, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
 import { configOf } from '../../../core/config/config.js'
 import { LogHub } from '../../../core/log/log-hub.js'
 import { CommandFailure, EXIT } from '../../../core/main/exit-codes.js'
@@ -30,7 +30,7 @@ beforeEach(async () => {
       default: {
         auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
         namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
-        drivers: { use: ['mix', 'mbx', 'mtx', 'unix', 'dummy'] },
+        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', 'mmdf', 'unix', 'dummy'] },
       },
     },
   }
@@ -91,7 +91,7 @@ interface Options {
 async function act(word: string, args: readonly string[], { format, merge, dryRun = false }: Options = {}): Promise<{ code: number; out: string; err: string }> {
   const [out, err] = [new PassThrough(), new PassThrough()]
   const terminal: Terminal = { out, err, colours: false }
-  const code = await (ACTIONS[word] ?? expect.fail(word)).run({ mail, terminal, signal, format, merge, dryRun, acceptsUids: () => false }, args)
+  const code = await (ACTIONS[word] ?? expect.fail(word)).run({ mail, terminal, signal, format, merge, dryRun }, args)
   return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') }
 }
 const create = (name: string): Promise<unknown> => mail.create(name as MailboxName, { specialUse: [] }, signal)
@@ -205,6 +205,52 @@ describe('mailwright mailbox transfer', () => {
     expect(await inMailbox('box.before')).toEqual(MESSAGES)
     const again = await act('transfer', ['box'], { format })
     expect([again.code, again.err]).toEqual([EXIT.failed, expect.stringContaining('box.before exists')])
+  })
+  interface Numbers {
+    readonly uidValidity: number
+    readonly uidNext: number
+    readonly uids: readonly number[]
+  }
+  const numbersOf = (name: string): Promise<Numbers> =>
+    withMailbox(mail, name, 'read-only', signal, async ({ uidValidity, uidNext, rows }) => ({ uidValidity, uidNext, uids: [...rows.uid.subarray(0, rows.length)] }))
+  /** Seven messages, of which those with UIDs 1, 4 and 7 are gone. */
+  async function gaps(name: string): Promise<Numbers> {
+    await put(name, [...MESSAGES, ...MESSAGES.slice(1)])
+    await withMailbox(mail, name, 'read-write', signal, (view) => view.remove(uids.from([1, 4, 7]), signal))
+    return numbersOf(name)
+  }
+  const changes = ['unix', 'mmdf', 'mbx', 'mx', 'mix'].flatMap((to, i, all) => [{ from: all[(i + 1) % all.length] ?? '', to }, { from: all[(i + 3) % all.length] ?? '', to }])
+  test.each(changes)('from $from to $to UIDs, UIDVALIDITY and UIDNEXT stay, in place and under another name', async ({ from, to }) => {
+    await act('create', ['box'], { format: from })
+    const before = await gaps('box')
+    expect(before).toMatchObject({ uids: [2, 3, 5, 6], uidNext: 8 })
+    const text = await inMailbox('box')
+    const converted = await act('transfer', ['box'], { format: to })
+    expect([converted.err, converted.out]).toEqual(['', `box.before [4 messages] => box\nbox is now in format ${to}; the original is box.before\n`])
+    expect([await numbersOf('box'), await inMailbox('box')]).toEqual([before, text])
+    expect((await act('transfer', ['box', 'other'], { format: from })).out).toBe('box [4 messages] => other\n')
+    expect(await numbersOf('other')).toEqual(before)
+    await put('box', MESSAGES.slice(0, 1))
+    expect(await numbersOf('box')).toEqual({ ...before, uids: [...before.uids, 8], uidNext: 9 })
+  })
+  test('an empty mailbox keeps its numbers as well, and what a mailbox has is added to under new ones', async () => {
+    await act('create', ['box'], { format: 'unix' })
+    await put('box')
+    await withMailbox(mail, 'box', 'read-write', signal, (view) => view.remove(uids.all, signal))
+    const before = await numbersOf('box')
+    expect((await act('transfer', ['box'], { format: 'mix' })).code).toBe(EXIT.ok)
+    expect(await numbersOf('box')).toEqual({ ...before, uidNext: 5, uids: [] })
+    await put('box', MESSAGES.slice(0, 2))
+    await create('more')
+    await put('more')
+    expect((await act('transfer', ['more', 'box'], { merge: 'append' })).out).toContain('not kept: unique ids')
+    expect((await numbersOf('box')).uids).toEqual([5, 6, 7, 8, 9, 10])
+  })
+  test.each(['mtx', 'tenex'])('%s has no place for numbers, and that is said', async (to) => {
+    await act('create', ['box'], { format: 'mbx' })
+    await gaps('box')
+    const { out } = await act('transfer', ['box', 'new'], { format: to })
+    expect(out).toContain('box [4 messages] => new\n  not kept: unique ids: the messages have new ones, so clients load them again\n')
   })
   test('says what the target cannot keep', async () => {
     await create('box')

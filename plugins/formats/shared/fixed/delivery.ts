@@ -1,6 +1,7 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
 import { localZone, writeInternalDate } from '../internal-date.js'
+import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { RedoWriter } from '../redo.js'
 import { outOfRoom } from '../safe-changes.js'
 import { mustBeWhole, owes, readContents, settle, type Contents } from './contents.js'
@@ -110,9 +111,11 @@ export class FixedDelivery implements Delivery {
     const words = this.#waiting.flatMap(({ item }) => item.keywords)
     const keywords = kind === undefined ? contents.keywords : contents.keywords.with(words)
     const { size } = held.stat
+    const { last } = contents.header
+    const numbers = giveNumbers(this.#waiting.map(({ item }) => item), { highest: kind === undefined ? last : highestOf(contents, kind.length, size), last })
     const header = {
       ...contents.header,
-      last: contents.header.last + this.#waiting.length,
+      last: lastGiven(last, numbers),
       keywords: keywords.names,
       token: keywords === contents.keywords ? contents.header.token : freshToken(this.#ctx.locks.random),
     }
@@ -122,8 +125,7 @@ export class FixedDelivery implements Delivery {
       // Room for the header is taken first where there is none.
       if (kind === undefined || contents.filed !== undefined) w.stay(size)
       for (const waiting of this.#waiting) {
-        const uid = contents.header.last + entered.length + 1
-        entered.push(await this.#record(w, waiting, uid, { ...contents, keywords }, claimed, signal))
+        entered.push(await this.#record(w, waiting, numbers[entered.length] ?? 0, { ...contents, keywords }, claimed, signal))
       }
     })
     return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
@@ -155,6 +157,12 @@ export class FixedDelivery implements Delivery {
   }
 }
 
+/** No message in the file has a higher number. One that is hidden behind the last may have any that was given. */
+function highestOf({ layout, header }: Contents, start: number, size: number): number {
+  const last = layout.count - 1
+  const end = last < 0 ? start : layout.at('offset', last) + layout.at('line', last) + layout.at('stored', last)
+  return end < size ? header.last : last < 0 ? 0 : layout.at('uid', last)
+}
 /** Only what differs; all of it where there is none yet. */
 async function writeHeader(w: RedoWriter, after: Buffer, before: Buffer | undefined): Promise<void> {
   if (before === undefined) return w.bytes(after)

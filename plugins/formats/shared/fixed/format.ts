@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { failedWith, folderOf } from '../lock-context.js'
 import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
@@ -97,9 +97,10 @@ export class FixedFormat implements MailboxFormat {
   }
 
   /** A mailbox without a record of its own is an empty file. */
-  async create(at: FilePlace): Promise<void> {
+  async create(at: FilePlace, { uidValidity, uidNext = 1 }: GivenNumbers = {}): Promise<void> {
     const { files, clock, mailbox } = this.#ctx
-    const record = this.#dialect.header?.write(emptyHeader(clock, mailbox.defaultKeywords))
+    const empty = emptyHeader(clock, mailbox.defaultKeywords)
+    const record = this.#dialect.header?.write({ ...empty, validity: uidValidity ?? empty.validity, last: uidNext - 1 })
     if (record === undefined) await (await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })).close()
     else if (!(await makeWhole(this.#ctx, at, record))) await this.#begin(at, record)
     if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))

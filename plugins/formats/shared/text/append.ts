@@ -8,13 +8,14 @@ import { BIT } from './internal-lines.js'
 import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
+import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { RedoWriter } from '../redo.js'
 import type { Stored } from './stored.js'
 import { NO_BASE, type Base } from './stamp.js'
 
 /** A message on its way into the file. */
 export interface Waiting {
-  readonly item: Pick<AppendItem, 'system' | 'keywords' | 'date'>
+  readonly item: Pick<AppendItem, 'system' | 'keywords' | 'date' | 'uid'>
   /** As a client gives it, or as another mailbox of the format has it; that is asked for in the order of the messages, once. */
   readonly content: { chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> } | { stored(): Promise<Stored> }
 }
@@ -30,6 +31,8 @@ export interface Target {
   readonly base: Base
   readonly validity: number
   readonly last: number
+  /** That of the last message, for messages that come with theirs; none below `last` is given without it. */
+  readonly highest?: number
   /** Where the file ends now. */
   readonly size: number
   /** The file is known to end with an empty line. */
@@ -49,6 +52,8 @@ export interface AppendHow {
 export interface Appended {
   readonly entered: readonly Entered[]
   readonly base: Base
+  /** The highest number given out. */
+  readonly last: number
   readonly end: number
   /** Octets had to be added to the message before, to separate the new ones from it. */
   readonly mended: boolean
@@ -67,7 +72,8 @@ export async function appendMessages(
   how: AppendHow,
   signal: AbortSignal,
 ): Promise<Appended> {
-  const last = (target?.last ?? 0) + waiting.length
+  const numbers = target === undefined ? [] : giveNumbers(waiting.map(({ item }) => item), { highest: target.last, ...target })
+  const last = lastGiven(target?.last ?? 0, numbers)
   const digits = target === undefined ? undefined : digitsPatch(target.base, last)
   if (digits !== undefined) {
     w.stay(digits.at)
@@ -79,7 +85,7 @@ export async function appendMessages(
   const entered: Entered[] = []
   let base = target?.base
   for (const { item, content } of waiting) {
-    const uid = target === undefined ? undefined : target.last + entered.length + 1
+    const uid = numbers[entered.length]
     const bearsBase = target !== undefined && target.base.kind === 'none' && entered.length === 0
     const keywords = inTableOrder(item.keywords, how.keywords)
     const date = item.date ?? how.now()
@@ -96,7 +102,7 @@ export async function appendMessages(
     entered.push({ place, system: item.system, keywords, date })
   }
   if (digits !== undefined && base !== undefined) base = { ...base, last }
-  return { entered, base: base ?? NO_BASE, end: w.at, mended: end.length > 0 || base === undefined }
+  return { entered, base: base ?? NO_BASE, last, end: w.at, mended: end.length > 0 || base === undefined }
 }
 
 async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, around: Envelope, { dialect, quoting }: AppendHow, signal: AbortSignal): Promise<Laid> {

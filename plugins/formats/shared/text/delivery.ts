@@ -8,7 +8,7 @@ import type { TextContext } from './context.js'
 import { filedFlags, KeywordTable } from './flags.js'
 import { localZone } from '../internal-date.js'
 import { BIT } from './internal-lines.js'
-import { FORM } from './layout.js'
+import { FORM, type Layout } from './layout.js'
 import { outOfRoom } from '../safe-changes.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { scanFile, type Scanned } from './scan.js'
@@ -47,9 +47,10 @@ export class TextDelivery implements Delivery {
     signal.throwIfAborted()
     if (stored === undefined) return false
     this.#from = stored.from
-    for (const item of messages) {
-      const content = stored.places.get(item.uid)
-      if (content === undefined) throw new Error(`message ${item.uid} was not taken`)
+    // Numbers are those of the other mailbox; here the messages get their own.
+    for (const { uid, ...item } of messages) {
+      const content = stored.places.get(uid)
+      if (content === undefined) throw new Error(`message ${uid} was not taken`)
       this.#waiting.push({ item, content })
     }
     return true
@@ -102,7 +103,7 @@ export class TextDelivery implements Delivery {
     const most = this.#from === undefined ? LANE_OCTETS : LANE_STORED
     const octets = this.#waiting.reduce((sum, { content }) => sum + ('head' in content ? content.length : content.size), 0)
     const end = source.separated ? 'separated' : source.layout.count === 0 && state?.base.kind === 'record' ? 'to be seen' : undefined
-    if (state === undefined || end === undefined || source.mustNumber || octets > most || !keywords.has(this.#wanted())) return undefined
+    if (state === undefined || end === undefined || source.mustNumber || octets > most || this.#keepsNumbers || !keywords.has(this.#wanted())) return undefined
     const messages = await Promise.all(
       this.#waiting.map(async ({ item: { system, keywords: words, date }, content }) => ({
         item: { system, keywords: words, ...(date && { date }) },
@@ -140,7 +141,7 @@ export class TextDelivery implements Delivery {
     }
     const more = keywords.define(this.#wanted())
     if ((more && source.base.kind !== 'none') || source.mustNumber) await source.number(held, edit, signal)
-    const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1, size: source.layout.end, separated: source.separated }
+    const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1, highest: highestOf(source.layout), size: source.layout.end, separated: source.separated }
     const done = await this.#append(file, held, target, keywords, signal, source.claiming)
     if (done.mended) await source.look(held, edit, signal)
     else {
@@ -156,7 +157,7 @@ export class TextDelivery implements Delivery {
     const { path } = this.#place
     const known = facts.get(path)
     let target: Target | undefined
-    if (held.owner && known !== undefined && known.numbered && compare(known.state, held.stat) === 'same') {
+    if (held.owner && !this.#keepsNumbers && known !== undefined && known.numbered && compare(known.state, held.stat) === 'same') {
       target = { base: known.state.base, validity: known.validity, last: known.last, size: held.stat.size }
       if (new KeywordTable(target.base.keywords).define(this.#wanted())) target = undefined
     }
@@ -169,7 +170,7 @@ export class TextDelivery implements Delivery {
         await this.#append(file, held, undefined, keywords, signal)
         return undefined
       }
-      target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last, size: held.stat.size }
+      target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last, highest: highestOf(found.layout), size: held.stat.size }
       const { layout } = found
       let numbered = layout.count === 0 || found.base.kind !== 'none'
       for (let i = 0; i < layout.count && numbered; i++) numbered = layout.has(i, FORM.numbered)
@@ -178,8 +179,7 @@ export class TextDelivery implements Delivery {
     const keywords = new KeywordTable(target.base.keywords)
     keywords.define(this.#wanted())
     const done = await this.#append(file, held, target, keywords, signal)
-    const last = target.last + done.entered.length
-    facts.set(path, { state: fileState(await held.file.stat(), done.base, held.mark), validity: target.validity, last, numbered: true })
+    facts.set(path, { state: fileState(await held.file.stat(), done.base, held.mark), validity: target.validity, last: done.last, numbered: true })
     return { uidValidity: target.validity, uids: uids.from(done.entered.map(({ place }) => place.uid)) }
   }
   /** Gives the messages that are there their numbers, and the mailbox its keywords. */
@@ -210,6 +210,10 @@ export class TextDelivery implements Delivery {
       return laid
     })
   }
+  /** What stands above the messages that are there must then be known. */
+  get #keepsNumbers(): boolean {
+    return this.#waiting.some(({ item }) => item.uid !== undefined)
+  }
   #wanted(): readonly string[] {
     return this.#waiting.flatMap(({ item }) => item.keywords)
   }
@@ -230,6 +234,9 @@ export class TextDelivery implements Delivery {
   }
 }
 const EMPTY = new Uint8Array()
+function highestOf(layout: Layout): number {
+  return layout.count === 0 ? 0 : layout.at(layout.count - 1, layout.uid)
+}
 /** More than this is not handed from thread to thread. */
 const LANE_OCTETS = 1 << 20
 /** A thread is not kept longer than by so much, which it reads itself. */

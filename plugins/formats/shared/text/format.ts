@@ -1,4 +1,4 @@
-import { MailError, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource } from 'mailwright/api'
 import { failedWith, folderOf } from '../lock-context.js'
 import { makeWhole } from '../new-file.js'
 import { mailboxRecord } from './blocks.js'
@@ -80,10 +80,10 @@ export class TextFormat implements MailboxFormat {
     }
   }
 
-  async create(at: FilePlace): Promise<void> {
+  async create(at: FilePlace, { uidValidity = nowSeconds(this.#ctx.clock), uidNext = 1 }: GivenNumbers = {}): Promise<void> {
     const { dialect, files, clock, serverName, mailbox } = this.#ctx
     const nowMs = clock.now()
-    const facts = { host: serverName, nowMs, zone: localZone(nowMs), validity: nowSeconds(clock), last: 0, keywords: mailbox.defaultKeywords, messageId: false }
+    const facts = { host: serverName, nowMs, zone: localZone(nowMs), validity: uidValidity, last: uidNext - 1, keywords: mailbox.defaultKeywords, messageId: false }
     const record = Buffer.from(mailboxRecord(dialect, facts), 'latin1')
     if (!(await makeWhole(this.#ctx, at, record))) await this.#begin(at, record)
     if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))

@@ -22,7 +22,7 @@ export async function run(context: CommandContext): Promise<number> {
     const { host, user } = await findAccount(server, typed, values.host, signal)
     await actAs(user)
     await using mail = await host.get(MAIL_DOOR).open(user, signal)
-    const work = { mail, terminal, signal, format: undefined, merge: undefined, dryRun: !values.repair }
+    const work = { mail, terminal, signal, format: undefined, merge: undefined, dryRun: !values.repair, holdsOthers: () => true }
     let good = true
     for (const name of names) {
       try {

@@ -1,4 +1,4 @@
-import { MailError, MAIL_DOOR } from '../../api/index.js'
+import { mailboxFormats, MailError, MAIL_DOOR } from '../../api/index.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
@@ -28,8 +28,9 @@ export async function run(context: CommandContext): Promise<number> {
     const { host, user } = await findAccount(server, typed, values.host, signal)
     await actAs(user)
     await using mail = await host.get(MAIL_DOOR).open(user, signal)
+    const folders = new Set(host.entries(mailboxFormats).filter(({ about }) => about.hierarchy).map(({ name }) => name))
     try {
-      return await action.run({ mail, terminal: context.terminal, signal, format, merge, dryRun: values['dry-run'] }, args)
+      return await action.run({ mail, terminal: context.terminal, signal, format, merge, dryRun: values['dry-run'], holdsOthers: (name) => folders.has(name) }, args)
     } catch (error) {
       if (!(error instanceof MailError)) throw error
       throw new CommandFailure(EXIT.failed, `${word} ${args.join(' ')}: ${error.message}`, { cause: error })

@@ -1,10 +1,14 @@
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { say, table } from '../terminal.js'
-import type { MailboxName } from '../../api/index.js'
+import { uids, type MailboxName } from '../../api/index.js'
 import { criteria } from './criteria.js'
-import { fill, made, type Work } from './work.js'
+import { bare, fill, made, type Work } from './work.js'
 import { transfer } from './transfer.js'
-import { allUids, locate, withMailbox } from './views.js'
+import { Progress } from './progress.js'
+import { locate, withMailbox } from './views.js'
+
+/** Messages that are searched between two looks of the user. */
+const AT_ONCE = 500
 
 /** One word of `mailwright mailbox`: its arguments after the user, and what it does. It returns the exit code. */
 export interface Action {
@@ -18,23 +22,20 @@ export interface Action {
 async function fillNew(work: Work, [source = '', target = '']: readonly string[], remove: boolean): Promise<number> {
   const { mail, signal } = work
   await locate(mail, source, 'examine', signal)
-  await mail.create(made(target, work.format), { specialUse: [] }, signal)
-  const name = bare(target)
+  const fresh = made(target, work.format)
+  await mail.create(fresh, { specialUse: [] }, signal)
   try {
-    await fill(work, source, name, { remove })
+    await fill(work, source, fresh, { remove })
     return EXIT.ok
   } catch (error) {
     const { signal: never } = new AbortController()
+    const name = bare(target)
     await withMailbox(mail, name, 'read-only', never, async (view) => view.announced)
       .then(async (messages) => (messages === 0 ? mail.remove(await locate(mail, name, 'remove', never), never) : undefined))
       .catch(() => undefined)
     throw error
   }
 }
-function bare(name: string): string {
-  return name.replace(/^#driver\.[^/\\:]+[/\\:]/i, '')
-}
-
 /** The words that `mailwright mailbox` knows. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   check: {
@@ -99,7 +100,14 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     words: 'MAILBOX CRITERIA', least: 2, most: Number.POSITIVE_INFINITY,
     async run({ mail, terminal, signal, dryRun }, [name = '', ...words]) {
       await withMailbox(mail, name, dryRun ? 'read-only' : 'read-write', signal, async (view) => {
-        const hits = await view.search(criteria(words.join(' '), view), allUids(view), signal)
+        const query = criteria(words.join(' '), view)
+        using progress = new Progress(terminal, name, view.announced)
+        let hits = uids.none
+        for (let from = 1; from <= view.announced; from += AT_ONCE) {
+          const to = Math.min(view.announced, from + AT_ONCE - 1)
+          hits = hits.or(await view.search(query, view.uidsOf(view.resolve({ pairs: Uint32Array.of(from, to) }, 'seq')), signal))
+          progress.step(to - from + 1)
+        }
         const count = dryRun || hits.count === 0 ? hits.count : (await view.remove(hits, signal)).count
         if (count === 0) say(terminal.out, 'No matching messages, so nothing purged')
         else say(terminal.out, `${count} message${count === 1 ? '' : 's'} ${dryRun ? 'would be ' : ''}purged`)

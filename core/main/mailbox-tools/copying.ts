@@ -1,13 +1,18 @@
 import { MailError, SYSTEM, UNKNOWN } from '../../api/index.js'
 import type { AppendItem, Located, MailAccess, MailboxView } from '../../api/index.js'
 import { octetsOf } from '../../mail/access/copying.js'
-import { allUids } from './views.js'
+import { allUids, locate } from './views.js'
 
 /** What became of the messages of a mailbox in another. */
 export interface Copied {
   readonly messages: number
   /** What the target could not keep, in words; empty when it kept all. */
   readonly lost: readonly string[]
+}
+/** Where messages go, and the name by which it is opened. */
+export interface CopyTarget {
+  readonly at: Located
+  readonly name: string
 }
 /** How messages are to be copied. */
 export interface CopyHow {
@@ -20,7 +25,7 @@ export interface CopyHow {
  * Copies all messages with flags, keywords and dates, all or none; then compares what arrived with what was there.
  * @throws MailError; the target is as it was.
  */
-export async function copyAll(mail: MailAccess, from: MailboxView, to: Located, how: CopyHow, signal: AbortSignal): Promise<Copied> {
+export async function copyAll(mail: MailAccess, from: MailboxView, to: CopyTarget, how: CopyHow, signal: AbortSignal): Promise<Copied> {
   const total = from.announced
   if (total === 0) return { messages: 0, lost: [] }
   const all = from.resolve({ pairs: Uint32Array.of(1, total) }, 'seq')
@@ -50,20 +55,20 @@ export async function copyAll(mail: MailAccess, from: MailboxView, to: Located, 
     }
     if (sent !== total) throw new MailError('vanished', `only ${sent} of ${total} messages could be read; nothing was copied`)
   })()
-  await mail.append(to, items, signal)
-  return { messages: total, lost: await compare(mail, from, to, signal) }
+  await mail.append(to.at, items, signal)
+  return { messages: total, lost: await compare(mail, from, to.name, signal) }
 }
 
 /** The last messages of the target beside those of the source. */
-async function compare(mail: MailAccess, from: MailboxView, to: Located, signal: AbortSignal): Promise<readonly string[]> {
-  const target = await mail.open(await mail.locate(to.name, 'examine', signal), 'read-only', signal)
+async function compare(mail: MailAccess, from: MailboxView, to: string, signal: AbortSignal): Promise<readonly string[]> {
+  const target = await mail.open(await locate(mail, to, 'examine', signal), 'read-only', signal)
   try {
     const count = from.announced
     const before = target.announced - count
-    if (before < 0) throw new MailError('corrupt', `${to.name} has ${target.announced} messages after ${count} were copied`)
+    if (before < 0) throw new MailError('corrupt', `${to} has ${target.announced} messages after ${count} were copied`)
     await target.fill(target.resolve({ pairs: Uint32Array.of(before + 1, target.announced) }, 'seq'), signal)
     const words = new Set<string>()
-    let [flags, dates, uids] = [0, 0, 0]
+    let [flags, dates, zones, sizes, uids] = [0, 0, 0, 0, 0]
     for (let i = 0; i < count; i++) {
       const [was, is] = [flagsAt(from, i), flagsAt(target, before + i)]
       if (was.system !== is.system) flags++
@@ -71,6 +76,8 @@ async function compare(mail: MailAccess, from: MailboxView, to: Located, signal:
       for (const word of was.keywords) if (!there.has(word.toLowerCase())) words.add(word)
       // Whole seconds are what formats keep.
       if (Math.floor((from.rows.date[i] ?? 0) / 1000) !== Math.floor((target.rows.date[before + i] ?? 0) / 1000)) dates++
+      else if (from.rows.zone[i] !== target.rows.zone[before + i]) zones++
+      if (from.rows.size[i] !== target.rows.size[before + i]) sizes++
       if (from.rows.uid[i] !== target.rows.uid[before + i]) uids++
     }
     const lost: string[] = []
@@ -78,6 +85,8 @@ async function compare(mail: MailAccess, from: MailboxView, to: Located, signal:
     if (words.size > 0) lost.push(`keywords: ${[...words].toSorted().join(' ')}`)
     if (flags > 0) lost.push(`flags of ${flags} messages`)
     if (dates > 0) lost.push(`dates of ${dates} messages`)
+    if (zones > 0) lost.push(`time zones of the dates of ${zones} messages`)
+    if (sizes > 0) lost.push(`lines of ${sizes} messages as they were: this format writes some otherwise`)
     return lost
   } finally {
     await target.close(signal)

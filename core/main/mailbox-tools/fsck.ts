@@ -78,9 +78,11 @@ async function lookThrough(work: Work, name: string): Promise<Report> {
     return { messages: 0, problems: [failure.message] }
   })
   if (examination === undefined) return opened
+  using progress = new Progress(work.terminal, name)
   for await (const one of examination.found) {
     if (one.kind === 'message') {
       messages++
+      progress.step()
       // A place that cannot be read is found by reading it, and told afterwards.
       for await (const _ of one.bytes) signal.throwIfAborted()
     } else problems.push(`at octet ${one.at}${one.file === undefined ? '' : ` of ${one.file}`}: ${one.text}`)

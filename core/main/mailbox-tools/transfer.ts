@@ -3,7 +3,7 @@ import type { MailAccess, MailboxName } from '../../api/index.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { say } from '../terminal.js'
 import { fill, made, type Work } from './work.js'
-import { exists, locate, withMailbox } from './views.js'
+import { bringChildrenBack, exists, locate, withMailbox } from './views.js'
 
 /** What the original of a mailbox is called once it was converted. */
 const KEPT = '.before'
@@ -18,9 +18,13 @@ export async function transfer(work: Work, source: string, target: string | unde
   const names = await namesFrom(mail, source, signal)
   if (names.length === 0) throw new MailError('not-found', `there is no mailbox ${source}, and none below it`)
   let code: number = EXIT.ok
-  for (const name of names) {
+  for (const { name, isParent } of names) {
+    // The original of an earlier conversion stays what it was.
+    if (target === undefined && name !== source && name.endsWith(KEPT) && names.some((other) => other.name === name.slice(0, -KEPT.length))) continue
     try {
-      if (target === undefined) await convert(work, name)
+      // Mailboxes below it need it, so it stays, or becomes, what it is for them.
+      if (isParent && work.format !== undefined && !work.holdsOthers(work.format)) await passOver(work, name)
+      else if (target === undefined) await convert(work, name)
       else await transferOne(work, name, target + name.slice(source.length))
     } catch (error) {
       if (!(error instanceof MailError) || error.kind === 'cancelled') throw error
@@ -31,18 +35,33 @@ export async function transfer(work: Work, source: string, target: string | unde
   return code
 }
 
+/** One that holds others does not become a file: without messages it is a folder only, and with some it cannot be had. */
+async function passOver({ mail, terminal, signal, format }: Work, name: string): Promise<void> {
+  const messages = await withMailbox(mail, name, 'read-only', signal, async (view) => view.announced)
+  if (messages > 0) throw new MailError('unsupported', `it has mailboxes below it, which one of format ${format ?? ''} cannot have: copy its messages to another name`)
+  say(terminal.out, `${name} [0 messages, a folder of others]`)
+}
+
+/** A mailbox that is transferred. */
+interface Source {
+  readonly name: string
+  /** There are others below it. */
+  readonly isParent: boolean
+}
 /** The mailbox of that name and those below it that can be opened. Whole parts of names are compared, so `m` does not mean `mail`. */
-async function namesFrom(mail: MailAccess, source: string, signal: AbortSignal): Promise<readonly string[]> {
-  const out = new Set<string>()
+async function namesFrom(mail: MailAccess, source: string, signal: AbortSignal): Promise<readonly Source[]> {
+  const out = new Map<string, Source>()
   const top = source.toUpperCase() === INBOX ? INBOX : source
   const found: { name: string; delimiter: string | undefined; selectable: boolean }[] = []
   for await (const batch of mail.list({ reference: '' as MailboxName, patterns: [source, `${source}*`] }, signal)) {
     for (const { name, delimiter, attributes } of batch) found.push({ name, delimiter, selectable: ![...attributes].some((a) => /^\\no(?:select|nexistent)$/i.test(a)) })
   }
   for (const { name, delimiter, selectable } of found) {
-    if (selectable && (name === top || (delimiter !== undefined && name.startsWith(source.endsWith(delimiter) ? source : source + delimiter)))) out.add(name)
+    if (selectable && (name === top || (delimiter !== undefined && name.startsWith(source.endsWith(delimiter) ? source : source + delimiter)))) {
+      out.set(name, { name, isParent: delimiter !== undefined && found.some((other) => other.name.startsWith(name + delimiter)) })
+    }
   }
-  return [...out]
+  return [...out.values()]
 }
 
 async function transferOne(work: Work, name: string, wanted: string): Promise<void> {
@@ -89,5 +108,6 @@ async function convert(work: Work, name: string): Promise<void> {
     await mail.rename(await locate(mail, aside, 'rename', never), name as MailboxName, never)
     throw error
   }
+  await bringChildrenBack(mail, aside, name, () => false, signal)
   say(terminal.out, `${name} is now in format ${work.format ?? ''}; the original is ${aside}`)
 }

@@ -15,22 +15,30 @@ export interface Work {
   readonly format: string | undefined
   readonly merge: string | undefined
   readonly dryRun: boolean
+  /** Whether mailboxes of a format can have others below them. */
+  holdsOthers(format: string): boolean
 }
 /** A name for making a mailbox in a format: such names are for making only. */
 export function made(name: string, format: string | undefined): MailboxName {
   return (format === undefined || name.startsWith('#driver.') ? name : `#driver.${format}/${name}`) as MailboxName
+}
+/** A name without the format that it says a mailbox is to be made in. */
+export function bare(name: string): string {
+  return name.replace(/^#driver\.[^/\\:]+[/\\:]/i, '')
 }
 /** Copies what `source` holds into `target`, and tells how it went. A target that is made for it goes on with its numbers, where it has a place for them. */
 export async function fill(work: Work, source: string, target: string, { make = false, remove = false }: { readonly make?: boolean; readonly remove?: boolean }): Promise<void> {
   const { mail, terminal, signal } = work
   await withMailbox(mail, source, remove ? 'read-write' : 'read-only', signal, async (view) => {
     if (remove && view.readOnly) throw new MailError('read-only', `${source} cannot be changed, so nothing was moved`)
-    if (make) await mail.create(made(target, work.format), { specialUse: [], uidValidity: view.uidValidity, uidNext: view.uidNext }, signal)
-    const to = await locate(mail, target, 'append', signal)
+    // The name says the format: some have none in a mailbox without messages.
+    const name = made(target, work.format)
+    if (make) await mail.create(name, { specialUse: [], uidValidity: view.uidValidity, uidNext: view.uidNext }, signal)
+    const to = await locate(mail, name, 'append', signal)
     using progress = new Progress(terminal, source, view.announced)
-    const { messages, lost } = await copyAll(mail, view, to, { keepUids: make, step: () => progress.step() }, signal)
+    const { messages, lost } = await copyAll(mail, view, { at: to, name: bare(target) }, { keepUids: make, step: () => progress.step() }, signal)
     if (remove && messages > 0) await removeAll(view, signal)
-    say(terminal.out, `${source} [${messages} message${messages === 1 ? '' : 's'}] => ${target}`)
+    say(terminal.out, `${source} [${messages} message${messages === 1 ? '' : 's'}] => ${bare(target)}`)
     for (const what of lost) say(terminal.out, `  not kept: ${what}`)
   })
 }

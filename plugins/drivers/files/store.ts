@@ -301,7 +301,9 @@ class FilesStore implements MailStore {
     try {
       const stat = await this.#parts.files.stat(place.path)
       if (stat === undefined) throw new MailError('not-found', 'no such mailbox')
-      const format = (await this.#owner(at, place, signal)) ?? ((stat.kind === 'file' && stat.size > 0) || stat.kind === 'directory' ? await this.#likeliest(at, place, signal) : undefined)
+      const owner = await this.#owner(at, place, signal)
+      // Some take whatever no other does.
+      const format = owner?.made.examine !== undefined ? owner : ((stat.kind === 'file' && stat.size > 0) || stat.kind === 'directory' ? await this.#likeliest(at, place, signal) : undefined)
       if (format?.made.examine === undefined) return undefined
       const owns = format.made.owns?.bind(format.made)
       return { format: format.name, found: format.made.examine(place, signal), ...(owns === undefined ? {} : { owns }) }

@@ -126,7 +126,9 @@ export class MhFormat implements MailboxFormat {
   /** Mailboxes below it move along. */
   async rename(from: FilePlace, to: FilePlace): Promise<void> {
     const { files, mailbox } = this.#ctx
-    if (numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MH-format name`)
+    const path = await this.#path(to.user)
+    // Elsewhere it would be a folder of files, and no mailbox any more.
+    if (path === undefined || !to.path.startsWith(`${path}/`) || numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MH-format name`)
     await files.rename(from.path, to.path)
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))

@@ -100,13 +100,15 @@ export class MailboxFileNames implements NamespaceResolver {
 
   #withFormat(format: string, rest: string, ask: NameQuestion, next: (name: MailboxName) => Resolution): Resolution {
     // A format is chosen when something is made; what is there has one.
-    if ((ask.purpose !== 'create' && ask.purpose !== 'append') || rest === '' || rest.startsWith('#')) return UNKNOWN
+    if ((ask.purpose !== 'create' && ask.purpose !== 'append') || rest === '' || /^#driver\./i.test(rest)) return UNKNOWN
     if (CLIMBS.test(rest)) return denied('the name is not permitted')
     const found = this.resolve({ ...ask, name: rest as MailboxName }, next)
     if (found.kind === 'inbox') return { kind: 'inbox', format }
     // The account is looked up before its names are: it is told the format with the name.
     if (found.kind === 'of-user') return { ...found, name: `#driver.${format}/${found.name}` as MailboxName }
-    return found.kind === 'at' ? at({ ...found.location, format }) : found
+    if (found.kind !== 'at') return found
+    const { format: only } = found.location
+    return only === undefined || only === format ? at({ ...found.location, format }) : denied(`mailboxes there are of format ${only}`)
   }
   #special(name: string, table: Table, next: (name: MailboxName) => Resolution): Resolution {
     for (const { prefix, inbox } of this.#shared) {

@@ -66,12 +66,23 @@ export class Prefixes implements NamespaceResolver {
     const known = this.#known.get(user)
     if (!name.startsWith('#') || known === undefined) return next(name)
     if (CLIMBS.test(name)) return { kind: 'denied', why: 'the name is not permitted' }
+    const forced = /^#driver\.([^/\\:]+)[/\\:](#.*)$/is.exec(name)
+    if (forced !== null && (ask.purpose === 'create' || ask.purpose === 'append')) {
+      const found = this.#here(forced[2] ?? '', known)
+      if (found?.kind !== 'at') return found ?? next(name)
+      const [format = '', { format: only }] = [forced[1], found.location]
+      return only === undefined || only === format ? { kind: 'at', location: { ...found.location, format } } : { kind: 'denied', why: `mailboxes there are of format ${only}` }
+    }
+    return this.#here(name, known) ?? next(name)
+  }
+  /** Undefined: the name begins otherwise. */
+  #here(name: string, known: Known): Resolution | undefined {
     const lower = name.toLowerCase()
     if (lower.startsWith(MHINBOX)) {
       return lower === MHINBOX && known.mh !== undefined ? { kind: 'at', location: { mount: known.mh, path: 'inbox', format: 'mh', takesNewMail: true } } : UNKNOWN
     }
     const mount = known.mounts.find((m) => lower.startsWith(m.prefix))
-    if (mount === undefined) return next(name)
+    if (mount === undefined) return undefined
     const path = name.slice(mount.prefix.length)
     if (path === '' || path === '/') return UNKNOWN
     const upper = path.toUpperCase() === 'INBOX' && SHARED.some((s) => s.prefix === mount.prefix && s.inbox)

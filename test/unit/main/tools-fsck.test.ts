@@ -29,7 +29,7 @@ beforeEach(async () => {
       default: {
         auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
         namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
-        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', 'mmdf', { use: 'mh', path: 'mh' }, 'unix', 'dummy'] },
+        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', 'mmdf', { use: 'mh', path: 'mh' }, 'unix', 'phile', 'dummy'] },
       },
     },
   }
@@ -60,7 +60,7 @@ async function fill(name: string, format: string, count: number): Promise<void> 
 }
 async function check(name: string, repair: boolean): Promise<{ good: boolean; out: string }> {
   const [out, err] = [new PassThrough(), new PassThrough()]
-  const good = await fsck({ mail, terminal: { out, err, colours: false }, signal, format: undefined, merge: undefined, dryRun: false }, name, repair)
+  const good = await fsck({ mail, terminal: { out, err, colours: false }, signal, format: undefined, merge: undefined, dryRun: false, holdsOthers: () => true }, name, repair)
   return { good, out: String(out.read() ?? '') }
 }
 interface Read {

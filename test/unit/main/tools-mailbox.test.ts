@@ -20,7 +20,7 @@ let server: MailServer
 let mail: MailAccess & AsyncDisposable
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mailwright-tools-'))
-  await mkdir(join(folder, 'mail/alice'), { recursive: true })
+  await mkdir(join(folder, 'mail/alice/mh'), { recursive: true })
   await writeFile(join(folder, 'users'), 'alice:{SCRYPT}x\n', { mode: 0o600 })
   const config = {
     version: 1,
@@ -29,8 +29,8 @@ beforeEach(async () => {
     hosts: {
       default: {
         auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
-        namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
-        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', 'mmdf', 'unix', 'dummy'] },
+        namespaces: [{ use: 'prefixes', accounts: false }, { use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
+        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', { use: 'mh', path: 'mh' }, 'mmdf', 'unix', 'phile', 'dummy'] },
       },
     },
   }
@@ -91,7 +91,7 @@ interface Options {
 async function act(word: string, args: readonly string[], { format, merge, dryRun = false }: Options = {}): Promise<{ code: number; out: string; err: string }> {
   const [out, err] = [new PassThrough(), new PassThrough()]
   const terminal: Terminal = { out, err, colours: false }
-  const code = await (ACTIONS[word] ?? expect.fail(word)).run({ mail, terminal, signal, format, merge, dryRun }, args)
+  const code = await (ACTIONS[word] ?? expect.fail(word)).run({ mail, terminal, signal, format, merge, dryRun, holdsOthers: (name) => ['mix', 'mx', 'mh'].includes(name) }, args)
   return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') }
 }
 const create = (name: string): Promise<unknown> => mail.create(name as MailboxName, { specialUse: [] }, signal)
@@ -261,6 +261,51 @@ describe('mailwright mailbox transfer', () => {
     expect(out).toMatch(/not kept: keywords: k\d\d k\d\d k\d\d\n/)
     expect((await inMailbox('other'))[0]?.keywords).toHaveLength(30)
   })
+  test.each([{ format: 'mtx', begins: /^[ 1]\d-\w{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4},\d+;[0-7]{12}\r\n/ }, { format: 'tenex', begins: /^[ 1]\d-\w{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4},\d+;[0-7]{12}\n/ }])(
+    'a new mailbox in $format, which says so by its first message alone, gets that one in the format; what it cannot keep is said',
+    async ({ format, begins }) => {
+      await create('box')
+      await put('box', [{ subject: 'one', system: SYSTEM.seen, keywords: ['$Work'], ms: Date.UTC(2020, 1, 11) }])
+      const { out } = await act('copy', ['box', 'other'], { format })
+      expect(await readFile(join(folder, 'mail/alice/other'), 'latin1')).toMatch(begins)
+      expect(out).toContain('not kept: keywords: $Work\n')
+      await act('transfer', ['box'], { format })
+      expect(await readFile(join(folder, 'mail/alice/box'), 'latin1')).toMatch(begins)
+      await act('copy', ['box', `#driver.${format}/third`])
+      expect(await readFile(join(folder, 'mail/alice/third'), 'latin1')).toMatch(begins)
+    },
+  )
+  test('zones of dates and lines that the target writes otherwise are told', async () => {
+    await act('create', ['box'], { format: 'mbx' })
+    const bytes = Buffer.from('Subject: zone\r\n\r\nFrom here on\r\n')
+    async function* items(): AsyncGenerator<AppendItem> {
+      yield { size: bytes.length, bytes: (async function* () { yield bytes })(), binary: false, system: 0, keywords: [], date: { ms: Date.UTC(2020, 1, 29), zone: 90 }, facts: new Map() }
+    }
+    await mail.append(await mail.locate('box' as MailboxName, 'append', signal), items(), signal)
+    const { out } = await act('copy', ['box', 'text'], { format: 'unix' })
+    expect(out).toContain('not kept: lines of 1 messages as they were')
+    expect(out).not.toContain('not kept: dates')
+    expect((await act('copy', ['box', 'same'], { format: 'mix' })).out).not.toMatch(/not kept: (?!unique)/)
+  })
+  test('mailboxes below one that is converted stay below it, and are converted too', async () => {
+    for (const name of ['dual', 'dual/below']) {
+      await act('create', [name], { format: 'mix' })
+      await put(name)
+    }
+    expect((await act('transfer', ['dual'], { format: 'mx' })).code).toBe(EXIT.ok)
+    for (const name of ['dual', 'dual.before', 'dual/below', 'dual/below.before']) expect(await inMailbox(name)).toEqual(MESSAGES)
+    expect((await act('list', ['dual*'])).out.split('\n').map((line) => line.split(' ')[0])).toEqual(['dual', 'dual.before', 'dual/below', 'dual/below.before', ''])
+  })
+  test('what holds others does not become a file: with messages it is told, without it is passed over', async () => {
+    for (const name of ['a', 'a/b', 'c', 'c/d']) await act('create', [name], { format: 'mix' })
+    for (const name of ['a', 'a/b', 'c/d']) await put(name)
+    const inPlace = await act('transfer', ['a'], { format: 'mbx' })
+    expect([inPlace.code, inPlace.err]).toEqual([EXIT.failed, 'a: it has mailboxes below it, which one of format mbx cannot have: copy its messages to another name\n'])
+    for (const name of ['a', 'a/b']) expect(await inMailbox(name)).toEqual(MESSAGES)
+    const away = await act('transfer', ['c', 'e'], { format: 'mbx' })
+    expect([away.code, away.out]).toEqual([EXIT.ok, expect.stringContaining('c [0 messages, a folder of others]\n')])
+    expect(await inMailbox('e/d')).toEqual(MESSAGES)
+  })
   test('a format that is not there changes nothing', async () => {
     await create('box')
     await put('box')
@@ -277,6 +322,54 @@ test('whom the password file does not list is nobody; without the file nobody ca
   await expect(findAccount(server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.noUser })
   await rm(join(folder, 'users'))
   await expect(findAccount(server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.failed, message: expect.stringContaining('cannot be found out') })
+})
+describe('mailwright mailbox with formats of their own places', () => {
+  test('#mh/ has all of it: names, copies both ways, conversion from and to other formats', async () => {
+    await put('INBOX')
+    await act('create', ['#mh/a'])
+    await act('create', ['#mh/b/c'], { format: 'mh' })
+    expect((await act('list', ['#mh/*'])).out).toBe('#mh/a    \\HasNoChildren\n#mh/b    \\HasChildren\n#mh/b/c  \\HasNoChildren\n')
+    await act('append', ['INBOX', '#mh/a'])
+    expect((await act('check', ['#mh/a'])).out).toBe('4 new messages (3 unseen), 4 total in #mh/a\n')
+    const lower = MESSAGES.map((m) => ({ ...m, keywords: m.keywords.map((k) => k.toLowerCase()).toSorted() }))
+    expect(await inMailbox('#mh/a')).toEqual(lower)
+    await act('copy', ['#mh/a', '#mh/d'], { format: 'mh' })
+    expect((await act('prune', ['#mh/d', 'SUBJECT two'])).out).toBe('1 message purged\n')
+    await act('rename', ['#mh/d', '#mh/e'])
+    expect((await inMailbox('#mh/e')).map((m) => m.subject)).toEqual(['one', 'three', 'four'])
+    expect((await act('transfer', ['#mh/', 'tree/'], { format: 'mbx' })).code).toBe(EXIT.ok)
+    expect(await inMailbox('tree/a')).toEqual(lower)
+    expect((await act('transfer', ['tree/', '#mh/back/'])).code).toBe(EXIT.ok)
+    expect(await inMailbox('#mh/back/a')).toEqual(lower)
+    expect((await act('transfer', ['#mh/a'], { format: 'mh' })).out).toContain('the original is #mh/a.before\n')
+    await act('delete', ['#mh/e'])
+    await expect(inMailbox('#mh/e')).rejects.toMatchObject({ kind: 'not-found' })
+  })
+  test('an MH folder is not moved where it would be none, and no other format is made below #mh/', async () => {
+    await act('create', ['#mh/a'])
+    await put('#mh/a')
+    await expect(act('rename', ['#mh/a', 'out'])).rejects.toMatchObject({ kind: 'denied' })
+    expect((await inMailbox('#mh/a')).map((m) => m.subject)).toEqual(['one', 'two', 'three', 'four'])
+    await expect(act('create', ['#mh/b'], { format: 'mbx' })).rejects.toThrow('mailboxes there are of format mh')
+    expect((await act('transfer', ['#mh/a'], { format: 'mbx' })).err).toContain('mailboxes there are of format mh')
+  })
+  test('a file that is no mailbox is read, copied and converted, and never changed', async () => {
+    await put('INBOX')
+    const text = 'A list of things\nwith lines\n'
+    await writeFile(join(folder, 'mail/alice/notes'), text)
+    expect((await act('check', ['notes'])).out).toBe('1 new message (1 unseen), 1 total in notes\n')
+    expect((await act('copy', ['notes', 'kept'], { format: 'mbx' })).code).toBe(EXIT.ok)
+    for (const [word, args] of [['append', ['INBOX', 'notes']], ['prune', ['notes', 'ALL']], ['move', ['notes', 'gone']], ['appenddelete', ['notes', 'kept']]] as const) {
+      await expect(act(word, args), word).rejects.toMatchObject({ kind: 'read-only' })
+    }
+    await expect(act('create', ['x'], { format: 'phile' })).rejects.toMatchObject({ kind: 'unsupported' })
+    expect((await act('transfer', ['kept'], { format: 'phile' })).err).toContain('files of this kind are not made here')
+    expect(await readFile(join(folder, 'mail/alice/notes'), 'latin1')).toBe(text)
+    expect((await act('transfer', ['notes'], { format: 'mbx' })).out).toContain('notes is now in format mbx; the original is notes.before\n')
+    expect(await readFile(join(folder, 'mail/alice/notes.before'), 'latin1')).toBe(text)
+    expect(await readFile(join(folder, 'mail/alice/notes'), 'latin1')).toContain('with lines\r\n')
+    expect((await act('list', ['*'])).out).not.toContain('gone')
+  })
 })
 test('progress is drawn on a terminal, and nowhere else', () => {
   for (const isTTY of [true, false]) {

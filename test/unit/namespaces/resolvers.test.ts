@@ -76,6 +76,9 @@ describe('mailboxfile', () => {
     expect(ask(plain, '#driver.mbx:INBOX', account, 'append')).toBe('inbox as mbx')
     expect(ask(plain, '#driver.mbx/x', account, 'open')).toBe('unknown')
     expect(ask(plain, '#driver.mbx/../x', virtual, 'create')).toBe('denied')
+    expect(ask(plain, '#driver.mbx/#public/x', account, 'create')).toBe('/srv/public: x as mbx')
+    expect(ask(plain, '#driver.mbx/#public/../x', account, 'create')).toBe('denied')
+    expect(ask(plain, '#driver.mbx/#driver.mix/x', account, 'create')).toBe('unknown')
   })
 
   test('another process user, or the setting, keeps everybody in their home directory', () => {

@@ -13,7 +13,6 @@ import { socketLink } from '../net/socket-link.js'
 import type { SocketLinkOptions } from '../net/socket-link.js'
 import { HostChoice, hostOf } from './host-choice.js'
 import type { HostTls } from './host-tls.js'
-import { LocalSessions } from './local-sessions.js'
 import { watchOf } from './watching.js'
 import { newSessionId } from './session-id.js'
 import { protocolOf } from './sessions.js'
@@ -41,13 +40,13 @@ export class Connections {
   readonly #sessions: Sessions
   #choice: HostChoice
 
-  /** @param sessions who runs them; without it this process does, from greeting to end. */
-  constructor(kernel: Kernel<ConfigPlan>, logger: Logger, tls: HostTls, sessions?: (hostOf: HostFinder) => Sessions) {
+  /** @param sessions who runs them. */
+  constructor(kernel: Kernel<ConfigPlan>, logger: Logger, tls: HostTls, sessions: (hostOf: HostFinder) => Sessions) {
     this.#kernel = kernel
     this.#logger = logger
     this.#tls = tls
     this.#choice = new HostChoice(kernel.plan.hosts)
-    this.#sessions = sessions?.(this.#host) ?? new LocalSessions(this.#host)
+    this.#sessions = sessions(this.#host)
     // Every session listens; that is no leak.
     setMaxListeners(0, this.#stopping.signal)
   }

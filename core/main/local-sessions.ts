@@ -1,7 +1,9 @@
-import { DEFAULT_TWEAKS, LOGIN_GATE, MAIL_DOOR } from '../api/index.js'
+import { DEFAULT_TWEAKS, LOGIN_GATE } from '../api/index.js'
 import type { Handover, MailAccess, MailUser, Protocol } from '../api/index.js'
 import type { HostView } from '../kernel/kernel.js'
 import type { ByteLink } from '../net/byte-link.js'
+import { openedMail } from './opened-mail.js'
+import type { ActAs } from './opened-mail.js'
 import { OpeningGate } from './opening-gate.js'
 import { SessionHosts } from './session-hosts.js'
 import type { Served } from './session-hosts.js'
@@ -12,9 +14,12 @@ import type { HostFinder, Sessions } from './sessions.js'
 /** Sessions that run in this process from the greeting to the end. */
 export class LocalSessions implements Sessions {
   readonly #hostOf: HostFinder
+  readonly #actAs: ActAs | undefined
 
-  constructor(hostOf: HostFinder) {
+  /** @param actAs for a process that serves one session alone: after the login it has no rights but those of its user. */
+  constructor(hostOf: HostFinder, actAs?: ActAs) {
     this.#hostOf = hostOf
+    this.#actAs = actAs
   }
 
   async run(link: ByteLink, protocol: string): Promise<'ended' | 'again'> {
@@ -24,7 +29,7 @@ export class LocalSessions implements Sessions {
       // What the gate is asked later leads to other hosts again, but not this session.
       const { now } = hosts
       try {
-        inside = { ...now, mail: watchedMail(await now.host.get(MAIL_DOOR).open(user, link.signal), link.hops) }
+        inside = { ...now, mail: watchedMail(await openedMail(now.host, user, link.signal, this.#actAs), link.hops) }
       } catch (error) {
         await now.host.get(LOGIN_GATE).ended?.(link.peer)
         throw error
@@ -46,7 +51,7 @@ export class LocalSessions implements Sessions {
   async preauthenticated(link: ByteLink, protocol: string, user: MailUser): Promise<'ended' | 'again'> {
     await using hosts = new SessionHosts(this.#hostOf, protocol, () => link.peer)
     const { host, entry } = hosts.first
-    return await serveMail(link, host, entry, {
+    return await this.#serveMail(link, host, entry, {
       sessionId: link.peer.session ?? newSessionId(),
       host: host.id,
       plan: '',
@@ -57,15 +62,15 @@ export class LocalSessions implements Sessions {
       slots: new Map(),
     })
   }
-}
 
-/** The second half of a session, between opening its mail and closing it. */
-export async function serveMail(link: ByteLink, host: HostView, entry: Protocol, from: Handover): Promise<'ended' | 'again'> {
-  link.trust({ user: from.login.user.name, host: host.id })
-  const mail = watchedMail(await host.get(MAIL_DOOR).open(from.login.user, link.signal), link.hops)
-  try {
-    return (await entry.serve(link, from, mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
-  } finally {
-    await mail[Symbol.asyncDispose]()
+  /** The second half of a session, between opening its mail and closing it. */
+  async #serveMail(link: ByteLink, host: HostView, entry: Protocol, from: Handover): Promise<'ended' | 'again'> {
+    link.trust({ user: from.login.user.name, host: host.id })
+    const mail = watchedMail(await openedMail(host, from.login.user, link.signal, this.#actAs), link.hops)
+    try {
+      return (await entry.serve(link, from, mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
+    } finally {
+      await mail[Symbol.asyncDispose]()
+    }
   }
 }

@@ -4,6 +4,7 @@ import { StreamSink } from '../log/sinks/stream-sink.js'
 import type { CommandContext } from './command.js'
 import { locateConfig } from './config-file.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
+import { actAs } from './mail-account.js'
 import { problemText } from './problem-text.js'
 import { MailServer } from './server.js'
 import { say } from './terminal.js'
@@ -24,7 +25,7 @@ export async function serveOneConnection({ terminal, env }: CommandContext, conf
   let server: MailServer
   try {
     const { source } = await locateConfig(config, env)
-    server = await MailServer.start({ source, log, inherited: new Map(), listen: false })
+    server = await MailServer.start({ source, log, inherited: new Map(), listen: false, actAs })
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
     say(terminal.err, problemText(error.problems, { colours: false }))

@@ -4,6 +4,7 @@ import type { LogHub } from '../log/log-hub.js'
 import type { InheritedSockets } from '../net/activation.js'
 import type { ServerAddress } from './bindings.js'
 import type { ControlAnswer } from './control.js'
+import type { ActAs } from './opened-mail.js'
 import type { ConfigOrigin } from './processes/messages.js'
 
 /** What a server is started with. */
@@ -14,6 +15,8 @@ export interface ServerParts {
   readonly inherited: InheritedSockets
   /** False: no sockets, for a process that serves one connection or edits accounts. */
   readonly listen: boolean
+  /** For a process that serves one session: takes the rights of its user when the login is done. */
+  readonly actAs?: ActAs
 }
 
 /** A server that runs, in however many processes. */

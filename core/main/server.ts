@@ -13,6 +13,7 @@ import { Connections } from './connections.js'
 import type { ControlAnswer } from './control.js'
 import { HostTls } from './host-tls.js'
 import { kernelOptions } from './kernel-options.js'
+import { LocalSessions } from './local-sessions.js'
 import { located } from './located.js'
 import type { RunningServer, ServerParts } from './running-server.js'
 
@@ -30,7 +31,7 @@ export class MailServer implements RunningServer {
     this.kernel = kernel
     this.#log = parts.log
     this.#tls = new HostTls(parts.log)
-    this.connections = new Connections(kernel, parts.log, this.#tls)
+    this.connections = new Connections(kernel, parts.log, this.#tls, (hostOf) => new LocalSessions(hostOf, parts.actAs))
     this.#bindings = new Bindings(
       (socket, place) => this.connections.accept(socket, place),
       (place, peer) => parts.log.warn('connection refused', { listener: place.id, host: `[${peer}]` }),

@@ -1,9 +1,10 @@
-import { chmod, chown, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, stat, symlink, writeFile } from 'node:fs/promises'
 import { connect as connectTls } from 'node:tls'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NO_CAPABILITIES, rightsOfChildren, type Rights } from '../support/processes.js'
 import { hasPython, run } from '../support/programs.js'
 import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
@@ -29,28 +30,6 @@ export default definePlugin({
   },
 })
 `
-
-interface Rights {
-  readonly pid: number
-  readonly uids: readonly number[]
-  readonly gids: readonly number[]
-  readonly groups: readonly number[]
-  readonly capabilities: readonly string[]
-  readonly mayGain: boolean
-}
-/** Rights of the processes that a process started, as the kernel has them. */
-async function rightsOfChildren(parent: number): Promise<readonly Rights[]> {
-  const found: Rights[] = []
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-    const field = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? ''
-    const numbers = (name: string): number[] => field(name).split(/\s+/).filter((n) => n !== '').map(Number)
-    if (Number(field('PPid')) !== parent || field('State').startsWith('Z')) continue
-    found.push({ pid: Number(pid), uids: numbers('Uid'), gids: numbers('Gid'), groups: numbers('Groups'), capabilities: ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'].map(field), mayGain: field('CapBnd') === '' })
-  }
-  return found
-}
-const NO_CAPABILITIES = Array.from({ length: 4 }, () => '0000000000000000')
 
 describe.skipIf(process.getuid?.() !== 0)('one process per user (needs root)', () => {
   let server: RunningServer

@@ -50,6 +50,10 @@ export class RawClient {
     if (reply.status !== 'OK') throw new Error(`login: ${reply.text}`)
     return client
   }
+  /** The port of this end. */
+  get localPort(): number {
+    return this.#socket.localPort ?? 0
+  }
   send(text: string | Uint8Array): void {
     this.#socket.write(text)
   }

@@ -55,8 +55,8 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
   })
 }
 
-function processesOf({ model, frontUser, authUser, mailUser, spare, idle }: z.output<(typeof processSections)['processes']>): ConfigPlan['processes'] {
-  return { model, frontUser, authUser, mailUser, spare, idleMs: idle }
+function processesOf({ model, workers, frontUser, authUser, mailUser, spare, idle }: z.output<(typeof processSections)['processes']>): ConfigPlan['processes'] {
+  return { model, workers, frontUser, authUser, mailUser, spare, idleMs: idle }
 }
 
 /** What only a restart can change: the server's name is given to the hosts, and the time to drain is asked for when it is needed. */

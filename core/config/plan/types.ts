@@ -104,7 +104,9 @@ export interface ConfigPlan {
   readonly problems: readonly Problem[]
   readonly server: ServerPlan
   readonly processes: {
-    readonly model: 'auto' | 'single' | 'per-user'
+    readonly model: 'auto' | 'single' | 'workers' | 'per-user'
+    /** Undefined: as many as suit the machine. */
+    readonly workers: number | undefined
     readonly frontUser: string | undefined
     readonly authUser: string | undefined
     readonly mailUser: string | undefined

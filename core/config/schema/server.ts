@@ -13,12 +13,13 @@ export const serverSection = z.strictObject({
 /** `processes`. */
 export const processesSection = z.strictObject({
   model: z
-    .enum(['auto', 'single', 'per-user'])
+    .enum(['auto', 'single', 'workers', 'per-user'])
     .default('auto')
-    .describe('single: one process for everything; per-user: one for each user, with the rights of that user alone; auto: per-user when root serves system accounts, else single.'),
-  frontUser: z.string().min(1).optional().describe('per-user: account of the process that talks to clients before they log in; without it "mailwright", or "nobody" where there is none.'),
-  authUser: z.string().min(1).optional().describe('per-user: account of the process that checks passwords; without it root, which shadow passwords and PAM need.'),
-  mailUser: z.string().min(1).optional().describe('per-user: account that serves the mail of users who have no uid of their own.'),
+    .describe('single: one process for everything; workers: several for the mail, all sessions of a user in one of them; per-user: one for each user, with the rights of that user alone; auto: per-user when root serves accounts that may have a uid, else single.'),
+  workers: z.int().min(1).max(64).optional().describe('workers: how many; without it one less than the machine has processors, for the process that talks to clients needs one, and at least two.'),
+  frontUser: z.string().min(1).optional().describe('workers, per-user: account of the process that talks to clients before they log in; without it "mailwright", or "nobody" where there is none.'),
+  authUser: z.string().min(1).optional().describe('workers, per-user: account of the process that checks passwords; without it root, which shadow passwords and PAM need.'),
+  mailUser: z.string().min(1).optional().describe('workers, per-user: account that serves the mail of users who have no uid of their own.'),
   spare: z.int().min(0).max(100).default(1).describe('per-user: processes that wait for the next user.'),
   idle: duration().prefault('1m').describe('per-user: how long the process of a user stays after the last session.'),
 })

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { ConnectionLost, DEFAULT_TWEAKS, MAIL_DOOR, MailError, observers, transportLayers } from '../../api/index.js'
+import { ConnectionLost, DEFAULT_TWEAKS, MailError, observers, transportLayers } from '../../api/index.js'
 import type { Logger, MailAccess, PeerFacts } from '../../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
 import type { HostView, Kernel } from '../../kernel/kernel.js'
@@ -10,6 +10,7 @@ import type { Channel } from '../../processes/channel.js'
 import { adopt } from '../../processes/sockets.js'
 import { decodeHalf, decodeLogin } from '../../processes/values.js'
 import { hopsOf } from '../../session/watch/hops.js'
+import { openedMail } from '../opened-mail.js'
 import { protocolOf } from '../sessions.js'
 import { watchedMail } from '../watched-mail.js'
 import { failureOf } from './failures.js'
@@ -67,7 +68,7 @@ export class MailSessions {
       const host = await this.#host(id)
       const hold = host.hold()
       try {
-        const mail = await host.get(MAIL_DOOR).open(decodeLogin(login).user, gone.signal)
+        const mail = await openedMail(host, decodeLogin(login).user, gone.signal)
         this.#opened.set(session, { host, hold, mail, gone })
       } catch (error) {
         hold[Symbol.dispose]()

@@ -17,11 +17,11 @@ import { Generation } from './generation.js'
 import type { ConfigOrigin } from './messages.js'
 
 /**
- * The first process of the `per-user` model. It listens, starts the others and passes sockets between them; it never reads from a client,
+ * The first process of the `per-user` and `workers` models. It listens, starts the others and passes sockets between them; it never reads from a client,
  * runs no plugin but log sinks, and has no password in its memory.
  *
  *     client ── front (no rights: TLS, greeting) ── authenticator (passwords)
- *                 └── socket, or octets under TLS ── one process per user (that user's rights)
+ *                 └── socket, or octets under TLS ── one process per user (that user's rights), or n workers
  */
 export class Supervisor implements RunningServer {
   readonly kernel: Kernel<ConfigPlan>

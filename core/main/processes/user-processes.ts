@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Logger, MailUser } from '../../api/index.js'
-import type { Identity } from '../../processes/privileges.js'
+import type { Assigner, Assignment } from './assignment.js'
 import { ServerProcess } from './child-process.js'
 import type { Failure, FromChild, StartMessage, ToChild } from './messages.js'
 
@@ -17,8 +17,7 @@ interface UserProcess {
 export interface UserProcessOptions {
   readonly spare: number
   readonly idleMs: number
-  /** For accounts without ids of their own; undefined: they are refused, unless this server is not root. */
-  readonly shared: Identity | undefined
+  readonly assigner: Assigner
   readonly start: Pick<StartMessage, 'config'>
   readonly env: NodeJS.ProcessEnv
   readonly logger: Logger
@@ -29,7 +28,7 @@ export interface UserProcessOptions {
   readonly opened: (session: string, failure: Failure | undefined) => void
 }
 
-/** One process for each user, which holds that user's rights and no others; all sessions of the user are in it. */
+/** The processes that have the mail. All sessions of a user are in one; whether it serves others too is the assigner's affair. */
 export class UserProcesses {
   readonly #options: UserProcessOptions
   readonly #running = new Map<string, UserProcess>()
@@ -43,6 +42,7 @@ export class UserProcesses {
 
   constructor(options: UserProcessOptions) {
     this.#options = options
+    for (const one of options.assigner.always) this.#begin(one)
     this.#fill()
   }
 
@@ -56,13 +56,12 @@ export class UserProcesses {
   async open(user: MailUser, message: Extract<ToChild, { kind: 'open' }>): Promise<Failure | undefined> {
     const { logger, ended } = this.#options
     const { session } = message
-    const who = this.#identity(user)
+    const who = this.#options.assigner.of(user)
     if (typeof who === 'string') {
       logger.error('a session cannot be served', { user: user.name, text: who })
       return { problem: 'unavailable', text: 'not available' }
     }
-    const key = who === undefined ? '' : `${who.uid}:${who.gid}`
-    const of = this.#running.get(key) ?? this.#begin(key, who, user)
+    const of = this.#running.get(who.key) ?? this.#begin(who)
     clearTimeout(of.idle)
     of.idle = undefined
     of.sessions.add(session)
@@ -109,20 +108,8 @@ export class UserProcesses {
     for (const process of this.#spare.splice(0)) void process.stop(0)
   }
 
-  /** Ids for a user's process; undefined: those of this process; a text: why there are none. */
-  #identity(user: MailUser): Identity | undefined | string {
-    const mine = process.getuid?.()
-    if (mine !== 0) return user.ids === undefined || user.ids.uid === mine ? undefined : `only root can serve an account with another uid (${user.ids.uid})`
-    const ids = user.ids ?? this.#options.shared
-    if (ids === undefined) return 'the account has no uid: set processes.mailUser'
-    // A process that may do everything could not be kept to one user's mail.
-    return ids.uid === 0 ? 'mail of root is not served' : ids
-  }
-
-  #begin(key: string, identity: Identity | undefined, user: MailUser): UserProcess {
+  #begin({ key, identity, account }: Assignment): UserProcess {
     const process = this.#spare.shift() ?? this.#spawn()
-    const shared = user.ids === undefined
-    const account = { name: shared ? 'mailwright' : user.name, home: shared ? undefined : user.home }
     const ready = process.start({ kind: 'start', role: 'mail', ...this.#options.start, identity, account })
     // Whoever waits for it is told; nobody else need be.
     ready.catch(() => undefined)
@@ -159,7 +146,7 @@ export class UserProcesses {
     if (of.sessions.delete(session)) this.#options.ended(session)
     if (of.sessions.size > 0) return
     if (this.#closed) this.#end(of)
-    else {
+    else if (!this.#options.assigner.always.some(({ key }) => key === of.key)) {
       clearTimeout(of.idle)
       of.idle = setTimeout(() => this.#end(of), this.#options.idleMs)
     }

@@ -7,7 +7,7 @@ import { kernelOptions } from '../../../core/main/kernel-options.js'
 import { quickstartConfig } from '../../../core/main/quickstart.js'
 import { StartFailure } from '../../../core/api/index.js'
 import { knownPoints } from '../../../core/main/always.js'
-import { modelOf } from '../../../core/main/start-server.js'
+import { modelOf } from '../../../core/main/processes/model.js'
 
 const silent = new LogHub({ write: () => undefined })
 
@@ -19,12 +19,18 @@ test.each<Role>(['main', 'front', 'auth', 'mail'])('all that is on by default ca
 const models = [
   { name: 'virtual accounts: one process', users: 'virtual', model: 'auto', root: true, expected: 'single' },
   { name: 'system accounts, as root: one per user', users: 'system', model: 'auto', root: true, expected: 'per-user' },
+  { name: 'accounts that may have a uid, as root: one per user', users: 'ldap', model: 'auto', root: true, expected: 'per-user' },
+  { name: 'the same from another account: one process', users: 'sql', model: 'auto', root: false, expected: 'single' },
   { name: 'system accounts of somebody who is not root: one process', users: 'system', model: 'auto', root: false, expected: 'single' },
   { name: 'what is said counts', users: 'virtual', model: 'per-user', root: true, expected: 'per-user' },
   { name: 'one process of root for system accounts is refused', users: 'system', model: 'single', root: true, expected: 'PRC_NEEDS_PER_USER' },
-] as const
-test.each(models)('process model: $name', ({ users, model, root, expected }) => {
-  const plan = configOf({ version: 1, processes: { model }, hosts: { default: { auth: { users: [users] } } } }, '/tmp').plan(knownPoints)
+  { name: 'workers of root for system accounts are refused', users: 'system', model: 'workers', root: true, mailUser: 'mail', expected: 'PRC_NEEDS_PER_USER' },
+  { name: 'workers of root need an account', users: 'virtual', model: 'workers', root: true, expected: 'PRC_NO_MAIL_USER' },
+  { name: 'workers of root with an account', users: 'virtual', model: 'workers', root: true, mailUser: 'mail', expected: 'workers' },
+  { name: 'workers of another account', users: 'virtual', model: 'workers', root: false, expected: 'workers' },
+] as const satisfies readonly { readonly name: string; readonly users: string; readonly model: string; readonly root: boolean; readonly mailUser?: string; readonly expected: string }[]
+test.each<(typeof models)[number] & { readonly mailUser?: string }>(models)('process model: $name', ({ users, model, mailUser, root, expected }) => {
+  const plan = configOf({ version: 1, processes: { model, ...(mailUser === undefined ? {} : { mailUser }) }, hosts: { default: { auth: { users: [users] } } } }, '/tmp').plan(knownPoints)
   const choose = (): string => {
     try {
       return modelOf(plan, root)

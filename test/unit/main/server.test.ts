@@ -15,6 +15,7 @@ import { startKernel } from '../../../core/kernel/lifecycle/start.js'
 import { Bindings } from '../../../core/main/bindings.js'
 import { Connections } from '../../../core/main/connections.js'
 import { HostTls } from '../../../core/main/host-tls.js'
+import { LocalSessions } from '../../../core/main/local-sessions.js'
 import { keepingLogger, plugin } from '../../support/kernel.js'
 import { receive } from '../net/sockets.js'
 
@@ -125,7 +126,7 @@ async function start(listeners: object, hosts: object = { default: { tls: { self
     logger: log,
     roles: ['front', 'auth', 'mail'],
   })
-  const connections = new Connections(kernel, log, new HostTls(log))
+  const connections = new Connections(kernel, log, new HostTls(log), (hostOf) => new LocalSessions(hostOf))
   const bindings = new Bindings(
     (socket, place) => connections.accept(socket, place),
     () => undefined,

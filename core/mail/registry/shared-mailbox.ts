@@ -216,14 +216,14 @@ export class SharedMailbox {
    * `found`: how the mailbox was found just now.
    */
   refresh(signal: AbortSignal, found?: FileStat): Promise<void> {
-    // What the one who asked before has found may be older than this command.
-    this.#found = found
+    // What one session has found may be older than the command of another: a look for several is a look of its own.
+    this.#found = this.#nextRefresh === undefined ? found : undefined
     this.#nextRefresh ??= this.#queue.run(async () => {
-      const latest = this.#found
+      const alone = this.#found
       this.#nextRefresh = undefined
       this.#found = undefined
       this.mustBeThere()
-      await this.refreshNow(latest)
+      await this.refreshNow(alone)
     })
     return orCancelled(this.#nextRefresh, signal)
   }

@@ -72,12 +72,12 @@ describe('the registry', () => {
     expect(log).toEqual(['open', 'refresh'])
     await registry[Symbol.asyncDispose]()
   })
-  test('a look that several share goes by what the last of them found, which is no older than any of their commands', async () => {
+  test('what a session has found spares it the look, and no other session, whose command may be younger', async () => {
     const seen: (FileStat | undefined)[] = []
     const { shared } = sharedOver(Object.assign(new PassiveSource(), { refresh: async (_edit: TableEdit, how: { readonly found?: FileStat }) => void seen.push(how.found) }))
     const [first, second] = await Promise.all([statOf(import.meta.filename), statOf(import.meta.dirname)])
-    for (const found of [[first, second], [first, undefined], [undefined, second], [undefined]]) await Promise.all(found.map((f) => shared.refresh(never, f)))
-    expect(seen).toEqual([second, undefined, second, undefined])
+    for (const found of [[first, second], [first, undefined], [undefined, second], [first]]) await Promise.all(found.map((f) => shared.refresh(never, f)))
+    expect(seen).toEqual([undefined, undefined, undefined, first])
   })
   test('an operation whose signal is given while it waits is not begun, and the queue goes on', async () => {
     const { registry, acquire } = counted()

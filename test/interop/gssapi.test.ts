@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasKdc, startKdc, type Kdc } from '../support/kdc.js'
 import { has, run, runOnTerminal, type Ran } from '../support/programs.js'
 import { RawClient } from '../support/raw-client.js'
+import { tokenProgram, type TokenProgram } from '../support/token-program.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const IMTEST = '/usr/lib/cyrus/bin/imtest'
@@ -116,17 +117,19 @@ passwords: [ { use: file, path: users.txt } ]`,
 describe.skipIf(!hasKdc || !existsSync(IMTEST) || process.getuid?.() !== 0)('GSSAPI with one process per user (needs root)', () => {
   let kdc: Kdc
   let server: RunningServer
+  let cell: TokenProgram
   let alice = ''
   beforeAll(async () => {
     kdc = await startKdc({ alice: 'secret' })
     alice = await kdc.ticket('alice', 'secret')
     server = await startServer({
       top: 'processes: { model: per-user }',
-      auth: `mechanisms: [ { use: gssapi, keytab: ${kdc.keytab}, configuration: ${kdc.config} } ]
-passwords: [ nul ]`,
+      auth: `mechanisms: [ { use: gssapi, keytab: ${kdc.keytab}, configuration: ${kdc.config} }, plain ]
+passwords: [ { use: gss, keytab: ${kdc.keytab}, configuration: ${kdc.config}, token: { program: token, arguments: [ -cell ] } } ]`,
       users: '[ { use: file, path: passwd } ]',
       prepare: async (folder) => {
         await chmod(folder, 0o711)
+        cell = await tokenProgram(folder)
         const home = join(folder, 'mail', 'alice')
         await writeFile(join(folder, 'passwd'), `alice:x:64001:64001::${home}:/bin/false\n`)
         await writeFile(join(home, 'INBOX'), `From carol@example.org Thu Jan  1 00:00:00 2026\n${MESSAGE.replaceAll('\r\n', '\n')}\n`, { mode: 0o600 })
@@ -146,6 +149,13 @@ passwords: [ nul ]`,
     expect(stdout.split('A line of the message.').length - 1, `${stdout.slice(0, 2_000)}\n${stderr}\n${server.log()}`).toBe(10_000)
     expect(stdout).toMatch(end)
     expect(stdout).toMatch(/Security strength factor: (?:56|256)/)
+  })
+  test('a password that the KDC has checked gets a token for the time of the session', async () => {
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    expect(await cell.token('alice')).toBe('secret')
+    expect(await cell.calls()).toEqual([expect.stringMatching(/^-cell obtain alice 64001:64001 HOME=\S+ SERVICE=imap REMOTE=127\.0\.0\.1 SESSION=\S+ groups=64001$/)])
+    client.drop()
+    await expect.poll(() => cell.token('alice'), { timeout: 20_000 }).toBeUndefined()
   })
 })
 

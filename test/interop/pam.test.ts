@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ANY_ACCOUNT, hasPam, pamSleep, pamTable } from '../support/pam.js'
@@ -68,6 +68,51 @@ ${ANY_ACCOUNT}`,
     await writeRules(server.folder, { imap: 'auth required pam_no_such_module.so\n' })
     expect(await login(server.ports.imap, 'alice', 'secret')).toMatch(/^NO \[UNAVAILABLE\] LOGIN failed/)
     await expect.poll(() => server.log()).toMatch(/warn +Login unavailable user=alice .*authenticate: Module is unknown/)
+  })
+})
+
+describe.skipIf(process.getuid?.() !== 0 || !hasPam)('homes that nobody enters without a token (needs root)', () => {
+  let server: RunningServer
+  const mode = async (): Promise<number> => (await stat(server.home('alice'))).mode & 0o777
+  beforeAll(async () => {
+    server = await startServer({
+      top: 'processes: { model: per-user, idle: 1s }',
+      auth: 'passwords: [ { use: pam, folder: pam.d, token: { program: token, services: [ imap ] } } ]',
+      users: '[ { use: file, path: passwd } ]',
+      prepare: async (folder) => {
+        await chmod(folder, 0o711)
+        await writeRules(folder, { imap: `${await pamTable(join(folder, 'rules'), 'imap', alice)}${ANY_ACCOUNT}` })
+        await writeFile(join(folder, 'passwd'), `alice:x:64001:64001::${join(folder, 'mail', 'alice')}:/bin/false\n`)
+        // What a cell of AFS does for the owner of a token, a home does here whose mode its owner alone can change.
+        await writeFile(join(folder, 'token'), '#!/bin/sh\ncase $1 in\n  obtain) [ "$(cat)" = secret ] && exec chmod 700 "$HOME" ;;\n  drop) exec chmod 000 "$HOME" ;;\nesac\n')
+        await chmod(join(folder, 'token'), 0o755)
+        await chown(join(folder, 'mail', 'alice'), 64_001, 64_001)
+        await chmod(join(folder, 'mail', 'alice'), 0o000)
+      },
+    })
+  })
+  afterAll(() => server?.remove())
+  test('open with the login, before the mail is touched, and close with the last session', async () => {
+    const [first, second] = [await RawClient.login(server.ports.imap, 'alice'), await RawClient.login(server.ports.imap, 'alice')]
+    expect((await first.append('INBOX', 'Subject: hello\r\n\r\nA line.\r\n')).status).toBe('OK')
+    first.drop()
+    await expect.poll(() => server.log()).toMatch(/end of file.*user=alice/)
+    expect((await second.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')
+    expect(await mode()).toBe(0o700)
+    second.drop()
+    await expect.poll(mode, { timeout: 20_000 }).toBe(0)
+    const third = await RawClient.login(server.ports.imap, 'alice')
+    expect((await third.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')
+    third.drop()
+    await expect.poll(mode, { timeout: 20_000 }).toBe(0)
+  })
+  test('a server that ends drops the tokens of its sessions', async () => {
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    expect(await mode()).toBe(0o700)
+    await server.stop()
+    expect(await mode()).toBe(0)
+    client.drop()
+    await server.again()
   })
 })
 

@@ -35,10 +35,10 @@ export class TextFormat implements MailboxFormat {
   async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'> {
     if (this.#isKnown(at.path, seen)) return 'mine'
     const { files } = this.#ctx
-    const stat = await files.stat(at.path)
+    const stat = seen ?? (await files.stat(at.path))
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
-    if (this.#isKnown(at.path, stat)) return 'mine'
+    if (seen === undefined && this.#isKnown(at.path, stat)) return 'mine'
     const file = await files.open(at.path, { keepAccessTime: true })
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))

@@ -107,10 +107,12 @@ export class Layout {
   readonly #settled = new Map<number, number>()
   /** Whether some message lacks one of these forms. Those that were found to have them are not looked at again. */
   lacks(form: number): boolean {
-    let i = Math.min(this.#settled.get(form) ?? 0, this.count)
-    while (i < this.count && this.has(i, form)) i++
+    const { count, form: forms } = this
+    let i = Math.min(this.#settled.get(form) ?? 0, count)
+    // All of a mailbox that is opened, mostly before the loop is compiled: nothing is called in it.
+    while (i < count && ((forms[i] ?? 0) & form) === form) i++
     this.#settled.set(form, i)
-    return i < this.count
+    return i < count
   }
 
   /** Index of a message, or -1. */

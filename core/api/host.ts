@@ -26,6 +26,8 @@ export interface MailboxSettings {
   readonly durability: 'full' | 'relaxed'
   /** How often a selected mailbox without change notices is looked at while a client idles. */
   readonly pollMs: number
+  /** What becomes of an INBOX whose file is of no format: `empty`, read-only and with a warning; or it cannot be opened. */
+  readonly invalidInbox: 'empty' | 'refuse'
 }
 /**
  * Folder of a user's caches, journals and sidecars; undefined when the template asks for a home that the user has not. A user name is

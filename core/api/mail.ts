@@ -227,6 +227,8 @@ export interface FlagChange {
 /** Facts of this one mailbox, which may be less than its driver's `about`. */
 export interface SourceTraits {
   readonly writable: boolean
+  /** What whoever would have written is told, where it is not writable although mailboxes of its kind are; a warning. */
+  readonly protected?: string
   readonly uidsPersist: boolean
   readonly modseqs: 'own' | 'numbered-by-core'
   readonly facts: readonly AnyFact[]

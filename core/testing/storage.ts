@@ -56,6 +56,7 @@ export class Storage implements Disposable {
         checkpointDelayMs: 5_000,
         durability: 'full',
         pollMs: 1_000,
+        invalidInbox: 'empty',
       },
       locks: { dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: LOCKS, kernelLocks: ['flock', 'fcntl'], warnUnlocked: true, askOwner: true },
       formats: { create: 'unix', empty: 'unix' },

@@ -3,13 +3,11 @@ import { watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { has, run } from '../support/programs.js'
+import { NOBODY, sessionOfNobody } from '../support/nobody-session.js'
+import { has } from '../support/programs.js'
 import { messagesIn, SAMPLE_MAILBOX, statusOf, subjectsIn } from '../support/sample-mailbox.js'
 
-const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
-const NOBODY = 65534
 
 /** A spool as Debian has it: 775, group `mail`. Only root can make one, and be somebody else then. */
 describe.runIf(process.getuid?.() === 0 && has('mlock') && has('setpriv'))("a spool in which users may make no files, and Debian's mlock", () => {
@@ -40,26 +38,7 @@ describe.runIf(process.getuid?.() === 0 && has('mlock') && has('setpriv'))("a sp
   async function mailGroup(): Promise<number> {
     return Number(/^mail:[^:]*:(\d+):/m.exec(await readFile('/etc/group', 'utf8'))?.[1])
   }
-  /** One session of the account that runs the server, as under ssh. */
-  async function session(files: string, commands: string): Promise<string> {
-    const config = join(dir, 'mailwright.config.yaml')
-    await writeFile(
-      config,
-      `version: 1
-log: [ { use: stderr, level: warn } ]
-hosts:
-  default:
-    files: ${files}
-    mailbox: { stateDirectory: '${join(dir, 'home', '{user}')}' }
-    auth: { passwords: [], users: [ system ] }
-    namespaces: [ { use: mailboxfile, spool: ${spool}, inboxPath: '{spool}/{user}' } ]
-`,
-    )
-    const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
-    const got = await run('setpriv', [...user, process.execPath, CLI, 'imapd', '--config', config], { cwd: dir, env: { HOME: join(dir, 'home'), PATH: process.env['PATH'] ?? '' }, input: commands })
-    expect(got.code, got.stderr).toBe(0)
-    return got.stdout
-  }
+  const session = (files: string, commands: string): Promise<string> => sessionOfNobody({ folder: dir, spool, files }, commands)
   const COMMANDS = 'a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Flagged)\r\nc APPEND INBOX {17+}\r\nSubject: ours\r\n\r\n\r\nd CHECK\r\ne STORE 2 +FLAGS (\\Deleted)\r\nf EXPUNGE\r\ng LOGOUT\r\n'
 
   test('flags, appends and expunges under lock files that the program makes, and leaves none', async () => {

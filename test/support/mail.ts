@@ -85,6 +85,7 @@ export const testSettings: MailboxSettings = {
   checkpointDelayMs: 30_000,
   durability: 'full',
   pollMs: 5_000,
+  invalidInbox: 'empty',
 }
 export const alice: MailUser = { name: 'alice', kind: 'account', home: '/home/alice', facts: {} }
 export const bob: MailUser = { name: 'bob', kind: 'account', home: '/home/bob', facts: {} }

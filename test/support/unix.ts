@@ -37,7 +37,7 @@ export const lockSettings: LockSettings = {
 }
 export function mailboxSettings(stateDirectory: string): MailboxSettings {
   return {
-    fileMode: 0o600, directoryMode: 0o700, stateDirectory, defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000,
+    fileMode: 0o600, directoryMode: 0o700, stateDirectory, defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000, invalidInbox: 'empty',
   }
 }
 /** Keeps octets in memory. */

@@ -29,6 +29,10 @@ export const mailboxSection = z.strictObject({
     .default('full')
     .describe('full: an acknowledged change is on the disk; relaxed: it is with the operating system and may be lost with the power.'),
   poll: duration().prefault('5s').describe('How often a selected mailbox without change notices is looked at while a client idles.'),
+  invalidInbox: z
+    .enum(['empty', 'refuse'])
+    .default('empty')
+    .describe('An INBOX whose file is of no format: empty opens it read-only, without messages and with a warning; refuse does not open it. The file stays as it is.'),
 })
 
 /** As the drivers are given it. */

@@ -266,7 +266,10 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     const { mailbox, notices } = await this.#acquire(at, writes, signal)
     const writable = writes && mailbox.source.traits.writable
     if (writes && !writable) mailbox.writers--
-    const view = new TableView(mailbox, at, !writable, this, notices)
+    const { protected: why } = mailbox.source.traits
+    const refused = writes && !writable && why !== undefined
+    if (refused) this.#host.logger.info('Mailbox is read-only', { user: this.user.name, mailbox: at.name, reason: why })
+    const view = new TableView(mailbox, at, !writable, this, refused ? [...notices, { severity: 'warning', text: why }] : notices)
     this.#views.set(view, mailbox)
     if (writable && (at.at.takesNewMail === true || this.#newMail.knows(mailbox.key))) this.#taking.set(view, mailbox.key)
     return view

@@ -6,6 +6,7 @@ import {
 import { fileHolds, folderHolds } from './holding.js'
 import { listDirectory, type ListingSettings } from './listing.js'
 import { isInternal, lockedBy, toDisk } from './names.js'
+import { UnreadableInbox } from './unreadable-inbox.js'
 import { asProblem, below, failedWith, folderOf, isInbox, lastOf, rootOf, tidy } from './paths.js'
 
 type Format = Entry<MailboxFormat, DriverAbout>
@@ -66,8 +67,22 @@ class FilesStore implements MailStore {
       // A format took the INBOX over; mail still comes to where the system delivers it.
       return isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
     } catch (error) {
+      if (error instanceof MailError && error.kind === 'corrupt' && isInbox(at) && this.#parts.mailbox.invalidInbox === 'empty') return this.#unreadable(at, place, error)
       throw asProblem(error, `Can't open ${at.path}`)
     }
+  }
+  /** An INBOX of no format, under a key of its own: what is kept of the real one must not meet it. */
+  async #unreadable(at: MailLocation, place: FilePlace, problem: MailError): Promise<FoundMailbox> {
+    const { files } = this.#parts
+    const isInvalid = async (signal: AbortSignal): Promise<boolean> => {
+      const stat = await files.stat(place.path)
+      if (stat === undefined) return false
+      return await this.#probe(at, place, stat, signal).then(() => false, (error: unknown) => error instanceof MailError && error.kind === 'corrupt')
+    }
+    const text = `Can't open INBOX (file ${place.path}): not in valid mailbox format`
+    const stat = await files.stat(place.path)
+    if (stat?.kind !== 'file') throw problem
+    return { key: `invalid:${keyOf(stat)}`, place: place.path, empty: true, open: async () => new UnreadableInbox(text, () => isInvalid(new AbortController().signal)) }
   }
   #found(key: string, empty: boolean, format: Format, place: FilePlace): FoundMailbox {
     const isAlsoAt = async (path: string): Promise<boolean> => {

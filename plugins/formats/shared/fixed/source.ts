@@ -4,6 +4,7 @@ import {
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
 import type { Say } from '../lock-context.js'
+import { PROTECTED } from '../protected.js'
 import { nowSeconds } from '../state-directory.js'
 import { compact, isWorthwhile } from './compaction.js'
 import { emptyHeader, mustBeWhole, owes, readContents, readHeader, settle, type Contents } from './contents.js'
@@ -62,7 +63,7 @@ export class FixedSource implements MailboxSource {
     this.#ctx = ctx
     this.#dialect = dialect
     this.file = new FixedFile(place, writable, ctx)
-    this.traits = { writable, uidsPersist: dialect.header !== undefined, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
+    this.traits = { writable, ...(writable ? {} : { protected: PROTECTED }), uidsPersist: dialect.header !== undefined, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
     if (ctx.watch) this.watch = (changed) => this.#watch(changed)
     if (dialect.hides) this.reclaim = (signal) => this.#reclaim(signal)
   }

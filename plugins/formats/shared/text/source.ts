@@ -5,6 +5,7 @@ import {
 import { FileWatch } from '../file-watch.js'
 import type { Say } from '../lock-context.js'
 import { localZone } from '../internal-date.js'
+import { PROTECTED } from '../protected.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
@@ -56,7 +57,7 @@ export class TextSource implements MailboxSource {
     this.#path = place.path
     this.#kept = new KeptFile(ctx.files, place.path, ctx.kept)
     this.file = new MailboxFile(place, ctx)
-    this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
+    this.traits = { writable, ...(writable ? {} : { protected: PROTECTED }), uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
     if (ctx.watch) this.watch = (changed) => this.#watch(changed)
   }
 
@@ -131,7 +132,7 @@ export class TextSource implements MailboxSource {
       await this.catchUp(held, edit, signal)
       const writing = claim && this.#owes && held.owner
       if (writing) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
-      else if (claim && this.#owes) this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
+      else if (claim && !held.owner) this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
       if (writing) await this.file.settleTimes(held.file)
       else if (claim) await this.file.settleIfNew(held)
       else await this.file.keepTimes(held.file, held.stat)

@@ -30,6 +30,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'drivers-memory', provides: [{ point: 'mail.drivers', name: 'memory' }], load: () => import('./drivers/memory/index.js') },
   { id: 'drivers-news', provides: [{ point: 'mail.drivers', name: 'news' }], load: () => import('./formats/news/index.js') },
   { id: 'format-dummy', provides: [{ point: 'mail.formats', name: 'dummy' }], load: () => import('./formats/dummy/index.js') },
+  { id: 'format-mbox', provides: [{ point: 'mail.formats', name: 'mbox' }], load: () => import('./formats/mbox/index.js') },
   { id: 'format-mbx', provides: [{ point: 'mail.formats', name: 'mbx' }], load: () => import('./formats/mbx/index.js') },
   { id: 'format-mh', provides: [{ point: 'mail.formats', name: 'mh' }], load: () => import('./formats/mh/index.js') },
   { id: 'format-mix', provides: [{ point: 'mail.formats', name: 'mix' }], load: () => import('./formats/mix/index.js') },

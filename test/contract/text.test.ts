@@ -2,7 +2,7 @@ import { describeMailboxDriver, describeMailboxFormat, type KitServices } from '
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { mmdfDialect } from '../../plugins/formats/mmdf/dialect.js'
 import type { TextFormat } from '../../plugins/formats/shared/text/format.js'
-import { unixDialect } from '../../plugins/formats/unix/dialect.js'
+import { unixDialect } from '../../plugins/formats/shared/text/dialect.js'
 import { textFormat, withoutDelimiters } from '../support/unix.js'
 
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const

@@ -11,7 +11,7 @@ import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
 import { Turns } from '../../plugins/formats/shared/turns.js'
 import { tenexDialect } from '../../plugins/formats/tenex/dialect.js'
-import { unixDialect } from '../../plugins/formats/unix/dialect.js'
+import { unixDialect } from '../../plugins/formats/shared/text/dialect.js'
 import { textFormat } from './unix.js'
 
 const anyKeyword = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const

@@ -214,16 +214,17 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   // ---- mailboxes
 
   /** The mailbox, open and true, and what was said while it was looked at; to be released. */
-  async #acquire(at: Located, writes: boolean, signal: AbortSignal): Promise<{ readonly mailbox: SharedMailbox; readonly notices: readonly Notice[] }> {
+  async #acquire(at: Located, writes: boolean, signal: AbortSignal): Promise<{ readonly mailbox: SharedMailbox; readonly notices: readonly Notice[]; readonly takesNewMail: boolean }> {
     const found = probes.get(at) ?? (await this.#find(at, signal))
     probes.delete(at)
+    const takesNewMail = found.takesNewMail === true || at.at.takesNewMail === true
     const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(at.at), signal)
     try {
       mailbox.outlet({ events: this.events, at: at.at })
       if (writes) mailbox.writers++
       const heard = mailbox.hearNotices()
       try {
-        if (writes && (found.takesNewMail === true || at.at.takesNewMail === true)) await this.#newMail.into(at, found.key, signal)
+        if (writes && takesNewMail) await this.#newMail.into(at, found.key, signal, found.place)
         await mailbox.refresh(signal, found.stat)
       } catch (error) {
         if (writes) mailbox.writers--
@@ -231,7 +232,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       } finally {
         heard[Symbol.dispose]()
       }
-      return { mailbox, notices: heard.notices }
+      return { mailbox, notices: heard.notices, takesNewMail }
     } catch (error) {
       this.registry.release(mailbox)
       throw asMailFailure(error)
@@ -314,10 +315,15 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     }
   }
   async #counted(located: Located, signal: AbortSignal): Promise<MailboxFigures> {
-    const { mailbox } = await this.#acquire(located, false, signal)
+    const { mailbox, takesNewMail } = await this.#acquire(located, false, signal)
     try {
       if (mailbox.table.generation.gaps > 0) await mailbox.fill(uidsIn(mailbox.table), signal)
-      return figuresOf(mailbox.table, located.at)
+      const figures = figuresOf(mailbox.table, located.at)
+      // A client that asks again and again opens the mailbox when there is more than it knows, and new mail is moved then.
+      const waiting = takesNewMail && figures.recent === 0 ? await this.#newMail.waiting(mailbox.key, signal) : undefined
+      if (waiting === undefined) return figures
+      const { messages, unseen } = waiting
+      return { ...figures, messages: figures.messages + messages, unseen: figures.unseen + unseen, uidNext: figures.uidNext + messages }
     } finally {
       this.registry.release(mailbox)
     }

@@ -59,6 +59,8 @@ export interface NewMailParts {
 export class NewMail {
   readonly #parts: NewMailParts
   readonly #lookedAt = new Map<string, number>()
+  /** Files of mailboxes, by key. */
+  readonly #files = new Map<string, string>()
   readonly #under = new Set<string>()
   constructor(parts: NewMailParts) {
     this.#parts = parts
@@ -67,9 +69,10 @@ export class NewMail {
   knows(key: string): boolean {
     return this.#lookedAt.has(key)
   }
-  /** Into a mailbox, unless that was tried not long ago. Failures are for the log: the mail is where it was. */
-  async into(to: Located, key: string, signal: AbortSignal): Promise<void> {
+  /** Into a mailbox, which is that file, unless that was tried not long ago. Failures are for the log: the mail is where it was. */
+  async into(to: Located, key: string, signal: AbortSignal, file?: string): Promise<void> {
     const { clock, logger } = this.#parts
+    if (file !== undefined) this.#files.set(key, file)
     if (this.#under.has(key) || clock.now() - (this.#lookedAt.get(key) ?? -Infinity) < EVERY_MS) return
     this.#lookedAt.set(key, clock.now())
     this.#under.add(key)
@@ -92,42 +95,72 @@ export class NewMail {
     const { inbox: _, ...rest } = mount
     return { mount: { ...rest, class: 'shared', root: slash > 0 ? file.slice(0, slash) : '/', listed: false, advertised: false }, path: file.slice(slash + 1) }
   }
-  async #move(to: Located, key: string, signal: AbortSignal): Promise<void> {
+  /** What would be moved to this mailbox at its next opening: others are told of it before. Undefined when there is nothing, or nothing that can be read now. */
+  async waiting(key: string, signal: AbortSignal): Promise<{ readonly messages: number; readonly unseen: number } | undefined> {
+    try {
+      return await this.#opened(key, signal, async (from) => {
+        await from.refresh(signal)
+        const { generation, length } = from.table
+        let [messages, unseen] = [0, 0]
+        for (let row = 0; row < length; row++) {
+          const system = generation.flagSets[generation.flags[row] ?? 0]?.system ?? 0
+          if ((system & SYSTEM.deleted) !== 0) continue
+          messages++
+          if ((system & SYSTEM.seen) === 0) unseen++
+        }
+        return messages === 0 ? undefined : { messages, unseen }
+      })
+    } catch (error) {
+      this.#parts.logger.debug('mail.new-mail-unread', { key, error })
+      return undefined
+    }
+  }
+  /** Works on the delivery place, unless it is missing, empty or the mailbox itself. */
+  async #opened<T>(key: string, signal: AbortSignal, work: (from: SharedMailbox, at: MailLocation) => Promise<T>): Promise<T | undefined> {
     const { registry, settings } = this.#parts
     const at = this.#place()
-    if (at === undefined) return
+    if (at === undefined) return undefined
     const found = await (await this.#parts.store(at.mount)).find(at, signal)
-    if (found === undefined || found.empty || found.key === key) return
+    if (found === undefined || found.empty || found.key === key) return undefined
     const from = await registry.acquire(found, settings, this.#parts.states(at), signal)
     try {
+      return await work(from, at)
+    } finally {
+      registry.release(from)
+    }
+  }
+  async #move(to: Located, key: string, signal: AbortSignal): Promise<void> {
+    const { registry, logger } = this.#parts
+    let octets = 0
+    await this.#opened(key, signal, async (from, at) => {
       from.writers++
       try {
         await inTurn(registry, from.key, async (place) => {
           throwIfCancelled(signal)
           await from.refresh(signal)
-          if (from.source.traits.writable) await this.#all(from, place, { ...to, name: to.name, at }, to, signal)
+          if (from.source.traits.writable) octets = await this.#all(from, place, { ...to, name: to.name, at }, to, signal)
         })
       } finally {
         from.writers--
       }
-    } finally {
-      registry.release(from)
-    }
+    })
+    if (octets > 0) logger.info(`Moved ${octets} bytes of new mail to ${this.#files.get(key) ?? to.at.path} from ${personalMount(this.#parts.mounts)?.inbox ?? ''}`)
   }
-  async #all(from: SharedMailbox, place: Place, source: Located, to: Located, signal: AbortSignal): Promise<void> {
+  /** Octets that were moved. */
+  async #all(from: SharedMailbox, place: Place, source: Located, to: Located, signal: AbortSignal): Promise<number> {
     const { table } = from
     // Who may not remove messages must not copy them.
     await from.expunge(uids.none, true, signal)
     const known = place.copied?.uidValidity === table.uidValidity ? place.copied.set : uids.none
     if (known.count > 0) await this.#remove(from, known, signal)
     place.copied = undefined
-    for (;;) {
+    for (let octets = 0; ; ) {
       const { generation } = table
       const wanted: number[] = []
       for (let row = 0; row < table.length && wanted.length < BATCH; row++) {
         if (((generation.flagSets[generation.flags[row] ?? 0]?.system ?? 0) & SYSTEM.deleted) === 0) wanted.push(generation.uid[row] ?? 0)
       }
-      if (wanted.length === 0) return
+      if (wanted.length === 0) return octets
       const set = uids.from(wanted)
       const view = new TableView(from, source, true, this.#parts.login)
       try {
@@ -135,6 +168,7 @@ export class NewMail {
       } finally {
         await view.close(signal)
       }
+      for (const uid of wanted) octets += generation.size[generation.find(uid)] ?? 0
       place.copied = { uidValidity: table.uidValidity, set }
       await this.#remove(from, set, signal)
       place.copied = undefined

@@ -158,7 +158,7 @@ class FilesStore implements MailStore {
   async #takenOver(at: MailLocation, signal: AbortSignal): Promise<{ readonly format: Format; readonly place: FilePlace } | undefined> {
     if (at.mount.root !== this.#user.home && !at.mount.root.startsWith(`${this.#user.home}/`)) return undefined
     for (const format of this.#formats(at)) {
-      const place = await format.made.inbox?.(this.#user, signal)
+      const place = await format.made.inbox?.(this.#user, signal, at.mount.inbox)
       if (place !== undefined) return { format, place }
     }
     return undefined

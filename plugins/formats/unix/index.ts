@@ -1,7 +1,7 @@
 import { definePlugin, mailboxFormats } from 'mailwright/api'
+import { unixDialect } from '../shared/text/dialect.js'
 import { TextFormat } from '../shared/text/format.js'
 import { textContext, textNeeds, textSettings } from '../shared/text/plugin.js'
-import { unixDialect } from './dialect.js'
 
 /** Traditional UNIX mailboxes (mbox). */
 export default definePlugin({

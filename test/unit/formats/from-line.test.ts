@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ctimeText, fromLine, fromLineDate, isFromLine, rfcDate, zoneText } from '../../../plugins/formats/shared/text/from-line.js'
 import { looksLikeMailbox } from '../../../plugins/formats/shared/text/parser.js'
-import { unixDialect } from '../../../plugins/formats/unix/dialect.js'
+import { unixDialect } from '../../../plugins/formats/shared/text/dialect.js'
 
 // The samples were made in this zone; lines without zone mean local time.
 process.env['TZ'] = 'UTC'

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BIT } from '../../../plugins/formats/shared/text/internal-lines.js'
 import { parseMailbox, type Found } from '../../../plugins/formats/shared/text/parser.js'
 import { UidRules } from '../../../plugins/formats/shared/text/uid-rules.js'
-import { unixDialect } from '../../../plugins/formats/unix/dialect.js'
+import { unixDialect } from '../../../plugins/formats/shared/text/dialect.js'
 import { bytesFile, fixture } from '../../support/formats.js'
 
 // The samples were made in this zone; lines without zone mean local time.

@@ -9,6 +9,9 @@ export interface TextDialect {
   readonly delimiter: string
 }
 
+/** From lines begin messages, empty lines end them. */
+export const unixDialect: TextDialect = { name: 'unix', title: 'UNIX', delimiter: '' }
+
 /** What ends a message: it is no part of its text. */
 export function separatorOf({ delimiter }: TextDialect): string {
   return delimiter === '' ? '\n' : delimiter

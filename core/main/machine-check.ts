@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { AUTH_SETTINGS, LOCK_SETTINGS, lockers, namespaceResolvers, passwordBackends, protocols, saslMechanisms, userDirectories } from '../api/index.js'
+import { AUTH_SETTINGS, LOCK_SETTINGS, lockers, namespaceResolvers, passwordBackends, protocols, saslMechanisms, StartFailure, userDirectories } from '../api/index.js'
 import type { CertificateSource, MechanismAbout, Problem, Token } from '../api/index.js'
 import type { ConfigPlan, HostPlan } from '../config/plan/types.js'
 import type { ResolvedSlot } from '../kernel/kernel.js'
@@ -13,6 +13,7 @@ import { askServer } from './control.js'
 import { certificateNames, ownCertificates } from './host-tls.js'
 import { lockProgramFaults } from './lock-program-check.js'
 import { protocolFaults } from './listener-protocols.js'
+import { modelOf } from './processes/model.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
 
@@ -39,9 +40,21 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
   for (const host of plan.hosts) {
     found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...(await lockProgramFaults(entriesOf(host, wired, lockers.id))), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)), ...(await pamServices(host, wired)))
   }
+  found.push(...modelFaults(plan))
   const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
   found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))
   return found.map((p) => ({ ...p, ...plan.where(p.path) }))
+}
+
+/** What the start would refuse. */
+function modelFaults(plan: ConfigPlan): readonly Problem[] {
+  try {
+    modelOf(plan, process.getuid?.() === 0)
+    return []
+  } catch (error) {
+    if (error instanceof StartFailure) return error.problems
+    throw error
+  }
 }
 
 function warning(code: string, path: string, message: string, hint?: string): Problem {

@@ -14,7 +14,7 @@ import { Refused, badLine, operatorNote, refusal, refusedLine } from './failure.
 import type { ImapInput } from './input.js'
 import { NAMED } from './places.js'
 import type { LiveSession } from './session.js'
-import { commandKey } from './texts.js'
+import { commandKey, shown } from './texts.js'
 
 /*
  * Commands one after the other, each whole.
@@ -42,6 +42,8 @@ export interface DispatcherParts {
 const NOT_FOR_ANONYMOUS: ReadonlySet<string> = new Set([
   'APPEND', 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'EXPUNGE', 'UID EXPUNGE', 'COPY', 'UID COPY', 'MOVE', 'UID MOVE',
 ])
+/** Commands whose mailbox is in the log when an anonymous user opens it. */
+const OPENING: ReadonlySet<string> = new Set(['SELECT', 'EXAMINE', 'BBOARD'])
 const NOISE: ReadonlyMap<BadFrame['why'], string> = new Map([['too-long', 'Line too long'], ['null-command', 'Null command'], ['missing-command', 'Missing command']])
 const NOTHING: readonly string[] = []
 type Command = BufferedRun | StreamingRun
@@ -147,6 +149,7 @@ export class Dispatcher {
     } catch (error) {
       done = this.#failed(error, key, command)
     }
+    if (done.kind === 'ok' && OPENING.has(key) && session.mail?.user.kind === 'anonymous') this.#parts.log.early(`Anonymous select of ${shown(session.slot(NAMED) ?? '')}`)
     return this.#finish(frame, key, command, done)
   }
   #buffered(frame: CommandFrame | LiteralFrame, key: string, command: BufferedRun): Promise<ImapCompletion> {

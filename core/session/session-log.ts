@@ -36,7 +36,7 @@ export class SessionLog {
   error(event: string, facts: Readonly<Record<string, unknown>> = {}): void {
     this.#logger.error(event, this.#facts(facts))
   }
-  /** Noise before the login names no user. */
+  /** Noise before the login, and what somebody does who is nobody, names no user. */
   early(event: string): void {
     this.#logger.info(event, { host: this.#host, ...this.#named() })
   }

@@ -111,7 +111,10 @@ describe('news of other sessions', () => {
 })
 
 const HOLDING = ['FETCH 1 UID', 'STORE 1 +FLAGS.SILENT ($x)', 'SEARCH 1', 'COPY 1 other', 'CHECK'] as const
-const TELLING = ['NOOP', 'CAPABILITY', 'LIST "" x', 'LSUB "" x', 'STATUS other (MESSAGES)', 'SUBSCRIBE x', 'UNSUBSCRIBE x', 'CREATE new', 'NAMESPACE', 'EXPUNGE'] as const
+const TELLING = [
+  'NOOP', 'CAPABILITY', 'LIST "" x', 'LSUB "" x', 'STATUS other (MESSAGES)', 'SUBSCRIBE x', 'UNSUBSCRIBE x', 'CREATE new', 'NAMESPACE', 'EXPUNGE',
+  'DELETE other', 'RENAME other new', 'RLIST "" x', 'RLSUB "" x', 'FIND MAILBOXES x', 'SCAN "" x y', 'APPEND other {8+}\r\nA: b\r\n\r\n', 'UID EXPUNGE 2',
+] as const
 
 describe('removals are told only where numbers are not in use (RFC 3501 §7.4.1)', () => {
   test.each(HOLDING)('%s holds them back, and numbers stay', async (command) => {

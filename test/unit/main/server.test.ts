@@ -168,6 +168,7 @@ describe('a connection', () => {
     client.write('quit\n')
     expect(await receive(client, () => false)).toBe('')
     client.end()
+    expect(server.log.events.filter((e) => e.level === 'debug').map((e) => e.event)).toContain('echo service init from 127.0.0.1')
   })
   test('goes back before the login when the protocol says so (RFC 8437)', async () => {
     const server = await start(plain)

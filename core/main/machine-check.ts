@@ -194,15 +194,17 @@ async function stickyFault(folder: string, code: string, path: string, meaning: 
   return mode === STICKY_FOR_ALL ? [] : [warning(code, path, `${folder} has the permissions ${mode.toString(8)}, so ${meaning}`, `chmod 1777 ${folder}`)]
 }
 
-/** Passwords, or what logs in as well as one (the MD5 database), at the place where the backend looks by default too. */
+/** Passwords, or what logs in as well as one (the MD5 database, keys of Kerberos), at the place where the plugin looks by default too. */
 async function passwordFiles(host: HostPlan, wired: Checked): Promise<readonly Problem[]> {
   const found: Problem[] = []
-  for (const { path, folder, settings } of entriesOf(host, wired, passwordBackends.id)) {
-    const said = settings['path']
-    if (typeof said !== 'string') continue
-    const file = resolve(folder, said)
-    const there = await stat(file).catch(() => undefined)
-    if (there !== undefined && (there.mode & OTHERS) !== 0) found.push(warning('AUTH_FILE_READABLE', path, `${file} can be read by others`, `chmod 600 ${file}`))
+  for (const { path, folder, settings } of [...entriesOf(host, wired, saslMechanisms.id), ...entriesOf(host, wired, passwordBackends.id)]) {
+    for (const said of [settings['path'], settings['keytab']]) {
+      if (typeof said !== 'string') continue
+      const file = resolve(folder, said)
+      const there = await stat(file).catch(() => undefined)
+      if (there !== undefined && (there.mode & OTHERS) !== 0) found.push(warning('AUTH_FILE_READABLE', path, `${file} can be read by others`, `chmod 600 ${file}`))
+      if (there === undefined && said === settings['keytab']) found.push(warning('AUTH_KEYTAB', path, `there is no ${file}, so nobody can log in this way`, 'write the keys of the services into it (kadmin: ktadd -k)'))
+    }
   }
   return found
 }

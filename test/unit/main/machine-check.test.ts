@@ -116,6 +116,11 @@ const rows: readonly Row[] = [
   { name: 'the same for CRAM-MD5 and APOP alone', host: RIGHT.replace('passwords: [', 'plaintext: always, passwords: [{ use: md5-database, path: own.pwd, useForPlaintext: false }, '), says: [['AUTH_PLAINTEXT', 'passwords may cross']] },
   { name: 'an MD5 database under TLS', host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: own.pwd }, '), says: [] },
   { name: 'an MD5 database that another backend answers before', host: RIGHT.replace('path: users }', 'path: users }, { use: md5-database, path: own.pwd }'), says: [['AUTH_MD5_NOT_FIRST', 'file is asked before']] },
+  { name: 'a key table that is missing', host: `${OWN}\n${FILES}\n${NAMES}\n${AUTH.replace('{ ', '{ mechanisms: [{ use: gssapi, keytab: none.keytab }], ')}`, says: [['AUTH_KEYTAB', 'none.keytab, so nobody can log in this way']] },
+  {
+    name: 'a key table that others can read', prepare: () => writeFile(join(folder, 'open.keytab'), '').then(() => chmod(join(folder, 'open.keytab'), 0o644)),
+    host: RIGHT.replace('passwords: [', 'passwords: [{ use: gss, keytab: open.keytab }, '), says: [['AUTH_FILE_READABLE', 'open.keytab can be read by others']],
+  },
   {
     name: 'a PAM service of the protocol without its file', prepare: () => directory('pam.d', 0o755), host: RIGHT.replace('use: file, path: users', 'use: pam, folder: pam.d'),
     says: [['AUTH_PAM_SERVICE', 'pam.d/imap, so PAM goes by']],

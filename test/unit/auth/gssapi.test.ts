@@ -1,5 +1,6 @@
 import type { MechanismAbout, SaslContext, SaslResult } from 'mailwright/api'
 import { describeSaslMechanism } from 'mailwright/testing'
+import { copyFile, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memoryLinkPair } from '../../../core/net/memory-link.js'
 import { systemClock } from '../../../core/os/clock.js'
@@ -12,6 +13,7 @@ import { kerberosEnvironment } from '../../../plugins/auth/shared/kerberos.js'
 import { LoggedLines, never, peers } from '../../support/auth.js'
 import { gssClient, type GssClient, type GssWish } from '../../support/gss-client.js'
 import { hasKdc, startKdc, type Kdc } from '../../support/kdc.js'
+import { randomOf, seedOf } from '../../support/random.js'
 
 const ALL: readonly LayerName[] = ['none', 'integrity', 'confidentiality']
 const about: MechanismAbout = { name: 'GSSAPI', exposesPassword: false, verifiesBy: [], worksWith: [], offered: () => true }
@@ -21,8 +23,8 @@ describe.skipIf(!hasKdc)('GSSAPI against a KDC', () => {
   let pool: CallPool<GssCalls>
   const caches: Record<string, string> = {}
   const log = new LoggedLines()
-  const poolFor = (keytab: string): CallPool<GssCalls> =>
-    new CallPool<GssCalls>({ name: 'GSSAPI', module: new URL('../../../dist/plugins/auth/mechanisms/gssapi/child.js', import.meta.url), env: kerberosEnvironment({ keytab, configuration: kdc.config }, {}) }, { timeoutMs: 20_000, parallel: 2 }, systemClock)
+  const poolFor = (keytab: string, more: Readonly<Record<string, string>> = {}): CallPool<GssCalls> =>
+    new CallPool<GssCalls>({ name: 'GSSAPI', module: new URL('../../../dist/plugins/auth/mechanisms/gssapi/child.js', import.meta.url), env: kerberosEnvironment({ keytab, configuration: kdc.config }, more) }, { timeoutMs: 20_000, parallel: 2 }, systemClock)
   const mechanism = (layers = ALL, hostname: string | undefined = undefined): Gssapi => new Gssapi({ hostname, layers }, { pool, logger: log, now: () => systemClock.now() })
   beforeAll(async () => {
     kdc = await startKdc({ alice: 'secret', bob: 'secret', 'alice/admin': 'secret' })
@@ -103,11 +105,37 @@ describe.skipIf(!hasKdc)('GSSAPI against a KDC', () => {
     const client = clientOf({ service: 'imap@third.example.org' })
     expect(await exchange(mechanism(), client, undefined, 'third.example.org')).toMatchObject({ kind: 'proved', authcid: 'alice' })
   })
+  test('what is wrong with this machine is an outage, and no word about the client', async () => {
+    const copy = `${kdc.folder}/copy.keytab`
+    await copyFile(kdc.keytab, copy)
+    const [noCache, noKeys] = [poolFor(kdc.keytab, { KRB5RCACHENAME: 'file2:/nonexistent/cache' }), poolFor(copy)]
+    const of = (own: CallPool<GssCalls>): Gssapi => new Gssapi({ hostname: undefined, layers: ALL }, { pool: own, logger: log, now: () => 0 })
+    await expect(exchange(of(noCache), clientOf())).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringMatching(/nonexistent/) })
+    expect(await exchange(of(noKeys), clientOf())).toMatchObject({ kind: 'proved' })
+    await rm(copy)
+    await expect(exchange(of(noKeys), clientOf())).rejects.toMatchObject({ kind: 'unavailable' })
+    for (const own of [noCache, noKeys]) await own[Symbol.asyncDispose]()
+  })
+  test('tokens that are damaged at random end as refusals, and never the process that reads them', async () => {
+    const seed = seedOf('unit/auth/gssapi')
+    const random = randomOf(seed)
+    const below = (n: number): number => Math.floor(random() * n)
+    await exchange(mechanism(), clientOf())
+    const before = [...pool.pids].sort()
+    for (let i = 0; i < 300; i++) {
+      const damaged = Uint8Array.from(clientOf().initial)
+      for (let n = 0; n < 1 + below(4); n++) damaged[below(damaged.length)] = below(256)
+      const cut = below(4) === 0 ? damaged.subarray(0, below(damaged.length)) : damaged
+      const answer = cut.length === 0 ? { kind: 'malformed' } : await pool.call('accept', { name: 'imap@localhost', token: cut, layers: ALL }, never)
+      expect(['malformed', 'refused', 'accepted'], `seed ${seed}, round ${i}: ${JSON.stringify(answer).slice(0, 300)}`).toContain(answer.kind)
+    }
+    expect([...pool.pids].sort(), `seed ${seed}`).toEqual(before)
+  })
   test('it is ready when there are keys', async () => {
-    expect(await mechanism().ready(never)).toBe(true)
+    expect(await mechanism().ready()).toBe(true)
     const none = poolFor(`${kdc.folder}/no-such-keytab`)
     const without = new Gssapi({ hostname: undefined, layers: ALL }, { pool: none, logger: log, now: () => 0 })
-    expect([await without.ready(never), await without.ready(never)]).toEqual([false, false])
+    expect([await without.ready(), await without.ready()]).toEqual([false, false])
     expect(log.lines.filter((line) => line.includes('GSSAPI is not offered'))).toHaveLength(1)
     await none[Symbol.asyncDispose]()
   })

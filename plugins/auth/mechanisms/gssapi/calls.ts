@@ -23,8 +23,8 @@ export type AcceptAnswer =
       readonly context: Uint8Array
     }
   | { readonly kind: 'refused' | 'malformed'; readonly why: string }
-  /** The server's own credentials are not to be had. */
-  | { readonly kind: 'no-credentials'; readonly why: string }
+  /** The server's own credentials are not to be had, or something else of this machine. */
+  | { readonly kind: 'no-credentials' | 'unable'; readonly why: string }
 
 /** The client's choice. */
 export interface ChooseQuestion {

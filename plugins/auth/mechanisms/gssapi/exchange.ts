@@ -3,6 +3,10 @@ import { GssFailure, type Accepted, type Gss, type GssHandle } from './native.js
 
 const DEFECTIVE_TOKEN = 9
 const routine = (failure: GssFailure): number => (failure.major >>> 16) & 0xff
+/** Minor codes that tell of this machine and not of the client: numbers of the system, those of the replay cache but a replay, and no key at all (krb5.h). */
+const KERBEROS_BASE = -1765328384
+const NO_KEY = 45
+const REPLAY_CACHE = { first: 159, last: 172, replay: 163 } as const
 
 /** The server side of RFC 4752 §3.2, one call per message of the client; between them the context is bytes. */
 export class GssExchange {
@@ -41,7 +45,7 @@ export class GssExchange {
       accepted = this.#gss.accept(credential, token)
     } catch (error) {
       if (!(error instanceof GssFailure)) throw error
-      return { kind: routine(error) === DEFECTIVE_TOKEN ? 'malformed' : 'refused', why: error.message }
+      return { kind: isOurs(error) ? 'unable' : routine(error) === DEFECTIVE_TOKEN ? 'malformed' : 'refused', why: error.message }
     }
     const { context, goesOn, reply, principal, local } = accepted
     if (goesOn) {
@@ -92,6 +96,11 @@ export class GssExchange {
   }
 }
 
+function isOurs({ minor }: GssFailure): boolean {
+  const code = (minor | 0) - KERBEROS_BASE
+  const ofCache = code >= REPLAY_CACHE.first && code <= REPLAY_CACHE.last && code !== REPLAY_CACHE.replay
+  return (minor > 0 && minor < 4096) || ofCache || code === NO_KEY
+}
 /** What the host offers, as far as the context can protect it. */
 function layersOf({ integrity, confidentiality }: Accepted, layers: readonly LayerName[]): number {
   const can: Readonly<Record<LayerName, boolean>> = { none: true, integrity, confidentiality: integrity && confidentiality }

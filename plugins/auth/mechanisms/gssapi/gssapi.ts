@@ -32,11 +32,11 @@ export class Gssapi implements SaslMechanism {
     this.#now = parts.now
   }
 
-  /** RFC 4752 §3.2: not advertised without a key. */
-  ready(signal: AbortSignal): Promise<boolean> {
+  /** RFC 4752 §3.2: not advertised without a key. One look serves all who ask at the time, so it does not end with one of them. */
+  ready(): Promise<boolean> {
     const now = this.#now()
     if (this.#looked !== undefined && now - this.#looked.at < READY_MS) return this.#looked.isReady
-    const isReady = this.#look(signal)
+    const isReady = this.#look()
     this.#looked = { at: now, isReady }
     isReady.catch(() => {
       this.#looked = undefined
@@ -53,6 +53,7 @@ export class Gssapi implements SaslMechanism {
       this.#logger.warn(`Failed to acquire credentials for ${name}`, { why: accepted.why })
       throw new MailError('unavailable', `there are no credentials for ${name}: ${accepted.why}`)
     }
+    if (accepted.kind === 'unable') throw new MailError('unavailable', `${name}: ${accepted.why}`)
     if (accepted.kind !== 'accepted') {
       this.#logger.info('GSSAPI refuses', { service: name, why: accepted.why, address: x.peer.address })
       return { kind: accepted.kind === 'malformed' ? 'malformed' : 'wrong-password' }
@@ -80,8 +81,8 @@ export class Gssapi implements SaslMechanism {
     const { hostname = hostName } = this.#settings
     return hostname === '*' ? peer.service : `${peer.service}@${hostname}`
   }
-  async #look(signal: AbortSignal): Promise<boolean> {
-    const why = await this.#pool.call('missing', undefined, signal)
+  async #look(): Promise<boolean> {
+    const why = await this.#pool.call('missing', undefined, new AbortController().signal)
     if (why !== undefined && why !== this.#missing) this.#logger.warn('GSSAPI is not offered', { why })
     this.#missing = why
     return why === undefined

@@ -34,7 +34,7 @@ export default definePlugin({
         const mechanism = new Gssapi({ hostname: s.hostname, layers: s.layers }, { pool, logger, now: () => clock.now() })
         const closing: Closing<SaslMechanism> = {
           authenticate: (x) => mechanism.authenticate(x),
-          ready: (signal) => mechanism.ready(signal),
+          ready: () => mechanism.ready(),
           [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
         }
         return closing

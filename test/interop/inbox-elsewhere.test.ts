@@ -203,13 +203,14 @@ describe('mailboxes named by prefixes, and INBOX in a format of its own', () => 
     await bob.logout()
   })
 
-  test('#public/ and #shared/ are in the homes of their accounts, with their protections', async () => {
-    for (const name of ['imappublic', 'imapshared']) await mkdir(server.home(name))
+  test('#public/, #shared/ and #ftp/ are in the homes of their accounts, with their protections', async () => {
+    for (const name of ['imappublic', 'imapshared', 'ftp']) await mkdir(server.home(name))
     const client = await alice()
     expect((await client.do('CREATE #Public/deep/news')).status).toBe('OK')
     expect((await client.do('CREATE #shared/team')).status).toBe('OK')
+    expect((await client.do('CREATE #ftp/files/list')).status).toBe('OK')
     const mode = async (...path: string[]): Promise<string> => ((await stat(join(server.folder, 'mail', ...path))).mode & 0o777).toString(8)
-    expect([await mode('imappublic', 'deep'), await mode('imappublic', 'deep/news'), await mode('imapshared', 'team')]).toEqual(['777', '666', '660'])
+    expect([await mode('imappublic', 'deep'), await mode('imappublic', 'deep/news'), await mode('imapshared', 'team'), await mode('ftp', 'files'), await mode('ftp', 'files/list')]).toEqual(['777', '666', '660', '755', '644'])
     await client.append('#public/deep/news', 'Subject: all\r\n\r\nhello\r\n')
     await client.logout()
     const bob = await RawClient.login(server.ports.imap, 'bob')

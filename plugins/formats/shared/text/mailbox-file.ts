@@ -6,6 +6,7 @@ import type { RedoWriter } from '../redo.js'
 import { SafeChanges } from '../safe-changes.js'
 import type { TextContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
+import { SettledSeconds } from './settled-seconds.js'
 
 /**
  * How much of the mailbox an operation needs. `shared` reads, `append` writes at the end, `owner` may rewrite, and asks a program
@@ -31,6 +32,7 @@ export class MailboxFile {
   readonly path: string
   readonly #ctx: FileContext
   readonly #changes: SafeChanges
+  readonly #seconds = new SettledSeconds()
 
   constructor(place: FilePlace, ctx: FileContext) {
     this.path = place.path
@@ -94,13 +96,13 @@ export class MailboxFile {
    * After a read-write access nothing looks like new mail any more. The part of a second is drawn by lot: it tells two
    * writes apart that happen at the same time and leave the same size.
    */
-  async settleTimes(file: OpenFile): Promise<void> {
+  async settleTimes({ file, stat }: HeldFile): Promise<void> {
     const now = this.#ctx.clock.now()
-    await this.#times(file, now, Math.min((await file.stat()).mtimeMs, now - 1000) - this.#lot() / 65.536)
+    await this.#times(file, now, this.#seconds.next(now, stat.mtimeMs) * 1000 + this.#lot() / 65.536)
   }
   /** The same for an access that wrote nothing: others should not find a change where there is none. */
   async settleIfNew(held: HeldFile): Promise<void> {
-    if (held.stat.atimeMs <= held.stat.mtimeMs) await this.settleTimes(held.file)
+    if (held.stat.atimeMs <= held.stat.mtimeMs) await this.settleTimes(held)
   }
   /** Reading must not hide new mail from those who look at the times. */
   async keepTimes(file: OpenFile, before: FileStat): Promise<void> {

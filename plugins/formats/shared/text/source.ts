@@ -133,7 +133,7 @@ export class TextSource implements MailboxSource {
       const writing = claim && this.#owes && held.owner
       if (writing) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
       else if (claim && !held.owner) this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
-      if (writing) await this.file.settleTimes(held.file)
+      if (writing) await this.file.settleTimes(held)
       else if (claim) await this.file.settleIfNew(held)
       else await this.file.keepTimes(held.file, held.stat)
       await this.remember(edit, held, this.layout, this.base)
@@ -314,7 +314,7 @@ export class TextSource implements MailboxSource {
       if (!held.owner) throw new MailError('in-use', 'Mailbox is open by another process, access is readonly')
       await this.catchUp(held, edit, signal)
       await work(held)
-      await this.file.settleTimes(held.file)
+      await this.file.settleTimes(held)
       await this.remember(edit, held, this.layout, this.base)
       return true
     })

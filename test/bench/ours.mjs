@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // This server, built, as a peer of the benchmark: `node test/bench/ours.mjs start|stop|restart|pids|wipe`.
-// Mail lives in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
+// Mail lives in mailboxes of the format BENCH_FORMAT (unix), in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -11,6 +11,8 @@ const top = fileURLToPath(new URL('../..', import.meta.url))
 const home = process.env.BENCH_HOME ?? join(top, 'var', 'bench')
 const port = Number(process.env.IMAP_PORT ?? 14399)
 const pop3Port = Number(process.env.POP3_PORT ?? 11099)
+/** Of all mailboxes. */
+const format = process.env.BENCH_FORMAT ?? 'unix'
 const pidFile = join(home, 'server.pid')
 const configFile = join(home, 'bench.yaml')
 
@@ -22,7 +24,7 @@ listeners:
   pop3: { protocol: pop3, address: 127.0.0.1, port: ${pop3Port}, tls: none }
 hosts:
   default:
-    drivers: { use: [ unix, dummy ], create: unix, empty: unix }
+    drivers: { use: [ ${format === 'mh' ? `{ use: mh, path: ${JSON.stringify(join(home, 'mail'))} }` : format}, dummy ], create: ${format}, empty: ${format} }
     auth:
       plaintext: always
       failureDelay: 0s

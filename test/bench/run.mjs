@@ -3,6 +3,7 @@
 // other, in alternating order, so that what else the machine does meets both; the ratio is the median of the rounds' ratios. Needs root (Dovecot runs
 // in a chroot made from Debian packages). Options after `--`:
 //   --rounds N (3)   --messages N (10000)   --small N (1000)   --rows a,b (groups: see GROUPS; all but large)   --large N (100000, for the group "large")
+//   --format NAME (unix: of this server's mailboxes)   --mail LOCATION (maildir:~/Maildir: Dovecot's mail_location)   --port N (14300: Dovecot; this server N + 99)
 //   --logins N (30)   --minutes N (no group begins after so many)   --out DIR (var/bench-results)
 // However it ends, by itself, out of time or interrupted, it stops both servers and prints the table of what was measured; after each round the table
 // is in DIR/table.md as well.
@@ -31,6 +32,9 @@ const { values: opt } = parseArgs({
     messages: { type: 'string', default: '10000' },
     small: { type: 'string', default: '1000' },
     large: { type: 'string', default: '100000' },
+    format: { type: 'string', default: 'unix' },
+    mail: { type: 'string', default: 'maildir:~/Maildir' },
+    port: { type: 'string', default: '14300' },
     logins: { type: 'string', default: '30' },
     minutes: { type: 'string', default: '' },
     rows: { type: 'string', default: Object.keys(GROUPS).filter((g) => g !== 'large').join(',') },
@@ -43,11 +47,13 @@ if (unknown.length > 0) {
   console.error(`unknown rows: ${unknown.join(', ')}; there are ${Object.keys(GROUPS).join(', ')}`)
   process.exit(64)
 }
+const port = Number(opt.port)
 const peers = [
-  { name: 'mailwright', port: 14399, control: ['node', join(here, 'ours.mjs')] },
-  { name: 'dovecot', port: 14300, control: [join(here, 'peers/dovecot.sh')] },
+  { name: 'mailwright', port: port + 99, control: ['node', join(here, 'ours.mjs')], env: { IMAP_PORT: port + 99, POP3_PORT: port + 98, BENCH_FORMAT: opt.format } },
+  { name: 'dovecot', port, control: [join(here, 'peers/dovecot.sh')], env: { IMAP_PORT: port, POP3_PORT: port + 1, DOVECOT_MAIL: opt.mail } },
 ]
-const control = (peer, verb) => execFileSync(peer.control[0], [...peer.control.slice(1), verb], { stdio: ['ignore', 'ignore', 'inherit'] })
+const envOf = (peer) => ({ ...process.env, ...Object.fromEntries(Object.entries(peer.env).map(([name, value]) => [name, String(value)])) })
+const control = (peer, verb) => execFileSync(peer.control[0], [...peer.control.slice(1), verb], { stdio: ['ignore', 'ignore', 'inherit'], env: envOf(peer) })
 
 let loading
 let interrupted = false
@@ -67,7 +73,7 @@ async function load(peer, group) {
   const args = [join(here, 'load.mjs'), '--label', peer.name, '--imap-port', String(peer.port), '--messages', large ? opt.large : opt.messages,
     '--small', opt.small, '--logins', opt.logins, '--scenario', GROUPS[group], '--fresh', ...(large ? ['--first', '15', '--users', '5'] : []),
     '--cold-cmd', `${peer.control.join(' ')} restart </dev/null >/dev/null`]
-  loading = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LONGEST_GROUP_MS })
+  loading = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LONGEST_GROUP_MS, env: envOf(peer) })
   let out = ''
   // Where a scenario failed, its line says so.
   for await (const chunk of loading.stdout) out += chunk
@@ -122,8 +128,8 @@ function show(list) {
 }
 function table() {
   const dovecot = execFileSync(peers[1].control[0], ['version']).toString().split(/\s/)[0]
-  const head = `mailwright: one traditional UNIX mailbox file per mailbox, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), one process.
-dovecot ${dovecot}: Maildir, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
+  const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), one process.
+dovecot ${dovecot}: ${opt.mail}, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
 Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
 
 | row | unit | mailwright | dovecot | ratio | of single rounds |

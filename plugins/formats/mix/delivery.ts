@@ -1,17 +1,15 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled } from 'mailwright/api'
+import { uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
+import { Gathered, type Waiting } from '../shared/gathered.js'
 import { headerEnd } from 'mailwright/toolkit'
 import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { localZone } from '../shared/zone.js'
 import type { MixContext } from './context.js'
-import { MixFolder, type DataWriter, type Held } from './folder.js'
+import type { DataWriter } from './data-writer.js'
+import { MixFolder, type Held } from './folder.js'
 import { DATA_OCTETS, dataRecord, INDEX_OCTETS, indexText, OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS } from './records.js'
 import { MixSource, type Entered } from './source.js'
 
-interface Waiting {
-  readonly item: AppendItem
-  readonly spooled: Spooled
-}
 /** Where new lines go, and what numbers are taken. */
 interface Ends {
   /** The highest that was given, and the highest that a message has. */
@@ -27,19 +25,18 @@ const LONGEST_HEADER = 1 << 20
 export class MixDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: MixContext
-  readonly #waiting: Waiting[] = []
+  readonly #gathered: Gathered
 
   constructor(place: FilePlace, ctx: MixContext) {
     this.#place = place
     this.#ctx = ctx
+    this.#gathered = new Gathered(ctx.spool)
   }
-  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
-    const spooled = await this.#ctx.spool.take(item, signal)
-    this.#waiting.push({ item, spooled })
-    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    return this.#gathered.add(item, signal)
   }
-  async abort(): Promise<void> {
-    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  abort(): Promise<void> {
+    return this.#gathered.drop()
   }
 
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult> {
@@ -69,13 +66,13 @@ export class MixDelivery implements Delivery {
 
   async #append(folder: MixFolder, held: Held, ends: Ends, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<{ result: AppendResult; entered: readonly Entered[]; held: Held }> {
     const sequence = folder.nextSequence(held)
-    keywords.define(this.#waiting.flatMap(({ item }) => item.keywords))
-    const octets = this.#waiting.reduce((sum, { spooled }) => sum + spooled.size + DATA_OCTETS, 0)
-    const numbers = giveNumbers(this.#waiting.map(({ item }) => item), ends)
-    const writer = await folder.writer(held, sequence, octets, signal)
+    keywords.define(this.#gathered.list.flatMap(({ item }) => item.keywords))
+    const octets = this.#gathered.list.reduce((sum, { spooled }) => sum + spooled.size + DATA_OCTETS, 0)
+    const numbers = giveNumbers(this.#gathered.list.map(({ item }) => item), ends)
+    const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
     try {
       const entered: Entered[] = []
-      for (const waiting of this.#waiting) entered.push(await this.#put(writer, waiting, numbers[entered.length] ?? 0, ends, entered.length, keywords, claimed, signal))
+      for (const waiting of this.#gathered.list) entered.push(await this.#put(writer, waiting, numbers[entered.length] ?? 0, ends, entered.length, keywords, claimed, signal))
       await writer.flush()
       const index = entered.map((m) => `${indexText({ ...m, ...m.place })}\r\n`).join('')
       const status = entered.map((m) => statusText(m.uid, keywords.mask(m.keywords), (m.system & SYSTEM_BITS) | (m.old ? OLD : 0), sequence)).join('')

@@ -1,8 +1,11 @@
-import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
+import { MailError, type FilePlace, type OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { backOff, failedWith, pause, reasonOf } from '../shared/lock-context.js'
+import { backOff, failedWith, pause } from '../shared/lock-context.js'
+import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
-import { hex8, metaText, parseMeta, parseSequence, SEQUENCE_OCTETS, sequenceRecord, type Meta } from './records.js'
+import { DataFiles } from './data-files.js'
+import type { DataWriter } from './data-writer.js'
+import { metaText, parseMeta, parseSequence, SEQUENCE_OCTETS, sequenceRecord, type Meta } from './records.js'
 import { CONTROLS, Redo, type Control, type ControlChange, type Entry, type Extent, type Patch } from './redo.js'
 
 /** A control file as it is under the locks. */
@@ -34,8 +37,6 @@ const WHAT: Readonly<Record<Control, string>> = { meta: 'mix metadata file seque
 /** Metadata is read in one piece; larger files are damaged. */
 const META_ROOM = 4096
 const MOST_META = (1 << 20) - 1
-/** Data files that are kept open for reading. */
-const OPEN_DATA = 64
 
 type Handles = Readonly<Record<Control, OpenFile>> & { readonly inode: number; readonly writable: boolean }
 
@@ -48,24 +49,20 @@ type Handles = Readonly<Record<Control, OpenFile>> & { readonly inode: number; r
 export class MixFolder {
   readonly path: string
   readonly place: FilePlace
+  readonly data: DataFiles
   readonly #ctx: MixContext
   readonly #redo: Redo
   #handles: Handles | undefined
-  readonly #data = new Map<number, Promise<OpenFile>>()
-  #readers = 0
-  #reading: OpenFile | undefined
 
   constructor(place: FilePlace, ctx: MixContext) {
     this.path = place.path
     this.place = place
     this.#ctx = ctx
+    this.data = new DataFiles(place, `${place.path}/${NAMES.meta}`, ctx)
     this.#redo = new Redo(ctx.files, `${place.path}/.mixredo`, () => Buffer.from(ctx.locks.random(4)).readUInt32BE(0))
   }
   get durable(): boolean {
     return this.#ctx.mailbox.durability === 'full'
-  }
-  dataPath(file: number): string {
-    return `${this.path}/.mix${hex8(file)}`
   }
 
   // ---- looking
@@ -174,7 +171,7 @@ export class MixFolder {
   async alone<T>(work: () => Promise<T>): Promise<T | undefined> {
     const { meta } = await this.#open()
     // Sessions of this process that read just now hold it shared.
-    if (this.#readers > 0) return undefined
+    if (this.data.isRead) return undefined
     try {
       if (meta.lock('flock', 'exclusive') === 'busy') return undefined
       return await work()
@@ -303,7 +300,7 @@ export class MixFolder {
       let got = 0
       let found = 0
       try {
-        const open = await this.#ctx.files.open(this.dataPath(file))
+        const open = await this.#ctx.files.open(this.data.path(file))
         try {
           while (got < length) {
             const n = await open.read(bytes.subarray(0, Math.min(bytes.length, length - got)), at + got)
@@ -321,91 +318,6 @@ export class MixFolder {
       if (found !== sum) return false
     }
     return true
-  }
-
-  // ---- data files
-
-  /** Puts messages behind each other into the file for new ones, or into a fresh one when that is full. */
-  async writer(held: Held, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
-    const { files } = this.#ctx
-    let { file } = held.meta
-    const there = await files.stat(this.dataPath(file))
-    let fresh = there === undefined
-    let at = there?.size ?? 0
-    if (at > 0 && at + octets > MOST_DATA) {
-      file = Math.max(sequence, file + 1)
-      while ((await files.stat(this.dataPath(file))) !== undefined) file++
-      fresh = true
-      at = 0
-    }
-    return new DataWriter(await files.open(this.dataPath(file), { write: true, create: 'if-missing', mode: this.place.fileMode }), file, at, fresh, signal)
-  }
-  /** Whoever reads holds the metadata shared, so that nobody moves messages. */
-  async reading<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const { clock, locks, files } = this.#ctx
-    for (let tries = 0; this.#readers === 0; tries++) {
-      signal.throwIfAborted()
-      try {
-        this.#reading ??= await files.open(`${this.path}/${NAMES.meta}`)
-      } catch (error) {
-        throw asRefusal(error, this.path)
-      }
-      if (this.#readers > 0 || this.#reading.lock('flock', 'shared') !== 'busy') break
-      await pause(clock, backOff(locks, tries), signal)
-    }
-    this.#readers++
-    try {
-      return await work()
-    } finally {
-      if (--this.#readers === 0) this.#reading?.unlock('flock')
-    }
-  }
-  /** An open data file; undefined when there is none. It stays open for a while. */
-  async data(file: number): Promise<OpenFile | undefined> {
-    const known = this.#data.get(file)
-    if (known !== undefined) return known
-    const opening = this.#ctx.files.open(this.dataPath(file))
-    this.#data.set(file, opening)
-    try {
-      const opened = await opening
-      for (const [oldest, other] of this.#data) {
-        if (this.#data.size <= OPEN_DATA) break
-        if (oldest === file) continue
-        this.#data.delete(oldest)
-        if (this.#readers === 0) void other.then((f) => f.close())
-        else this.#retired.push(other)
-      }
-      if (this.#readers === 0) for (const other of this.#retired.splice(0)) await (await other).close()
-      return opened
-    } catch (error) {
-      this.#data.delete(file)
-      if (failedWith(error, 'ENOENT')) return undefined
-      throw error
-    }
-  }
-  readonly #retired: Promise<OpenFile>[] = []
-  /** Forgets a data file that is no more. */
-  async dropData(file: number): Promise<void> {
-    const known = this.#data.get(file)
-    this.#data.delete(file)
-    if (known !== undefined) await (await known).close()
-  }
-  /** A data file without messages goes, or is cut to nothing when new messages go there. */
-  async giveUp(file: number, current: boolean): Promise<void> {
-    await this.dropData(file)
-    if (!current) {
-      await this.#ctx.files.unlink(this.dataPath(file))
-      return
-    }
-    const open = await this.#ctx.files.open(this.dataPath(file), { write: true })
-    try {
-      await open.truncate(0)
-    } finally {
-      await open.close()
-    }
-  }
-  stat(file: number): Promise<FileStat | undefined> {
-    return this.#ctx.files.stat(this.dataPath(file))
   }
 
   async close(): Promise<void> {
@@ -432,70 +344,8 @@ export class MixFolder {
     const handles = this.#handles
     this.#handles = undefined
     await this.#redo.close()
-    await this.#reading?.close()
-    this.#reading = undefined
-    const data = [...this.#data.values(), ...this.#retired.splice(0)]
-    this.#data.clear()
-    for (const opening of data) await opening.then((f) => f.close(), () => undefined)
+    await this.data.close()
     if (handles !== undefined) for (const control of CONTROLS) await handles[control].close()
-  }
-}
-
-/** Messages go on to a new file when the old one would become larger. */
-const MOST_DATA = 1 << 20
-/** Octets are gathered into pieces of this size. */
-const PIECE = 1 << 18
-
-/** Writes messages to the end of a data file and sums them up. */
-export class DataWriter {
-  readonly file: number
-  /** The file was made for it: its name has to be synced. */
-  readonly fresh: boolean
-  readonly #open: OpenFile
-  readonly #start: number
-  readonly #signal: AbortSignal
-  #at: number
-  #sum = 0
-  #waiting: Uint8Array[] = []
-  #octets = 0
-  constructor(open: OpenFile, file: number, at: number, fresh: boolean, signal: AbortSignal) {
-    this.#open = open
-    this.file = file
-    this.fresh = fresh
-    this.#start = at
-    this.#at = at
-    this.#signal = signal
-  }
-  /** Place of the next octet. */
-  get at(): number {
-    return this.#at + this.#octets
-  }
-  async add(bytes: Uint8Array): Promise<void> {
-    this.#waiting.push(bytes)
-    this.#octets += bytes.length
-    this.#sum = crc32(bytes, this.#sum)
-    if (this.#octets >= PIECE) await this.flush()
-  }
-  async flush(): Promise<void> {
-    this.#signal.throwIfAborted()
-    if (this.#octets === 0) return
-    await this.#open.write(this.#waiting, this.#at)
-    this.#at += this.#octets
-    this.#waiting = []
-    this.#octets = 0
-  }
-  get extents(): readonly Extent[] {
-    return [{ file: this.file, at: this.#start, length: this.#at - this.#start, sum: this.#sum }]
-  }
-  syncs(): readonly Promise<void>[] {
-    return [this.#open.sync()]
-  }
-  /** Takes back what was written. */
-  async undo(): Promise<void> {
-    await this.#open.truncate(this.#start)
-  }
-  close(): Promise<void> {
-    return this.#open.close()
   }
 }
 
@@ -513,13 +363,4 @@ async function wholeOf(file: OpenFile, size: number): Promise<Buffer> {
 /** Waits for all of them, and only then tells of the first failure: nothing is under way any more. */
 async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason
-}
-/** Failures of the system as problems of a mailbox. */
-export function asRefusal(error: unknown, path: string): unknown {
-  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${path} is gone`, { cause: error })
-  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${path}: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${path}: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
-  return error
 }

@@ -1,10 +1,11 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
+import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
 import { MixDelivery } from './delivery.js'
 import { examineMix } from './examine.js'
-import { asRefusal, MixFolder, NAMES } from './folder.js'
+import { MixFolder, NAMES } from './folder.js'
 import { hex8, metaText } from './records.js'
 import { MixSource } from './source.js'
 

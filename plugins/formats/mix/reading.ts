@@ -74,7 +74,7 @@ function* eachRow(rows: Rows, set: UidSet): Generator<number> {
 async function readBatch(folder: MixFolder, batch: readonly Wanted[], found: Relocated, octets: boolean, signal: AbortSignal): Promise<readonly StoredMessage[]> {
   signal.throwIfAborted()
   if (!octets) return batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) }))
-  return folder.reading(signal, async () => {
+  return folder.data.reading(signal, async () => {
     const runs = runsOf(batch)
     const room = runs.reduce((all, run) => Math.max(all, run.into + run.length), 0)
     const buffer = Buffer.allocUnsafe(room)
@@ -82,7 +82,7 @@ async function readBatch(folder: MixFolder, batch: readonly Wanted[], found: Rel
     for (let n = 0; n < runs.length; n += PARALLEL) {
       await Promise.all(
         runs.slice(n, n + PARALLEL).map(async (run) => {
-          const file = await folder.data(run.file)
+          const file = await folder.data.open(run.file)
           const got = file === undefined ? 0 : await file.read(buffer.subarray(run.into, run.into + run.length), run.at)
           for (const m of run.messages) if (m.place.at - run.at + m.octets > got || !isDataRecord(buffer, run.into + m.place.at - run.at, m.uid, m.size)) missing.add(m)
         }),
@@ -161,10 +161,10 @@ class LateBytes implements MessageBytes {
     }
     const length = Math.max(0, Math.min(into.length, this.size - at))
     if (length === 0) return 0
-    return this.#folder.reading(signal, async () => {
+    return this.#folder.data.reading(signal, async () => {
       for (let tries = 0; ; tries++) {
         const { place, uid, size } = this.#message
-        const file = await this.#folder.data(place.file)
+        const file = await this.#folder.data.open(place.file)
         if (file !== undefined && (await isThere(file, place, uid, size))) {
           const got = await file.read(into.subarray(0, length), place.at + place.internal + at)
           if (got === length) return got
@@ -198,8 +198,8 @@ class Relocated {
     const i = this.#table.find(m.uid)
     if (i < 0 || this.#table.size[i] !== m.size) return undefined
     const place = { file: this.#table.file[i] ?? 0, at: this.#table.at[i] ?? 0, internal: this.#table.internal[i] ?? 0, header: this.#table.header[i] ?? 0 }
-    const file = await this.#folder.data(place.file)
-    if (file === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.dataPath(place.file)}`)
+    const file = await this.#folder.data.open(place.file)
+    if (file === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.data.path(place.file)}`)
     if (!(await isThere(file, place, m.uid, m.size))) throw new MailError('corrupt', `Error reading mix message header, uid=${m.uid}`)
     return { uid: m.uid, size: m.size, place, octets: place.internal }
   }

@@ -18,7 +18,7 @@ export async function reclaim(folder: MixFolder, holes: Set<number>, signal: Abo
       const empty: number[] = []
       const sparse = new Set<number>()
       for (const file of holes) {
-        const stat = await folder.stat(file)
+        const stat = await folder.data.stat(file)
         if (stat === undefined) continue
         if (!used.has(file)) empty.push(file)
         else if (file !== held.meta.file && (used.get(file) ?? 0) < WORTH_KEEPING * stat.size) sparse.add(file)
@@ -27,7 +27,7 @@ export async function reclaim(folder: MixFolder, holes: Set<number>, signal: Abo
       const moved = sparse.size > 0 ? await move(folder, held, table, sparse, signal) : []
       // From here on nothing speaks of the old files.
       await folder.settle()
-      for (const file of [...empty, ...moved]) await folder.giveUp(file, file === held.meta.file)
+      for (const file of [...empty, ...moved]) await folder.data.giveUp(file, file === held.meta.file)
       holes.clear()
     })
   })
@@ -45,7 +45,7 @@ function usedOctets(table: IndexTable): Map<number, number> {
 async function move(folder: MixFolder, held: Parameters<MixFolder['commit']>[0], table: IndexTable, from: ReadonlySet<number>, signal: AbortSignal): Promise<number[]> {
   const sequence = folder.nextSequence(held)
   const octets = [...Array(table.count).keys()].filter((i) => from.has(table.file[i] ?? 0)).reduce((sum, i) => sum + (table.size[i] ?? 0) + DATA_OCTETS, 0)
-  const writer = await folder.writer(held, sequence, octets, signal)
+  const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
   try {
     const lines: string[] = []
     for (let i = 0; i < table.count; i++) {
@@ -57,10 +57,10 @@ async function move(folder: MixFolder, held: Parameters<MixFolder['commit']>[0],
         await writer.add(dataRecord(uid, ms, zone, size))
         for (let done = 0; done < size; ) {
           const piece = Buffer.allocUnsafe(Math.min(size - done, 1 << 18))
-          const file = await folder.data(place.file)
+          const file = await folder.data.open(place.file)
           const got = (await file?.read(piece, place.at + place.internal + done)) ?? 0
           // A message that cannot be read whole stays where it is.
-          if (got === 0) throw new Error(`${folder.dataPath(place.file)} ends before message ${uid} does`)
+          if (got === 0) throw new Error(`${folder.data.path(place.file)} ends before message ${uid} does`)
           await writer.add(piece.subarray(0, got))
           done += got
         }

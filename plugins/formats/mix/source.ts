@@ -209,9 +209,9 @@ export class MixSource implements MailboxSource {
       if (end > (ends.get(file) ?? 0)) ends.set(file, end)
     }
     for (const [file, end] of ends) {
-      const stat = await this.folder.stat(file)
-      if (stat === undefined) this.#say(edit, `Missing mix data file: ${this.folder.dataPath(file)}`)
-      else if (stat.size < end) this.#say(edit, `mix data file ${this.folder.dataPath(file)} is truncated by ${end - stat.size} byte(s)`)
+      const stat = await this.folder.data.stat(file)
+      if (stat === undefined) this.#say(edit, `Missing mix data file: ${this.folder.data.path(file)}`)
+      else if (stat.size < end) this.#say(edit, `mix data file ${this.folder.data.path(file)} is truncated by ${end - stat.size} byte(s)`)
     }
   }
   async #takeStatus(held: Held, edit: TableEdit): Promise<void> {

@@ -1,4 +1,5 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled } from 'mailwright/api'
+import { uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
+import { Gathered, type Waiting } from '../shared/gathered.js'
 import { timeOfDate } from '../shared/file-dates.js'
 import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
@@ -10,10 +11,6 @@ import { MxFolder, type Held } from './folder.js'
 import { headText, OLD, RECORD_OCTETS, recordText, SYSTEM_BITS } from './records.js'
 import { MxSource } from './source.js'
 
-interface Waiting {
-  readonly item: AppendItem
-  readonly spooled: Spooled
-}
 interface Entered {
   readonly uid: number
   readonly size: number
@@ -27,18 +24,17 @@ interface Entered {
 export class MxDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: MxContext
-  readonly #waiting: Waiting[] = []
+  readonly #gathered: Gathered
   constructor(place: FilePlace, ctx: MxContext) {
     this.#place = place
     this.#ctx = ctx
+    this.#gathered = new Gathered(ctx.spool)
   }
-  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
-    const spooled = await this.#ctx.spool.take(item, signal)
-    this.#waiting.push({ item, spooled })
-    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    return this.#gathered.add(item, signal)
   }
-  async abort(): Promise<void> {
-    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  abort(): Promise<void> {
+    return this.#gathered.drop()
   }
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult> {
     // A layer may stand in front of the source; the next look at the mailbox then finds the rows.
@@ -68,12 +64,12 @@ export class MxDelivery implements Delivery {
     const { numbers, others } = await listNumbers(files, path)
     await folder.finishIncoming(held, others)
     const highest = Math.max(held.index.records.at(-1)?.uid ?? 0, numbers.at(-1) ?? 0)
-    const given = giveNumbers(this.#waiting.map(({ item }) => item), { highest, last: held.index.last })
-    keywords.define(this.#waiting.flatMap(({ item }) => item.keywords))
+    const given = giveNumbers(this.#gathered.list.map(({ item }) => item), { highest, last: held.index.last })
+    keywords.define(this.#gathered.list.flatMap(({ item }) => item.keywords))
     const entered: Entered[] = []
     const names: string[] = []
     try {
-      for (const waiting of this.#waiting) {
+      for (const waiting of this.#gathered.list) {
         const uid = given[entered.length] ?? 0
         names.push(`${path}/${INCOMING}${uid}`)
         entered.push(await this.#write(names.at(-1) ?? '', uid, waiting, keywords, folder.durable, signal))

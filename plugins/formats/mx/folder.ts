@@ -1,6 +1,7 @@
 import { MailError, type FilePlace, type OpenFile } from 'mailwright/api'
-import { backOff, failedWith, pause, reasonOf, type Say } from '../shared/lock-context.js'
+import { backOff, pause, type Say } from '../shared/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
+import { asRefusal } from '../shared/refusal.js'
 import { SafeChanges, type ChangedFile } from '../shared/safe-changes.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
@@ -138,12 +139,4 @@ export class MxFolder {
     if (more && this.durable) await files.syncDirectory(this.path)
     return more
   }
-}
-
-/** Failures of the system as problems of a mailbox. */
-export function asRefusal(error: unknown, path: string): unknown {
-  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${path} is gone`, { cause: error })
-  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${path}: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${path}: ${reasonOf(error)}`, { cause: error })
-  return error
 }

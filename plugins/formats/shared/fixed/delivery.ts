@@ -1,4 +1,5 @@
 import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
+import { Gathered, type Waiting } from '../gathered.js'
 import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
 import { localZone, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
@@ -14,10 +15,6 @@ import { freshToken } from './patch.js'
 import { FixedSource, type Entered } from './source.js'
 import { mailCame } from './times.js'
 
-interface Waiting {
-  readonly item: AppendItem
-  readonly spooled: Spooled
-}
 const CR = 13
 
 /** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
@@ -25,21 +22,20 @@ export class FixedDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #dialect: Dialect
   readonly #ctx: FixedContext
-  readonly #waiting: Waiting[] = []
+  readonly #gathered: Gathered
 
   constructor(place: FilePlace, dialect: Dialect, ctx: FixedContext) {
     this.#place = place
     this.#dialect = dialect
     this.#ctx = ctx
+    this.#gathered = new Gathered(ctx.spool)
   }
 
-  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
-    const spooled = await this.#ctx.spool.take(item, signal)
-    this.#waiting.push({ item, spooled })
-    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    return this.#gathered.add(item, signal)
   }
-  async abort(): Promise<void> {
-    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  abort(): Promise<void> {
+    return this.#gathered.drop()
   }
 
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
@@ -108,11 +104,11 @@ export class FixedDelivery implements Delivery {
 
   async #append(file: FixedFile, held: Held, contents: Contents, claimed: boolean, signal: AbortSignal): Promise<{ entered: readonly Entered[]; contents: Contents }> {
     const kind = this.#dialect.header
-    const words = this.#waiting.flatMap(({ item }) => item.keywords)
+    const words = this.#gathered.list.flatMap(({ item }) => item.keywords)
     const keywords = kind === undefined ? contents.keywords : contents.keywords.with(words)
     const { size } = held.stat
     const { last } = contents.header
-    const numbers = giveNumbers(this.#waiting.map(({ item }) => item), { highest: kind === undefined ? last : highestOf(contents, kind.length, size), last })
+    const numbers = giveNumbers(this.#gathered.list.map(({ item }) => item), { highest: kind === undefined ? last : highestOf(contents, kind.length, size), last })
     const header = {
       ...contents.header,
       last: lastGiven(last, numbers),
@@ -124,7 +120,7 @@ export class FixedDelivery implements Delivery {
       if (kind !== undefined) await writeHeader(w, kind.write(header), contents.filed === undefined ? undefined : kind.write(contents.filed))
       // Room for the header is taken first where there is none.
       if (kind === undefined || contents.filed !== undefined) w.stay(size)
-      for (const waiting of this.#waiting) {
+      for (const waiting of this.#gathered.list) {
         entered.push(await this.#record(w, waiting, numbers[entered.length] ?? 0, { ...contents, keywords }, claimed, signal))
       }
     })

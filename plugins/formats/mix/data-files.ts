@@ -1,0 +1,125 @@
+import type { FilePlace, FileStat, OpenFile } from 'mailwright/api'
+import { backOff, failedWith, pause } from '../shared/lock-context.js'
+import { asRefusal } from '../shared/refusal.js'
+import type { MixContext } from './context.js'
+import { DataWriter } from './data-writer.js'
+import { hex8 } from './records.js'
+
+/** Messages go on to a new file when the old one would become larger. */
+const MOST_DATA = 1 << 20
+/** Data files that are kept open for reading. */
+const OPEN_DATA = 64
+
+/** Files that hold the messages of a mailbox. Octets in one are never overwritten; files go, and new ones come, while nobody reads. */
+export class DataFiles {
+  readonly #place: FilePlace
+  /** Whoever reads holds this file shared. */
+  readonly #lockPath: string
+  readonly #ctx: MixContext
+  readonly #opened = new Map<number, Promise<OpenFile>>()
+  /** No longer in use, but somebody may be reading from them. */
+  readonly #retired: Promise<OpenFile>[] = []
+  #readers = 0
+  #reading: OpenFile | undefined
+  constructor(place: FilePlace, lockPath: string, ctx: MixContext) {
+    this.#place = place
+    this.#lockPath = lockPath
+    this.#ctx = ctx
+  }
+  path(file: number): string {
+    return `${this.#place.path}/.mix${hex8(file)}`
+  }
+  /** Sessions of this process read just now. */
+  get isRead(): boolean {
+    return this.#readers > 0
+  }
+
+  /** Puts messages behind each other into the file for new ones, or into a fresh one when that is full. */
+  async writer(current: number, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
+    const { files } = this.#ctx
+    let file = current
+    const there = await files.stat(this.path(file))
+    let fresh = there === undefined
+    let at = there?.size ?? 0
+    if (at > 0 && at + octets > MOST_DATA) {
+      file = Math.max(sequence, file + 1)
+      while ((await files.stat(this.path(file))) !== undefined) file++
+      fresh = true
+      at = 0
+    }
+    return new DataWriter(await files.open(this.path(file), { write: true, create: 'if-missing', mode: this.#place.fileMode }), file, at, fresh, signal)
+  }
+  /** Whoever reads holds the metadata shared, so that nobody moves messages. */
+  async reading<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { clock, locks, files } = this.#ctx
+    for (let tries = 0; this.#readers === 0; tries++) {
+      signal.throwIfAborted()
+      try {
+        this.#reading ??= await files.open(this.#lockPath)
+      } catch (error) {
+        throw asRefusal(error, this.#place.path)
+      }
+      if (this.#readers > 0 || this.#reading.lock('flock', 'shared') !== 'busy') break
+      await pause(clock, backOff(locks, tries), signal)
+    }
+    this.#readers++
+    try {
+      return await work()
+    } finally {
+      if (--this.#readers === 0) this.#reading?.unlock('flock')
+    }
+  }
+  /** An open data file; undefined when there is none. It stays open for a while. */
+  async open(file: number): Promise<OpenFile | undefined> {
+    const known = this.#opened.get(file)
+    if (known !== undefined) return known
+    const opening = this.#ctx.files.open(this.path(file))
+    this.#opened.set(file, opening)
+    try {
+      const opened = await opening
+      for (const [oldest, other] of this.#opened) {
+        if (this.#opened.size <= OPEN_DATA) break
+        if (oldest === file) continue
+        this.#opened.delete(oldest)
+        if (this.#readers === 0) void other.then((f) => f.close())
+        else this.#retired.push(other)
+      }
+      if (this.#readers === 0) for (const other of this.#retired.splice(0)) await (await other).close()
+      return opened
+    } catch (error) {
+      this.#opened.delete(file)
+      if (failedWith(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+  /** Forgets a data file that is no more. */
+  async #drop(file: number): Promise<void> {
+    const known = this.#opened.get(file)
+    this.#opened.delete(file)
+    if (known !== undefined) await (await known).close()
+  }
+  /** A data file without messages goes, or is cut to nothing when new messages go there. */
+  async giveUp(file: number, current: boolean): Promise<void> {
+    await this.#drop(file)
+    if (!current) {
+      await this.#ctx.files.unlink(this.path(file))
+      return
+    }
+    const open = await this.#ctx.files.open(this.path(file), { write: true })
+    try {
+      await open.truncate(0)
+    } finally {
+      await open.close()
+    }
+  }
+  stat(file: number): Promise<FileStat | undefined> {
+    return this.#ctx.files.stat(this.path(file))
+  }
+  async close(): Promise<void> {
+    await this.#reading?.close()
+    this.#reading = undefined
+    const opened = [...this.#opened.values(), ...this.#retired.splice(0)]
+    this.#opened.clear()
+    for (const opening of opened) await opening.then((f) => f.close(), () => undefined)
+  }
+}

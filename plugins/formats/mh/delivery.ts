@@ -1,16 +1,13 @@
-import { MailError, SYSTEM, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled } from 'mailwright/api'
+import { MailError, SYSTEM, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
+import { Gathered, type Waiting } from '../shared/gathered.js'
 import { timeOfDate } from '../shared/file-dates.js'
 import { failedWith } from '../shared/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { withoutCr } from '../shared/text-file.js'
-import { INCOMING, type MhContext } from './context.js'
+import type { MhContext } from './context.js'
 import { MhFolder, type Held } from './folder.js'
 import { MhSource } from './source.js'
 
-interface Waiting {
-  readonly item: AppendItem
-  readonly spooled: Spooled
-}
 /** A number is taken by a program that knows no lock. */
 const TRIES = 20
 
@@ -18,18 +15,17 @@ const TRIES = 20
 export class MhDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: MhContext
-  readonly #waiting: Waiting[] = []
+  readonly #gathered: Gathered
   constructor(place: FilePlace, ctx: MhContext) {
     this.#place = place
     this.#ctx = ctx
+    this.#gathered = new Gathered(ctx.spool)
   }
-  async add(item: AppendItem, signal: AbortSignal): Promise<void> {
-    const spooled = await this.#ctx.spool.take(item, signal)
-    this.#waiting.push({ item, spooled })
-    if (spooled.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
+  add(item: AppendItem, signal: AbortSignal): Promise<void> {
+    return this.#gathered.add(item, signal)
   }
-  async abort(): Promise<void> {
-    for (const { spooled } of this.#waiting.splice(0)) await spooled[Symbol.asyncDispose]()
+  abort(): Promise<void> {
+    return this.#gathered.drop()
   }
   /** The rows of a mailbox that is open are left to its next look. */
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult> {
@@ -55,37 +51,45 @@ export class MhDelivery implements Delivery {
     const { path } = folder
     const { numbers, others } = await listNumbers(files, path)
     await folder.sweep(others)
-    const count = this.#waiting.length
-    const incoming = Array.from({ length: count }, (_, i) => `${path}/${INCOMING}${i}`)
+    const count = this.#gathered.list.length
+    const incoming = Array.from({ length: count }, (_, i) => folder.incoming(i))
+    let held = found
     try {
-      for (const [i, waiting] of this.#waiting.entries()) await this.#write(incoming[i] ?? '', waiting, folder.durable, signal)
-      let held = found
+      for (const [i, waiting] of this.#gathered.list.entries()) await this.#write(incoming[i] ?? '', waiting, folder.durable, signal)
+      // By these names the next who looks knows which of several are ours.
+      if (count > 1) await folder.sync()
       let first = Math.max(held.record.last, numbers.at(-1) ?? 0) + 1
       for (let tries = 0; ; tries++) {
         const last = first + count - 1
         if (last > 0xffffffff) throw new MailError('limit', 'the mailbox has no more message numbers')
         // What came by other programs stays new until somebody looks; the record says whose flags the sequences tell.
         const known = held.record.known >= (numbers.at(-1) ?? 0) ? last : held.record.known
-        const flags = new Map(this.#waiting.map(({ item }, i) => [first + i, { system: item.system, keywords: item.keywords }]))
+        const flags = new Map(this.#gathered.list.map(({ item }, i) => [first + i, { system: item.system, keywords: item.keywords }]))
         if (known !== last) for (const n of numbers) if (n > held.record.known) flags.set(n, { system: 0, keywords: [] })
         await folder.changeSequences(signal, (s) => s.set(flags))
-        held = await folder.note(held, { last, known: last, ...(count > 1 && { from: first, until: last }) }, true)
-        const taken = await this.#link(path, incoming, first)
+        held = await folder.note(held, { last, known: last, ...(count > 1 ? { from: first, until: last } : { from: 0, until: 0 }) }, true)
+        let taken = await this.#link(path, incoming, first)
+        if (taken === 'no links') {
+          held = await folder.note(held, { from: first, until: last }, true)
+          taken = await this.#rename(path, incoming, first)
+        }
         if (taken === undefined) break
         if (tries === TRIES) throw new MailError('in-use', `${path}: message numbers are taken by another program again and again`)
         first = taken + 1
       }
-      for (const name of incoming) await files.unlink(name)
+      for (const name of incoming) await this.#unlink(name)
       await folder.sync()
-      if (count > 1) held = await folder.note(held, { from: 0, until: 0 }, true)
+      if (held.record.until > 0) held = await folder.note(held, { from: 0, until: 0 }, true)
       return { result: { uidValidity: held.record.validity, uids: uids.from(Array.from({ length: count }, (_, i) => first + i)) }, held }
     } catch (error) {
       for (const name of incoming) await files.unlink(name).catch(() => undefined)
+      // Their numbers are anybody's again.
+      if (held.record.until > 0) await folder.note(held, { from: 0, until: 0 }, true).catch(() => undefined)
       throw error
     }
   }
   /** Gives messages their numbers; answers one that was taken, and then none of them has any. */
-  async #link(path: string, incoming: readonly string[], first: number): Promise<number | undefined> {
+  async #link(path: string, incoming: readonly string[], first: number): Promise<number | 'no links' | undefined> {
     const { files } = this.#ctx
     const linked: string[] = []
     try {
@@ -97,7 +101,35 @@ export class MhDelivery implements Delivery {
     } catch (error) {
       for (const name of linked) await files.unlink(name)
       if (failedWith(error, 'EEXIST')) return first + linked.length
+      if (failedWith(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return 'no links'
       throw error
+    }
+  }
+  /**
+   * The same where a file has one name only: an empty file takes each number, for which no other program then tries, and the message comes in its place.
+   * The record speaks of them before, so that what a crash leaves empty is no message.
+   */
+  async #rename(path: string, incoming: readonly string[], first: number): Promise<number | undefined> {
+    const { files } = this.#ctx
+    const taken: string[] = []
+    try {
+      for (const i of incoming.keys()) {
+        await (await files.open(`${path}/${first + i}`, { write: true, create: 'new', mode: this.#place.fileMode })).close()
+        taken.push(`${path}/${first + i}`)
+      }
+      for (const [i, name] of incoming.entries()) await files.rename(name, taken[i] ?? '')
+      return undefined
+    } catch (error) {
+      for (const name of taken) await files.unlink(name)
+      if (failedWith(error, 'EEXIST')) return first + taken.length
+      throw error
+    }
+  }
+  async #unlink(name: string): Promise<void> {
+    try {
+      await this.#ctx.files.unlink(name)
+    } catch (error) {
+      if (!failedWith(error, 'ENOENT')) throw error
     }
   }
   async #write(path: string, { item, spooled }: Waiting, durable: boolean, signal: AbortSignal): Promise<void> {

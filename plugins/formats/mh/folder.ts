@@ -1,6 +1,7 @@
 import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
-import { backOff, failedWith, pause, reasonOf } from '../shared/lock-context.js'
+import { backOff, failedWith, pause } from '../shared/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
+import { asRefusal } from '../shared/refusal.js'
 import { INCOMING, SEQUENCES, type MhContext } from './context.js'
 import { RecordFile, type MhRecord } from './record.js'
 import { Sequences } from './sequences.js'
@@ -65,15 +66,27 @@ export class MhFolder {
   async #finish(record: MhRecord): Promise<MhRecord> {
     if (record.until === 0) return record
     const { files } = this.#ctx
-    const there: string[] = []
-    for (let n = record.from; n <= record.until; n++) if ((await files.lstat(`${this.path}/${n}`)) !== undefined) there.push(`${this.path}/${n}`)
-    if (there.length < record.until - record.from + 1) {
-      for (const path of there) await files.unlink(path)
+    const ours: string[] = []
+    let whole = true
+    for (let n = record.from; n <= record.until; n++) {
+      const path = `${this.path}/${n}`
+      const [there, incoming] = [await files.lstat(path), await files.lstat(this.incoming(n - record.from))]
+      // Another program may have taken the number meanwhile. An empty file only keeps one for its message.
+      const isOurs = there !== undefined && (there.size === 0 || incoming === undefined || incoming.inode === there.inode)
+      if (isOurs) ours.push(path)
+      whole &&= isOurs && there.size > 0
+    }
+    if (!whole) {
+      for (const path of ours) await files.unlink(path)
       if (this.durable) await files.syncDirectory(this.path)
     }
     const done = { ...record, from: 0, until: 0 }
     await this.#record.write(done, true)
     return done
+  }
+  /** Where the octets of a delivery's messages are until they have their numbers. */
+  incoming(i: number): string {
+    return `${this.path}/${INCOMING}${i}`
   }
   /** What an interrupted delivery left. */
   async sweep(others: readonly string[]): Promise<void> {
@@ -148,13 +161,4 @@ export class MhFolder {
 async function textOf(file: OpenFile): Promise<string> {
   const bytes = Buffer.allocUnsafe((await file.stat()).size)
   return bytes.toString('latin1', 0, await file.read(bytes, 0))
-}
-/** Failures of the system as problems of a mailbox. */
-export function asRefusal(error: unknown, path: string): unknown {
-  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${path} is gone`, { cause: error })
-  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${path}: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${path}: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
-  if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
-  return error
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, utimes, writeFil
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type FilePlace, type MailUser } from '../../../core/api/index.js'
+import { SYSTEM, uids, type FilePlace, type Files, type MailUser } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
@@ -24,8 +24,8 @@ describe('mh', () => {
   })
   afterEach(() => rm(home, { recursive: true, force: true }))
   const at = (name: string): FilePlace => ({ path: join(home, name), user, fileMode: 0o600, directoryMode: 0o700 })
-  const format = (): MhFormat => {
-    const context = directoryContext(files)
+  const format = (over: Files = files): MhFormat => {
+    const context = directoryContext(over)
     return new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
   }
   const open = async (name: string): Promise<Box> => {
@@ -127,6 +127,74 @@ describe('mh', () => {
     expect((await readdir(join(home, 'Mail/sample'))).filter((n) => n.startsWith('.mailwright'))).toEqual([])
   })
 
+  /** Files of a machine on which some calls fail. */
+  const failing = (calls: Partial<Files>): Files =>
+    new Proxy(files, {
+      get(target, key) {
+        const value: unknown = Reflect.get(calls, key) ?? Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  const failure = (code: string): Error => Object.assign(new Error(code), { code })
+  const into = async (over: Files, ...messages: readonly SampleMessage[]): Promise<void> => {
+    const delivery = await format(over).append(at('Mail/sample'))
+    for (const m of messages) await delivery.add(itemOf(m), never)
+    await delivery.commit(undefined, never)
+  }
+  const names = async (): Promise<string[]> => (await readdir(join(home, 'Mail/sample'))).filter((n) => n !== '.mh_sequences').toSorted()
+
+  test.each(['EPERM', 'EOPNOTSUPP'])('where a file has one name only (%s), messages come all the same, and no number is taken from another program', async (code) => {
+    const linkless = failing({ link: () => Promise.reject(failure(code)) })
+    await into(linkless, sampleMessage(1, { system: SYSTEM.flagged }))
+    let raced = false
+    const racing = failing({
+      link: () => Promise.reject(failure(code)),
+      open: async (path, how) => {
+        // Another program delivers between our look and our try.
+        if (path.endsWith('/7') && !raced) {
+          raced = true
+          await writeFile(path, 'Subject: theirs\n\n')
+        }
+        return files.open(path, how)
+      },
+    })
+    await into(racing, sampleMessage(2), sampleMessage(3))
+    expect(await names()).toEqual(['1', '2', '3', '4', '5', '7', '8', '9'])
+    const box = await open('Mail/sample')
+    const text = new Map([...(await box.read(uids.all))].map(([uid, bytes]) => [uid, Buffer.from(bytes).toString('latin1')]))
+    expect([5, 7, 8, 9].map((n) => /Subject: ([^\r]*)/.exec(text.get(n) ?? '')?.[1])).toEqual(['message 1', 'theirs', 'message 2', 'message 3'])
+    expect(box.rows.find((r) => r.uid === 5)?.flags).toBe('flagged')
+    await box.close()
+  })
+  const interrupted: readonly { readonly name: string; readonly calls: Partial<Files>; readonly there: readonly string[] }[] = [
+    { name: 'the second name', calls: { link: async (from, to) => (to.endsWith('/6') ? Promise.reject(failure('EIO')) : files.link(from, to)) }, there: [] },
+    { name: 'the second rename, without links', calls: { link: () => Promise.reject(failure('EPERM')), rename: async (from, to) => (to.endsWith('/6') ? Promise.reject(failure('EIO')) : files.rename(from, to)) }, there: [] },
+    { name: 'removing the first name', calls: {}, there: ['5', '6', '7'] },
+  ]
+  test.each(interrupted)('a server that ends at $name of a delivery of several leaves all or none, and what another program delivered meanwhile', async ({ calls, there }) => {
+    // Nothing that is done afterwards to put things right happens.
+    const dying = failing({ ...calls, unlink: () => Promise.reject(failure('EIO')) })
+    const record = async (): Promise<string> => {
+      const folder = join(home, '.mailwright/mh')
+      return join(folder, (await readdir(folder))[0] ?? '')
+    }
+    const box = await open('Mail/sample')
+    await box.close()
+    const before = await readFile(await record())
+    await expect(into(dying, sampleMessage(1), sampleMessage(2), sampleMessage(3))).rejects.toThrow('EIO')
+    // The record as it was when the server ended: messages 5 to 7 are under way.
+    const fields = before.toString().trim().split(' ')
+    await writeFile(await record(), `${[fields[0], '00000007', fields[2], '00000007', '00000005', '00000007'].join(' ')}\n`)
+    const theirs = there.length === 0 ? '7' : '8'
+    if (there.length === 0) {
+      await rm(join(home, 'Mail/sample/7'), { force: true })
+      await writeFile(join(home, 'Mail/sample/7'), 'Subject: theirs\n\n')
+    } else await writeFile(join(home, 'Mail/sample/8'), 'Subject: theirs\n\n')
+    const again = await open('Mail/sample')
+    expect(again.rows.map((r) => String(r.uid))).toEqual(['1', '2', '3', '4', ...there, theirs])
+    await again.close()
+    expect((await names()).filter((n) => !/^\d+$/.test(n))).toEqual([])
+  })
   test('only folders below the MH path are mailboxes; names of digits alone are none', async () => {
     await mkdir(join(home, 'other'))
     await mkdir(join(home, 'Mail/sample/17'))

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, chown, rename, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { gssClient } from '../support/gss-client.js'
 import { hasKdc, startKdc, type Kdc } from '../support/kdc.js'
 import { has, run, runOnTerminal, type Ran } from '../support/programs.js'
 import { RawClient } from '../support/raw-client.js'
@@ -95,6 +97,56 @@ passwords: [ { use: file, path: users.txt } ]`,
     test.each([{ scheme: 'imap', line: /Authenticated user=alice .*mech=GSSAPI/ }, { scheme: 'pop3', line: /Auth user=alice .*nmsgs=1\/1/ }])('$scheme', async ({ scheme, line }) => {
       const port = scheme === 'imap' ? server.ports.imap : server.ports.pop3
       expect(await came(() => run('curl', ['-sS', '--login-options', 'AUTH=GSSAPI', '-u', 'alice@EXAMPLE.TEST:', `${scheme}://localhost:${port}/`], { env: kdc.environment(alice) }), line)).toEqual(expect.any(String))
+    })
+  })
+
+  describe('what is slipped in before the layer', () => {
+    /** Logs in by hand with something behind the last message, then says NOOP under the layer; everything that was heard, unwrapped where it is wrapped. */
+    const slipped = async (port: number, start: (initial: string) => string, behind: string, noop: string): Promise<string> => {
+      process.env['KRB5_CONFIG'] = kdc.config
+      const client = gssClient({ cache: alice, service: port === server.ports.imap ? 'imap@localhost' : 'pop@localhost', layer: 'confidentiality' })
+      const base64 = (octets: Uint8Array): string => Buffer.from(octets).toString('base64')
+      const socket = connect(port, '127.0.0.1')
+      let heard = Buffer.alloc(0)
+      let isOver = false
+      socket.on('data', (chunk: Buffer) => (heard = Buffer.concat([heard, chunk])))
+      socket.on('error', () => undefined)
+      socket.on('close', () => (isOver = true))
+      const line = async (pattern: RegExp): Promise<string> => {
+        await expect.poll(() => heard.toString('latin1'), { timeout: 10_000 }).toMatch(pattern)
+        const [, found = ''] = pattern.exec(heard.toString('latin1')) ?? []
+        heard = Buffer.alloc(0)
+        return found
+      }
+      await line(/^(.*)\r\n/)
+      socket.write(start(base64(client.initial)))
+      const challenge = /\+ (\S+)\r\n$/
+      socket.write(`${base64(client.answer(Buffer.from(await line(challenge), 'base64'), 0))}\r\n`)
+      socket.write(`${base64(client.answer(Buffer.from(await line(challenge), 'base64'), 1))}\r\n${behind}`)
+      let said = await line(/((?:a |\+)OK .*\r\n)/)
+      const token = client.wrap(Buffer.from(noop), true)
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(token.length)
+      socket.write(Buffer.concat([length, token]))
+      await expect.poll(() => isOver || (heard.length > 4 && heard.length >= 4 + heard.readUInt32BE()), { timeout: 10_000 }).toBe(true)
+      while (heard.length >= 4) {
+        const end = 4 + heard.readUInt32BE()
+        said += Buffer.from(client.unwrap(heard.subarray(4, end))).toString()
+        heard = heard.subarray(end)
+      }
+      socket.destroy()
+      return said
+    }
+    test('is never a command under it: IMAP', async () => {
+      const said = await slipped(server.ports.imap, (initial) => `a AUTHENTICATE GSSAPI ${initial}\r\n`, 'b CREATE slipped\r\n', 'c NOOP\r\n')
+      expect(said).toMatch(/^a OK [^\r]*\r\n(?:c OK NOOP completed\r\n)?$/)
+      const client = await RawClient.login(server.ports.imap, 'alice')
+      expect((await client.do('LIST "" slipped')).untagged).toEqual([])
+      client.drop()
+    })
+    test('is never a command under it: POP3', async () => {
+      const said = await slipped(server.ports.pop3, (initial) => `AUTH GSSAPI ${initial}\r\n`, 'DELE 1\r\n', 'STAT\r\n')
+      expect(said).toMatch(/^\+OK Mailbox open[^\r]*\r\n(?:\+OK 1 \d+\r\n)?$/)
     })
   })
 

@@ -160,8 +160,9 @@ async function lockDirectory(host: HostPlan): Promise<readonly Problem[]> {
   return stickyFault(settings.lockDirectory, 'FILES_LOCK_DIRECTORY', `hosts.${host.id}.files.lockDirectory`, 'other programs cannot see our locks there')
 }
 
-/** Where the INBOX of each user is a file of one directory, other programs make their lock files there. */
+/** Where the INBOX of each user is a file of one directory, other programs make their lock files there; unless somebody makes ours, we must be able to as well. */
 async function spool(host: HostPlan, wired: Checked): Promise<readonly Problem[]> {
+  if (entriesOf(host, wired, lockers.id).length > 0) return []
   const found: Problem[] = []
   const ofSystem = entriesOf(host, wired, userDirectories.id).some((entry) => entry.name === 'system')
   for (const { settings, path, folder } of entriesOf(host, wired, namespaceResolvers.id)) {

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest'
-import { SYSTEM } from '../../core/api/index.js'
+import { SYSTEM, delegate, type MailboxSource, type MailLocation, type StoreLayer } from '../../core/api/index.js'
 import { ImapFixture } from '../support/imap.js'
 import { fill, notes } from '../support/imap-scenes.js'
 import { note } from '../support/mail.js'
@@ -30,6 +30,35 @@ describe('SELECT (RFC 3501 §6.3.1)', () => {
       S: * 0 RECENT
       S: * OK [UIDVALIDITY <any>] UID validity status
       S: * OK [UIDNEXT 1] Predicted next UID
+      S: * FLAGS (\Answered \Flagged \Deleted \Draft \Seen)
+      S: * OK [PERMANENTFLAGS (\* \Answered \Flagged \Deleted \Draft \Seen)] Permanent flags
+      S: a1 OK [READ-WRITE] SELECT completed
+    `)
+  })
+  test('a mailbox whose uids do not persist is told so (RFC 4315 §3, UIDNOTSTICKY)', async () => {
+    const forgetful: StoreLayer = {
+      wrap: async (inner) =>
+        delegate(inner, [], {
+          async find(at: MailLocation, signal: AbortSignal) {
+            const found = await inner.find(at, signal)
+            if (found === undefined) return undefined
+            const open = async (s: AbortSignal): Promise<MailboxSource> => {
+              const source = await found.open(s)
+              return delegate(source, [], { traits: { ...source.traits, uidsPersist: false } })
+            }
+            return { ...found, open }
+          },
+        }),
+    }
+    await using server = await ImapFixture.make({ without: ['condstore'], mail: { layers: [forgetful] } })
+    const client = await server.session()
+    await client.play(String.raw`
+      C: a1 SELECT INBOX
+      S: * 0 EXISTS
+      S: * 0 RECENT
+      S: * OK [UIDVALIDITY <any>] UID validity status
+      S: * OK [UIDNEXT 1] Predicted next UID
+      S: * NO [UIDNOTSTICKY] Non-permanent unique identifiers: INBOX
       S: * FLAGS (\Answered \Flagged \Deleted \Draft \Seen)
       S: * OK [PERMANENTFLAGS (\* \Answered \Flagged \Deleted \Draft \Seen)] Permanent flags
       S: a1 OK [READ-WRITE] SELECT completed

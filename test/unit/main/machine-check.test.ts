@@ -95,6 +95,16 @@ const rows: readonly Row[] = [
     host: `${OWN}\n${AUTH}\n${FILES}\nnamespaces: [{ use: mailboxfile, spool: spool, inboxPath: '{spool}/{user}' }]`,
     says: [['FILES_SPOOL', 'has the permissions 775, so lock files of all users cannot be made there']],
   },
+  {
+    name: 'the same where a lock program makes the lock files',
+    prepare: async () => {
+      await directory('spool', 0o775)
+      await writeFile(join(folder, 'mlock-spool'), '')
+      await chmod(join(folder, 'mlock-spool'), 0o2755)
+    },
+    host: `${OWN}\n${AUTH}\n${FILES.replace('locks }', 'locks, lockers: [{ use: mlock, programs: [mlock-spool] }] }')}\nnamespaces: [{ use: mailboxfile, spool: spool, inboxPath: '{spool}/{user}' }]`,
+    says: [],
+  },
   { name: 'a spool as it should be', prepare: () => directory('open', 0o1777), host: `${OWN}\n${AUTH}\n${FILES}\nnamespaces: [{ use: mailboxfile, spool: open, inboxPath: '{spool}/{user}' }]`, says: [] },
   {
     name: 'a spool that nobody uses', prepare: () => directory('spool', 0o775),

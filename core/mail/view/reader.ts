@@ -10,6 +10,8 @@ import { factsOf } from './facts.js'
 
 /** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
 const CHUNK = 1024
+/** And so far from one another at most: what lies between them is looked up as well. */
+const SPAN = 4096
 
 /** Derivers by the fact that they make. */
 export type Derivers = ReadonlyMap<string, FactDeriver<unknown>>
@@ -68,17 +70,21 @@ export async function* readMessages(
         }
         continue
       }
+      // What is derived goes on its way at once: the client takes it while the next messages are read.
+      let from = ranges[0]!
+      const known = (last: number): StoredMessage[] => {
+        const batch = withFacts(chunk, from, last, derived).map((uid) => new FactsAlone(m, seen, uid, derived))
+        from = last + 1
+        return batch
+      }
       if (missing.count > 0) {
-        for await (const batch of readStored(m, seen, missing, { bytes: deeper('none', derived), sections: [], facts: [] }, signal)) {
-          for (const message of batch) await derive(message, derived, signal)
+        for await (const read of readStored(m, seen, missing, { bytes: deeper('none', derived), sections: [], facts: [] }, signal)) {
+          for (const message of read) await derive(message, derived, signal)
+          const batch = known(read[read.length - 1]?.uid ?? 0)
+          if (batch.length > 0) yield batch
         }
       }
-      const batch: StoredMessage[] = []
-      for (let i = 0; i < ranges.length; i += 2) {
-        for (let uid = ranges[i]!; uid <= ranges[i + 1]!; uid++) {
-          if (derived.every(({ facts }) => facts.get(uid) !== undefined)) batch.push(new FactsAlone(m, seen, uid, derived))
-        }
-      }
+      const batch = known(ranges[ranges.length - 1]!)
       if (batch.length > 0) yield batch
     }
   } finally {
@@ -89,12 +95,22 @@ export async function* readMessages(
 /** Existing uids of the set in pieces. */
 function* chunks(set: UidSet, seen: Generation): Generator<UidSet> {
   const { pairs } = rowsOf(seen, set, seen.length)
+  let part: number[] = []
+  let count = 0
   for (let i = 0; i < pairs.length; i += 2) {
-    for (let row = pairs[i]!; row <= pairs[i + 1]!; row += CHUNK) {
-      const last = Math.min(pairs[i + 1]!, row + CHUNK - 1)
-      yield uidsOf(seen, { pairs: Uint32Array.of(row, last), count: last - row + 1 })
+    for (let row = pairs[i]!; row <= pairs[i + 1]!; ) {
+      if (count === CHUNK || (count > 0 && row - part[0]! >= SPAN)) {
+        yield uidsOf(seen, { pairs: Uint32Array.from(part), count })
+        part = []
+        count = 0
+      }
+      const last = Math.min(pairs[i + 1]!, row + CHUNK - count - 1)
+      part.push(row, last)
+      count += last - row + 1
+      row = last + 1
     }
   }
+  if (count > 0) yield uidsOf(seen, { pairs: Uint32Array.from(part), count })
 }
 function uncached(chunk: UidSet, derived: readonly Derived[]): UidSet {
   const out: number[] = []
@@ -108,6 +124,16 @@ function uncached(chunk: UidSet, derived: readonly Derived[]): UidSet {
     }
   }
   return uids.from(out)
+}
+/** Uids of a part of the chunk whose facts are all there. */
+function withFacts(chunk: UidSet, from: number, to: number, derived: readonly Derived[]): number[] {
+  const out: number[] = []
+  const { ranges } = chunk
+  for (let i = 0; i < ranges.length; i += 2) {
+    const last = Math.min(to, ranges[i + 1]!)
+    for (let uid = Math.max(from, ranges[i]!); uid <= last; uid++) if (derived.every(({ facts }) => facts.get(uid) !== undefined)) out.push(uid)
+  }
+  return out
 }
 function deeper(wanted: Wants['bytes'], derived: readonly Derived[]): Wants['bytes'] {
   if (wanted === 'whole' || derived.some(({ deriver }) => deriver.reads === 'whole')) return 'whole'

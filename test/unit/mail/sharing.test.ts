@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { ENVELOPE, createFact, sealDeriver, uids } from '../../../core/api/index.js'
-import type { FactDeriver, FileStat, FoundMailbox, StoredMessage, TableEdit, Wants } from '../../../core/api/index.js'
+import type { FactDeriver, FileStat, FoundMailbox, StoredMessage, TableEdit, UidSet, Wants } from '../../../core/api/index.js'
 import { SourceRegistry } from '../../../core/mail/registry/registry.js'
 import { SystemFiles } from '../../../core/os/files.js'
-import { deriverTable } from '../../../core/mail/view/reader.js'
+import { deriverTable, readMessages } from '../../../core/mail/view/reader.js'
 import { MemorySource } from '../../../plugins/drivers/memory/source.js'
 import { MemoryMailbox } from '../../../plugins/drivers/memory/mailbox.js'
 import { QuietLogger, StillClock, deliverNotes, listOf, mailFixture, named, never, note, once, setOf, testSettings } from '../../support/mail.js'
@@ -151,6 +151,57 @@ describe('facts of messages', () => {
     await mail.append(inbox, once(note('four')), never)
     await fetched(1, 4)
     expect(log.slice(3)).toEqual(['derive 4'])
+  })
+  test('are on their way before the next messages are read, in order with those that were there', async () => {
+    const log: string[] = []
+    const source = Object.assign(new PassiveSource(), {
+      async *read(set: UidSet): AsyncGenerator<readonly StoredMessage[]> {
+        const list = listOf(set)
+        for (let i = 0; i < list.length; i += 2) {
+          log.push(`read ${list.slice(i, i + 2).join(',')}`)
+          yield list.slice(i, i + 2).map((uid) => ({ uid, headerSize: 0, bytes: { size: 0, inline: new Uint8Array(0), read: () => Promise.resolve(0) } }))
+        }
+      },
+    })
+    const { shared, table } = sharedOver(source)
+    await shared.edit(async (edit) => {
+      for (let uid = 1; uid <= 7; uid++) edit.add(uid, edit.flagSet(0, []), false)
+    }, never)
+    const ask = async (set: UidSet): Promise<void> => {
+      const wants: Wants = { bytes: 'none', sections: [], facts: [ENVELOPE] }
+      for await (const batch of readMessages(shared, table.generation, set, wants, deriverTable([sealDeriver(deriver([]))]), never)) {
+        log.push(`give ${batch.map((m) => m.uid).join(',')}`)
+      }
+    }
+    await ask(setOf(2, 3))
+    expect(log.splice(0)).toEqual(['read 2,3', 'give 2,3'])
+    await ask(setOf(1, 2, 4, 5, 7))
+    expect(log.splice(0)).toEqual(['read 1,4', 'give 1,2,4', 'read 5,7', 'give 5,7'])
+    await ask(setOf(1, 2, 3, 4, 5, 6))
+    expect(log.splice(0)).toEqual(['read 6', 'give 1,2,3,4,5,6'])
+    await ask(setOf(3, 6))
+    expect(log).toEqual(['give 3,6'])
+  })
+  test('of scattered messages are asked for together, of some that are far from one another, or too many, apart', async () => {
+    const asked: string[] = []
+    const source = Object.assign(new PassiveSource(), {
+      async *read(set: UidSet): AsyncGenerator<readonly StoredMessage[]> {
+        asked.push(`${set.count} of ${set.ranges[0]}…${set.ranges[set.ranges.length - 1]}`)
+        yield []
+      },
+    })
+    const { shared, table } = sharedOver(source)
+    await shared.edit(async (edit) => {
+      for (let uid = 1; uid <= 9000; uid++) edit.add(uid, edit.flagSet(0, []), false)
+    }, never)
+    const ask = async (list: readonly number[]): Promise<void> => {
+      const wants: Wants = { bytes: 'none', sections: [], facts: [ENVELOPE] }
+      for await (const _ of readMessages(shared, table.generation, uids.from(list), wants, deriverTable([sealDeriver(deriver([]))]), never));
+    }
+    await ask(Array.from({ length: 1500 }, (_, i) => 1 + 2 * i))
+    await ask([1, 3, 4096, 4098, 9000])
+    await ask(Array.from({ length: 2000 }, (_, i) => 10 + i))
+    expect(asked).toEqual(['1024 of 1…2047', '476 of 2049…2999', '3 of 1…4096', '1 of 4098…4098', '1 of 9000…9000', '1024 of 10…1033', '976 of 1034…2009'])
   })
   test('a message of which only facts were wanted still has its octets', async () => {
     await using f = mailFixture({ derivers: deriverTable([sealDeriver(deriver([]))]) })

@@ -26,7 +26,7 @@ export const corePoints: readonly CorePoint[] = [
   { point: protocols, help: 'Protocols of this host; without this list all that are loaded.' },
   { point: certificateSources, help: 'Where certificates come from besides "certificate" and "selfSigned"; asked in this order.' },
   { point: mailDrivers, fallback: ['files'], help: 'Kinds of storage.' },
-  { point: mailboxFormats, fallback: ['unix', 'dummy'], help: 'Formats of mailbox files, in the order in which they are tried on a file.' },
+  { point: mailboxFormats, fallback: ['mbox', 'mix', 'mx', 'mbx', 'tenex', 'mtx', 'mh', 'mmdf', 'unix', 'dummy'], help: 'Formats of mailbox files, in the order in which they are tried on a file.' },
   { point: lockers, help: 'Who makes lock files in folders that take none from the user.' },
   { point: saslMechanisms, fallback: ['cram-md5', 'apop', 'plain', 'login'], help: 'SASL mechanisms, in the order in which they are advertised.' },
   { point: passwordBackends, fallback: ['md5-database', 'file'], help: 'Who checks passwords; asked in this order, stopping at the first that knows the user.' },

@@ -7,6 +7,7 @@ import { fileHolds, folderHolds } from './holding.js'
 import { listDirectory, type ListingSettings } from './listing.js'
 import { isInternal, lockedBy, toDisk } from './names.js'
 import { UnreadableInbox } from './unreadable-inbox.js'
+import { Takers } from './takers.js'
 import { asProblem, below, failedWith, folderOf, isInbox, lastOf, rootOf, tidy } from './paths.js'
 
 type Format = Entry<MailboxFormat, DriverAbout>
@@ -24,11 +25,12 @@ export interface FilesParts {
 /** Mailboxes in files and directories, in whatever format each of them has. */
 export class FilesDriver implements MailDriver {
   readonly #parts: FilesParts
+  readonly #takers = new Takers<Format>()
   constructor(parts: FilesParts) {
     this.#parts = parts
   }
   async openStore(user: MailUser): Promise<MailStore> {
-    return new FilesStore(user, this.#parts)
+    return new FilesStore(user, this.#parts, this.#takers)
   }
 }
 
@@ -43,10 +45,12 @@ class FilesStore implements MailStore {
   readonly #user: MailUser
   readonly #parts: FilesParts
   readonly #stateDirectory: string | undefined
+  readonly #takers: Takers<Format>
 
-  constructor(user: MailUser, parts: FilesParts) {
+  constructor(user: MailUser, parts: FilesParts, takers: Takers<Format>) {
     this.#user = user
     this.#parts = parts
+    this.#takers = takers
     this.#stateDirectory = stateFolder(parts.mailbox.stateDirectory, user)
   }
 
@@ -112,9 +116,16 @@ class FilesStore implements MailStore {
     let empty = false
     // Opening a pipe waits for its other end.
     if (stat.kind === 'other') throw new MailError('corrupt', `Can't open ${at.path}: not in valid mailbox format`)
-    for (const format of this.#formats(at)) {
+    const formats = this.#formats(at)
+    const taker = this.#takers.of(place.path, stat)
+    if (taker !== undefined && formats.includes(taker) && (await this.#answerOf(taker, at, place, stat, signal)) === 'mine') return { format: taker, empty: false }
+    for (const format of formats) {
       const answer = await this.#answerOf(format, at, place, stat, signal)
-      if (answer === 'mine') return { format, empty: false }
+      if (answer === 'mine') {
+        // One that can hold nothing takes what others leave: they are asked each time.
+        if (stat.kind === 'file' && format.about.keywords !== 'none') this.#takers.took(place.path, stat, format)
+        return { format, empty: false }
+      }
       empty ||= answer === 'empty'
     }
     if (empty) {

@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { failedWith, folderOf, nameOf } from '../shared/lock-context.js'
 import { numberOf } from '../shared/numbered-files.js'
@@ -42,7 +42,8 @@ export class MhFormat implements MailboxFormat {
   root(user: MailUser): Promise<string | undefined> {
     return this.#path(user)
   }
-  async recognise(at: FilePlace): Promise<'mine' | 'not-mine'> {
+  async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'not-mine'> {
+    if (seen !== undefined && seen.kind !== 'directory') return 'not-mine'
     const path = await this.#path(at.user)
     if (path === undefined || !at.path.startsWith(`${path}/`)) return 'not-mine'
     if (!at.path.slice(path.length + 1).split('/').every((part) => numberOf(part) === undefined)) return 'not-mine'

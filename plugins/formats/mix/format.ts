@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
@@ -18,7 +18,8 @@ export class MixFormat implements MailboxFormat {
   constructor(ctx: MixContext) {
     this.#ctx = ctx
   }
-  async recognise(at: FilePlace): Promise<'mine' | 'not-mine'> {
+  async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'not-mine'> {
+    if (seen !== undefined && seen.kind !== 'directory') return 'not-mine'
     return (await this.#ctx.files.stat(`${at.path}/${NAMES.meta}`))?.kind === 'file' ? 'mine' : 'not-mine'
   }
   claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
@@ -28,8 +29,9 @@ export class MixFormat implements MailboxFormat {
     return fileName.startsWith(OWN)
   }
   /** `~/INBOX`, when it is a mailbox of this format. */
-  async inbox(user: MailUser): Promise<FilePlace | undefined> {
-    if (user.home === undefined) return undefined
+  async inbox(user: MailUser, _signal: AbortSignal, delivered: string | undefined): Promise<FilePlace | undefined> {
+    // Where mail is delivered nothing is taken over: that is INBOX, in whatever format.
+    if (user.home === undefined || delivered === `${user.home}/INBOX`) return undefined
     const { fileMode, directoryMode } = this.#ctx.mailbox
     const place = { path: `${user.home}/INBOX`, user, fileMode, directoryMode }
     return (await this.recognise(place)) === 'mine' ? place : undefined

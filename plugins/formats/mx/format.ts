@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { numberOf } from '../shared/numbered-files.js'
@@ -16,7 +16,8 @@ export class MxFormat implements MailboxFormat {
   constructor(ctx: MxContext) {
     this.#ctx = ctx
   }
-  async recognise(at: FilePlace): Promise<'mine' | 'not-mine'> {
+  async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'not-mine'> {
+    if (seen !== undefined && seen.kind !== 'directory') return 'not-mine'
     return (await this.#ctx.files.stat(`${at.path}/${INDEX}`))?.kind === 'file' ? 'mine' : 'not-mine'
   }
   claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
@@ -26,8 +27,9 @@ export class MxFormat implements MailboxFormat {
     return numberOf(fileName) !== undefined || fileName.startsWith('.mx')
   }
   /** `~/INBOX`, when it is a mailbox of this format. */
-  async inbox(user: MailUser): Promise<FilePlace | undefined> {
-    if (user.home === undefined) return undefined
+  async inbox(user: MailUser, _signal: AbortSignal, delivered: string | undefined): Promise<FilePlace | undefined> {
+    // Where mail is delivered nothing is taken over: that is INBOX, in whatever format.
+    if (user.home === undefined || delivered === `${user.home}/INBOX`) return undefined
     const { fileMode, directoryMode } = this.#ctx.mailbox
     const place = { path: `${user.home}/INBOX`, user, fileMode, directoryMode }
     return (await this.recognise(place)) === 'mine' ? place : undefined

@@ -15,7 +15,7 @@ describe('hosts', () => {
     const plan = planOf({})
     expect(plan.problems).toEqual([])
     expect(plan.hosts.map((h) => h.id)).toEqual(['default'])
-    expect(uses(plan, 'default', 'mail.formats')).toEqual(['unix', 'dummy'])
+    expect(uses(plan, 'default', 'mail.formats')).toEqual(['mbox', 'mix', 'mx', 'mbx', 'tenex', 'mtx', 'mh', 'mmdf', 'unix', 'dummy'])
     expect(uses(plan, 'default', 'imap.extensions')).toBeUndefined()
   })
 
@@ -45,7 +45,7 @@ describe('hosts', () => {
   })
 
   test('a mistake in default is one mistake, however many hosts take it over', () => {
-    const plan = planOf({ hosts: { default: { mailbox: { fileMode: 'rw' }, drivers: { create: 'mbx' } }, a: {}, b: {} } })
+    const plan = planOf({ hosts: { default: { mailbox: { fileMode: 'rw' }, drivers: { create: 'phile' } }, a: {}, b: {} } })
     expect(plan.problems.map((p) => `${p.code} ${p.path}`)).toEqual(['CFG_SETTING hosts.default.mailbox.fileMode', 'CFG_NOT_LISTED hosts.default.drivers.create'])
   })
 

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { delegate } from '../../../core/api/index.js'
 import type { DriverAbout, Entry, MailboxEntry, MailboxFormat, MailLocation, MailStore, MailUser, Mount } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
+import { mmdfDialect } from '../../../plugins/formats/mmdf/dialect.js'
 import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { mailboxSettings, never, unixContext } from '../../support/unix.js'
 
@@ -49,6 +51,36 @@ describe('the files store', () => {
     await expect(store.create(at('a/b/box'), how)).rejects.toMatchObject({ kind: 'exists' })
     await expect(store.create(at('a/b/box/under'), how)).rejects.toThrow("Can't create mailbox node")
     await expect(store.create(at('x', 'mbx'), how)).rejects.toMatchObject({ kind: 'unsupported' })
+  })
+
+  test('a file that a format took is asked of that format alone, until it is another one, or the format does not know it any more', async () => {
+    const files = new SystemFiles(await nativeLocks())
+    const asked: string[] = []
+    const watched = (name: string, made: TextFormat): Entry<MailboxFormat, DriverAbout> => ({
+      name, plugin: `format-${name}`, about,
+      made: delegate<MailboxFormat>(made, [], { recognise: (...args) => (asked.push(name), made.recognise(...args)) }),
+    })
+    const formats = [watched('mmdf', new TextFormat(unixContext(files, dir, { dialect: mmdfDialect }))), watched('unix', new TextFormat(unixContext(files, dir)))]
+    const mailbox = mailboxSettings('{home}/.mailwright')
+    const both = await new FilesDriver({ files, formats, choice: { create: 'unix', empty: 'unix' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
+      .openStore({ name: 'alice', kind: 'account', home, facts: {} })
+    const asks = async (): Promise<readonly string[]> => {
+      asked.length = 0
+      expect(await both.find(at('box'), never)).toBeDefined()
+      return [...asked]
+    }
+    const unix = 'From a@example.org Mon Jan  5 09:08:07 2015\nSubject: one\n\nhello\n\n'
+    const mmdf = `\x01\x01\x01\x01\n${unix}\x01\x01\x01\x01\n`
+    await writeFile(join(home, 'box'), unix)
+    expect([await asks(), await asks()]).toEqual([['mmdf', 'unix'], ['unix']])
+    await writeFile(join(home, 'box'), unix + unix)
+    expect(await asks()).toEqual(['unix'])
+    await writeFile(join(home, 'new'), mmdf + mmdf)
+    await rename(join(home, 'new'), join(home, 'box'))
+    expect([await asks(), await asks()]).toEqual([['mmdf'], ['mmdf']])
+    // The same file, shorter.
+    await writeFile(join(home, 'box'), unix)
+    expect(await asks()).toEqual(['mmdf', 'unix'])
   })
 
   test('LIST gives files, directories and what it can tell of them without opening a file', async () => {

@@ -26,9 +26,9 @@ export class FixedFormat implements MailboxFormat {
     this.#ctx = ctx
   }
 
-  async recognise(at: FilePlace): Promise<'mine' | 'empty' | 'not-mine'> {
+  async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'> {
     const { files } = this.#ctx
-    const stat = await files.stat(at.path)
+    const stat = seen ?? (await files.stat(at.path))
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
     const known = this.#known.get(at.path)
@@ -52,14 +52,15 @@ export class FixedFormat implements MailboxFormat {
     return 'mine'
   }
   /** The first of its places that holds a mailbox of this format. */
-  async inbox(user: MailUser): Promise<FilePlace | undefined> {
+  async inbox(user: MailUser, _signal: AbortSignal, delivered: string | undefined): Promise<FilePlace | undefined> {
     const { home } = user
     if (home === undefined) return undefined
     const { fileMode, directoryMode } = this.#ctx.mailbox
     const [any, own] = this.#dialect.inboxes
     for (const name of [any, own]) {
-      if (name === undefined) continue
-      const place = { path: `${home}/${name}`, user, fileMode, directoryMode }
+      const place = { path: `${home}/${name ?? ''}`, user, fileMode, directoryMode }
+      // Where mail is delivered nothing is taken over: that is INBOX, in whatever format.
+      if (name === undefined || place.path === delivered) continue
       const answer = await this.recognise(place)
       if (answer === 'mine' || (answer === 'empty' && name === own)) return place
     }

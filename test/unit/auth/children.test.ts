@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../core/os/clock.js'
 import { CallPool, type CallLimits } from '../../../plugins/auth/shared/children/call-pool.js'
 import { never } from '../../support/auth.js'
+import { run, type Ran } from '../../support/programs.js'
 
 type Calls = {
   readonly echo: (value: unknown) => unknown
@@ -98,6 +99,28 @@ describe('calls that may block, in processes of their own', () => {
     gone.abort()
     await expect(slow).rejects.toMatchObject({ kind: 'cancelled' })
     expect(await pool.call('pid', undefined, never)).toBe(pid)
+  })
+})
+
+describe('a process that has nothing else to do', () => {
+  const program = (lines: string): Promise<Ran> =>
+    run(process.execPath, ['--input-type=module', '-e', `
+import { CallPool } from ${JSON.stringify(new URL('../../../dist/plugins/auth/shared/children/call-pool.js', import.meta.url).href)}
+const clock = { now: () => Date.now() }
+const pool = new CallPool({ name: 'library', module: new URL(${JSON.stringify(module_.href)}), env: {} }, { timeoutMs: 20_000, parallel: 2 }, clock)
+const never = new AbortController().signal
+${lines}`])
+  test('waits for answers, and for the end of its children', async () => {
+    const { stdout, code } = await program(`console.log(await pool.call('block', 300, never) > 0)
+console.log((await pool.callAndKeep('keep', undefined, never, () => undefined)).value.kept)
+await pool[Symbol.asyncDispose]()
+console.log('ended', pool.pids.length)`)
+    expect([stdout, code]).toEqual(['true\n1\nended 0\n', 0])
+  })
+  test('is not kept by them, and they end with it', async () => {
+    const { stdout, code } = await program(`console.log(await pool.call('pid', undefined, never))`)
+    expect(code).toBe(0)
+    await expect.poll(() => isAlive(Number(stdout))).toBe(false)
   })
 })
 

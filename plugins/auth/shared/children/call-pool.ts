@@ -88,9 +88,7 @@ export class CallPool<C extends Calls> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     for (const timer of this.#timers.values()) clearTimeout(timer)
-    const children = [...this.#children]
-    for (const child of children) child.kill()
-    await Promise.all(children.map(({ ended }) => ended))
+    await Promise.all([...this.#children].map((child) => child.end()))
   }
 
   #run<T>(signal: AbortSignal, work: (child: Child) => Promise<T>): Promise<T> {

@@ -96,6 +96,13 @@ export class Child {
     }
   }
 
+  /** Ends it and waits for its end, which otherwise nothing in this process waits for. */
+  async end(): Promise<void> {
+    this.#process.ref()
+    this.kill()
+    await this.ended
+  }
+
   #hear(reply: Reply): void {
     if ('unusable' in reply) {
       this.#unusable = reply.unusable

@@ -14,10 +14,12 @@ export interface NobodyMail {
   readonly spool: string
   /** YAML of `files`. */
   readonly files?: string
+  /** YAML of a namespace resolver before that of the file names. */
+  readonly before?: string
 }
 
 /** One IMAP session of the account that runs the server, as under ssh. Only root can be somebody else. @returns what the server says. */
-export async function sessionOfNobody({ folder, spool, files = '{}' }: NobodyMail, commands: string): Promise<string> {
+export async function sessionOfNobody({ folder, spool, files = '{}', before }: NobodyMail, commands: string): Promise<string> {
   const config = join(folder, 'mailwright.config.yaml')
   await writeFile(
     config,
@@ -28,7 +30,7 @@ hosts:
     files: ${files}
     mailbox: { stateDirectory: '${join(folder, 'home', '{user}')}' }
     auth: { passwords: [], users: [ system ] }
-    namespaces: [ { use: mailboxfile, spool: ${spool}, inboxPath: '{spool}/{user}' } ]
+    namespaces: [ ${before === undefined ? '' : `${before}, `}{ use: mailboxfile, spool: ${spool}, inboxPath: '{spool}/{user}' } ]
 `,
   )
   const args = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', process.execPath, CLI, 'imapd', '--config', config]

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // This server, built, as a peer of the benchmark: `node test/bench/ours.mjs start|stop|restart|pids|wipe`.
 // Mail lives in mailboxes of the format BENCH_FORMAT (unix), in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
-import { spawn } from 'node:child_process'
+// BENCH_MODEL=workers or per-user: the process model, as root with the account "mail" as the owner of the mail.
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -16,8 +17,13 @@ const format = process.env.BENCH_FORMAT ?? 'unix'
 const pidFile = join(home, 'server.pid')
 const configFile = join(home, 'bench.yaml')
 
+const model = process.env.BENCH_MODEL ?? 'single'
+/** In the other models root gives the mail to an account. */
+const owner = model === 'single' || process.getuid?.() !== 0 ? undefined : 'mail'
+
 const config = `version: 1
 server: { name: localhost, runDirectory: run }
+processes: { model: ${model}${owner === undefined ? '' : `, mailUser: ${owner}`} }
 log: [ { use: stderr, level: warn } ]
 listeners:
   imap: { protocol: imap4, address: 127.0.0.1, port: ${port}, tls: none }
@@ -61,6 +67,11 @@ const listening = () =>
 async function start() {
   if (pid() !== 0 && alive(pid())) return
   mkdirSync(join(home, 'mail'), { recursive: true })
+  if (owner !== undefined) {
+    // Folders above it have to let the account through.
+    execFileSync('chown', ['-R', `${owner}:`, join(home, 'mail')])
+    execFileSync('chmod', ['o+x', home])
+  }
   const users = Array.from({ length: 20 }, (_, i) => `testuser${i + 1}:{PLAIN}testpass`).join('\n')
   writeFileSync(join(home, 'users.txt'), `${users}\n`, { mode: 0o600 })
   writeFileSync(configFile, config)

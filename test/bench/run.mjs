@@ -128,7 +128,7 @@ function show(list) {
 }
 function table() {
   const dovecot = execFileSync(peers[1].control[0], ['version']).toString().split(/\s/)[0]
-  const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), one process.
+  const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), process model ${process.env.BENCH_MODEL ?? 'single'}.
 dovecot ${dovecot}: ${opt.mail}, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
 Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
 

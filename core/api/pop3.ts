@@ -1,4 +1,4 @@
-import { extensionPoint } from './kernel.js'
+import { createToken, extensionPoint } from './kernel.js'
 import type { Secret } from './kernel.js'
 import type { LayerSpec, LoginGate, LoginOutcome, PeerFacts } from './auth.js'
 import type { Pop3Settings } from './host.js'
@@ -90,6 +90,39 @@ export interface MaildropSource {
   close(signal: AbortSignal): Promise<void>
 }
 
+/** A session that has a maildrop. */
+export interface MaildropHolder {
+  /** How long it has waited for its client; 0 while it works. */
+  idleMs(): number
+  /** Tells the client that somebody else takes the maildrop over, and ends the session. */
+  giveWay(): void
+}
+/** A maildrop that no other POP session has until it is released; twice does no harm. */
+export interface MaildropLock {
+  /** Time of the last login that was noted, in ms since 1970, by whichever process; undefined: not known. */
+  readonly lastMs: number | undefined
+  /** Notes a login. */
+  note(nowMs: number): Promise<void>
+  release(): Promise<void>
+}
+/** Which maildrop, and by which rules. */
+export interface MaildropRequest {
+  /** Of the physical mailbox: `MailAccess.keyOf`. */
+  readonly key: string
+  /** State folder of the user, for the lock among processes; undefined: this process alone. */
+  readonly folder: string | undefined
+  readonly holder: MaildropHolder
+  /** A holder that is idle for longer is asked to give way. */
+  readonly giveWayMs: number
+}
+/** For protocols that give a maildrop to one session at a time (RFC 1939 §4). */
+export interface MaildropLocks {
+  /** Undefined: somebody has it and does not give way. */
+  acquire(request: MaildropRequest, signal: AbortSignal): Promise<MaildropLock | undefined>
+}
+/** Of the process: hosts, and generations of a host across a reload, share maildrops. */
+export const MAILDROP_LOCKS = createToken<MaildropLocks>('pop3.maildrop-locks').in('process', ['front', 'mail'])
+
 /** The maildrop as commands see it. Message numbers are from 1 and stay. */
 export interface Maildrop {
   /** Messages shown at the opening, with those that were deleted or are gone since. */
@@ -155,7 +188,7 @@ export interface Pop3Extension {
    * Takes a login with a name and a password over before the host's gate is asked: its maildrop is on another server, and so is the answer to it.
    * Undefined: it is not for this extension. What it throws ends the session.
    */
-  password?(user: string, password: Secret, session: Pop3Session): Promise<MaildropSource | undefined>
+  password?(user: string, password: Secret, session: Pick<Pop3Session, 'signal'>): Promise<MaildropSource | undefined>
 }
 
 /** All that a capability may depend on. */

@@ -54,7 +54,8 @@ class StreamTransport implements Transport {
   destroy(cause?: Error): void {
     if (this.#gone) return
     this.#gone = true
-    this.#input.pause()
+    // Whoever says nothing more, and does not go, would keep the process.
+    this.#input.destroy()
     queueMicrotask(() => this.#hear?.lost(cause))
   }
 }

@@ -1,27 +1,7 @@
-import type { Files, Logger, OpenFile } from '../api/index.js'
-import { folderOf, makePath } from '../mail/cache/directories.js'
-
-/** A session that has a maildrop. */
-export interface MaildropHolder {
-  /** How long it has waited for its client; 0 while it works. */
-  idleMs(): number
-  /** Tells the client that somebody else takes the maildrop over, and ends the session. */
-  giveWay(): void
-}
-/** A maildrop that nobody else has until it is released; twice does no harm. */
-export interface MaildropLock {
-  release(): Promise<void>
-}
-/** Which maildrop, and by which rules. */
-export interface MaildropRequest {
-  /** Of the physical mailbox. */
-  readonly key: string
-  /** State folder of the user, for the lock among processes; undefined: this process alone. */
-  readonly folder: string | undefined
-  readonly holder: MaildropHolder
-  /** A holder that is idle for longer is asked to give way. */
-  readonly giveWayMs: number
-}
+import { MailError } from '../api/index.js'
+import type { Clock, Files, Logger, MaildropHolder, MaildropLock, MaildropLocks, MaildropRequest } from '../api/index.js'
+import { makePath } from '../mail/cache/directories.js'
+import { LockFile, lockFolder } from './lock-file.js'
 
 interface Held {
   readonly holder: MaildropHolder
@@ -29,21 +9,23 @@ interface Held {
 }
 
 /**
- * One POP3 session per maildrop (RFC 1939 §4), in this process and among the processes of the machine. IMAP sessions and deliveries are
+ * One POP session per maildrop (RFC 1939 §4), in this process and among the processes of the machine. IMAP sessions and deliveries are
  * not concerned: their operations have locks of their own.
  */
-export class MaildropLocks {
+export class MachineMaildropLocks implements MaildropLocks {
   readonly #files: Files
+  readonly #clock: Clock
   readonly #logger: Logger
   readonly #held = new Map<string, Held>()
 
-  constructor(files: Files, logger: Logger) {
+  constructor(files: Files, clock: Clock, logger: Logger) {
     this.#files = files
+    this.#clock = clock
     this.#logger = logger
   }
 
-  /** Undefined: somebody has it and does not give way. */
-  async acquire({ key, folder, holder, giveWayMs }: MaildropRequest): Promise<MaildropLock | undefined> {
+  async acquire(request: MaildropRequest, signal: AbortSignal): Promise<MaildropLock | undefined> {
+    const { key, folder, holder, giveWayMs } = request
     const other = this.#held.get(key)
     if (other !== undefined) {
       if (other.holder.idleMs() <= giveWayMs) return undefined
@@ -59,32 +41,41 @@ export class MaildropLocks {
       done?.()
     }
     try {
-      const file = folder === undefined ? undefined : await this.#lockFile(key, folder)
+      const file = folder === undefined ? undefined : await this.#lockFile({ ...request, folder }, signal)
       if (file === 'busy') {
         leave()
         return undefined
       }
       let released: Promise<void> | undefined
-      return { release: () => (released ??= (file?.close() ?? Promise.resolve()).finally(leave)) }
+      return {
+        lastMs: file?.lastMs,
+        note: async (nowMs) => {
+          await file?.note(nowMs)
+        },
+        release: () => (released ??= (file?.release() ?? Promise.resolve()).finally(leave)),
+      }
     } catch (error) {
       leave()
       throw error
     }
   }
 
-  /** The lock is on the file, not the file itself: it goes with the process, and the file stays. Undefined: there are no such locks here. */
-  async #lockFile(key: string, folder: string): Promise<OpenFile | 'busy' | undefined> {
-    let file: OpenFile
+  /** Undefined: there are no such locks here. */
+  async #lockFile({ key, folder, holder, giveWayMs }: MaildropRequest & { readonly folder: string }, signal: AbortSignal): Promise<LockFile | 'busy' | undefined> {
+    let file: LockFile
     try {
-      await makePath(this.#files, `${folder}/maildrops`)
-      file = await this.#files.open(`${folder}/maildrops/${folderOf(key)}.lock`, { write: true, create: 'if-missing', noFollow: true })
+      await makePath(this.#files, lockFolder(folder))
+      file = await LockFile.open({ files: this.#files, clock: this.#clock, logger: this.#logger }, folder, key)
     } catch (error) {
       this.#logger.warn('maildrop cannot be locked among processes', { folder, error })
       return undefined
     }
-    const outcome = file.lock('flock', 'exclusive')
+    const outcome = await file.take({ holder, giveWayMs }, signal).catch(async (error: unknown) => {
+      await file.release()
+      throw error instanceof MailError ? error : new MailError('unavailable', 'the maildrop cannot be locked', { cause: error })
+    })
     if (outcome === 'locked') return file
-    await file.close()
+    await file.release()
     return outcome === 'busy' ? 'busy' : undefined
   }
 }

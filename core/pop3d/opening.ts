@@ -1,8 +1,7 @@
 import { MailError, stateFolder } from '../api/index.js'
-import type { MailAccess, MailboxName, MailboxSettings, MaildropSource, Pop3Settings } from '../api/index.js'
-import type { Logger } from '../api/index.js'
+import type { Logger, MailAccess, MailboxName, MailboxSettings, MaildropHolder, MaildropLock, MaildropLocks, MaildropSource, Pop3Settings } from '../api/index.js'
 import { Refused } from './failure.js'
-import type { MaildropHolder, MaildropLock, MaildropLocks } from './maildrop-locks.js'
+import type { LoginDelays } from './login-delays.js'
 import { ViewSource } from './view-source.js'
 
 /** What opening a maildrop needs of the host. */
@@ -10,6 +9,7 @@ export interface OpeningParts {
   readonly settings: Pop3Settings
   readonly mailbox: MailboxSettings
   readonly locks: MaildropLocks
+  readonly delays: LoginDelays
   readonly logger: Logger
 }
 /** A maildrop that is this session's until it is closed. */
@@ -32,12 +32,14 @@ export async function openMaildrop(mail: MailAccess, holder: MaildropHolder, par
     const at = await mail.locate(INBOX, 'open', signal)
     const key = await mail.keyOf(at, signal)
     const folder = stateFolder(parts.mailbox.stateDirectory, mail.user)
-    lock = await parts.locks.acquire({ key, folder, holder, giveWayMs: parts.settings.timeouts.giveWayMs })
+    lock = await parts.locks.acquire({ key, folder, holder, giveWayMs: parts.settings.timeouts.giveWayMs }, signal)
     if (lock === undefined) throw new Refused(IN_USE, 'IN-USE')
+    parts.delays.check(mail.user.name, lock.lastMs)
     const view = await mail.open(at, 'read-write', signal)
     try {
       if (view.readOnly) throw new Refused(IN_USE, 'IN-USE')
       const source = await ViewSource.of({ view, logger: parts.logger, expungeFlagged: parts.settings.expungeFlagged }, signal)
+      await parts.delays.note(mail.user.name, lock)
       return { source, lock }
     } catch (error) {
       await view.close(signal)

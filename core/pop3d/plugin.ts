@@ -4,6 +4,7 @@ import {
   FILES,
   HOST,
   LOGGER,
+  MAILDROP_LOCKS,
   MAILBOX_SETTINGS,
   POP3_SETTINGS,
   RANDOM,
@@ -18,9 +19,8 @@ import {
 import { dialects } from '../session/dialects.js'
 import { baseAbout, baseEntry, baseExtension } from './base.js'
 import { BASE_EXTENSION, Pop3Assembly } from './extensions.js'
-import { MaildropLocks } from './maildrop-locks.js'
+import { MachineMaildropLocks } from './maildrop-locks.js'
 import { Pop3 } from './pop3.js'
-import { MAILDROP_LOCKS } from './tokens.js'
 
 /** POP3 as a protocol of the server, and its commands as an extension that others may build on. */
 export default definePlugin({
@@ -28,7 +28,7 @@ export default definePlugin({
   api: '1.0',
   summary: 'POP3: both halves of a session and the commands of RFC 1939',
   setup(p) {
-    p.provide(MAILDROP_LOCKS, { needs: { files: FILES, logger: LOGGER }, create: ({ files, logger }) => new MaildropLocks(files, logger) })
+    p.provide(MAILDROP_LOCKS, { needs: { files: FILES, clock: CLOCK, logger: LOGGER }, create: ({ files, clock, logger }) => new MachineMaildropLocks(files, clock, logger) })
     p.to(pop3Extensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: () => baseExtension })
     p.to(protocols).contribute({
       name: 'pop3',

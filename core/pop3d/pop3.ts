@@ -1,5 +1,5 @@
 import { ProtocolAbort, createSlot } from '../api/index.js'
-import type { ClientFacts, Handover, Link, LoginGate, MailAccess, MailboxSettings, MaildropSource, Pop3Way, Protocol, Tweaks } from '../api/index.js'
+import type { ClientFacts, Handover, Link, LoginGate, MailAccess, MailboxSettings, MaildropLock, MaildropLocks, MaildropSource, Pop3Way, Protocol, Tweaks } from '../api/index.js'
 import { unknownClient } from '../session/client-facts.js'
 import type { ClientProfile } from '../session/client-profile.js'
 import { closedGate } from '../session/recording-gate.js'
@@ -12,7 +12,6 @@ import { writeGreeting } from './greeting.js'
 import { LoginDelays } from './login-delays.js'
 import { MarkedMaildrop } from './maildrop.js'
 import type { TextTreatment } from './message-text.js'
-import type { MaildropLock, MaildropLocks } from './maildrop-locks.js'
 import { asRefusal, openMaildrop } from './opening.js'
 import type { OpenedMaildrop } from './opening.js'
 
@@ -37,7 +36,7 @@ export class Pop3 implements Protocol {
     this.#host = host
     this.#mailbox = host.mailbox
     this.#locks = host.locks
-    this.#delays = new LoginDelays(host.clock, host.settings)
+    this.#delays = new LoginDelays(host.clock, host.logger, host.settings)
   }
 
   async greet(link: Link, gate: LoginGate, tweaks: Tweaks): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined> {
@@ -131,12 +130,9 @@ export class Pop3 implements Protocol {
   async #open(talk: Conversation, mail: MailAccess, who: string): Promise<OpenedMaildrop | undefined> {
     const { session, log, out } = talk
     try {
-      this.#delays.check(mail.user.name)
       const holder = { idleMs: () => talk.input.idleMs(), giveWay: () => talk.input.interrupt(new ProtocolAbort('Received Kiss of Death', 'Killed (lost mailbox lock)')) }
-      const parts = { settings: session.settings, mailbox: this.#mailbox, locks: this.#locks, logger: this.#host.logger }
-      const opened = await openMaildrop(mail, holder, parts, session.signal)
-      this.#delays.note(mail.user.name)
-      return opened
+      const parts = { settings: session.settings, mailbox: this.#mailbox, locks: this.#locks, delays: this.#delays, logger: this.#host.logger }
+      return await openMaildrop(mail, holder, parts, session.signal)
     } catch (caught) {
       const error = asRefusal(caught)
       const answer = refusal(error)

@@ -6,7 +6,7 @@ import { memoryLinkPair } from '../../core/net/memory-link.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { baseEntry } from '../../core/pop3d/base.js'
 import { Pop3Assembly } from '../../core/pop3d/extensions.js'
-import { MaildropLocks } from '../../core/pop3d/maildrop-locks.js'
+import { MachineMaildropLocks } from '../../core/pop3d/maildrop-locks.js'
 import { Pop3 } from '../../core/pop3d/pop3.js'
 import { dialects } from '../../core/session/dialects.js'
 import apopPlugin from '../../plugins/pop3/apop/index.js'
@@ -113,7 +113,7 @@ export class Pop3Fixture implements AsyncDisposable {
       settings,
       dialect: dialects[options.dialect ?? 'faq'],
       mailbox,
-      locks: new MaildropLocks(files, log),
+      locks: new MachineMaildropLocks(files, mail.clock, log),
       logger: log,
       clock: mail.clock,
       random,

@@ -23,7 +23,7 @@ describe.skipIf(!hasPam)('passwords of PAM', () => {
   let server: RunningServer
   beforeAll(async () => {
     server = await startServer({
-      auth: 'passwords: [ { use: pam, folder: pam.d, timeout: 2s, parallel: 2 } ]',
+      auth: 'passwords: [ { use: pam, folder: pam.d, timeout: 5s, parallel: 2 } ]',
       prepare: async (folder) => {
         const at = join(folder, 'rules')
         await mkdir(at)

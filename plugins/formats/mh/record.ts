@@ -1,6 +1,6 @@
 import type { FileStat, OpenFile } from 'mailwright/api'
 import { folderOf, backOff, pause } from '../shared/lock-context.js'
-import { makeFolders } from '../shared/redo.js'
+import { makeFolders } from '../shared/folders.js'
 import { nowSeconds, stateDirectory } from '../shared/state-directory.js'
 import type { MailUser } from 'mailwright/api'
 import type { MhContext } from './context.js'

@@ -23,3 +23,14 @@ export async function removeEmptyFolder(files: Files, path: string, durable: boo
   }
   if (durable) await files.syncDirectory(folderOf(path))
 }
+/** Makes a folder and those above it, so that they last. */
+export async function makeFolders(files: Files, path: string): Promise<void> {
+  if ((await files.stat(path)) !== undefined) return
+  await makeFolders(files, folderOf(path))
+  try {
+    await files.makeDirectory(path, 0o700)
+    await files.syncDirectory(folderOf(path))
+  } catch (error) {
+    if (!failedWith(error, 'EEXIST')) throw error
+  }
+}

@@ -1,7 +1,7 @@
 import type { FilePlace, Files, MailboxSettings } from 'mailwright/api'
 import { failedWith, folderOf, nameOf } from './lock-context.js'
 import type { FileLocks } from './locks.js'
-import { REDO_SUFFIX } from './redo.js'
+import { REDO_SUFFIX } from './redo-places.js'
 
 /** What making a file needs of the host. */
 interface Context {

@@ -1,6 +1,10 @@
 import { MailError, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from './lock-context.js'
-import { allOf, applyRedo, clearRedo, HEAD, lookAtRedo, openRedo, recover, redoPlaces, RedoWriter, type ChangeKind } from './redo.js'
+import { allOf, applyRedo } from './redo-apply.js'
+import { HEAD, type ChangeKind } from './redo-format.js'
+import { clearRedo, lookAtRedo, openRedo, redoPlaces } from './redo-places.js'
+import { recover } from './redo-recovery.js'
+import { RedoWriter } from './redo-writer.js'
 import { stateDirectory } from './state-directory.js'
 
 /** What changing a mailbox file needs of the host. */

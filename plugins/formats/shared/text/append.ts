@@ -9,7 +9,7 @@ import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
-import type { RedoWriter } from '../redo.js'
+import type { RedoWriter } from '../redo-writer.js'
 import type { Stored } from './stored.js'
 import { NO_BASE, type Base } from './stamp.js'
 

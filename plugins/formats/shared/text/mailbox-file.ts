@@ -2,7 +2,7 @@ import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwri
 import { failedWith, reasonOf, type Say } from '../lock-context.js'
 import { openLocked, type LockedFile } from '../mailbox-lock.js'
 import { takeNameLock, type NameLock } from '../name-lock.js'
-import type { RedoWriter } from '../redo.js'
+import type { RedoWriter } from '../redo-writer.js'
 import { SafeChanges } from '../safe-changes.js'
 import type { TextContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'

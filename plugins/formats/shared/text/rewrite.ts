@@ -6,7 +6,7 @@ import { fromLine } from './from-line.js'
 import { copyWithoutCr, filterHeader, type FilteredHeader } from './header.js'
 import { BIT } from './internal-lines.js'
 import { FORM, Layout, type Place } from './layout.js'
-import type { RedoWriter } from '../redo.js'
+import type { RedoWriter } from '../redo-writer.js'
 import type { Base } from './stamp.js'
 import { WindowReader } from './window-reader.js'
 

@@ -1,0 +1,66 @@
+import type { OpenFile } from 'mailwright/api'
+import { CHUNK, HEAD, type Segment, type Staged } from './redo-format.js'
+
+/**
+ * Writes the new content over the old. Space for growth is taken first, so that a full disk is noticed while nothing
+ * that was there is changed; what an append wrote is taken back when it fails.
+ */
+export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Staged, durable: boolean): Promise<void> {
+  const { oldSize, newSize, kind, segments } = staged.trailer
+  try {
+    if (kind === 'append') {
+      await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
+      await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize)
+      if (durable) await mailbox.sync()
+      return
+    }
+    if (newSize > oldSize) await takeRoom(mailbox, oldSize, newSize, durable)
+  } catch (error) {
+    await mailbox.truncate(oldSize)
+    if (kind === 'append') for (const [i, octets] of staged.old.entries()) await mailbox.write([octets], segments[i]?.offset ?? 0)
+    if (durable) await mailbox.sync()
+    throw error
+  }
+  await writeSegments(redo, mailbox, staged, () => true)
+  if (newSize < oldSize) await mailbox.truncate(newSize)
+  if (durable) await mailbox.sync()
+}
+async function takeRoom(mailbox: OpenFile, from: number, to: number, durable: boolean): Promise<void> {
+  const zeros = Buffer.alloc(Math.min(CHUNK, to - from))
+  for (let at = from; at < to; at += zeros.length) await mailbox.write([zeros.subarray(0, Math.min(zeros.length, to - at))], at)
+  // The disk may refuse only when it is really written.
+  if (durable) await mailbox.sync()
+}
+/** Small writes under way at the same time. */
+const PARALLEL = 16
+
+/** Puts octets of the redo file where they belong, of those segments. */
+export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
+  let from = 0
+  let writing: Promise<void>[] = []
+  for (const s of trailer.segments) {
+    const start = from
+    from += s.length
+    if (!which(s)) continue
+    if (payload === undefined) await copySegment(redo, mailbox, start, s)
+    else writing.push(mailbox.write([payload.subarray(start, from)], s.offset))
+    if (writing.length === PARALLEL) {
+      await allOf(writing)
+      writing = []
+    }
+  }
+  await allOf(writing)
+}
+/** Nothing is under way any more when it resolves or throws. */
+export async function allOf(writing: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writing)) if (outcome.status === 'rejected') throw outcome.reason
+}
+async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, s.length))
+  for (let done = 0; done < s.length; ) {
+    const n = Math.min(buffer.length, s.length - done)
+    if ((await redo.read(buffer.subarray(0, n), HEAD + from + done)) < n) throw new Error(`${redo.path} ended early`)
+    await mailbox.write([buffer.subarray(0, n)], s.offset + done)
+    done += n
+  }
+}

@@ -1,0 +1,90 @@
+import type { FilePlace, Files, FileStat, OpenFile } from 'mailwright/api'
+import { makeFolders } from './folders.js'
+import { failedWith, folderOf, nameOf } from './lock-context.js'
+import { MAGIC, octetsAt } from './redo-format.js'
+
+const CROSSED_OUT = Buffer.alloc(MAGIC.length)
+/** A redo file that stays grows in such steps, and keeps at most so much. */
+export const ROOM = 1 << 14
+export const MOST_ROOM = 1 << 20
+
+export const REDO_SUFFIX = '.mailwright-redo'
+/** Where the redo file of a mailbox lies, and where it may lie as well. */
+export interface RedoPlaces {
+  readonly first: string
+  readonly second: string
+}
+/**
+ * For a user's own mailboxes it lies in the user's state directory, and stays there for the next time. For others it
+ * lies beside the mailbox, where every server process that may change the mailbox finds it, for the time of the change.
+ */
+export function redoPlaces(place: FilePlace, stateDirectory: string, file: { readonly device: number; readonly inode: number }): RedoPlaces {
+  const { path, user } = place
+  const state = `${stateDirectory}/redo/${file.device.toString(16)}-${file.inode.toString(16)}${REDO_SUFFIX}`
+  const beside = `${folderOf(path)}/.${nameOf(path)}${REDO_SUFFIX}`
+  const own = (user.home !== undefined && path.startsWith(`${user.home}/`)) || nameOf(path) === user.name
+  return own ? { first: state, second: beside } : { first: beside, second: state }
+}
+
+/** A redo file ready to be written. */
+export interface OpenRedo {
+  readonly file: OpenFile
+  /** Its name is new and not yet durable. */
+  readonly fresh: boolean
+  /** What it has, where it stays; undefined for one that goes again. */
+  readonly room: number | undefined
+}
+/** Opens the redo file at its first place or, where that folder takes none, at its second. */
+export async function openRedo(files: Files, places: RedoPlaces, stateDirectory: string): Promise<OpenRedo> {
+  try {
+    return await openAt(files, places.first, stateDirectory)
+  } catch (error) {
+    if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
+  }
+  return openAt(files, places.second, stateDirectory)
+}
+async function openAt(files: Files, path: string, stateDirectory: string): Promise<OpenRedo> {
+  const stays = path.startsWith(`${stateDirectory}/`)
+  try {
+    // Recovery has looked at what was there; what is left is of no use.
+    const file = await files.open(path, { write: true, noFollow: true })
+    return { file, fresh: false, room: stays ? (await file.stat()).size : undefined }
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
+  }
+  if (stays) await makeFolders(files, folderOf(path))
+  return { file: await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 }), fresh: true, room: stays ? 0 : undefined }
+}
+/**
+ * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
+ * the server see that there was a change.
+ */
+export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
+  if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
+  await redo.write([CROSSED_OUT], 0)
+  if ((await redo.stat()).size > MOST_ROOM) await redo.truncate(ROOM)
+  // Whole milliseconds are read back as they are written.
+  await redo.setTimes(mark, mark)
+}
+/** Whether a change was interrupted, and what tells the last change of this server from others. */
+export async function lookAtRedo(files: Files, places: RedoPlaces): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
+  const [first, second] = await Promise.all([files.lstat(places.first), files.lstat(places.second)])
+  const interrupted = (first !== undefined && (await saysSomething(files, places.first, first))) || (second !== undefined && (await saysSomething(files, places.second, second)))
+  return { interrupted, mark: Math.round(first?.mtimeMs ?? 0) }
+}
+/** Whether it is not crossed out; recovery finds out how much it is worth. */
+async function saysSomething(files: Files, path: string, { kind, size }: FileStat): Promise<boolean> {
+  if (kind !== 'file' || size === 0) return false
+  let redo: OpenFile
+  try {
+    redo = await files.open(path, { noFollow: true })
+  } catch (error) {
+    if (failedWith(error, 'ENOENT')) return false
+    throw error
+  }
+  try {
+    return !(await octetsAt(redo, 0, CROSSED_OUT.length)).equals(CROSSED_OUT)
+  } finally {
+    await redo.close()
+  }
+}

@@ -1,0 +1,150 @@
+import type { Files, OpenFile } from 'mailwright/api'
+import { crc32 } from 'node:zlib'
+import { writeSegments } from './redo-apply.js'
+import { CHUNK, HEAD, judged, octetsAt, pieces, readHead, type Trailer } from './redo-format.js'
+import { clearRedo, type RedoPlaces } from './redo-places.js'
+
+/** `none`: nothing to do; `redone`: an interrupted change was finished; `refused`: the mailbox was changed by others since, see the path. */
+export type Recovery = { readonly kind: 'none' | 'redone' } | { readonly kind: 'refused'; readonly path: string }
+
+/** Finishes an interrupted change. The caller holds all locks; `mailbox` is open for writing. */
+export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFile, how: { readonly stateDirectory: string; readonly durable: boolean; readonly mark: number }): Promise<Recovery> {
+  let done: Recovery = { kind: 'none' }
+  for (const path of [places.first, places.second]) {
+    const there = await files.lstat(path)
+    if (there?.kind !== 'file' || there.size === 0) continue
+    const redo = await files.open(path, { write: true, noFollow: true })
+    try {
+      const found = await readRedo(redo)
+      const verdict = found === undefined ? 'unused' : await judge(found, redo, mailbox)
+      if (found !== undefined && (verdict === 'finish' || verdict === 'finish-cut')) {
+        await finish(found.trailer, redo, mailbox, how.durable, verdict === 'finish-cut')
+        done = { kind: 'redone' }
+      }
+      if (verdict === 'foreign') {
+        const aside = `${path}.${there.inode.toString(16)}.lost`
+        await files.rename(path, aside)
+        done = { kind: 'refused', path: aside }
+      } else await clearRedo(files, redo, how.stateDirectory, how.mark)
+    } finally {
+      await redo.close()
+    }
+  }
+  return done
+}
+async function finish(trailer: Trailer, redo: OpenFile, mailbox: OpenFile, durable: boolean, cut: boolean): Promise<void> {
+  const { size } = await mailbox.stat()
+  const tail = cut ? await octetsAt(mailbox, trailer.newSize, Math.max(0, size - trailer.newSize)) : await foreignTail(trailer, redo, mailbox, size)
+  await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true)
+  // What others appended to the half-written file follows the new content.
+  if (tail.length > 0) await mailbox.write([tail], trailer.newSize)
+  await mailbox.truncate(trailer.newSize + tail.length)
+  if (durable) await mailbox.sync()
+}
+
+interface FoundRedo {
+  readonly trailer: Trailer
+  readonly evidence: Buffer
+}
+async function readRedo(redo: OpenFile): Promise<FoundRedo | undefined> {
+  const head = await readHead(redo)
+  if (head === undefined) return undefined
+  const length = head.evidence + head.trailer
+  if (HEAD + head.payload + length > (await redo.stat()).size) return undefined
+  const tail = await octetsAt(redo, HEAD + head.payload, length)
+  if (crc32(tail) !== head.sum) return undefined
+  // The sum proves that it is what `finish` wrote.
+  const trailer = JSON.parse(tail.toString('utf8', head.evidence)) as Trailer
+  return (await sumOfPayload(redo, trailer.payload)) === trailer.sum ? { trailer, evidence: tail.subarray(0, head.evidence) } : undefined
+}
+async function sumOfPayload(file: OpenFile, length: number): Promise<number> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, length))
+  let sum = 0
+  for (let at = 0; at < length; ) {
+    const got = await file.read(buffer.subarray(0, Math.min(buffer.length, length - at)), HEAD + at)
+    if (got === 0) break
+    sum = crc32(buffer.subarray(0, got), sum)
+    at += got
+  }
+  return sum
+}
+
+/** Pieces that are neither old nor new and may be torn writes, where only check sums tell. */
+const TORN = 2
+
+/**
+ * `finish`: the mailbox is as it was or half written; `finish-cut`: and its end is cut off already, since the disk keeps
+ * no order. `unused`: it is not this mailbox any more, or the work is done.
+ * `foreign`: others have written where we would. An append that others wrote over was finished long ago, or never said
+ * to be.
+ */
+async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promise<'finish' | 'finish-cut' | 'unused' | 'foreign'> {
+  const { trailer, evidence } = found
+  const stat = await mailbox.stat()
+  if (stat.device !== trailer.device || stat.inode !== trailer.inode) return 'unused'
+  if (trailer.kind === 'append' && (stat.size < trailer.oldSize || (await firstForeign(trailer, redo, mailbox, stat.size)) >= 0)) return 'unused'
+  let at = 0
+  let asNew = 0
+  let neither = 0
+  let total = 0
+  let cutAsOld = true
+  for (const s of judged(trailer)) {
+    for (const [from, to] of pieces(s.offset, s.offset + s.length)) {
+      const now = await octetsAt(mailbox, from, Math.max(0, Math.min(to, stat.size) - from))
+      const fresh = await freshOctets(trailer, redo, from, to)
+      const old = trailer.evidence === 'octets' ? evidence.subarray(at, at + to - from) : evidence.readUInt32LE(at)
+      at += trailer.evidence === 'octets' ? to - from : 4
+      const isOld = now.length === to - from && (typeof old === 'number' ? crc32(now) === old : now.equals(old))
+      if (fresh === undefined) {
+        // What is cut off is never written, so it is whole until it is gone.
+        cutAsOld &&= isOld
+        continue
+      }
+      total++
+      if (now.equals(fresh)) asNew++
+      else if (!isOld && !(typeof old !== 'number' && mixed(now, old, fresh))) neither++
+    }
+  }
+  const ours = neither <= (trailer.evidence === 'octets' ? 0 : TORN)
+  if (cutAsOld && ours) return 'finish'
+  // The end is cut off and all else is new: the work was done, and others may have gone on.
+  if (asNew === total || trailer.kind === 'append') return 'unused'
+  return ours && stat.size >= trailer.newSize ? 'finish-cut' : 'foreign'
+}
+function mixed(now: Uint8Array, old: Uint8Array, fresh: Uint8Array): boolean {
+  return now.length === old.length && now.every((octet, i) => octet === old[i] || octet === fresh[i])
+}
+/** New content of a part of the mailbox; undefined when none of it is written. */
+async function freshOctets(t: Pick<Trailer, 'segments'>, redo: OpenFile, from: number, to: number): Promise<Buffer | undefined> {
+  let payload = 0
+  for (const s of t.segments) {
+    if (from >= s.offset && to <= s.offset + s.length) return octetsAt(redo, HEAD + payload + from - s.offset, to - from)
+    payload += s.length
+  }
+  return undefined
+}
+/** Room taken for growth holds NUL and then the new content; index of the first octet behind the old end that came from others, or -1. */
+async function firstForeign(t: Trailer, redo: OpenFile, mailbox: OpenFile, size: number): Promise<number> {
+  const end = Math.min(size, t.newSize)
+  for (let at = t.oldSize; at < end; at += CHUNK) {
+    const to = Math.min(end, at + CHUNK)
+    const now = await octetsAt(mailbox, at, to - at)
+    const fresh = await freshOctets(t, redo, at, to)
+    const foreign = now.findIndex((octet, i) => octet !== 0 && octet !== fresh?.[i])
+    if (foreign >= 0) return at + foreign
+  }
+  return -1
+}
+/** What other programs appended after the crash. */
+async function foreignTail(t: Trailer, redo: OpenFile, mailbox: OpenFile, size: number): Promise<Buffer> {
+  let from = await firstForeign(t, redo, mailbox, size)
+  if (from < 0) {
+    from = Math.max(t.oldSize, t.newSize)
+    return octetsAt(mailbox, from, Math.max(0, size - from))
+  }
+  // Their first octets may look like ours by chance: the tail begins after the last NUL.
+  const room = await octetsAt(mailbox, t.oldSize, from - t.oldSize)
+  const nul = room.lastIndexOf(0)
+  from = nul < 0 ? t.oldSize : t.oldSize + nul + 1
+  return octetsAt(mailbox, from, size - from)
+}

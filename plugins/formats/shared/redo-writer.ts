@@ -1,0 +1,110 @@
+import type { OpenFile } from 'mailwright/api'
+import { crc32 } from 'node:zlib'
+import { CHUNK, HEAD, headOf, judged, octetsAt, pieces, type ChangeKind, type Segment, type Staged, type Trailer } from './redo-format.js'
+import { MOST_ROOM, ROOM } from './redo-places.js'
+
+/** Changes up to this size keep the old octets themselves. */
+const KEEP_OLD = 1 << 16
+/** Most changes are small. */
+const FIRST = 1 << 13
+
+/** Collects new content front to back; parts that stay where they are cost nothing. */
+export class RedoWriter {
+  /** Where the next octet goes in the mailbox. */
+  at: number
+  readonly #redo: OpenFile
+  readonly #mailbox: OpenFile
+  readonly #segments: { offset: number; length: number }[] = []
+  #buffer = Buffer.allocUnsafe(FIRST)
+  #filled = 0
+  #written = 0
+  #sum = 0
+  readonly #known = new Map<number, Uint8Array>()
+  readonly #room: number | undefined
+
+  /** `room`: what a redo file that stays has already. */
+  constructor(redo: OpenFile, mailbox: OpenFile, start: number, room: number | undefined) {
+    this.#redo = redo
+    this.#room = room
+    this.#mailbox = mailbox
+    this.at = start
+  }
+  get changed(): boolean {
+    return this.#segments.length > 0
+  }
+  /** The octets up to here stay as they are. */
+  stay(to: number): void {
+    this.at = to
+  }
+  /** `old`: what stands there now, where that is known; the whole part is then a segment of its own. */
+  async bytes(part: Uint8Array, old?: Uint8Array): Promise<void> {
+    if (part.length === 0) return
+    const last = this.#segments[this.#segments.length - 1]
+    const joins = last !== undefined && last.offset + last.length === this.at && old === undefined && !this.#known.has(last.offset)
+    if (old !== undefined) this.#known.set(this.at, old)
+    if (joins) last.length += part.length
+    else this.#segments.push({ offset: this.at, length: part.length })
+    this.at += part.length
+    let from = 0
+    while (from < part.length) {
+      if (this.#filled === this.#buffer.length) await this.#more(part.length - from)
+      const n = Math.min(part.length - from, this.#buffer.length - this.#filled)
+      this.#buffer.set(n === part.length ? part : part.subarray(from, from + n), this.#filled)
+      this.#filled += n
+      from += n
+    }
+  }
+  async #more(wanted: number): Promise<void> {
+    if (this.#buffer.length < CHUNK) {
+      const wider = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(4 * this.#buffer.length, this.#filled + wanted)))
+      this.#buffer.copy(wider, 0, 0, this.#filled)
+      this.#buffer = wider
+      return
+    }
+    await this.#redo.write([this.#buffer], HEAD + this.#written)
+    this.#sum = crc32(this.#buffer, this.#sum)
+    this.#written += this.#filled
+    this.#filled = 0
+  }
+  /** Closes the content; the redo file says everything, but is not yet on the disk. */
+  async finish(kind: ChangeKind, mailbox: { readonly device: number; readonly inode: number; readonly size: number }): Promise<Staged> {
+    const inMemory = this.#written === 0
+    const { device, inode } = mailbox
+    const shape = { oldSize: mailbox.size, newSize: this.at, segments: this.#segments }
+    const old = judged(shape)
+    const total = old.reduce((sum, s) => sum + s.length, 0)
+    const evidence = total <= KEEP_OLD ? 'octets' : 'sums'
+    const parts: Uint8Array[] = []
+    for (const s of old) parts.push(evidence === 'octets' ? (this.#known.get(s.offset) ?? (await octetsAt(this.#mailbox, s.offset, s.length))) : await sumsAt(this.#mailbox, s))
+    const payload = this.#buffer.subarray(0, this.#filled)
+    const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled, sum: crc32(payload, this.#sum) }
+    const text = Buffer.from(JSON.stringify(trailer))
+    const tail = Buffer.concat([...parts, text])
+    const end = HEAD + trailer.payload + tail.length
+    const missing = this.#room !== undefined && end > this.#room && end < MOST_ROOM ? (ROOM - (end % ROOM)) % ROOM : 0
+    const head = headOf({ payload: trailer.payload, evidence: tail.length - text.length, trailer: text.length, sum: crc32(tail) })
+    const rest = [payload, tail, Buffer.alloc(missing)]
+    if (inMemory) await this.#redo.write([head, ...rest], 0)
+    else {
+      await this.#redo.write(rest, HEAD + this.#written)
+      await this.#redo.write([head], 0)
+    }
+    return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }
+  }
+}
+async function sumsAt(file: OpenFile, s: Segment): Promise<Buffer> {
+  const sums: number[] = []
+  const buffer = Buffer.allocUnsafe(CHUNK)
+  let base = s.offset
+  let have = 0
+  for (const [from, to] of pieces(s.offset, s.offset + s.length)) {
+    if (to > base + have) {
+      base = from
+      have = await file.read(buffer.subarray(0, Math.min(CHUNK, s.offset + s.length - from)), from)
+    }
+    sums.push(crc32(buffer.subarray(from - base, to - base)))
+  }
+  const out = Buffer.allocUnsafe(4 * sums.length)
+  for (const [i, sum] of sums.entries()) out.writeUInt32LE(sum, 4 * i)
+  return out
+}

@@ -1,9 +1,10 @@
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir, userInfo } from 'node:os'
+import { chmod, chown, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, run } from '../support/programs.js'
+import { packedSite, type PackedSite } from '../support/packed-site.js'
 import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
@@ -12,27 +13,16 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
 const source = join(project, 'plugins/contrib/maildir')
 describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dovecot on the same Maildir', () => {
   let server: RunningServer
-  let site = ''
+  let site: PackedSite
   beforeAll(async () => {
-    site = await mkdtemp(join(tmpdir(), 'mailwright-site-'))
-    const modules = join(site, 'node_modules')
-    await mkdir(join(modules, '@mailwright'), { recursive: true })
-    // What npm would install beside them.
-    for (const name of await readdir(join(project, 'node_modules'))) if (!name.startsWith('.') && name !== '@mailwright') await symlink(join(project, 'node_modules', name), join(modules, name))
-    for (const [folder, into] of [[project, 'mailwright'], [source, '@mailwright/maildir']] as const) {
-      const packed = await run('npm', ['pack', '--silent', '--offline', '--ignore-scripts', '--pack-destination', site], { cwd: folder })
-      const tarball = packed.stdout.trim().split('\n').at(-1) ?? ''
-      await mkdir(join(modules, into), { recursive: true })
-      const out = await run('tar', ['-xzf', join(site, tarball), '--strip-components=1', '-C', join(modules, into)])
-      if (packed.code !== 0 || out.code !== 0) throw new Error(packed.stderr + out.stderr)
-    }
+    site = await packedSite(source, 'maildir')
     server = await startServer({
-      cli: join(modules, 'mailwright/dist/core/main/cli.js'),
+      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
       top: `plugins: ['@mailwright/maildir']`,
       namespaces: '[ { use: mailboxfile, store: maildir } ]',
       host: 'drivers: { stores: [maildir] }',
       prepare: async (folder) => {
-        await symlink(modules, join(folder, 'node_modules'))
+        await symlink(site.modules, join(folder, 'node_modules'))
         // Dovecot reads mail for no administrator.
         await chmod(folder, 0o755)
       },
@@ -44,7 +34,7 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
   }, 120_000)
   afterAll(async () => {
     await server?.remove()
-    await rm(site, { recursive: true, force: true })
+    await site?.[Symbol.asyncDispose]()
   })
   async function give(path: string): Promise<void> {
     await chown(path, NOBODY, NOBODY)

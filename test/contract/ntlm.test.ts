@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { PASSWORD, type SaslMechanism } from 'mailwright/api'
@@ -8,6 +7,7 @@ import { describeSaslMechanism } from 'mailwright/testing'
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { words } from '../support/auth.js'
+import { packedSite, type PackedSite } from '../support/packed-site.js'
 import { has, run } from '../support/programs.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
@@ -63,32 +63,21 @@ describeSaslMechanism('NTLM, of a package of its own', () => ({
 const features = has('curl') ? (await run('curl', ['-V'])).stdout : ''
 describe.skipIf(!features.includes('NTLM'))('the packed package in a packed server', () => {
   let server: RunningServer
-  let site = ''
+  let site: PackedSite
   beforeAll(async () => {
-    site = await mkdtemp(join(tmpdir(), 'mailwright-site-'))
-    const modules = join(site, 'node_modules')
-    await mkdir(join(modules, '@mailwright'), { recursive: true })
-    // What npm would install beside them.
-    for (const name of await readdir(join(project, 'node_modules'))) if (!name.startsWith('.') && name !== '@mailwright') await symlink(join(project, 'node_modules', name), join(modules, name))
-    for (const [folder, into] of [[project, 'mailwright'], [source, '@mailwright/ntlm']] as const) {
-      const packed = await run('npm', ['pack', '--silent', '--offline', '--ignore-scripts', '--pack-destination', site], { cwd: folder })
-      const tarball = packed.stdout.trim().split('\n').at(-1) ?? ''
-      await mkdir(join(modules, into), { recursive: true })
-      const out = await run('tar', ['-xzf', join(site, tarball), '--strip-components=1', '-C', join(modules, into)])
-      if (packed.code !== 0 || out.code !== 0) throw new Error(packed.stderr + out.stderr)
-    }
+    site = await packedSite(source, 'ntlm')
     server = await startServer({
-      cli: join(modules, 'mailwright/dist/core/main/cli.js'),
+      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
       top: `plugins: ['@mailwright/ntlm']`,
       auth: `mechanisms: [ntlm]
 passwords: [ { use: nt-hash-file, path: nt-hashes } ]`,
       files: { 'nt-hashes': `# remark\nalice:${ntHash('secret').toString('hex')}\n` },
-      prepare: (folder) => symlink(modules, join(folder, 'node_modules')),
+      prepare: (folder) => symlink(site.modules, join(folder, 'node_modules')),
     })
   }, 120_000)
   afterAll(async () => {
     await server?.remove()
-    await rm(site, { recursive: true, force: true })
+    await site?.[Symbol.asyncDispose]()
   })
   test.each((['imaps', 'pop3s', 'pop3'] as const).flatMap((scheme) => [
     { scheme, name: 'the right password', password: 'secret', code: 0 },
@@ -101,7 +90,7 @@ passwords: [ { use: nt-hash-file, path: nt-hashes } ]`,
     if (code === 0) await expect.poll(() => server.log().slice(before), { timeout: 30_000 }).toMatch(scheme === 'imaps' ? /mech"?[=:]"?NTLM/ : /Auth user=alice .*nmsgs=0\/0/)
   })
   test('the site has nothing but what was packed', async () => {
-    await writeFile(join(site, 'check.mjs'), `import plugin from '@mailwright/ntlm'; console.log(plugin.id)`)
-    expect((await run(process.execPath, ['check.mjs'], { cwd: site })).stdout.trim()).toBe('contrib-ntlm')
+    await writeFile(join(site.folder, 'check.mjs'), `import plugin from '@mailwright/ntlm'; console.log(plugin.id)`)
+    expect((await run(process.execPath, ['check.mjs'], { cwd: site.folder })).stdout.trim()).toBe('contrib-ntlm')
   })
 })

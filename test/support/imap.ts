@@ -23,7 +23,8 @@ import scanPlugin from '../../plugins/imap/scan/index.js'
 import uidplusPlugin from '../../plugins/imap/uidplus/index.js'
 import unselectPlugin from '../../plugins/imap/unselect/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
-import { ScriptClient, settle } from './imap-client.js'
+import { ScriptClient } from './imap-client.js'
+import { RunningSessions } from './running-sessions.js'
 import type { Cut } from './imap-client.js'
 import { alice, mailFixture, memoryAbout } from './mail.js'
 import type { MailFixture, MailOverrides, StillClock } from './mail.js'
@@ -93,14 +94,14 @@ export class ImapFixture implements AsyncDisposable {
   readonly settings: ImapSettings
   readonly #gate: LoginGate
   readonly #tweaks: Tweaks
-  readonly #running = new Set<Promise<void>>()
-  readonly #links: { abort(reason: string): void }[] = []
+  readonly #running: RunningSessions
   readonly #stopping = new AbortController()
   #sessions = 0
 
   private constructor(mail: MailFixture, imap: (f: { readonly log: LoggedLines }) => Imap4, settings: ImapSettings, options: ImapOptions) {
     this.mail = mail
     this.settings = settings
+    this.#running = new RunningSessions(this.log)
     this.imap = imap(this)
     const { gate } = gateFor({
       backends: [tableBackend({ alice: 'secret', bob: 'secret' })],
@@ -144,19 +145,17 @@ export class ImapFixture implements AsyncDisposable {
   connect({ cut, tls = 'none' }: LinkChoice = {}): ScriptClient {
     const peer: Partial<PeerFacts> = { session: `s${++this.#sessions}`, ...(tls === 'offered' ? { startTls: true } : {}), ...(tls === 'on' ? { tls: TLS } : {}) }
     const pair = memoryLinkPair({ peer, stopping: this.#stopping.signal, ...(tls === 'offered' ? { tls: TLS } : {}) })
-    this.#links.push(pair.server)
-    this.#track(this.#serve(pair.server))
+    this.#running.add(pair.server, this.#serve(pair.server))
     return new ScriptClient(pair.client, cut)
   }
   /** A link that is somebody's before it begins. */
   preauthenticated(user: MailUser = alice): ScriptClient {
     const pair = memoryLinkPair({ peer: { session: `s${++this.#sessions}` } })
-    this.#links.push(pair.server)
     const from: Handover = {
       sessionId: 'x', host: 'default', plan: '1', login: { kind: 'in', user, authcid: user.name, alerts: [] }, peer: pair.server.peer,
       client: { address: '127.0.0.1', id: new Map(), commands: [] }, unread: new Uint8Array(0), slots: new Map(),
     }
-    this.#track(this.mail.login(user).then((mail) => this.imap.serve(pair.server, from, mail, this.#tweaks)))
+    this.#running.add(pair.server, this.mail.login(user).then((mail) => this.imap.serve(pair.server, from, mail, this.#tweaks)))
     return new ScriptClient(pair.client)
   }
   /** A session of a user, greeted and logged in. */
@@ -179,22 +178,10 @@ export class ImapFixture implements AsyncDisposable {
     return this.log.lines
   }
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const link of this.#links) link.abort('the test is over')
-    await Promise.all(this.#running)
-    await settle(2)
+    await this.#running.end()
     await this.mail[Symbol.asyncDispose]()
   }
 
-  #track(running: Promise<unknown>): void {
-    const done = running.then(
-      () => undefined,
-      (error: unknown) => {
-        this.log.lines.push(`failed ${String(error)}`)
-      },
-    )
-    this.#running.add(done)
-    void done.then(() => this.#running.delete(done))
-  }
   async #serve(link: ReturnType<typeof memoryLinkPair>['server']): Promise<void> {
     for (;;) {
       const handover = await this.imap.greet(link, this.#gate, this.#tweaks)

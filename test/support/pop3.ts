@@ -15,7 +15,8 @@ import langPlugin from '../../plugins/pop3/lang/index.js'
 import uidlPlugin from '../../plugins/pop3/uidl/index.js'
 import utf8Plugin from '../../plugins/pop3/utf8/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
-import { ScriptClient, settle } from './imap-client.js'
+import { ScriptClient } from './imap-client.js'
+import { RunningSessions } from './running-sessions.js'
 import type { Cut } from './imap-client.js'
 import { alice, item, mailFixture, named, never, note, once, testSettings } from './mail.js'
 import type { MailFixture, MailOverrides, StillClock } from './mail.js'
@@ -85,8 +86,7 @@ export class Pop3Fixture implements AsyncDisposable {
   readonly log: LoggedLines
   readonly #gate: LoginGate
   readonly #tweaks: Tweaks
-  readonly #running = new Set<Promise<void>>()
-  readonly #links: { abort(reason: string): void }[] = []
+  readonly #running: RunningSessions
   readonly #stopping = new AbortController()
   #sessions = 0
 
@@ -94,6 +94,7 @@ export class Pop3Fixture implements AsyncDisposable {
     this.mail = mail
     this.pop3 = pop3
     this.log = log
+    this.#running = new RunningSessions(log)
     this.#gate = gate
     this.#tweaks = tweaks
   }
@@ -134,8 +135,7 @@ export class Pop3Fixture implements AsyncDisposable {
   connect({ cut, tls = 'none' }: Pop3LinkChoice = {}): ScriptClient {
     const peer: Partial<PeerFacts> = { session: `s${++this.#sessions}`, service: 'pop', ...(tls === 'offered' ? { startTls: true } : {}), ...(tls === 'on' ? { tls: TLS } : {}) }
     const pair = memoryLinkPair({ peer, stopping: this.#stopping.signal, ...(tls === 'offered' ? { tls: TLS } : {}) })
-    this.#links.push(pair.server)
-    this.#track(this.#serve(pair.server))
+    this.#running.add(pair.server, this.#serve(pair.server))
     return new ScriptClient(pair.client, cut)
   }
   /** A session of a user, greeted and logged in. */
@@ -191,22 +191,10 @@ export class Pop3Fixture implements AsyncDisposable {
     return this.log.lines
   }
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const link of this.#links) link.abort('the test is over')
-    await Promise.all(this.#running)
-    await settle(2)
+    await this.#running.end()
     await this.mail[Symbol.asyncDispose]()
   }
 
-  #track(running: Promise<unknown>): void {
-    const done = running.then(
-      () => undefined,
-      (error: unknown) => {
-        this.log.lines.push(`failed ${String(error)}`)
-      },
-    )
-    this.#running.add(done)
-    void done.then(() => this.#running.delete(done))
-  }
   async #serve(link: ReturnType<typeof memoryLinkPair>['server']): Promise<void> {
     const handover = await this.pop3.greet(link, this.#gate, this.#tweaks)
     if (handover !== undefined) {

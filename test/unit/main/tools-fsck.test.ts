@@ -1,50 +1,23 @@
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { lstat, readdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MAIL_DOOR, SYSTEM, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
-import { configOf } from '../../../core/config/config.js'
-import { LogHub } from '../../../core/log/log-hub.js'
-import { findAccount } from '../../../core/main/mail-account.js'
+import { SYSTEM, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
 import { fsck } from '../../../core/main/mailbox-tools/fsck.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
-import { MailServer } from '../../../core/main/server.js'
 import { badDisk } from '../../support/bad-disk.js'
 import { LONG, randomOf, seedOf } from '../../support/random.js'
+import { toolsSite, type ToolsSite } from '../../support/tools-site.js'
 
 const { signal } = new AbortController()
+let site: ToolsSite
 let folder: string
-let server: MailServer
-let mail: MailAccess & AsyncDisposable
+let mail: MailAccess
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'mailwright-fsck-'))
-  await mkdir(join(folder, 'mail/alice/mh'), { recursive: true })
-  await writeFile(join(folder, 'users'), 'alice:{SCRYPT}x\n', { mode: 0o600 })
-  const config = {
-    version: 1,
-    server: { name: 'mail.example.org', runDirectory: 'run' },
-    listeners: { imap: { protocol: 'imap4', address: '127.0.0.1', port: 1, tls: 'none' } },
-    hosts: {
-      default: {
-        auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
-        namespaces: [{ use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
-        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', 'mmdf', { use: 'mh', path: 'mh' }, 'unix', 'phile', 'dummy'] },
-      },
-    },
-  }
-  server = await MailServer.start({ source: configOf(config, folder), log: new LogHub({ write: () => undefined }), inherited: new Map(), listen: false })
-  await again()
+  site = await toolsSite()
+  ;({ folder, mail } = site)
 })
-afterEach(async () => {
-  await mail[Symbol.asyncDispose]()
-  await server.stop()
-  await rm(folder, { recursive: true, force: true })
-})
-async function again(): Promise<void> {
-  const { host, user } = await findAccount(server, 'alice', undefined, signal)
-  mail = await host.get(MAIL_DOOR).open(user, signal)
-}
+afterEach(() => site[Symbol.asyncDispose]())
 const path = (name: string): string => join(folder, 'mail/alice', name)
 const textOf = (i: number): string => `Subject: m${i}\r\nX-Size: ${i * 7}\r\n\r\n${`line of message ${i}\r\n`.repeat(3 + (i % 20))}`
 

@@ -1,48 +1,25 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MAIL_DOOR, SYSTEM, uids, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
-import { configOf } from '../../../core/config/config.js'
-import { LogHub } from '../../../core/log/log-hub.js'
+import { SYSTEM, uids, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
 import { CommandFailure, EXIT } from '../../../core/main/exit-codes.js'
 import { findAccount } from '../../../core/main/mail-account.js'
 import { ACTIONS } from '../../../core/main/mailbox-tools/actions.js'
 import { Progress } from '../../../core/main/mailbox-tools/progress.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
-import { MailServer } from '../../../core/main/server.js'
 import type { Terminal } from '../../../core/main/terminal.js'
+import { toolsSite, type ToolsSite } from '../../support/tools-site.js'
 
 const { signal } = new AbortController()
+let site: ToolsSite
 let folder: string
-let server: MailServer
-let mail: MailAccess & AsyncDisposable
+let mail: MailAccess
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'mailwright-tools-'))
-  await mkdir(join(folder, 'mail/alice/mh'), { recursive: true })
-  await writeFile(join(folder, 'users'), 'alice:{SCRYPT}x\n', { mode: 0o600 })
-  const config = {
-    version: 1,
-    server: { name: 'mail.example.org', runDirectory: 'run' },
-    listeners: { imap: { protocol: 'imap4', address: '127.0.0.1', port: 1, tls: 'none' } },
-    hosts: {
-      default: {
-        auth: { passwords: [{ use: 'file', path: 'users' }], users: [{ use: 'virtual', data: 'mail' }] },
-        namespaces: [{ use: 'prefixes', accounts: false }, { use: 'mailboxfile', inboxPath: '{home}/INBOX' }],
-        drivers: { use: ['mix', 'mx', 'mbx', 'tenex', 'mtx', { use: 'mh', path: 'mh' }, 'mmdf', 'unix', 'phile', 'dummy'] },
-      },
-    },
-  }
-  server = await MailServer.start({ source: configOf(config, folder), log: new LogHub({ write: () => undefined }), inherited: new Map(), listen: false })
-  const { host, user } = await findAccount(server, 'alice', undefined, signal)
-  mail = await host.get(MAIL_DOOR).open(user, signal)
+  site = await toolsSite()
+  ;({ folder, mail } = site)
 })
-afterEach(async () => {
-  await mail[Symbol.asyncDispose]()
-  await server.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterEach(() => site[Symbol.asyncDispose]())
 
 interface Message {
   readonly subject: string
@@ -319,9 +296,9 @@ describe('mailwright mailbox transfer', () => {
 })
 
 test('whom the password file does not list is nobody; without the file nobody can say', async () => {
-  await expect(findAccount(server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.noUser })
+  await expect(findAccount(site.server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.noUser })
   await rm(join(folder, 'users'))
-  await expect(findAccount(server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.failed, message: expect.stringContaining('cannot be found out') })
+  await expect(findAccount(site.server, 'bob', undefined, signal)).rejects.toMatchObject({ exitCode: EXIT.failed, message: expect.stringContaining('cannot be found out') })
 })
 describe('mailwright mailbox with formats of their own places', () => {
   test('#mh/ has all of it: names, copies both ways, conversion from and to other formats', async () => {

@@ -4,7 +4,8 @@ import { INTERNAL, internalLine } from './internal-lines.js'
 
 const LF = 10
 const CR = 13
-const QUOTE = 62
+const QUOTE = Buffer.from('>')
+const LINE_OF_FROM = Buffer.from('\nFrom ')
 const PREFIX = Buffer.from('X-Original-')
 /** Lines longer than this are stored piece by piece. */
 const LONGEST_LINE = 1 << 16
@@ -52,16 +53,19 @@ export class IncomingMessage {
     return out
   }
   add(chunk: Uint8Array): Buffer {
-    const data = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk])
+    // Cleaned before it is cut, since the cut must not fall into the first octets of a line.
+    const { octets, lines } = this.#clean(chunk)
+    const data = this.#carry.length === 0 ? octets : Buffer.concat([this.#carry, octets])
     const lf = data.lastIndexOf(LF)
     let end = lf + 1
     if (end === 0 && data.length >= LONGEST_LINE) end = data.length
     this.#carry = Buffer.from(data.subarray(end))
-    return this.#convert(data.subarray(0, end))
+    // Whatever line end came is before the cut.
+    return this.#convert(data.subarray(0, end), lines)
   }
   /** The last line, the end of the header if it never came, and the separator. */
   finish(): Buffer {
-    const parts = [this.#convert(this.#carry)]
+    const parts = [this.#convert(this.#carry, 0)]
     if (!this.#lineStart) parts.push(this.#own('\n', 2))
     if (this.#inHeader) parts.push(this.#endHeader())
     parts.push(Buffer.from(separatorOf(this.#dialect), 'latin1'))
@@ -95,79 +99,83 @@ export class IncomingMessage {
     }
     return true
   }
-  /** Whole lines, or a piece of a very long one. */
-  #convert(data: Uint8Array): Buffer {
-    if (data.length === 0) return Buffer.alloc(0)
-    let at = 0
-    const parts: Buffer[] = []
-    while (this.#inHeader && at < data.length) {
-      const lf = data.indexOf(LF, at)
-      const end = lf < 0 ? data.length : lf + 1
-      if (this.#lineStart && (data[at] === LF || (data[at] === CR && data[at + 1] === LF))) {
-        at = end
-        parts.push(this.#endHeader())
-        break
+  /** The octets as they will stand in the file, and how many lines end in them. What a line is, is judged by these alone: an octet that is left out would hide it. */
+  #clean(data: Uint8Array): { readonly octets: Buffer; readonly lines: number } {
+    const octets = Buffer.allocUnsafe(data.length)
+    let to = 0
+    let lines = 0
+    const given = Buffer.from(data.buffer, data.byteOffset, data.length)
+    if (!given.includes(0) && !given.includes(DELIMITING)) {
+      // Nearly all that comes.
+      for (let i = 0; i < given.length; i++) {
+        const c = given[i] ?? 0
+        octets[to] = c
+        if (c !== CR) to++
+        if (c === LF) lines++
       }
-      parts.push(this.#headerLine(data, at, end))
+      if (to > 0) this.#delimiting = 0
+      return { octets: octets.subarray(0, to), lines }
+    }
+    for (let i = 0; i < data.length; i++) {
+      const c = data[i] ?? 0
+      if (c === CR || (c === DELIMITING && this.#wouldDelimit())) continue
+      if (c !== DELIMITING) this.#delimiting = 0
+      if (c === LF) lines++
+      octets[to++] = c === 0 ? 0x80 : c
+    }
+    return { octets: octets.subarray(0, to), lines }
+  }
+  /** Whole lines, or a piece of a very long one. */
+  #convert(octets: Buffer, lines: number): Buffer {
+    let at = 0
+    let left = lines
+    const parts: Uint8Array[] = []
+    while (this.#inHeader && at < octets.length) {
+      const lf = octets.indexOf(LF, at)
+      const end = lf < 0 ? octets.length : lf + 1
+      if (lf >= 0) left--
+      if (this.#lineStart && lf === at) parts.push(this.#endHeader())
+      else this.#headerLine(octets, at, end, parts)
       at = end
     }
-    if (at < data.length) parts.push(this.#body(data, at))
-    return parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts)
+    if (at < octets.length) this.#body(octets, at, left, parts)
+    const [only] = parts
+    return parts.length === 1 && only !== undefined ? Buffer.from(only.buffer, only.byteOffset, only.length) : Buffer.concat(parts)
   }
-  #headerLine(data: Uint8Array, start: number, end: number): Buffer {
-    const out = Buffer.allocUnsafe(end - start + PREFIX.length + 1)
-    let to = 0
+  #headerLine(octets: Buffer, start: number, end: number, parts: Uint8Array[]): void {
+    let length = end - start
     if (this.#lineStart) {
-      if (internalLine(data, start, end) !== INTERNAL.none) to += PREFIX.copy(out, 0)
-      else if (this.#mustQuote(data, start, end)) out[to++] = QUOTE
+      const mark = internalLine(octets, start, end) !== INTERNAL.none ? PREFIX : this.#mustQuote(octets, start) ? QUOTE : undefined
+      if (mark !== undefined) {
+        parts.push(mark)
+        length += mark.length
+      }
     }
-    let lfs = 0
-    for (let i = start; i < end; i++) {
-      const c = data[i] ?? 0
-      if (c === CR || (c === DELIMITING && this.#wouldDelimit())) continue
-      if (c !== DELIMITING) this.#delimiting = 0
-      if (c === LF) lfs++
-      out[to++] = c === 0 ? 0x80 : c
-    }
-    this.#lineStart = lfs > 0
-    this.head += to
-    this.visibleHeader += to + lfs
-    return out.subarray(0, to)
+    parts.push(octets.subarray(start, end))
+    this.#lineStart = octets[end - 1] === LF
+    this.head += length
+    this.visibleHeader += length + (this.#lineStart ? 1 : 0)
   }
-  #mustQuote(data: Uint8Array, start: number, end: number): boolean {
-    if (this.#quoting === 'none' || !startsWithFrom(data, start)) return false
+  #mustQuote(octets: Buffer, start: number): boolean {
+    if (this.#quoting === 'none' || !startsWithFrom(octets, start)) return false
     if (this.#quoting === 'all') return true
-    let last = end
-    if (last > start && data[last - 1] === LF) last--
-    if (last > start && data[last - 1] === CR) last--
-    return isFromLine(data, start, last)
+    const lf = octets.indexOf(LF, start)
+    return isFromLine(octets, start, lf < 0 ? octets.length : lf)
   }
-  #body(data: Uint8Array, start: number): Buffer {
-    // A quoted line has at least six octets, so a sixth more is always enough.
-    const out = Buffer.allocUnsafe(data.length - start + Math.ceil((data.length - start) / 5) + 8)
-    let to = 0
-    let lfs = 0
-    let lineStart = this.#lineStart
-    for (let i = start; i < data.length; i++) {
-      const c = data[i] ?? 0
-      if (lineStart) {
-        if (c === 70 && startsWithFrom(data, i)) {
-          const lf = this.#quoting === 'all' ? i : data.indexOf(LF, i)
-          if (this.#mustQuote(data, i, lf < 0 ? data.length : lf + 1)) out[to++] = QUOTE
-        }
-        lineStart = false
-      }
-      if (c === CR || (c === DELIMITING && this.#wouldDelimit())) continue
-      if (c !== DELIMITING) this.#delimiting = 0
-      if (c === LF) {
-        lfs++
-        lineStart = true
-      }
-      out[to++] = c === 0 ? 0x80 : c
+  #body(octets: Buffer, start: number, lines: number, parts: Uint8Array[]): void {
+    let length = octets.length - start
+    let from = start
+    const quote = (at: number): void => {
+      if (!this.#mustQuote(octets, at)) return
+      parts.push(octets.subarray(from, at), QUOTE)
+      from = at
+      length += QUOTE.length
     }
-    this.#lineStart = lineStart
-    this.text += to
-    this.visibleText += to + lfs
-    return out.subarray(0, to)
+    if (this.#lineStart) quote(start)
+    for (let lf = octets.indexOf(LINE_OF_FROM, start); lf >= 0; lf = octets.indexOf(LINE_OF_FROM, lf + 1)) quote(lf + 1)
+    parts.push(octets.subarray(from))
+    this.#lineStart = octets[octets.length - 1] === LF
+    this.text += length
+    this.visibleText += length + lines
   }
 }

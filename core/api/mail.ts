@@ -506,6 +506,8 @@ export interface MailboxFormat {
   owns?(fileName: string): boolean
   /** Folder of a user's mailboxes of this format, for formats that have a place of their own (`#mh/`); undefined: the user has none. */
   root?(user: MailUser, signal: AbortSignal): Promise<string | undefined>
+  /** Its mailboxes are files without a format yet: one that gets content is another mailbox, and who has it open begins anew. */
+  readonly placeholder?: true
   /** Takes INBOX over when its place exists (`~/mbox`, `~/INBOX`); list order decides. `delivered`: the file to which mail is delivered. */
   inbox?(user: MailUser, signal: AbortSignal, delivered: string | undefined): Promise<FilePlace | undefined>
   /** Name in a user's home of the INBOX that is made in this format (`#driver.mtx/INBOX`); `INBOX` without it. `inbox` must find it there, also when it is empty. */

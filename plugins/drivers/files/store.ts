@@ -67,7 +67,9 @@ class FilesStore implements MailStore {
       if (stat === undefined) return isInbox(at) ? this.#found(`absent:${place.path}`, true, this.#emptyFormat(at), place) : undefined
       const probed = await this.#probe(at, place, stat, signal)
       if (probed === undefined) return undefined
-      const found = { ...this.#found(keyOf(stat), probed.empty, probed.format, place), stat }
+      // A file without a format is another mailbox than the one that it becomes.
+      const key = probed.format.made.placeholder === true ? `empty:${keyOf(stat)}` : keyOf(stat)
+      const found = { ...this.#found(key, probed.empty, probed.format, place), stat }
       // A format took the INBOX over; mail still comes to where the system delivers it.
       return isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
     } catch (error) {

@@ -13,7 +13,8 @@ class EmptySource implements MailboxSource {
   }
   async refresh(edit: Parameters<MailboxSource['refresh']>[0]): Promise<void> {
     const stat = await this.#files.stat(this.#path)
-    if (stat !== undefined && stat.size > 0) throw new MailError('unavailable', 'the mailbox has got a format; select it again')
+    // Sessions end, and find the mailbox in its format when they come again.
+    if (stat !== undefined && stat.size > 0) throw new MailError('not-found', 'the mailbox has got a format')
     if (edit.uidValidity === 0) edit.uidValidity = Math.floor(this.#nowMs() / 1000)
     edit.stamp = 'empty'
   }
@@ -33,6 +34,7 @@ class EmptySource implements MailboxSource {
 
 /** Files that no other format knows: empty ones. It makes them, shows them empty, and leaves the choice of a format to others. */
 class DummyFormat implements MailboxFormat {
+  readonly placeholder = true
   readonly #files: Files
   readonly #nowMs: () => number
   constructor(files: Files, nowMs: () => number) {

@@ -1,5 +1,5 @@
 import type { OpenFile } from 'mailwright/api'
-import { CHUNK, HEAD, type Segment, type Staged } from './redo-format.js'
+import { CHUNK, HEAD, pieces, type Segment, type Staged } from './redo-format.js'
 
 /**
  * Writes the new content over the old. Space for growth is taken first, so that a full disk is noticed while nothing
@@ -57,10 +57,10 @@ export async function allOf(writing: readonly Promise<void>[]): Promise<void> {
 }
 async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK, s.length))
-  for (let done = 0; done < s.length; ) {
-    const n = Math.min(buffer.length, s.length - done)
-    if ((await redo.read(buffer.subarray(0, n), HEAD + from + done)) < n) throw new Error(`${redo.path} ended early`)
-    await mailbox.write([buffer.subarray(0, n)], s.offset + done)
-    done += n
+  // No sector of the disk is written in two parts.
+  for (const [start, end] of pieces(s.offset, s.offset + s.length, CHUNK)) {
+    const part = buffer.subarray(0, end - start)
+    if ((await redo.read(part, HEAD + from + start - s.offset)) < part.length) throw new Error(`${redo.path} ended early`)
+    await mailbox.write([part], start)
   }
 }

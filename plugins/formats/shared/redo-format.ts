@@ -39,13 +39,13 @@ export interface Trailer {
 }
 
 /** Nothing else in its place: the file says nothing. */
-export const MAGIC = 'MWREDO03'
+export const MAGIC = 'MWREDO04'
 /** Magic, length of the payload, of the evidence, of the trailer, check sum of both, check sum of the head so far. */
 export const HEAD = MAGIC.length + 8 + 4 + 4 + 4 + 4
 /** Octets of one read or write. */
 export const CHUNK = 1 << 20
-/** The disk writes pages; check sums are taken of as much. */
-const PIECE = 4096
+/** The disk writes whole sectors, each of them or not, in any order: check sums are taken of as much, so that each is the old one or the new one. */
+export const SECTOR = 512
 
 /** How long the parts of a redo file are. */
 export interface Head {
@@ -81,10 +81,10 @@ export interface Staged {
   readonly old: readonly Uint8Array[]
 }
 
-/** Octets of the mailbox in pieces, so that both writer and recovery cut them alike. */
-export function* pieces(from: number, to: number): Generator<readonly [number, number]> {
+/** Octets of the mailbox in pieces that end where those of the disk do, so that both writer and recovery cut them alike. */
+export function* pieces(from: number, to: number, step = SECTOR): Generator<readonly [number, number]> {
   for (let at = from; at < to; ) {
-    const end = Math.min(to, at - (at % PIECE) + PIECE)
+    const end = Math.min(to, at - (at % step) + step)
     yield [at, end]
     at = end
   }

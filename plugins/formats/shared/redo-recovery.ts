@@ -69,7 +69,7 @@ async function sumOfPayload(file: OpenFile, length: number): Promise<number> {
   return sum
 }
 
-/** Pieces that are neither old nor new and may be torn writes, where only check sums tell. */
+/** Sectors that are neither old nor new, on a disk that tears one after all, where only check sums tell. */
 const TORN = 2
 
 /**
@@ -89,20 +89,24 @@ async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promi
   let total = 0
   let cutAsOld = true
   for (const s of judged(trailer)) {
-    for (const [from, to] of pieces(s.offset, s.offset + s.length)) {
-      const now = await octetsAt(mailbox, from, Math.max(0, Math.min(to, stat.size) - from))
-      const fresh = await freshOctets(trailer, redo, from, to)
-      const old = trailer.evidence === 'octets' ? evidence.subarray(at, at + to - from) : evidence.readUInt32LE(at)
-      at += trailer.evidence === 'octets' ? to - from : 4
-      const isOld = now.length === to - from && (typeof old === 'number' ? crc32(now) === old : now.equals(old))
-      if (fresh === undefined) {
-        // What is cut off is never written, so it is whole until it is gone.
-        cutAsOld &&= isOld
-        continue
+    for (const [start, end] of pieces(s.offset, s.offset + s.length, CHUNK)) {
+      const there = await octetsAt(mailbox, start, Math.max(0, Math.min(end, stat.size) - start))
+      const written = await freshOctets(trailer, redo, start, end)
+      for (const [from, to] of pieces(start, end)) {
+        const now = there.subarray(from - start, to - start)
+        const fresh = written?.subarray(from - start, to - start)
+        const old = trailer.evidence === 'octets' ? evidence.subarray(at, at + to - from) : evidence.readUInt32LE(at)
+        at += trailer.evidence === 'octets' ? to - from : 4
+        const isOld = now.length === to - from && (typeof old === 'number' ? crc32(now) === old : now.equals(old))
+        if (fresh === undefined) {
+          // What is cut off is never written, so it is whole until it is gone.
+          cutAsOld &&= isOld
+          continue
+        }
+        total++
+        if (now.equals(fresh)) asNew++
+        else if (!isOld && !(typeof old !== 'number' && mixed(now, old, fresh))) neither++
       }
-      total++
-      if (now.equals(fresh)) asNew++
-      else if (!isOld && !(typeof old !== 'number' && mixed(now, old, fresh))) neither++
     }
   }
   const ours = neither <= (trailer.evidence === 'octets' ? 0 : TORN)

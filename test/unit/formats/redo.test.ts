@@ -1,0 +1,57 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SystemFiles } from '../../../core/os/files.js'
+import { openRedo, type RedoPlaces } from '../../../plugins/formats/shared/redo-places.js'
+import { recover } from '../../../plugins/formats/shared/redo-recovery.js'
+import { RedoWriter } from '../../../plugins/formats/shared/redo-writer.js'
+import { randomOf, seedOf } from '../../support/random.js'
+
+const files = new SystemFiles(undefined)
+/** The disk takes whole sectors. */
+const SECTOR = 512
+
+describe('a rewrite that a power failure interrupts', () => {
+  let folder = ''
+  beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'mailwright-redo-'))))
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+  const sizes = [
+    { name: 'smaller than what keeps the old octets', octets: 40_000, grows: false },
+    { name: 'larger, of which sums are kept', octets: 200_000, grows: false },
+    { name: 'larger than a piece that is written at once', octets: 2_500_000, grows: false },
+    { name: 'larger, of a file that grows', octets: 200_000, grows: true },
+  ]
+  test.each(sizes)('is finished, whichever sectors reached the disk: $name', async ({ octets, grows }) => {
+    const random = randomOf(seedOf('redo'))
+    const chance = (n: number): Buffer => Buffer.from(Uint8Array.from({ length: n }, () => 1 + Math.floor(random() * 255)))
+    for (let round = 0; round < 8; round++) {
+      const path = join(folder, `box${round}`)
+      const old = chance(octets)
+      const start = Math.floor(random() * 1000)
+      const fresh = Buffer.concat([old.subarray(0, start), chance(octets - start + (grows ? 5000 : -Math.floor(random() * 3000)))])
+      await writeFile(path, old)
+      const places: RedoPlaces = { first: join(folder, `.box${round}.redo`), second: join(folder, 'other') }
+      const mailbox = await files.open(path, { write: true })
+      const { file: redo, room } = await openRedo(files, places, '/nowhere')
+      const { device, inode, size } = await mailbox.stat()
+      const writer = new RedoWriter(redo, mailbox, start, room)
+      for (let at = start; at < fresh.length; at += 70_001) await writer.bytes(fresh.subarray(at, at + 70_001))
+      await writer.finish('rewrite', { device, inode, size })
+      await redo.close()
+      // What is there afterwards: of each sector the old octets or the new ones, and of the length too.
+      const length = grows || random() < 0.5 ? Math.max(old.length, fresh.length) : fresh.length
+      const torn = Buffer.alloc(length)
+      for (let at = 0; at < length; at += SECTOR) {
+        const isNew = random() < 0.5
+        // Room for growth is taken before anything changes; what is cut off is never written.
+        for (let i = at; i < Math.min(at + SECTOR, length); i++) torn[i] = (isNew && i < fresh.length) || i >= old.length ? (isNew ? (fresh[i] ?? 0) : 0) : (old[i] ?? 0)
+      }
+      await mailbox.truncate(0)
+      await mailbox.write([torn], 0)
+      expect(await recover(files, places, mailbox, { stateDirectory: '/nowhere', durable: false, mark: 0 }), `round ${round}`).toEqual({ kind: 'redone' })
+      await mailbox.close()
+      expect((await readFile(path)).equals(fresh), `round ${round}`).toBe(true)
+    }
+  })
+})

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -67,6 +67,40 @@ describe.each([unixDialect, mmdfDialect])('CR octets without LF in mailboxes of 
       expect([last.uids, [...(await last.messages()).values()]]).toEqual([box.uids, texts])
     },
   )
+
+  const stored = messages.filter(({ given }) => dialect.delimiter === '' || !given.includes('\x01'))
+  test.each(stored.flatMap((m) => ['flags', 'copies'].map((what) => ({ ...m, what }))))('$name, as another program delivered it: $what change nothing else', async ({ given, what }) => {
+    const path = join(dir, 'box')
+    const { delimiter } = dialect
+    const plain = `Subject: plain\n\nplain\n`
+    const asStored = (text: string): string => (delimiter === '' ? `${FROM}\n${text}\n` : `${delimiter}${FROM}\n${text}${delimiter}`)
+    await writeFile(path, [plain, given, plain].map(asStored).join(''), 'latin1')
+    const context = () => unixContext(files, dir, { dialect })
+    const box = await OpenUnix.open(context(), path)
+    await box.refresh(false)
+    // The header's end, or the last line's, is supplied where the separator of messages is not taken for it.
+    const supplied = delimiter !== '' && (given.endsWith('\r\r\n') || given.endsWith('\r\r')) ? '\r\n' : ''
+    const before = [...(await box.messages()).values()].map((text, i) => (i === 1 ? `${text}${supplied}` : text))
+    if (what === 'copies') {
+      const format = new TextFormat(context())
+      await format.create({ path: join(dir, 'copy'), user: alice, fileMode: 0o600, directoryMode: 0o700 })
+      const delivery = await format.append({ path: join(dir, 'copy'), user: alice, fileMode: 0o600, directoryMode: 0o700 })
+      const taken = box.uids.map((uid) => ({ uid, system: 0, keywords: [], date: { ms: 1_420_448_887_000, zone: 0 } }))
+      expect(await delivery.take(box.source, taken, never)).toBe(true)
+      await delivery.commit(undefined, never)
+    } else {
+      // The first look of a session that may write gives the numbers; then flags are written, twice.
+      await box.refresh(true)
+      for (const system of [1, 2]) {
+        await box.edit((edit) => box.source.store({ uids: uids.from(box.uids), how: 'add', system, keywords: [] }, edit, never))
+        expect([...(await box.messages()).values()]).toEqual(before)
+      }
+    }
+    const again = await OpenUnix.open(context(), what === 'copies' ? join(dir, 'copy') : path)
+    await again.refresh(false)
+    expect([again.uids.length, [...(await again.messages()).values()]]).toEqual([before.length, before])
+    expect(again.uids.map((_, row) => again.flags(row).system)).toEqual(before.map(() => (what === 'copies' ? 0 : 3)))
+  })
 
   test('where a message is cut while it arrives makes no difference', () => {
     const cases = [...messages.map(({ given }) => given), `Subject: a\r\n\r\nx\n${'\r'.repeat(70_000)}Fr${'\r'.repeat(70_000)}om${FROM.slice(4)}\r\n`]

@@ -37,18 +37,32 @@ export function copyWithoutCr(from: Uint8Array, start: number, end: number, into
   return to
 }
 
-/** The opening and visible lines of a stored header (all octets before the text, of which the opening takes `after`), CRs dropped and a last LF supplied. */
-export function filterHeader(head: Uint8Array, after: number): FilteredHeader {
+/** Whether a CR stands there that no LF follows. A line without it may be something else: a From line, the header's end, an internal line. */
+export function hasBareCr(octets: Buffer): boolean {
+  for (let i = octets.indexOf(CR); i >= 0; i = octets.indexOf(CR, i + 1)) if (octets[i + 1] !== LF) return true
+  return false
+}
+
+/**
+ * The opening and visible lines of a stored header (all octets before the text, of which the opening takes `after`), a last LF supplied. CRs are dropped,
+ * except from lines with a bare one, which stay as they are.
+ */
+export function filterHeader(head: Buffer, after: number): FilteredHeader {
   if (head.indexOf(CR) < 0 && head[head.length - 1] === LF) return filterPlain(head, after)
   const out = Buffer.allocUnsafe(head.length + 3)
   let to = copyWithoutCr(head, 0, after, out, 0)
   if (to > 0 && out[to - 1] !== LF) out[to++] = LF
   let visible = 0
   eachVisibleLine(head, after, (start, end) => {
-    const before = to
-    to = copyWithoutCr(head, start, end, out, to)
-    if (out[to - 1] !== LF) out[to++] = LF
-    visible += to - before + 1
+    const line = head.subarray(start, end)
+    const length = copyWithoutCr(line, 0, line.length, out, to) - to
+    // The file ends with it.
+    if (length === 0) return
+    if (hasBareCr(line)) to += line.copy(out, to)
+    else to += length
+    const ended = line[line.length - 1] === LF
+    if (!ended) out[to++] = LF
+    visible += length + (ended ? 1 : 2)
   })
   return { bytes: out.subarray(0, to), visible }
 }

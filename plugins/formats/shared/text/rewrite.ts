@@ -3,7 +3,7 @@ import { mailboxRecord, RECORD_DIGITS, statusBlock, type BlockFacts } from './bl
 import { openingOf, separatorOf, type TextDialect } from './dialect.js'
 import { filedFlags } from './flags.js'
 import { fromLine } from './from-line.js'
-import { copyWithoutCr, filterHeader, type FilteredHeader } from './header.js'
+import { copyWithoutCr, filterHeader, hasBareCr, type FilteredHeader } from './header.js'
 import { BIT } from './internal-lines.js'
 import { FORM, Layout, type Place } from './layout.js'
 import type { RedoWriter } from '../redo-writer.js'
@@ -233,9 +233,9 @@ class Rewrite {
     }
     this.#w.stay(start + old.length)
   }
-  /** Copies the text without CRs; returns its length. */
+  /** Copies the text, without CRs where that makes the same lines; returns its length. */
   async #text(i: number, from: number, to: number): Promise<number> {
-    if (!this.#wish.layout.has(i, FORM.hasCr)) {
+    if (!this.#wish.layout.has(i, FORM.hasCr) || (await this.#hasBareCr(from, to))) {
       await this.#copy(from, to)
       return to - from
     }
@@ -247,6 +247,10 @@ class Rewrite {
       length += n
     }
     return length
+  }
+  async #hasBareCr(from: number, to: number): Promise<boolean> {
+    for await (const piece of this.#reader.pieces(from, to)) if (hasBareCr(piece)) return true
+    return false
   }
   async #copy(from: number, to: number): Promise<void> {
     for await (const piece of this.#reader.pieces(from, to)) await this.#w.bytes(piece)

@@ -1,7 +1,7 @@
 import { MailError, type FileStat, type Files, type OpenFile, type UidSet } from 'mailwright/api'
 import { failedWith } from '../lock-context.js'
 import { openingOf, type TextDialect } from './dialect.js'
-import { copyWithoutCr, filterHeader } from './header.js'
+import { copyWithoutCr, filterHeader, hasBareCr } from './header.js'
 import { FORM, type Layout } from './layout.js'
 import { compare, type FileState } from './stamp.js'
 
@@ -138,9 +138,9 @@ function storedOf(dialect: TextDialect, { head: headLength, length, header, size
   const raw = octets.subarray(headLength, length)
   const whole = raw.length === 0 || raw[raw.length - 1] === LF
   let text = raw
-  if (hasCr || !whole) {
+  if ((hasCr && !hasBareCr(raw)) || !whole) {
     text = Buffer.allocUnsafe(raw.length + 1)
-    let to = copyWithoutCr(raw, 0, raw.length, text, 0)
+    let to = hasBareCr(raw) ? raw.copy(text) : copyWithoutCr(raw, 0, raw.length, text, 0)
     if (!whole) text[to++] = LF
     text = text.subarray(0, to)
   }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasPython, run } from '../support/programs.js'
+import { RawClient } from '../support/raw-client.js'
+import { RawPop3 } from '../support/raw-pop3.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 import { SAMPLE_MAILBOX } from '../support/sample-mailbox.js'
 
@@ -57,6 +59,27 @@ describe.skipIf(!hasPython('poplib'))('the IMAP proxy', () => {
     expect(await pop(`${host}:${user}`, 'secret', '2')).toBe('+OK Mailbox open, 3 messages\n3 True\nSubject: Short\n+OK Sayonara\n')
     expect(await python(LOOK, String(far.ports.pop3), user)).toBe('Subject: Minutes of Monday Status: RO\nSubject: Short Status: RO\n')
     expect(near.log()).toMatch(new RegExp(`IMAP login to host=${host} user=${user} .*nmsgs=3/3`))
+  })
+
+  test('removes what was marked and nothing else, also where the other server has no UIDPLUS and something is flagged there', async () => {
+    const old = await startServer({ host: 'imap: { without: [uidplus] }', files: { 'mail/alice/INBOX': SAMPLE_MAILBOX } })
+    const proxy = await startServer({ host: `pop3: { extensions: [ { use: imap-proxy, allowedHosts: [ { host: 127.0.0.1, port: ${old.ports.imap}, tls: none } ] } ] }` })
+    try {
+      const imap = await RawClient.login(old.ports.imap, 'alice')
+      expect((await imap.do('CAPABILITY')).untagged.join()).not.toContain('UIDPLUS')
+      await imap.do('SELECT INBOX')
+      await imap.do('STORE 1 +FLAGS (\\Deleted)')
+      const client = await RawPop3.open(proxy.ports.pop3)
+      expect(await client.enter('127.0.0.1:alice')).toBe('+OK Mailbox open, 2 messages')
+      await client.do('DELE 1')
+      expect(await client.quit()).toBe('+OK Sayonara')
+      await imap.do('NOOP')
+      expect((await imap.do('FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])')).untagged.map((line) => [line.includes('\\Deleted'), /Subject: (.*)\r/.exec(line)?.[1]])).toEqual([[true, 'Minutes of Monday'], [false, 'Short']])
+      await imap.logout()
+    } finally {
+      await proxy.remove()
+      await old.remove()
+    }
   })
 
   const refused = [

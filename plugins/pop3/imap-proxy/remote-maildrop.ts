@@ -40,19 +40,26 @@ export class RemoteMaildrop implements MaildropSource {
     try {
       await remote.command('LOGIN', { string: Buffer.from(user, 'utf8') }, { string: password.reveal() })
       const capabilities = (await remote.command('CAPABILITY')).map((a) => a.text).join(' ')
-      const selected = await remote.command('SELECT INBOX')
-      const said = selected.map((a) => a.text).join('\n')
-      if (/\[READ-ONLY\]/i.test(said)) throw new MailError('in-use', 'INBOX is open for reading only')
-      const total = Number(/^\* (\d+) EXISTS/im.exec(said)?.[1] ?? 0)
-      const found = total === 0 ? [] : await remote.command('FETCH 1:* (UID FLAGS RFC822.SIZE)')
-      const rows = found.flatMap((a) => rowOf(a.text) ?? []).sort((a, b) => a.uid - b.uid)
-      return new RemoteMaildrop(remote, { total, uidValidity: Number(/UIDVALIDITY (\d+)/i.exec(said)?.[1] ?? 0), rows, canExpungeUids: /\bUIDPLUS\b/i.test(capabilities) })
+      return await RemoteMaildrop.#selected(remote, 'INBOX', /\bUIDPLUS\b/i.test(capabilities))
     } catch (error) {
       remote.close()
       throw error
     }
   }
 
+  static async #selected(remote: RemoteImap, mailbox: string, canExpungeUids: boolean): Promise<RemoteMaildrop> {
+    const selected = await remote.command('SELECT', { string: Buffer.from(mailbox, 'utf8') })
+    const said = selected.map((a) => a.text).join('\n')
+    if (/\[READ-ONLY\]/i.test(said)) throw new MailError('in-use', `${mailbox} is open for reading only`)
+    const total = Number(/^\* (\d+) EXISTS/im.exec(said)?.[1] ?? 0)
+    const found = total === 0 ? [] : await remote.command('FETCH 1:* (UID FLAGS RFC822.SIZE)')
+    const rows = found.flatMap((a) => rowOf(a.text) ?? []).sort((a, b) => a.uid - b.uid)
+    return new RemoteMaildrop(remote, { total, uidValidity: Number(/UIDVALIDITY (\d+)/i.exec(said)?.[1] ?? 0), rows, canExpungeUids })
+  }
+
+  another(mailbox: string): Promise<RemoteMaildrop> {
+    return RemoteMaildrop.#selected(this.#remote, mailbox, this.#canExpungeUids)
+  }
   gone(): readonly number[] {
     return []
   }
@@ -72,11 +79,11 @@ export class RemoteMaildrop implements MaildropSource {
     return { headerSize, bytes: { size, ...(first.length === size ? { inline: first } : {}), read } }
   }
   async update(seen: readonly number[], deleted: readonly number[]): Promise<void> {
-    for (const set of this.#sets(seen)) await this.#remote.command(`UID STORE ${set} +FLAGS.SILENT (\\Seen)`)
-    const doomed = [...this.#sets(deleted)]
-    for (const set of doomed) await this.#remote.command(`UID STORE ${set} +FLAGS.SILENT (\\Deleted)`)
-    if (!this.#canExpungeUids && doomed.length > 0) await this.#remote.command('EXPUNGE')
-    if (this.#canExpungeUids) for (const set of doomed) await this.#remote.command(`UID EXPUNGE ${set}`)
+    const doomed = this.#uidsOf(deleted)
+    await this.#flag('+', this.#uidsOf(seen), '\\Seen')
+    await this.#flag('+', doomed, '\\Deleted')
+    if (this.#canExpungeUids) for (const set of sets(doomed)) await this.#remote.command(`UID EXPUNGE ${set}`)
+    else if (doomed.length > 0) await this.#expungeAlone(new Set(doomed))
   }
   async close(): Promise<void> {
     await this.#remote.logout()
@@ -91,9 +98,29 @@ export class RemoteMaildrop implements MaildropSource {
     }
     return undefined
   }
-  *#sets(indices: readonly number[]): Generator<string> {
-    for (let i = 0; i < indices.length; i += NUMBERS_PER_COMMAND) yield indices.slice(i, i + NUMBERS_PER_COMMAND).map((index) => this.uids[index]).join(',')
+  /** Without UIDPLUS all that bears \Deleted goes (RFC 3501 §6.4.3): what others flagged loses the flag meanwhile. */
+  async #expungeAlone(doomed: ReadonlySet<number>): Promise<void> {
+    const answers = await this.#remote.command('UID SEARCH DELETED')
+    const flagged = answers.flatMap(({ text }) => /^\* SEARCH((?: \d+)+)/i.exec(text)?.[1]?.trim().split(' ').map(Number) ?? [])
+    const others = flagged.filter((uid) => !doomed.has(uid))
+    await this.#flag('-', others, '\\Deleted')
+    try {
+      await this.#remote.command('EXPUNGE')
+    } finally {
+      await this.#flag('+', others, '\\Deleted')
+    }
   }
+  async #flag(sign: '+' | '-', uids: readonly number[], flag: string): Promise<void> {
+    for (const set of sets(uids)) await this.#remote.command(`UID STORE ${set} ${sign}FLAGS.SILENT (${flag})`)
+  }
+  #uidsOf(indices: readonly number[]): readonly number[] {
+    return indices.map((index) => this.uids[index] ?? 0)
+  }
+}
+
+/** Sequence sets of so many numbers as one command may have. */
+function* sets(uids: readonly number[]): Generator<string> {
+  for (let i = 0; i < uids.length; i += NUMBERS_PER_COMMAND) yield uids.slice(i, i + NUMBERS_PER_COMMAND).join(',')
 }
 
 const CRLF = Buffer.from('\r\n')

@@ -87,6 +87,8 @@ export interface MaildropSource {
   update(seen: readonly number[], deleted: readonly number[], signal: AbortSignal): Promise<void>
   /** The client pauses: what is held for the next message may be let go. */
   idle?(): void
+  /** Another mailbox of the same account, in the place of this one, for protocols that know more than one (POP2). Closing either ends both. */
+  another?(mailbox: string, signal: AbortSignal): Promise<MaildropSource>
   close(signal: AbortSignal): Promise<void>
 }
 

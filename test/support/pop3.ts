@@ -1,5 +1,5 @@
 import { CLOCK, DEFAULT_TWEAKS, HOST, LOGGER, POP3_SETTINGS, RANDOM, sealDeriver } from '../../core/api/index.js'
-import type { CompatSettings, Entry, LoginGate, MailAccess, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
+import type { CompatSettings, Entry, LoginGate, MailAccess, MaildropLocks, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
 import { envelopeDeriver } from '../../core/mime/facts.js'
 import { deriverTable } from '../../core/mail/view/reader.js'
 import { memoryLinkPair } from '../../core/net/memory-link.js'
@@ -84,16 +84,18 @@ export class Pop3Fixture implements AsyncDisposable {
   readonly mail: MailFixture
   readonly pop3: Pop3
   readonly log: LoggedLines
+  readonly locks: MaildropLocks
   readonly #gate: LoginGate
   readonly #tweaks: Tweaks
   readonly #running: RunningSessions
   readonly #stopping = new AbortController()
   #sessions = 0
 
-  private constructor(mail: MailFixture, pop3: Pop3, log: LoggedLines, gate: LoginGate, tweaks: Tweaks) {
+  private constructor(mail: MailFixture, pop3: Pop3, log: LoggedLines, locks: MaildropLocks, gate: LoginGate, tweaks: Tweaks) {
     this.mail = mail
     this.pop3 = pop3
     this.log = log
+    this.locks = locks
     this.#running = new RunningSessions(log)
     this.#gate = gate
     this.#tweaks = tweaks
@@ -109,12 +111,13 @@ export class Pop3Fixture implements AsyncDisposable {
     const files = new SystemFiles(undefined)
     // Homes of the fixture are not on the disk: the lock among processes is not to be had, as where there is no state folder.
     const mailbox = { ...testSettings, stateDirectory: '' }
+    const locks = new MachineMaildropLocks(files, mail.clock, log)
     const pop3 = new Pop3({
       host,
       settings,
       dialect: dialects[options.dialect ?? 'faq'],
       mailbox,
-      locks: new MachineMaildropLocks(files, mail.clock, log),
+      locks,
       logger: log,
       clock: mail.clock,
       random,
@@ -125,7 +128,7 @@ export class Pop3Fixture implements AsyncDisposable {
       backends: [tableBackend({ alice: 'secret', bob: 'secret', 'spaced': ' a b ' })],
       settings: { plaintext: options.plaintext === false ? 'encrypted-only' : 'always', failureDelayMs: 0 },
     })
-    return new Pop3Fixture(mail, pop3, log, options.gate ?? gate, { ...DEFAULT_TWEAKS, ...options.tweaks })
+    return new Pop3Fixture(mail, pop3, log, locks, options.gate ?? gate, { ...DEFAULT_TWEAKS, ...options.tweaks })
   }
   get clock(): StillClock {
     return this.mail.clock

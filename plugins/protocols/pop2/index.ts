@@ -1,4 +1,4 @@
-import { CLOCK, HOST, LOGGER, definePlugin, duration, protocols } from 'mailwright/api'
+import { CLOCK, HOST, LOGGER, MAILBOX_SETTINGS, MAILDROP_LOCKS, POP3_SETTINGS, chosen, definePlugin, duration, pop3Extensions, protocols } from 'mailwright/api'
 import { z } from 'zod'
 import { Pop2 } from './pop2.js'
 
@@ -16,8 +16,8 @@ export default definePlugin({
       name: 'pop2',
       settings,
       about: { service: 'pop', ports: { plain: 109 } },
-      needs: { host: HOST, clock: CLOCK, logger: LOGGER },
-      create: ({ prelogin, inactivity }, { host, clock, logger }) => new Pop2({ serverName: host.serverName, preloginMs: prelogin, inactivityMs: inactivity, clock, logger }),
+      needs: { host: HOST, clock: CLOCK, logger: LOGGER, mailbox: MAILBOX_SETTINGS, pop3: POP3_SETTINGS, locks: MAILDROP_LOCKS, extensions: chosen(pop3Extensions) },
+      create: ({ prelogin, inactivity }, { host, pop3, ...parts }) => new Pop2({ ...parts, serverName: host.serverName, giveWayMs: pop3.timeouts.giveWayMs, preloginMs: prelogin, inactivityMs: inactivity }),
     })
   },
 })

@@ -1,16 +1,21 @@
 import { MailError, ProtocolAbort, secret } from 'mailwright/api'
-import type { Clock, Handover, Link, Logger, LoginGate, MailAccess, Protocol } from 'mailwright/api'
-import { Folder } from './folder.js'
+import type { Clock, Handover, Link, Logger, LoginGate, MailAccess, MaildropSource, Pop3Extension, Protocol, Secret } from 'mailwright/api'
+import type { Folder } from './folder.js'
+import { LocalFolders } from './local-folders.js'
+import type { Folders, LocalParts } from './local-folders.js'
+import { RemoteFolders } from './remote-folders.js'
 import { Talk, isGone } from './talk.js'
 import type { Said } from './talk.js'
 
 /** What the sessions of a host share. */
-export interface Pop2Parts {
+export interface Pop2Parts extends LocalParts {
   readonly serverName: string
   readonly preloginMs: number
   readonly inactivityMs: number
   readonly clock: Clock
   readonly logger: Logger
+  /** Extensions of POP3, of which some take logins over. */
+  readonly extensions: readonly Pop3Extension[]
 }
 
 type State = 'mbox' | 'item' | 'next'
@@ -46,7 +51,13 @@ export class Pop2 implements Protocol {
       const [, user = '', password = ''] = /^ *(\S+) (.*)$/s.exec(said.rest) ?? []
       if (user === '' || password === '') throw new ProtocolAbort('Missing user or password', 'Bad command')
       // A backslash quotes the next character of the password.
-      const outcome = await gate.password(user, secret(Buffer.from(password.replaceAll(/\\(.)/gs, '$1'))), link.peer, link.signal)
+      const credential = secret(Buffer.from(password.replaceAll(/\\(.)/gs, '$1')))
+      const source = await this.#proxied(user, credential, talk)
+      if (source !== undefined) {
+        await this.#elsewhere(talk, user, source)
+        return undefined
+      }
+      const outcome = await gate.password(user, credential, link.peer, link.signal)
       if (outcome.kind === 'out') throw new ProtocolAbort('Bad login', 'Login failed')
       return { login: outcome, peer: link.peer, client: { address: link.peer.address, id: new Map(), commands: [] }, unread: talk.rest(), slots: new Map() }
     })
@@ -54,16 +65,39 @@ export class Pop2 implements Protocol {
 
   async serve(link: Link, from: Handover, mail: MailAccess): Promise<'ended'> {
     const talk = new Talk(link, this.#parts.clock, from.unread)
-    await this.#talk(talk, mail.user.name, () => this.#session(talk, mail))
+    const holder = { idleMs: () => talk.idleMs(), giveWay: () => talk.interrupt(new ProtocolAbort('Killed (lost mailbox lock)', 'Killed (lost mailbox lock)')) }
+    await this.#talk(talk, mail.user.name, () => this.#session(talk, mail.user.name, new LocalFolders(mail, holder, this.#parts)))
     return 'ended'
   }
 
-  async #session(talk: Talk, mail: MailAccess): Promise<void> {
+  /** A login whose mail is on another server; undefined: it is one of this server. */
+  async #proxied(user: string, password: Secret, { link }: Talk): Promise<MaildropSource | undefined> {
+    for (const extension of this.#parts.extensions) {
+      try {
+        const source = await extension.password?.(user, password, { signal: link.signal })
+        if (source !== undefined) return source
+      } catch (error) {
+        if (!(error instanceof MailError)) throw error
+        throw new ProtocolAbort('Bad login', 'Error opening or locking INBOX', { cause: error })
+      }
+    }
+    return undefined
+  }
+  async #elsewhere(talk: Talk, user: string, source: MaildropSource): Promise<void> {
+    const folders = new RemoteFolders(source)
+    try {
+      await this.#talk(talk, user, () => this.#session(talk, user, folders))
+    } finally {
+      await folders.close(uncancelled)
+    }
+  }
+
+  async #session(talk: Talk, user: string, folders: Folders): Promise<void> {
     const { signal } = talk.link
-    let folder = await Folder.open(mail, 'INBOX', signal)
+    let folder = await folders.open('INBOX', signal)
     let state: State = 'mbox'
     let current = 1
-    this.#log(talk, mail.user.name, 'Login', { nmsgs: folder?.count ?? 0 })
+    this.#log(talk, user, 'Login', { nmsgs: folder?.count ?? 0 })
     talk.line(`#${folder?.count ?? 0} messages in ${folder?.name ?? '<none>'}`)
     /** Tells the size of the current message. */
     const offer = (): void => {
@@ -71,12 +105,11 @@ export class Pop2 implements Protocol {
       state = octets === 0 ? 'mbox' : 'item'
       talk.line(octets === 0 ? '=0 No more messages' : `=${octets} characters in message ${current}`)
     }
-    let closed = false
     try {
       for (;;) {
         const said = await talk.next(this.#parts.inactivityMs)
         if (said === undefined) {
-          this.#log(talk, mail.user.name, 'Command stream end of file, while reading line')
+          this.#log(talk, user, 'Command stream end of file, while reading line')
           return
         }
         const { command } = said
@@ -85,8 +118,10 @@ export class Pop2 implements Protocol {
         if (command === 'FOLD') {
           const name = said.rest.trim()
           if (name === '') throw new ProtocolAbort('Missing mailbox name', 'Bad command')
-          await folder?.close(uncancelled, true)
-          folder = await Folder.open(mail, name, signal)
+          const before = folder
+          folder = undefined
+          await end(before, true)
+          folder = await folders.open(name, signal)
           state = 'mbox'
           current = 1
           talk.line(`#${folder?.count ?? 0} messages in ${folder?.name ?? '<none>'}`)
@@ -97,10 +132,11 @@ export class Pop2 implements Protocol {
           await folder?.send(current, talk, signal)
           state = 'next'
         } else if (command === 'QUIT') {
-          closed = true
-          await folder?.close(uncancelled, true)
+          const last = folder
+          folder = undefined
+          await end(last, true)
           talk.line('+ Sayonara')
-          this.#log(talk, mail.user.name, 'Logout')
+          this.#log(talk, user, 'Logout')
           return
         } else {
           if (command !== 'NACK') folder?.markSeen(current)
@@ -110,7 +146,7 @@ export class Pop2 implements Protocol {
         }
       }
     } finally {
-      if (!closed) await folder?.close(uncancelled, false)
+      await end(folder, false)
     }
   }
 
@@ -139,6 +175,14 @@ export class Pop2 implements Protocol {
   }
 }
 
+/** Closes a mailbox. With `apply` what was acknowledged becomes true before. */
+async function end(folder: Folder | undefined, apply: boolean): Promise<void> {
+  try {
+    if (apply) await folder?.update(uncancelled)
+  } finally {
+    await folder?.close(uncancelled)
+  }
+}
 function noArgument({ command, rest }: Said): void {
   if (rest.trim() !== '') throw new ProtocolAbort(`Bogus argument given to ${command}`, 'Bad command')
 }

@@ -15,6 +15,9 @@ export class Talk {
   readonly link: Link
   readonly #clock: Clock
   readonly #framer = new LineFramer(() => LINE_OCTETS)
+  #waitingSince: number | undefined
+  #interrupted: Error | undefined
+  #wake: ((reason: Error) => void) | undefined
 
   constructor(link: Link, clock: Clock, unread?: Uint8Array) {
     this.link = link
@@ -28,6 +31,15 @@ export class Talk {
   }
   async bytes(octets: Uint8Array): Promise<void> {
     if (!this.link.write(octets)) await this.link.drained()
+  }
+  /** How long the client has been waited for; 0: it is not waited for. */
+  idleMs(): number {
+    return this.#waitingSince === undefined ? 0 : this.#clock.now() - this.#waitingSince
+  }
+  /** Ends the wait for the client, now or when it next begins. */
+  interrupt(reason: Error): void {
+    this.#interrupted = reason
+    this.#wake?.(reason)
   }
   /** Octets that were read and not used. */
   rest(): Uint8Array {
@@ -49,16 +61,20 @@ export class Talk {
     const { stopping } = this.link
     const killed = (): ProtocolAbort => new ProtocolAbort('Killed (terminated)', 'Killed')
     if (stopping?.aborted === true) throw killed()
+    if (this.#interrupted !== undefined) throw this.#interrupted
+    this.#waitingSince = this.#clock.now()
     let timer: Disposable | undefined
     let stop: (() => void) | undefined
     try {
       return await new Promise<Uint8Array | undefined>((resolve, reject) => {
         timer = this.#clock.after(waitMs, () => reject(new ProtocolAbort('Autologout; idle for too long', 'Autologout')))
+        this.#wake = reject
         stop = () => reject(killed())
         stopping?.addEventListener('abort', stop, { once: true })
         this.link.read().then(resolve, reject)
       })
     } finally {
+      this.#waitingSince = this.#wake = undefined
       timer?.[Symbol.dispose]()
       if (stop !== undefined) stopping?.removeEventListener('abort', stop)
     }

@@ -1,50 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { LoginGate } from '../../../core/api/index.js'
-import { memoryLinkPair } from '../../../core/net/memory-link.js'
-import { Pop2 } from '../../../plugins/protocols/pop2/pop2.js'
-import { LoggedLines, gateFor, tableBackend } from '../../support/auth.js'
-import { ScriptClient, settle } from '../../support/imap-client.js'
-import type { Cut } from '../../support/imap-client.js'
+import { MailError } from '../../../core/api/index.js'
+import { settle } from '../../support/imap-client.js'
 import { named, never } from '../../support/mail.js'
-import { Pop3Fixture } from '../../support/pop3.js'
+import { Pop2Server } from '../../support/pop2.js'
 
-/** POP2 over the mail of a POP3 fixture. */
-class Pop2Server implements AsyncDisposable {
-  readonly pop3: Pop3Fixture
-  readonly log = new LoggedLines()
-  readonly #pop2: Pop2
-  readonly #gate: LoginGate
-  readonly #links: { abort(reason: string): void }[] = []
-  readonly #running: Promise<void>[] = []
-  private constructor(pop3: Pop3Fixture, plaintext: 'always' | 'encrypted-only') {
-    this.pop3 = pop3
-    this.#pop2 = new Pop2({ serverName: 'mail.example.org', preloginMs: 180_000, inactivityMs: 1_800_000, clock: pop3.clock, logger: this.log })
-    this.#gate = gateFor({ backends: [tableBackend({ alice: 'se cret' })], settings: { plaintext, failureDelayMs: 0 } }).gate
-  }
-  static async make(plaintext: 'always' | 'encrypted-only' = 'always'): Promise<Pop2Server> {
-    return new Pop2Server(await Pop3Fixture.make(), plaintext)
-  }
-  connect(cut?: Cut): ScriptClient {
-    const pair = memoryLinkPair({ peer: { session: 's1', service: 'pop' } })
-    this.#links.push(pair.server)
-    this.#running.push(this.#serve(pair.server))
-    return new ScriptClient(pair.client, cut)
-  }
-  async #serve(link: ReturnType<typeof memoryLinkPair>['server']): Promise<void> {
-    const from = await this.#pop2.greet(link, this.#gate)
-    if (from !== undefined) {
-      await using mail = await this.pop3.mail.door.open(from.login.user, never)
-      await this.#pop2.serve(link, { ...from, sessionId: '', host: 'default', plan: '1' }, mail)
-    }
-    await link.close()
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const link of this.#links) link.abort('the test is over')
-    await Promise.all(this.#running)
-    await settle(2)
-    await this.pop3[Symbol.asyncDispose]()
-  }
-}
 const LOGIN = String.raw`
   S: + POP2 mail.example.org server ready
   C: HELO alice se\\ cret
@@ -222,5 +181,83 @@ describe('POP2 (RFC 937)', () => {
     server.pop3.clock.advance(1_800_001)
     expect(await client.line()).toBe('- Autologout; idle for too long')
     expect(await client.line()).toBeUndefined()
+  })
+
+  const NONE = `${LOGIN}
+      S: #0 messages in <none>
+      C: READ
+      S: =0 No more messages
+      C: QUIT
+      S: + Sayonara
+      S: <end>
+    `
+  test('the maildrop is for one session, be it POP2 or POP3', async () => {
+    await using server = await Pop2Server.make()
+    await server.pop3.deliver('one')
+    const pop3 = await server.pop3.session()
+    await server.connect().play(NONE)
+    await pop3.play(`
+      C: QUIT
+      S: +OK Sayonara
+      S: <end>
+    `)
+    const first = server.connect()
+    await first.play(`${LOGIN}
+      S: #1 messages in INBOX
+    `)
+    await server.connect().play(NONE)
+    await server.pop3.connect().play(`
+      S: +OK POP3 mail.example.org server ready
+      C: USER alice
+      S: +OK User name accepted, password please
+      C: PASS secret
+      S: -ERR [IN-USE] Can't get lock.  Mailbox in use
+      S: <end>
+    `)
+    // It is let go with the mailbox, not with the session.
+    await first.play(`
+      C: FOLD nowhere
+      S: #0 messages in <none>
+    `)
+    await (await server.pop3.session()).play(`
+      C: STAT
+      S: +OK 1 117
+    `)
+  })
+
+  test('one that has been idle for more than 5 minutes gives way, and what it acknowledged is forgotten', async () => {
+    await using server = await Pop2Server.make()
+    await server.pop3.deliver('one')
+    const first = server.connect()
+    await first.send('HELO alice se cret\r\nREAD 1\r\nRETR\r\nACKD\r\n')
+    await first.unread()
+    server.pop3.clock.advance(300_001)
+    const second = await server.pop3.session()
+    await second.play(`
+      C: STAT
+      S: +OK 1 117
+    `)
+    await settle()
+    expect(server.log.lines.at(-1)).toBe('info Killed (lost mailbox lock) user=alice host=[127.0.0.1] session=s1')
+    expect(await first.unread()).toMatch(/- Killed \(lost mailbox lock\)\r\n$/)
+    expect(await server.pop3.inbox()).toEqual(['one'])
+  })
+
+  const failures = [
+    { name: 'the store says so', error: new MailError('unavailable', 'no space left'), answer: '- Mailbox is not available now' },
+    { name: 'a driver has a bug', error: new TypeError('x is undefined'), answer: '- Internal error' },
+  ]
+  test.each(failures)('QUIT that cannot remove what was acknowledged says so, and it is there: $name', async ({ error, answer }) => {
+    await using server = await Pop2Server.make()
+    await server.pop3.deliver('one')
+    const client = server.connect()
+    await client.send('HELO alice se cret\r\nREAD 1\r\nRETR\r\nACKD\r\n')
+    await client.unread()
+    const source = await server.pop3.openSource()
+    source.expunge = () => Promise.reject(error)
+    await client.send('QUIT\r\n')
+    await settle()
+    expect(await client.unread()).toMatch(new RegExp(`=0 No more messages\r\n${answer}\r\n$`))
+    expect(await server.pop3.inbox()).toEqual(['one'])
   })
 })

@@ -64,6 +64,21 @@ describe('UIDL (RFC 1939 §7)', () => {
   })
 })
 
+describe('EXPIRE (RFC 2449 §6.7)', () => {
+  test.each([
+    { expire: 'never', lines: ['EXPIRE NEVER'] },
+    { expire: 30, lines: ['EXPIRE 30'] },
+    { expire: 0, lines: ['EXPIRE 0'] },
+    { expire: undefined, lines: [] },
+  ] as const)('says what the site does with mail that is left: $expire', async ({ expire, lines }) => {
+    await using server = await Pop3Fixture.make({ settings: { expire } })
+    for (const client of [server.connect(), await server.session()]) {
+      await client.send('CAPA\r\n')
+      expect((await client.unread()).split('\r\n').filter((line) => line.startsWith('EXPIRE'))).toEqual(lines)
+    }
+  })
+})
+
 describe('response codes (RFC 2449 §8, RFC 3206)', () => {
   test('without the capability there are none', async () => {
     await using server = await Pop3Fixture.make({ without: ['resp-codes'] })

@@ -30,7 +30,8 @@ describe('commands out of their state are unknown (RFC 3501 §3)', () => {
     const client = await server.session()
     if (selected) await client.command('s', 'SELECT INBOX')
     expect(await client.command('a', command)).toEqual([`a BAD Command unrecognized: ${nameOf(command)}`])
-    expect((await client.command('b', 'STATUS INBOX (MESSAGES)')).at(-1)).toBe('b OK STATUS completed')
+    // Still somebody's session.
+    expect(await client.command('b', 'CREATE x')).toEqual(['b OK CREATE completed'])
   })
   test.each(['CAPABILITY', 'NOOP', 'LOGOUT', 'CHECK', 'CLOSE', 'EXPUNGE', 'STARTTLS'])('%s takes no argument', async (command) => {
     await using server = await ImapFixture.make()

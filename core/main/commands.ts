@@ -124,6 +124,22 @@ exit: 0 delivered and on the disk; 75 try again later (also for a mistake in the
     load: () => import('./commands/deliver.js'),
   },
   {
+    name: 'lmtpd',
+    summary: 'take messages from a mail transport on standard input and output (LMTP)',
+    help: `usage: mailwright lmtpd [options]
+
+For systemd sockets with Accept=yes, inetd, and the spawn service of Postfix; not as root: it works for all recipients with
+the rights of the user who started it. Addresses are those of "mailwright deliver": USER, USER@DOMAIN, USER+FOLDER@DOMAIN.
+Each recipient is answered on its own, when the message is on the disk.
+
+${CONFIG}      --host ID       virtual host; without it the one of the domain, else the first
+      --create        make folders that are missing
+
+exit: 0 the connection ended in order, 75 it broke off
+`,
+    load: () => import('./commands/lmtpd.js'),
+  },
+  {
     name: 'mailbox',
     summary: 'check, list, make, copy, move, prune and convert the mailboxes of an account',
     help: `usage: mailwright mailbox check USER [MAILBOX]              new messages, unseen ones, all

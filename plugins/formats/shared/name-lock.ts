@@ -20,6 +20,8 @@ export interface Owner {
 
 /** Anything stricter lets one user lock out another. */
 const LOCK_MODE = 0o666
+/** Longer than any process needs from making a lock file to its mode. */
+const MAKING_MS = 2000
 /** As the original asks: once, and then a try every second. */
 const ASKED_TRIES = 15
 const ASKED_PAUSE_MS = 1000
@@ -54,6 +56,7 @@ export async function tryNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'devic
       file = await files.open(path, fresh ? { write: true, create: 'new', mode: LOCK_MODE } : { write: true, noFollow: true })
     } catch (error) {
       if (failedWith(error, 'EEXIST') || (failedWith(error, 'ENOENT') && !fresh)) continue
+      if (!fresh && failedWith(error, 'EACCES', 'EPERM') && (await isBeingMade(ctx, path))) return { state: 'brief' }
       if (settings.warnUnlocked) {
         ctx.logger.warn(`Mailbox lock file ${path} open failure: ${reasonOf(error)}`)
         const unsafe = failedWith(error, 'EACCES', 'EPERM')
@@ -86,6 +89,11 @@ export async function tryNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'devic
   }
 }
 
+/** A process of another user has made the file under its umask, and gives it its mode next: not to be able to open it is no reason to go without. */
+async function isBeingMade({ files, clock }: FileLocks, path: string): Promise<boolean> {
+  const there = await files.lstat(path)
+  return there === undefined || ((there.mode & LOCK_MODE) !== LOCK_MODE && Math.abs(clock.now() - there.ctimeMs) < MAKING_MS)
+}
 /** The lock is the flock: a disk that takes no content makes no difference, but a part of a number would be somebody else's. */
 async function mark(ctx: FileLocks, file: OpenFile, size: number, sign: boolean): Promise<void> {
   try {

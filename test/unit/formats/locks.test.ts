@@ -356,6 +356,34 @@ describe('locks of traditional mailboxes', () => {
     expect(said).toEqual([expect.stringMatching(/^Can't lock for write: ENOENT/)])
   })
 
+  test.runIf(native)('a lock file that a process of another user just makes, and that is not yet for all, is waited for; one that never was is not', async () => {
+    const box = { device: 1, inode: 2 }
+    const path = join(dir, '.1.2')
+    const refused = (): never => {
+      throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+    }
+    // As another user finds it whose umask leaves nobody else the right to write.
+    const others = changed(files, { open: async (name, how) => (name === path && how?.create === undefined && ((await stat(path)).mode & 0o666) !== 0o666 ? refused() : files.open(name, how)) })
+    await writeFile(path, '', { mode: 0o644 })
+    expect((await tryNameLock(context({}, {}, others), box, say)).state).toBe('brief')
+    expect([said, logged]).toEqual([[], []])
+    let looks = 0
+    const soon = changed(others, {
+      lstat: async (name) => {
+        const there = await files.lstat(name)
+        if (name === path && ++looks === 2) await chmod(path, 0o666)
+        return there
+      },
+    })
+    const lock = await takeNameLock(context({}, {}, soon), box, { ask: false }, never, say)
+    expect(lock.state).toBe('locked')
+    if (lock.state === 'locked') await lock.release()
+    await writeFile(path, '', { mode: 0o644 })
+    clock.ms += 60_000
+    expect((await tryNameLock(context({}, {}, others), box, say)).state).toBe('unavailable')
+    expect(said).toEqual([expect.stringContaining('must have 1777 protection')])
+  })
+
   test.runIf(native)('a program that has the mailbox open is respected', async () => {
     await writeFile(join(dir, '.1.2'), '')
     const letGo = await holder('flock', join(dir, '.1.2'), '4712')

@@ -51,6 +51,8 @@ export interface ServerOptions {
   readonly tls?: string
   /** The program, instead of what was built here. */
   readonly cli?: string
+  /** When passwords are taken in clear; `always` without it. */
+  readonly plaintext?: 'encrypted-only' | 'always' | 'never'
   /** How long every failed login waits; 10 ms without it. */
   readonly failureDelay?: string
   /** Runs when the folder is there, before the server starts. */
@@ -90,7 +92,7 @@ hosts:
   default:
     tls: { selfSigned: certificates${options.tls ?? ''} }
     auth:
-      plaintext: always
+      plaintext: ${options.plaintext ?? 'always'}
       failureDelay: ${options.failureDelay ?? '10ms'}
 ${indented(options.auth ?? 'schemes: [ { use: plain, allow: true }, scrypt ]\npasswords: [ { use: file, path: users.txt } ]').replaceAll(/^/gm, '  ')}
       users: ${options.users ?? `[ { use: virtual, home: ${JSON.stringify(join(folder, 'mail', '{user}'))} } ]`}

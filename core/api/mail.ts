@@ -261,6 +261,11 @@ export interface MailboxSource {
   reclaim?(signal: AbortSignal): Promise<void>
   /** Present where writing flags is dear (text formats): core keeps STOREs in the journal, durable at once, and has `dirty` written here later. */
   checkpoint?(dirty: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void>
+  /**
+   * Whether another program has the mailbox for itself, so that changes would be refused now; it is asked to give way before. Absent: others
+   * never do. Asked before a session that is of no use unless it can write (POP3).
+   */
+  heldElsewhere?(signal: AbortSignal): Promise<boolean>
   /** Calls back when a refresh may find something; without it core polls. */
   watch?(changed: () => void): Disposable
   /** Uids removed after `since`; without it core answers from its journal or from the uids that exist. */

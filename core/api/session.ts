@@ -108,6 +108,8 @@ export interface MailboxView {
   take(may: { readonly expunge: boolean }): ViewChanges | undefined
   /** Calls back, any number of times, when `take` may have something, or when the source says that a `sync` may find something. */
   watch(hear: (what: 'changes' | 'sync') => void): Disposable
+  /** Whether another program has the mailbox for itself now, and does not give it up: changes would be refused. */
+  heldElsewhere(signal: AbortSignal): Promise<boolean>
   /** Folds what is journalled into the mailbox (CHECK); nothing where there is nothing to fold. */
   checkpoint(signal: AbortSignal): Promise<void>
   /** FLAGS and PERMANENTFLAGS. */

@@ -37,7 +37,8 @@ export async function openMaildrop(mail: MailAccess, holder: MaildropHolder, par
     parts.delays.check(mail.user.name, lock.lastMs)
     const view = await mail.open(at, 'read-write', signal)
     try {
-      if (view.readOnly) throw new Refused(IN_USE, 'IN-USE')
+      // One that could read, and delete nothing, would fetch the same mail again and again.
+      if (view.readOnly || (await view.heldElsewhere(signal))) throw new Refused(IN_USE, 'IN-USE')
       const source = await ViewSource.of({ view, logger: parts.logger, expungeFlagged: parts.settings.expungeFlagged }, signal)
       await parts.delays.note(mail.user.name, lock)
       return { source, lock }

@@ -248,6 +248,9 @@ export class TableView implements MailboxView, Standing {
   vanished(since: number, among: UidSet, signal: AbortSignal): Promise<UidSet> {
     return this.mailbox.vanished(since, among, signal)
   }
+  async heldElsewhere(signal: AbortSignal): Promise<boolean> {
+    return (await this.mailbox.source.heldElsewhere?.(signal)) === true
+  }
   async checkpoint(signal: AbortSignal): Promise<void> {
     if (!this.readOnly) await this.mailbox.checkpoint(signal)
   }

@@ -1,7 +1,7 @@
 import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
 import { failedWith, reasonOf, type Say } from '../lock-context.js'
 import { openLocked, type LockedFile } from '../mailbox-lock.js'
-import { takeNameLock, type NameLock } from '../name-lock.js'
+import { nameLockPath, takeNameLock, type NameLock } from '../name-lock.js'
 import type { RedoWriter } from '../redo-writer.js'
 import { SafeChanges } from '../safe-changes.js'
 import type { TextContext } from './context.js'
@@ -67,6 +67,14 @@ export class MailboxFile {
         if (name.state === 'locked') await name.release()
       }
     })
+  }
+  /** Whether another program has the mailbox open for writing; as `owner` it is asked to give it up before. */
+  async heldElsewhere(access: 'owner' | 'alone', signal: AbortSignal): Promise<boolean> {
+    const { files, locks } = this.#ctx
+    const stat = await files.stat(this.path)
+    // Mostly there is no lock, which one look tells.
+    if (stat === undefined || (await files.lstat(nameLockPath(locks.settings.lockDirectory, stat))) === undefined) return false
+    return (await this.locked(access, signal, () => undefined, ({ owner }) => Promise.resolve(!owner))) ?? false
   }
   async #open(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<LockedFile | undefined> {
     try {

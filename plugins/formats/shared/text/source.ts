@@ -26,6 +26,7 @@ export interface Entered {
   readonly date: { readonly ms: number; readonly zone: number }
 }
 
+const JUST_NOW_MS = 5000
 /** More warnings about one file are of no use to anybody. */
 const MOST_NOTICES = 20
 
@@ -48,6 +49,8 @@ export class TextSource implements MailboxSource {
   #owes = false
   /** A read-write session had the mailbox at the last look: new messages are given to it. */
   #claiming = false
+  /** When another program was last found to have it open, though it was asked. */
+  #heldMs = Number.NEGATIVE_INFINITY
   #said = new Set<string>()
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
@@ -121,6 +124,11 @@ export class TextSource implements MailboxSource {
 
   // ---- operations
 
+  async heldElsewhere(signal: AbortSignal): Promise<boolean> {
+    // Whoever has just not given it up is not asked again.
+    return this.file.heldElsewhere(this.#ctx.clock.now() - this.#heldMs < JUST_NOW_MS ? 'alone' : 'owner', signal)
+  }
+
   async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {
     this.attach(edit)
     const claim = how.claimRecent && this.traits.writable
@@ -132,7 +140,10 @@ export class TextSource implements MailboxSource {
       await this.catchUp(held, edit, signal)
       const writing = claim && this.#owes && held.owner
       if (writing) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
-      else if (claim && !held.owner) this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
+      else if (claim && !held.owner) {
+        this.#heldMs = this.#ctx.clock.now()
+        this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
+      }
       if (writing) await this.file.settleTimes(held)
       else if (claim) await this.file.settleIfNew(held)
       else await this.file.keepTimes(held.file, held.stat)

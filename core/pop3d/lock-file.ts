@@ -93,7 +93,7 @@ export class LockFile {
     try {
       this.#watch = files.watch(this.#folder, (name) => {
         if (name !== undefined && name !== `${this.#name}.ask`) return
-        void this.#answer(holder.idleMs() > giveWayMs ? holder : undefined)
+        this.#answer(holder.idleMs() > giveWayMs ? holder : undefined).catch((error: unknown) => logger.debug('maildrop is not given up', { folder: this.#folder, error }))
       })
     } catch (error) {
       // Without it nobody is given way to from other processes.

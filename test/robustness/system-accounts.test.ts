@@ -203,14 +203,14 @@ describe.skipIf(process.getuid?.() !== 0 || alice === undefined || bob === undef
     expect(excesses(watch.openings)).toEqual([])
   })
 
-  test.each(['single', 'workers'])('processes.model: %s is refused, by check and at the start, with the reason', async (model) => {
+  test.each(['single', 'workers'])('processes.model: %s is refused, by check, login-test and at the start, with the reason', async (model) => {
     const folder = await mkdtemp(join(tmpdir(), 'mailwright-model-'))
     try {
       const config = join(folder, 'mailwright.config.yaml')
       await writeFile(config, (await readFile(server.config, 'utf8')).replace('server: {', `processes: { model: ${model}, mailUser: mail }\nserver: {`).replaceAll(/port: \d+/g, 'port: 0'))
       await mkdir(join(folder, 'run'))
-      for (const command of ['check', 'serve']) {
-        const ran = await run(process.execPath, [CLI, command, '--config', config])
+      for (const command of ['check', 'serve', 'login-test mwalice']) {
+        const ran = await run(process.execPath, [CLI, ...command.split(' '), '--config', config])
         expect([command, ran.code, ran.stdout + ran.stderr]).toEqual([command, 78, expect.stringMatching(/PRC_NEEDS_PER_USER[\s\S]*with all the rights of root/)])
       }
     } finally {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { holdersOf, NO_CAPABILITIES, rightsOfChildren, type Rights } from '../support/processes.js'
 import { hasPython, run } from '../support/programs.js'
 import { LinkLost, RawClient } from '../support/raw-client.js'
-import { startServer, type RunningServer } from '../support/running-server.js'
+import { CLI, startServer, type RunningServer } from '../support/running-server.js'
 
 const MESSAGE = 'From: carol@example.org\r\nSubject: hello\r\n\r\nA line.\r\n'
 /** As root the workers have the account that the mail belongs to, which every system has. */
@@ -166,5 +166,11 @@ describe.each(['single', 'workers'])('an account with a uid of its own, processe
     expect(`${refused.status} ${refused.text}`).toMatch(/^NO \[UNAVAILABLE\]/)
     await expect.poll(() => server.log(), { timeout: 20_000 }).toMatch(/alice.*the account has a uid of its own \(64001\)/)
     client.drop()
+  })
+
+  test('and login-test names that as the step that fails (FAQ 7.4)', async () => {
+    const test = (user: string): ReturnType<typeof run> => run(process.execPath, [CLI, 'login-test', user, '--config', server.config], { input: 'secret\n' })
+    expect(await test('alice')).toMatchObject({ code: 1, stdout: expect.stringMatching(/backend file: accepts.*\n[\s\S]*processes: the mail is not served: the account has a uid of its own \(64001\)[\s\S]*would not be let in/) })
+    expect(await test('bob')).toMatchObject({ code: 0, stdout: expect.stringMatching(/processes: the mail is served by a process with uid \d+\n[\s\S]*would be let in/) })
   })
 })

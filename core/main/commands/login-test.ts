@@ -4,8 +4,10 @@ import type { MailUser, PeerFacts, Secret, Verdict } from '../../api/index.js'
 import type { HostView } from '../../kernel/kernel.js'
 import { LogHub } from '../../log/log-hub.js'
 import { StreamSink } from '../../log/sinks/stream-sink.js'
+import type { ConfigPlan } from '../../config/plan/types.js'
 import { refusedUnasked, splitAdministrator } from '../../session/auth/claims.js'
 import { accountName } from '../../session/auth/login-names.js'
+import { knownPoints } from '../always.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { locateConfig } from '../config-file.js'
@@ -13,6 +15,9 @@ import { CommandFailure, EXIT } from '../exit-codes.js'
 import { domainOf, HostChoice } from '../host-choice.js'
 import { readPassword } from '../password-prompt.js'
 import { problemText } from '../problem-text.js'
+import { accountIdentity } from '../processes/accounts.js'
+import { assignerOf } from '../processes/assignment.js'
+import { modelOf, notServedBy } from '../processes/model.js'
 import { MailServer } from '../server.js'
 import { say } from '../terminal.js'
 
@@ -33,6 +38,8 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
   let server: MailServer
   try {
     const { source } = await locateConfig(values.config, env)
+    // What the server would refuse to start with.
+    modelOf(source.plan(knownPoints), process.getuid?.() === 0)
     server = await MailServer.start({ source, log, inherited: new Map(), listen: false })
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
@@ -46,7 +53,9 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
     if (host === undefined) throw new CommandFailure(EXIT.usage, `there is no host "${id}"`)
     const password = secret(await readPassword(authcid))
     const peer: PeerFacts = { address, localAddress: '', localPort: 0, service: values.service ?? 'imap', tls: { protocol: 'TLSv1.3', cipher: 'login-test', bindings: {} } }
-    const isIn = await walk(host, { authcid, authzid, password, peer }, (line) => say(terminal.out, line))
+    const tell: Say = (line) => say(terminal.out, line)
+    const user = await walk(host, { authcid, authzid, password, peer }, tell)
+    const isIn = user !== undefined && (await served(server.kernel.plan, user, tell))
     say(terminal.out, isIn ? 'would be let in' : 'would not be let in')
     return isIn ? EXIT.ok : EXIT.failed
   } finally {
@@ -62,7 +71,7 @@ interface Attempt {
 }
 
 /** The steps in the order of the gate; stops where the gate would. */
-async function walk(host: HostView, { authcid, authzid, password, peer }: Attempt, tell: Say): Promise<boolean> {
+async function walk(host: HostView, { authcid, authzid, password, peer }: Attempt, tell: Say): Promise<MailUser | undefined> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const { names, plaintext } = host.get(AUTH_SETTINGS)
   const accountOf = (name: string): string => (names === undefined || name === '' ? name : accountName(name, names))
@@ -74,16 +83,16 @@ async function walk(host: HostView, { authcid, authzid, password, peer }: Attemp
     const answer = await made.before?.(account, peer, signal)
     if (answer === undefined || answer.kind === 'allow') continue
     tell(`policy ${name}: ${answer.kind === 'refuse' ? answer.refusal.kind : `refers to ${answer.url}`}`)
-    return false
+    return undefined
   }
   const user = await proved(host, account, password, peer, signal, tell)
-  if (user === undefined) return false
+  if (user === undefined) return undefined
   const wanted = authzid === '' ? user : accountOf(authzid)
   const found = await directoryEntry(host, wanted, signal, tell)
-  if (found === undefined) return false
+  if (found === undefined) return undefined
   if (found.ids?.uid === 0) {
     tell(`account "${found.name}" has uid 0, which may never log in`)
-    return false
+    return undefined
   }
   const acting = wanted !== user
   let vouched = false
@@ -92,13 +101,28 @@ async function walk(host: HostView, { authcid, authzid, password, peer }: Attemp
     if (answer === undefined) continue
     if (answer.kind !== 'allow') {
       tell(`policy ${name}: ${answer.kind === 'refuse' ? answer.refusal.kind : `refers to ${answer.url}`}`)
-      return false
+      return undefined
     }
     vouched ||= answer.vouches === true
     tell(`policy ${name}: allows${answer.vouches === true ? `, and vouches for "${user}" to act for "${wanted}"` : ''}`)
   }
   if (acting && !vouched) tell(`no policy lets "${user}" act for "${wanted}"`)
-  return !acting || vouched
+  return !acting || vouched ? found : undefined
+}
+
+/** Which process has the mail, as a server that this account starts would divide the work. */
+async function served(plan: ConfigPlan, user: MailUser, tell: Say): Promise<boolean> {
+  const mine = process.getuid?.()
+  const { mailUser } = plan.processes
+  const shared = mine !== 0 || mailUser === undefined ? undefined : await accountIdentity(mailUser)
+  const by = assignerOf(plan, shared, mine)?.of(user) ?? notServedBy(mine, user) ?? { identity: undefined }
+  if (typeof by === 'string') {
+    tell(`processes: the mail is not served: ${by}`)
+    return false
+  }
+  const uid = by.identity?.uid ?? mine
+  tell(`processes: the mail is served by a process with ${uid === undefined ? 'the rights of the server' : `uid ${uid}`}`)
+  return true
 }
 
 /** The chain of backends, each answer told; the name of whoever the password is. */

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { MailUser } from '../../api/index.js'
+import type { ConfigPlan } from '../../config/plan/types.js'
 import type { Identity } from '../../processes/privileges.js'
 import type { StartMessage } from './messages.js'
-import { notServedBy } from './model.js'
+import { modelOf, notServedBy } from './model.js'
 
 /** The process that serves somebody. */
 export interface Assignment {
@@ -18,6 +20,7 @@ export interface Assigner {
   /** Processes that are there from start to end, whether they have sessions or not. */
   readonly always: readonly Assignment[]
 }
+const LEAST_WORKERS = 2
 const SHARED = { name: 'mailwright', home: undefined } as const
 
 /**
@@ -26,7 +29,7 @@ const SHARED = { name: 'mailwright', home: undefined } as const
  * @param shared ids for accounts without a uid; undefined: they are refused, unless this server is not root.
  * @param mine the uid of this server.
  */
-export function perUser(shared: Identity | undefined, mine: number | undefined): Assigner {
+function perUser(shared: Identity | undefined, mine: number | undefined): Assigner {
   return {
     always: [],
     of(user) {
@@ -44,7 +47,7 @@ export function perUser(shared: Identity | undefined, mine: number | undefined):
  * A number of processes with the same rights. All sessions of a user are in one of them, so that they see each other's changes at once and
  * the mailbox is read into memory once; the home decides, since one mailbox may have several names on several hosts.
  */
-export function amongWorkers(count: number, shared: Identity | undefined, mine: number | undefined): Assigner {
+function amongWorkers(count: number, shared: Identity | undefined, mine: number | undefined): Assigner {
   const always = Array.from({ length: count }, (_, n): Assignment => ({ key: `worker ${n + 1}`, identity: shared, account: { ...SHARED, name: `worker ${n + 1}` } }))
   return {
     always,
@@ -53,5 +56,22 @@ export function amongWorkers(count: number, shared: Identity | undefined, mine: 
       const chosen = createHash('sha1').update(user.home ?? user.name).digest().readUInt32BE(0) % count
       return other ?? always[chosen] ?? 'there is no worker'
     },
+  }
+}
+
+/**
+ * Who serves whom in the process model of the configuration; undefined: this process does, where `notServedBy` agrees.
+ *
+ * @param shared ids of `processes.mailUser`.
+ * @param mine the uid of this server.
+ */
+export function assignerOf(plan: ConfigPlan, shared: Identity | undefined, mine: number | undefined): Assigner | undefined {
+  switch (modelOf(plan, mine === 0)) {
+    case 'single':
+      return undefined
+    case 'workers':
+      return amongWorkers(plan.processes.workers ?? Math.max(LEAST_WORKERS, availableParallelism() - 1), shared, mine)
+    case 'per-user':
+      return perUser(shared, mine)
   }
 }

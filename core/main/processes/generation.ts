@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { availableParallelism } from 'node:os'
 import { StartFailure } from '../../api/index.js'
 import type { Logger, Problem, Role } from '../../api/index.js'
 import type { ConfigPlan } from '../../config/plan/types.js'
@@ -9,11 +8,10 @@ import { decodeLogin } from '../../processes/values.js'
 import type { Place } from '../connections.js'
 import type { ControlAnswer } from '../control.js'
 import { accountIdentity } from './accounts.js'
-import { amongWorkers, perUser } from './assignment.js'
+import { assignerOf } from './assignment.js'
 import { ServerProcess } from './child-process.js'
 import { environmentFor } from './environment.js'
 import type { ConfigOrigin, FromChild } from './messages.js'
-import { modelOf } from './model.js'
 import { UserProcesses } from './user-processes.js'
 
 /** A session that was admitted and is not asked for yet. */
@@ -32,7 +30,6 @@ interface Identities {
 /** From the login's answer to its handover. */
 const GRANT_MS = 60_000
 const RESTART_MS = { first: 250, most: 30_000 }
-const LEAST_WORKERS = 2
 const FRONT_ACCOUNTS = ['mailwright', 'nobody']
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
@@ -60,12 +57,14 @@ export class Generation {
     this.#logger = logger
     this.#pipes = pipes
     this.#identities = identities
-    const { spare, idleMs, workers = Math.max(LEAST_WORKERS, availableParallelism() - 1) } = plan.processes
-    const among = modelOf(plan, process.getuid?.() === 0) === 'workers'
+    const { spare, idleMs } = plan.processes
+    const assigner = assignerOf(plan, identities.shared, process.getuid?.())
+    if (assigner === undefined) throw new TypeError('one process needs no others')
     this.#users = new UserProcesses({
-      spare: among ? 0 : spare,
+      // Workers are there already.
+      spare: assigner.always.length > 0 ? 0 : spare,
       idleMs,
-      assigner: among ? amongWorkers(workers, identities.shared, process.getuid?.()) : perUser(identities.shared, process.getuid?.()),
+      assigner,
       start: { config: origin },
       env: this.#environment('mail'),
       logger,

@@ -58,17 +58,16 @@ export class MarkedMaildrop implements Maildrop {
   }
   /** Takes note of what others removed. */
   refresh(): void {
-    for (const index of this.source.gone()) {
-      const said = this.#said[index]
-      if (said === undefined || (said & GONE) !== 0) continue
-      if ((said & DELETED) === 0) this.#leave(index)
-      this.#said[index] = said | GONE
-    }
+    for (const index of this.source.gone()) this.#lose(index)
   }
   /** Undefined: there is no such message. */
   async text(n: number, whole: boolean, signal: AbortSignal): Promise<MessageText | undefined> {
     const stored = await this.source.read(n - 1, signal)
-    if (stored === undefined) return undefined
+    if (stored === undefined) {
+      // Others removed it since the last look: what is listed from now on is what can be had.
+      this.#lose(n - 1)
+      return undefined
+    }
     return MessageText.open({ ...stored, marks: this.#status ? this.source.marks[n - 1] : undefined, treat: this.#treat }, whole, signal)
   }
   accessed(n: number): void {
@@ -101,6 +100,12 @@ export class MarkedMaildrop implements Maildrop {
     return { deleted: deleted.length, seen: seen.length }
   }
 
+  #lose(index: number): void {
+    const said = this.#said[index]
+    if (said === undefined || (said & GONE) !== 0) return
+    if ((said & DELETED) === 0) this.#leave(index)
+    this.#said[index] = said | GONE
+  }
   #leave(index: number): void {
     this.#messages--
     this.#octets -= this.size(index + 1)

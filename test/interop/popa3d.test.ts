@@ -62,7 +62,8 @@ describe.skipIf(!(await hasPopa3d()))('popa3d on the same spool (FAQ 1.2, 7.44)'
     expect(await other.quit()).toMatch(/^\+OK/)
     // The session that is open finds number 1 missing, and the others keep theirs.
     expect(await mine.do('RETR 1')).toBe('-ERR No such message')
-    expect(await mine.lines('TOP 2 0')).toContain('Subject: two')
+    expect(await mine.lines('LIST')).toEqual([expect.stringMatching(/^2 /), expect.stringMatching(/^3 /)])
+    expect(await mine.do('STAT')).toMatch(/^\+OK 2 /)
     await mine.do('DELE 3')
     expect(await mine.quit()).toBe('+OK Sayonara')
     expect(await seenBy(theirs.login('alice'))).toEqual(['two'])
@@ -171,5 +172,5 @@ describe.skipIf(!(await hasPopa3d()))('popa3d on the same spool (FAQ 1.2, 7.44)'
     expect(left.filter((s) => !delivered.includes(s)), 'never delivered').toEqual([])
     expect(gone.size).toBeGreaterThan(0)
     expect(await seenBy(theirs.login('alice'))).toEqual(left)
-  }, LONG ? 600_000 : undefined)
+  }, 600_000)
 })

@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, stat, unlink, utimes, writeFile } from 'node:
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
+import { MailError, SYSTEM, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
 import { fsck } from '../../../core/main/mailbox-tools/fsck.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
 import { badDisk } from '../../support/bad-disk.js'
@@ -31,9 +31,9 @@ async function fill(name: string, format: string, count: number): Promise<void> 
   }
   await mail.append(await mail.locate((name === 'INBOX' ? name : `#driver.${format}/${name}`) as MailboxName, 'append', signal), items(), signal)
 }
-async function check(name: string, repair: boolean): Promise<{ good: boolean; out: string }> {
+async function check(name: string, repair: boolean, over: MailAccess = mail): Promise<{ good: boolean; out: string }> {
   const [out, err] = [new PassThrough(), new PassThrough()]
-  const good = await fsck({ mail, terminal: { out, err, colours: false }, signal, format: undefined, merge: undefined, dryRun: false, holdsOthers: () => true }, name, repair)
+  const good = await fsck({ mail: over, terminal: { out, err, colours: false }, signal, format: undefined, merge: undefined, dryRun: false, holdsOthers: () => true }, name, repair)
   return { good, out: String(out.read() ?? '') }
 }
 interface Read {
@@ -273,6 +273,34 @@ describe.each([{ format: 'mix', own: '.mixmeta' }, { format: 'mx', own: '.mxinde
     expect((await messages('box/below')).map((m) => m.text)).toEqual([1, 2].map(textOf))
     await expect(messages('box.damaged/below')).rejects.toMatchObject({ kind: 'not-found' })
   })
+})
+test.each([{ format: 'mix' }, { format: 'mbx' }])('a repair of $format that fails in the middle leaves the mailbox, and what is below it, as they were', async ({ format }) => {
+  await fill('box', format, 5)
+  if (format === 'mix') await fill('box/below', format, 2)
+  const damaged = await filesAt('box')
+  damaged.get(format === 'mix' ? '.mixindex' : '')?.fill('x', 20, 60)
+  await damage('box', damaged)
+  let delivered = 0
+  const full = new Proxy(mail, {
+    get(target, key) {
+      if (key === 'append') {
+        return async (_to: unknown, items: AsyncIterable<AppendItem>) => {
+          for await (const { bytes } of items) {
+            for await (const _ of bytes) delivered++
+            if (delivered > 2) throw new MailError('over-quota', 'the quota is used up')
+          }
+        }
+      }
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  await expect(check('box', true, full)).rejects.toMatchObject({ kind: 'over-quota' })
+  expect(delivered).toBeGreaterThan(0)
+  expect(await filesAt('box')).toEqual(damaged)
+  if (format === 'mix') expect((await messages('box/below')).map((m) => m.text)).toEqual([1, 2].map(textOf))
+  for (const name of ['box.salvaged', 'box.damaged']) await expect(messages(name)).rejects.toMatchObject({ kind: 'not-found' })
+  expect((await check('box', true)).out).toContain('box: repaired, 5 messages')
 })
 test('what an earlier repair left is not touched', async () => {
   await fill('box', 'mbx', 2)

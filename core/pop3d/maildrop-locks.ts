@@ -64,7 +64,7 @@ export class MachineMaildropLocks implements MaildropLocks {
   async #lockFile({ key, folder, holder, giveWayMs }: MaildropRequest & { readonly folder: string }, signal: AbortSignal): Promise<LockFile | 'busy' | undefined> {
     let file: LockFile
     try {
-      await makePath(this.#files, lockFolder(folder))
+      await makePath(this.#files, lockFolder(folder), folder)
       file = await LockFile.open({ files: this.#files, clock: this.#clock, logger: this.#logger }, folder, key)
     } catch (error) {
       this.#logger.warn('maildrop cannot be locked among processes', { folder, error })

@@ -57,15 +57,15 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   readonly #host: HostMail
   readonly #stores: LoginStores
   readonly #views = new Map<TableView, SharedMailbox>()
-  /** Mailboxes into which new mail is moved, by key. */
-  readonly #taking = new WeakMap<TableView, string>()
+  /** Views of mailboxes into which new mail is moved. */
+  readonly #taking = new WeakSet<TableView>()
   readonly #newMail: NewMail
   constructor(user: MailUser, host: HostMail) {
     this.user = user
     this.#host = host
     this.mounts = mountTable(user, host.resolvers, host.stores[0]?.name ?? '')
     this.#stores = new LoginStores(user, host)
-    this.#newMail = new NewMail({ login: this, mounts: this.mounts, registry: host.registry, settings: host.settings, clock: host.clock, logger: host.logger, store: (mount) => this.#stores.of(mount), states: (at) => this.#states(at) })
+    this.#newMail = new NewMail({ login: this, mounts: this.mounts, registry: host.registry, settings: host.settings, clock: host.clock, logger: host.logger, store: (mount) => this.#stores.of(mount), states: (at) => this.#states(at), sidecar: () => this.accountSidecar() })
   }
   get events(): MailEvents {
     return this.#host.events
@@ -224,7 +224,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       if (writes) mailbox.writers++
       const heard = mailbox.hearNotices()
       try {
-        if (writes && takesNewMail) await this.#newMail.into(at, found.key, signal, found.place)
+        if (writes && takesNewMail) await this.#newMail.into(at, mailbox, signal, found.place)
         await mailbox.refresh(signal, found.stat)
       } catch (error) {
         if (writes) mailbox.writers--
@@ -240,8 +240,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   }
   /** Before a session that may write looks at the mailbox again. */
   async beforeSync(view: TableView, signal: AbortSignal): Promise<void> {
-    const found = view.readOnly ? undefined : this.#taking.get(view)
-    if (found !== undefined) await this.#newMail.into(view.at, found, signal)
+    if (!view.readOnly && this.#taking.has(view)) await this.#newMail.into(view.at, view.mailbox, signal)
   }
   probed(to: Located): FoundMailbox | undefined {
     const found = probes.get(to)
@@ -272,7 +271,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     if (refused) this.#host.logger.info('Mailbox is read-only', { user: this.user.name, mailbox: at.name, reason: why })
     const view = new TableView(mailbox, at, !writable, this, refused ? [...notices, { severity: 'warning', text: why }] : notices)
     this.#views.set(view, mailbox)
-    if (writable && (at.at.takesNewMail === true || this.#newMail.knows(mailbox.key))) this.#taking.set(view, mailbox.key)
+    if (writable && (at.at.takesNewMail === true || this.#newMail.knows(mailbox.key))) this.#taking.add(view)
     return view
   }
   async closed(view: TableView, signal: AbortSignal): Promise<void> {

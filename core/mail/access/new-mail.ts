@@ -1,10 +1,11 @@
 import { MailError, SYSTEM, uids } from '../../api/index.js'
-import type { Clock, Located, Logger, MailboxSettings, MailLocation, MailStore, Mount, UidSet } from '../../api/index.js'
+import type { Clock, Located, Logger, MailboxSettings, MailLocation, MailStore, Mount, Sidecar, UidSet } from '../../api/index.js'
 import { throwIfCancelled } from '../failures.js'
 import type { SourceRegistry, StateKeeper } from '../registry/registry.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import { TableView, type ViewOwner } from '../view/view.js'
 import { copyMessages } from './copying.js'
+import { copiedBefore, MOVE_NOTES, type MoveNote } from './move-note.js'
 import type { Delivering } from './delivering.js'
 import { personalMount } from './mounts.js'
 
@@ -50,11 +51,14 @@ export interface NewMailParts {
   readonly logger: Logger
   store(mount: Mount): Promise<MailStore>
   states(at: MailLocation): StateKeeper | undefined
+  /** Of the account. */
+  sidecar(): Sidecar
 }
 
 /**
  * Moves mail from where the system delivers it to an INBOX that is kept elsewhere. Messages are removed only after their copies are on the disk: a
- * crash in between leaves them in both places, never in none. What the delivery place holds of \Deleted messages stays there.
+ * crash in between leaves them in both places, never in none, and a note of what was under way tells the next who moves what was copied already. What the
+ * delivery place holds of \Deleted messages stays there.
  */
 export class NewMail {
   readonly #parts: NewMailParts
@@ -70,14 +74,15 @@ export class NewMail {
     return this.#lookedAt.has(key)
   }
   /** Into a mailbox, which is that file, unless that was tried not long ago. Failures are for the log: the mail is where it was. */
-  async into(to: Located, key: string, signal: AbortSignal, file?: string): Promise<void> {
+  async into(to: Located, target: SharedMailbox, signal: AbortSignal, file?: string): Promise<void> {
     const { clock, logger } = this.#parts
+    const { key } = target
     if (file !== undefined) this.#files.set(key, file)
     if (this.#under.has(key) || clock.now() - (this.#lookedAt.get(key) ?? -Infinity) < EVERY_MS) return
     this.#lookedAt.set(key, clock.now())
     this.#under.add(key)
     try {
-      await this.#move(to, key, signal)
+      await this.#move(to, target, signal)
     } catch (error) {
       // Another program has the delivery place; its mail comes the next time.
       if (error instanceof MailError && error.kind === 'in-use') logger.debug('mail.new-mail-waits', { path: to.at.path, error })
@@ -129,31 +134,32 @@ export class NewMail {
       registry.release(from)
     }
   }
-  async #move(to: Located, key: string, signal: AbortSignal): Promise<void> {
+  async #move(to: Located, target: SharedMailbox, signal: AbortSignal): Promise<void> {
     const { registry, logger } = this.#parts
     let octets = 0
-    await this.#opened(key, signal, async (from, at) => {
+    await this.#opened(target.key, signal, async (from, at) => {
       from.writers++
       try {
         await inTurn(registry, from.key, async (place) => {
           throwIfCancelled(signal)
           await from.refresh(signal)
-          if (from.source.traits.writable) octets = await this.#all(from, place, { ...to, name: to.name, at }, to, signal)
+          if (from.source.traits.writable) octets = await this.#all(from, place, { ...to, name: to.name, at }, target, to, signal)
         })
       } finally {
         from.writers--
       }
     })
-    if (octets > 0) logger.info(`Moved ${octets} bytes of new mail to ${this.#files.get(key) ?? to.at.path} from ${personalMount(this.#parts.mounts)?.inbox ?? ''}`)
+    if (octets > 0) logger.info(`Moved ${octets} bytes of new mail to ${this.#files.get(target.key) ?? to.at.path} from ${personalMount(this.#parts.mounts)?.inbox ?? ''}`)
   }
   /** Octets that were moved. */
-  async #all(from: SharedMailbox, place: Place, source: Located, to: Located, signal: AbortSignal): Promise<number> {
+  async #all(from: SharedMailbox, place: Place, source: Located, target: SharedMailbox, to: Located, signal: AbortSignal): Promise<number> {
     const { table } = from
     // Who may not remove messages must not copy them.
     await from.expunge(uids.none, true, signal)
     const known = place.copied?.uidValidity === table.uidValidity ? place.copied.set : uids.none
     if (known.count > 0) await this.#remove(from, known, signal)
     place.copied = undefined
+    await this.#resume(from, source, target, to, signal)
     for (let octets = 0; ; ) {
       const { generation } = table
       const wanted: number[] = []
@@ -162,6 +168,7 @@ export class NewMail {
       }
       if (wanted.length === 0) return octets
       const set = uids.from(wanted)
+      await this.#note(from, { fromValidity: table.uidValidity, moving: [...set.ranges], to: target.key, toValidity: target.table.uidValidity, toNext: target.table.uidNext })
       const view = new TableView(from, source, true, this.#parts.login)
       try {
         await copyMessages(this.#parts.login, view, set, to, 'copy', false, signal)
@@ -172,6 +179,25 @@ export class NewMail {
       place.copied = { uidValidity: table.uidValidity, set }
       await this.#remove(from, set, signal)
       place.copied = undefined
+      await this.#note(from, undefined)
+    }
+  }
+  /** What an earlier process copied, and was stopped before it could remove it, is removed and not copied again. */
+  async #resume(from: SharedMailbox, source: Located, target: SharedMailbox, to: Located, signal: AbortSignal): Promise<void> {
+    // Numbers are told from what it is now.
+    await target.refresh(signal)
+    const note = await this.#parts.sidecar().get(MOVE_NOTES, from.key).catch(() => undefined)
+    if (note === undefined) return
+    const copied = await copiedBefore(note, from, source, target, to, this.#parts.login, signal)
+    if (copied.count > 0) await this.#remove(from, copied, signal)
+    await this.#note(from, undefined)
+  }
+  /** Without a place for notes mail is moved all the same: a crash may then leave some of it in both places. */
+  async #note(from: SharedMailbox, note: MoveNote | undefined): Promise<void> {
+    try {
+      await this.#parts.sidecar().put(MOVE_NOTES, from.key, note)
+    } catch (error) {
+      this.#parts.logger.debug('mail.new-mail-not-noted', { key: from.key, error })
     }
   }
   async #remove(from: SharedMailbox, set: UidSet, signal: AbortSignal): Promise<void> {

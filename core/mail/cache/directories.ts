@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { Files, OpenFile } from '../../api/index.js'
 
-/** Makes a folder and those above it that are missing, for their owner alone. */
-export async function makePath(files: Files, path: string): Promise<void> {
+/**
+ * Makes a folder and those above it that are missing, for their owner alone. The names of `lasting` and of those above it are on the disk then; the others are synced
+ * by whoever needs them.
+ */
+export async function makePath(files: Files, path: string, lasting?: string): Promise<void> {
   if ((await files.stat(path)) !== undefined) return
   const above = path.slice(0, path.lastIndexOf('/'))
-  if (above !== '') await makePath(files, above)
+  if (above !== '') await makePath(files, above, lasting)
   try {
     await files.makeDirectory(path, 0o700)
   } catch (error) {
     // Somebody else was faster.
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
+  if (lasting !== undefined && (path === lasting || lasting.startsWith(`${path}/`))) await files.syncDirectory(above === '' ? '/' : above)
 }
 /** Name of the folder of what lies beside a mailbox; keys may be of any length and octets. */
 export function folderOf(key: string): string {

@@ -26,6 +26,8 @@ const FOLD_ATTEMPTS = 3
 /** What a state is made of. */
 export interface DiskParts {
   readonly files: Files
+  /** The user's state folder, and the mailbox's own in it. */
+  readonly root: string
   readonly folder: string
   readonly key: string
   readonly settings: MailboxSettings
@@ -63,7 +65,7 @@ export class DiskState implements MailboxState {
     this.#parts = parts
     this.#table = table
     this.#facts = new FactStore(parts.files, parts.folder, parts.pool)
-    this.#folderMade = makePath(parts.files, parts.folder)
+    this.#folderMade = makePath(parts.files, parts.folder, parts.settings.durability === 'full' ? parts.root : undefined)
   }
   /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
   static async open(parts: DiskParts, table: MailTable): Promise<DiskState> {

@@ -1,4 +1,4 @@
-import { MailError, type DriverAbout, type MailDriver, type MailUser, type Mount } from '../../api/mail.js'
+import { MailError, type DriverAbout, type MailDriver, type MailUser, type Mount, type SidecarBackend } from '../../api/mail.js'
 import type { Entry } from '../../api/kernel.js'
 import type { MailAccess } from '../../api/session.js'
 import { HostDoor } from '../../mail/access/door.js'
@@ -24,7 +24,7 @@ export class ModelHost implements AsyncDisposable {
     this.#registry = registry
     this.#door = door
   }
-  static async start(under: DriverUnderTest, storage: Storage): Promise<ModelHost> {
+  static async start(under: DriverUnderTest, storage: Storage, sidecars: SidecarBackend = new VolatileSidecars()): Promise<ModelHost> {
     const x = storage.services()
     const driver = await under.create(x)
     const registry = new SourceRegistry(x.clock, x.logger)
@@ -42,7 +42,7 @@ export class ModelHost implements AsyncDisposable {
       ],
       policies: [],
       subscriptions: new VolatileSubscriptions(),
-      sidecars: new VolatileSidecars(),
+      sidecars,
       derivers: new Map(),
       indexes: [],
       directories: [],

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { FURTHER_FORMS } from '../../shared/forms.js'
 import { Hashing } from '../../shared/hashing.js'
 import { remoteSettings } from '../../shared/remote-settings.js'
-import { hasNodeSqlite } from '../../shared/sql/sqlite.js'
 import { databaseSettings, engineOf, queryText } from '../../shared/sql/settings.js'
 import { withCache } from '../../shared/verdict-cache.js'
 import { SqlBackend } from './backend.js'
@@ -27,7 +26,6 @@ export default definePlugin({
       needs: { files: FILES, logger: LOGGER, clock: CLOCK, schemes: chosen(passwordSchemes) },
       about: { verifies: ['password'], holds: [SCRAM_SHA_1, SCRAM_SHA_256, PASSWORD], changes: true },
       async create(s, needs, site) {
-        if (s.updateQuery !== undefined && s.engine === 'sqlite' && !hasNodeSqlite()) site.warn('updateQuery cannot be carried out: SQLite is only read before Node 22.13')
         const engine = await engineOf(s, { timeoutMs: s.timeout, connections: s.parallel }, needs, site)
         return withCache(new SqlBackend(engine, new Hashing(needs.schemes, 2), needs.logger, { ...s, updateQuery: s.updateQuery, timeoutMs: s.timeout }), { forMs: s.cacheFor, entries: s.cacheEntries }, needs.clock)
       },

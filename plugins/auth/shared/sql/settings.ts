@@ -7,7 +7,7 @@ import { SqliteEngine } from './sqlite.js'
 
 /** Which database; the same for passwords and users. */
 export const databaseSettings = {
-  engine: z.enum(['sqlite', 'postgres', 'mysql']).default('sqlite').describe('sqlite: a file, through Node (22.13), or only read, and without WAL, through the package node-sqlite3-wasm; postgres: through the package pg; mysql: MySQL or MariaDB, through the package mysql2.'),
+  engine: z.enum(['sqlite', 'postgres', 'mysql']).default('sqlite').describe('sqlite: a file, through Node (22.13), or through libsqlite3 and the package koffi; postgres: through the package pg; mysql: MySQL or MariaDB, through the package mysql2.'),
   path: filePath().default('users.sqlite').describe('sqlite: the file.'),
   host: z.string().min(1).optional().describe('Name or address of the server, or its socket: a folder of postgres (/run/postgresql without it), a file of mysql (/run/mysqld/mysqld.sock).'),
   port: z.int().min(1).max(65_535).optional().describe('Port of the server; 5432 or 3306 without it.'),

@@ -1,64 +1,11 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { MailError } from 'mailwright/api'
+import { SQLITE_THREAD } from './native.js'
 import type { Row, SqlEngine } from './query.js'
 
-/**
- * Engines, of which the first that is there is taken: Node's own (22.13 and newer), else a package that runs everywhere. That one has locks of its
- * own (a folder `FILE.lock`) and does not see those of other programs: were it allowed to write, even reading could roll back what another
- * program is about to commit. So it only reads, and knows no WAL.
- */
-export const SQLITE_LIBRARIES = ['node:sqlite', 'node-sqlite3-wasm'] as const
-
-/** Whether Node brings an engine, which can also write. */
-export function hasNodeSqlite(): boolean {
-  return process.getBuiltinModule('node:sqlite') !== undefined
-}
-
-/**
- * The thread in which the database is: SQLite's calls wait, and nothing here may. Plain JavaScript, because it is started from text.
- */
-const THREAD = `
-const { parentPort, workerData } = require('node:worker_threads')
-const { createRequire } = require('node:module')
-const openers = {
-  'node:sqlite'() {
-    const { DatabaseSync } = require('node:sqlite')
-    const db = new DatabaseSync(workerData.path)
-    return { db, all: (text, values) => db.prepare(text).all(...values) }
-  },
-  'node-sqlite3-wasm'() {
-    const { Database } = createRequire(workerData.from)('node-sqlite3-wasm')
-    const db = new Database(workerData.path, { readOnly: true })
-    return { db, all: (text, values) => db.all(text, values) }
-  },
-}
-function open() {
-  let missing
-  for (const library of workerData.libraries) {
-    let opened
-    try { opened = openers[library]() }
-    catch (error) {
-      if (error.code !== 'MODULE_NOT_FOUND' && error.code !== 'ERR_UNKNOWN_BUILTIN_MODULE') throw error
-      missing = error
-      continue
-    }
-    opened.db.exec('PRAGMA busy_timeout = ' + workerData.busyMs)
-    return { all: opened.all, close: () => opened.db.close() }
-  }
-  throw Object.assign(missing ?? new Error('no engine'), { code: 'MODULE_NOT_FOUND' })
-}
-let db
-parentPort.on('message', ({ id, text, values }) => {
-  try {
-    db ??= open()
-    if (text === undefined) { db.close(); parentPort.postMessage({ id, rows: [] }); parentPort.close(); return }
-    parentPort.postMessage({ id, rows: db.all(text, values).map((row) => ({ ...row })) })
-  } catch (error) {
-    parentPort.postMessage({ id, error: String(error && error.message || error), code: error && error.code })
-  }
-})
-`
+/** Engines, of which the first that is there is taken: that of Node (22.13 and newer), or the library of the system through koffi. */
+export const SQLITE_LIBRARIES = ['node:sqlite', 'libsqlite3'] as const
 interface Answer {
   readonly id: number
   readonly rows?: readonly Row[]
@@ -111,14 +58,14 @@ export class SqliteEngine implements SqlEngine {
   }
 
   #start(): Worker {
-    const thread = new Worker(THREAD, { eval: true, workerData: { path: this.#path, busyMs: this.#busyMs, libraries: [...this.#libraries], from: import.meta.url }, execArgv: ['--no-warnings'] })
+    const thread = new Worker(SQLITE_THREAD, { eval: true, workerData: { path: this.#path, busyMs: this.#busyMs, libraries: [...this.#libraries], from: import.meta.url }, execArgv: ['--no-warnings'] })
     // An open database keeps nobody from stopping.
     thread.unref()
     thread.on('message', ({ id, rows, error, code }: Answer) => {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (error === undefined) waiting?.resolve(rows ?? [])
-      else waiting?.reject(code === 'MODULE_NOT_FOUND' ? new MailError('unavailable', 'SQLite needs Node 22.13 or the package "node-sqlite3-wasm": run "npm install node-sqlite3-wasm"') : new Error(`database ${this.#path}: ${error}`))
+      else waiting?.reject(code === 'MODULE_NOT_FOUND' ? new MailError('unavailable', 'SQLite needs Node 22.13, or the library libsqlite3 and the package "koffi": run "npm install koffi"') : new Error(`database ${this.#path}: ${error}`))
     })
     const ended = (error?: Error): void => {
       if (this.#thread === thread) this.#thread = undefined

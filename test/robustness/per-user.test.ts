@@ -171,6 +171,20 @@ print('done')
     expect((await processOf(UIDS.alice))[0]?.pid).not.toBe(victim?.pid)
     for (const client of [bob, again]) client.drop()
   })
+  test('a process that ends before it has opened the mail of a session is replaced, and the login goes on', async () => {
+    const first = await login('alice')
+    const [victim] = await processOf(UIDS.alice)
+    // It is alive for whoever hands sessions over, and answers nothing.
+    process.kill(victim?.pid ?? -1, 'SIGSTOP')
+    const client = await RawClient.open(server.ports.imap)
+    const answer = client.do('LOGIN alice secret')
+    await expect(Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 1500, 'waits'))])).resolves.toBe('waits')
+    process.kill(victim?.pid ?? -1, 'SIGKILL')
+    expect((await answer).status).toBe('OK')
+    expect((await client.do('SELECT INBOX')).status).toBe('OK')
+    expect((await processOf(UIDS.alice))[0]?.pid).not.toBe(victim?.pid)
+    for (const one of [first, client]) one.drop()
+  })
 
   test('front and authenticator are started again, and sessions in clear go on without them', async () => {
     const bob = await login('bob')

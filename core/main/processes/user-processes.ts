@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { StartFailure } from '../../api/index.js'
 import type { Logger, MailUser } from '../../api/index.js'
 import type { Assigner, Assignment } from './assignment.js'
 import { ServerProcess } from './child-process.js'
@@ -11,6 +12,15 @@ interface UserProcess {
   readonly ready: Promise<void>
   readonly sessions: Set<string>
   idle: NodeJS.Timeout | undefined
+}
+/** A session whose mail is being opened. */
+interface Opening {
+  readonly user: MailUser
+  readonly message: Extract<ToChild, { kind: 'open' }>
+  /** The process before this one ended over it, or of itself. */
+  readonly isRepeated: boolean
+  /** The process has been told. */
+  told: boolean
 }
 
 /** What decides about the processes of users. */
@@ -37,6 +47,7 @@ export class UserProcesses {
   readonly #spare: ServerProcess[] = []
   /** Where a session is. */
   readonly #of = new Map<string, UserProcess>()
+  readonly #opening = new Map<string, Opening>()
   readonly #hearers = new Map<ServerProcess, (message: FromChild) => void>()
   #closed = false
 
@@ -52,9 +63,16 @@ export class UserProcesses {
     return open
   }
 
-  /** Has the user's process, which is started when there is none, open the mail of a session. What it says comes by `opened`; a failure before that is returned. */
-  async open(user: MailUser, message: Extract<ToChild, { kind: 'open' }>): Promise<Failure | undefined> {
+  /**
+   * Has the user's process, which is started when there is none, open the mail of a session. What it says comes by `opened`; a failure before that is returned.
+   * A process that ends before it has answered is replaced once: it may have been at its end when the session came.
+   */
+  open(user: MailUser, message: Extract<ToChild, { kind: 'open' }>): Promise<Failure | undefined> {
+    return this.#open({ user, message, isRepeated: false, told: false })
+  }
+  async #open(opening: Opening): Promise<Failure | undefined> {
     const { logger, ended } = this.#options
+    const { user, message, isRepeated } = opening
     const { session } = message
     const who = this.#options.assigner.of(user)
     if (typeof who === 'string') {
@@ -66,13 +84,19 @@ export class UserProcesses {
     of.idle = undefined
     of.sessions.add(session)
     this.#of.set(session, of)
+    this.#opening.set(session, opening)
     try {
       await of.ready
-      if (!(await of.process.send(message))) throw new Error('the process has ended')
+      const sent = await of.process.send(message)
+      if (!sent || of.process.over) await of.process.exited
+      if (of.process.over) throw new Error('the process has ended')
+      opening.told = true
       return undefined
     } catch (error) {
       of.sessions.delete(session)
       this.#of.delete(session)
+      this.#opening.delete(session)
+      if (of.process.over && !(error instanceof StartFailure) && !isRepeated && !this.#closed) return await this.#open({ ...opening, isRepeated: true, told: false })
       ended(session)
       logger.error('the process of a user cannot be had', { user: user.name, error })
       return { problem: 'unavailable', text: 'not available now' }
@@ -88,6 +112,7 @@ export class UserProcesses {
   abandon(session: string): void {
     const of = this.#of.get(session)
     if (of === undefined) return
+    this.#opening.delete(session)
     void of.process.send({ kind: 'abandoned', session })
     this.#ended(of, session)
   }
@@ -120,6 +145,7 @@ export class UserProcesses {
       else if (message.kind === 'tune') this.#options.tune(message.session, message.octets)
       else if (message.kind === 'ended') this.#ended(of, message.session)
       else if (message.kind === 'opened') {
+        this.#opening.delete(message.session)
         this.#options.opened(message.session, message.failure)
         if (message.failure !== undefined) this.#ended(of, message.session)
       }
@@ -127,22 +153,34 @@ export class UserProcesses {
     void process.exited.then((how) => {
       clearTimeout(of.idle)
       this.#hearers.delete(process)
-      for (const session of of.sessions) {
-        this.#of.delete(session)
-        this.#options.opened(session, { problem: 'unavailable', text: 'not available now' })
-        this.#options.ended(session)
-      }
       if (this.#running.get(key) === of) {
         this.#running.delete(key)
         if (!this.#closed) this.#options.logger.error('the process of a user ended', { user: account.name, sessions: of.sessions.size, by: how })
       }
+      for (const session of of.sessions) this.#orphaned(session)
     })
     this.#fill()
     return of
   }
 
+  /** The process of a session is gone. */
+  #orphaned(session: string): void {
+    const opening = this.#opening.get(session)
+    // Whoever is still about to tell the process sees it.
+    if (opening?.told === false) return
+    const { opened, ended } = this.#options
+    this.#of.delete(session)
+    this.#opening.delete(session)
+    if (opening === undefined || opening.isRepeated || this.#closed) {
+      opened(session, { problem: 'unavailable', text: 'not available now' })
+      ended(session)
+      return
+    }
+    void this.#open({ ...opening, isRepeated: true, told: false }).then((failure) => (failure === undefined ? undefined : opened(session, failure)))
+  }
   #ended(of: UserProcess, session: string): void {
     this.#of.delete(session)
+    this.#opening.delete(session)
     if (of.sessions.delete(session)) this.#options.ended(session)
     if (of.sessions.size > 0) return
     if (this.#closed) this.#end(of)

@@ -2,9 +2,9 @@ import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { familyHome, mailutil } from '../support/directory-formats.js'
-import { has } from '../support/programs.js'
+import { has, run } from '../support/programs.js'
 import { LinkLost, RawClient } from '../support/raw-client.js'
-import { startServer, type RunningServer } from '../support/running-server.js'
+import { CLI, startServer, type RunningServer } from '../support/running-server.js'
 
 const stored = (subject: string, status = ''): string => `From bob@example.org Mon Nov 23 01:44:50 2026\nSubject: ${subject}\n${status}\nHello.\n\n`
 
@@ -128,6 +128,23 @@ describe('INBOX in ~/mbox', () => {
     expect((await later.do('FETCH 1 UID')).untagged).toEqual([untagged[1]?.replace('* 2', '* 1')])
     await later.logout()
     await rm(home, { recursive: true, force: true })
+  })
+
+  test('processes that move mail at the same time move each message once', { timeout: 240_000 }, async () => {
+    await writeFile(mbox(), '', { mode: 0o600 })
+    const names: string[] = []
+    for (let round = 0; round < 2; round++) {
+      const more = Array.from({ length: 3000 }, (_, n) => `letter-${round}-${n}`)
+      names.push(...more)
+      await appendFile(spool(), more.map((name) => stored(name)).join(''))
+      const others = [1, 2, 3].map(() => run(process.execPath, [CLI, 'mailbox', 'prune', 'alice', 'INBOX', 'SUBJECT nothing', '--config', server.config], { limitMs: 120_000 }))
+      await Promise.all(others)
+      expect((await Promise.all(others)).map(({ code }) => code)).toEqual([0, 0, 0])
+    }
+    // Who came while another was at it left the mail to that one.
+    const last = await alice()
+    expect([...(await subjects(last))].toSorted()).toEqual(names.toSorted())
+    await last.logout()
   })
 
   test('a server that is killed while it moves mail loses none of it, and doubles none', async () => {

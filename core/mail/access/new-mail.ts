@@ -142,6 +142,9 @@ export class NewMail {
       try {
         await inTurn(registry, from.key, async (place) => {
           throwIfCancelled(signal)
+          // Another process that moves mail from there does it for all.
+          await using alone = await this.#alone(to, from.key)
+          if (alone === undefined) return
           await from.refresh(signal)
           if (from.source.traits.writable) octets = await this.#all(from, place, { ...to, name: to.name, at }, target, to, signal)
         })
@@ -181,6 +184,10 @@ export class NewMail {
       place.copied = undefined
       await this.#note(from, undefined)
     }
+  }
+  async #alone(to: Located, key: string): Promise<AsyncDisposable | undefined> {
+    const states = this.#parts.states(to.at)
+    return states === undefined ? { [Symbol.asyncDispose]: () => Promise.resolve() } : states.alone(`new mail ${key}`)
   }
   /** What an earlier process copied, and was stopped before it could remove it, is removed and not copied again. */
   async #resume(from: SharedMailbox, source: Located, target: SharedMailbox, to: Located, signal: AbortSignal): Promise<void> {

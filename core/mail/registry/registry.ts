@@ -10,6 +10,8 @@ export interface StateKeeper {
   open(key: string, table: MailTable): Promise<MailboxState | undefined>
   /** The mailbox was deleted; its key may come again. */
   discard(key: string): Promise<void>
+  /** Keeps other processes of the server from work that goes by this name, until it is disposed of; undefined: one of them is at it. */
+  alone(name: string): Promise<AsyncDisposable | undefined>
 }
 
 /** How long a mailbox stays open after the last session left, and how many such are kept. */

@@ -1,6 +1,6 @@
 import { stateFolder } from '../../api/index.js'
 import type { Clock, Files, Logger, MailLocation, MailboxSettings, MailUser } from '../../api/index.js'
-import { folderOf } from '../cache/directories.js'
+import { folderOf, makePath } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
 import { DiskState } from './disk-state.js'
 import type { StateKeeper } from './registry.js'
@@ -32,6 +32,21 @@ export function stateKeeper(parts: StateParts, at: MailLocation, owner: MailUser
         // Without its state a mailbox works, more slowly: changes go to the mailbox at once.
         logger.warn('mail.state-unavailable', { key, folder: folder(key), error })
         return undefined
+      }
+    },
+    async alone(name) {
+      const locks = `${home}/locks`
+      try {
+        await makePath(files, locks, settings.durability === 'full' ? home : undefined)
+        // The lock is on the file, and goes with the process; the file stays.
+        const file = await files.open(`${locks}/${folderOf(name)}`, { write: true, create: 'if-missing', noFollow: true })
+        if (file.lock('flock', 'exclusive') !== 'busy') return { [Symbol.asyncDispose]: () => file.close() }
+        await file.close()
+        return undefined
+      } catch (error) {
+        // Where no lock can be had, other processes are none of ours, or take their chance.
+        logger.debug('mail.lock-unavailable', { name, error })
+        return { [Symbol.asyncDispose]: () => Promise.resolve() }
       }
     },
     async discard(key) {

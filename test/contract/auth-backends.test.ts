@@ -45,7 +45,7 @@ import usersSql from '../../plugins/auth/users/sql/index.js'
 import { SystemUsers } from '../../plugins/auth/users/system/directory.js'
 import { createVirtualDirectory } from '../../plugins/auth/users/virtual/index.js'
 import { HeldClock, LoggedLines, never, peers, words } from '../support/auth.js'
-import { checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { certificateIn, checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
 import { hasKdc, startKdc } from '../support/kdc.js'
 import { ANY_ACCOUNT, hasPam, pamSleep, pamTable } from '../support/pam.js'
 import { freePort } from '../support/ports.js'
@@ -269,6 +269,13 @@ test('SQLite without an engine is an outage that says what to install', async ()
   await expect(engine.query('SELECT 1', [])).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('npm install koffi') })
 })
 
+/** A folder with a certificate for the same name, of somebody else. */
+const otherCertificate = once_(async (): Promise<string> => {
+  const place = await mkdtemp(join(folder, 'other-'))
+  await certificateIn(place)
+  return place
+})
+
 /** The servers of databases, and a comment that would end a text if values were put into it. */
 const databaseServers = [
   { name: 'PostgreSQL', engine: 'postgres', there: hasPostgres, start: startPostgres, all: 'SELECT * FROM users WHERE {user} <> $tag$x$tag$' },
@@ -288,6 +295,17 @@ for (const { name, engine: kind, there, start, all } of databaseServers) describ
   }))
   const ofPort = (port: number): Promise<UserDirectory> => createdBy(usersSql, { engine: kind, host: '127.0.0.1', port, password: { env: 'DATABASE' }, userQuery: 'SELECT name, home, uid, gid, quota FROM users WHERE name = {user}' }, { DATABASE: 'database secret' })
   describeUserDirectory('sql', once_(async () => ({ directory: await ofPort((await service()).port), known: ['alice', 'bob'], unknown: ['nobody'], broken: await ofPort(await freePort()) })))
+  test('TLS: the server is believed with the right certificate, and with no other', async () => {
+    const { port, folder: place } = await service()
+    const ask = async (ca: string | undefined): Promise<unknown> => {
+      const server = { host: 'localhost', port, database: 'mail', user: 'mail', password: words('database secret'), tls: 'verify', ca, connections: 1, timeoutMs: 60_000 } as const
+      const made = kept(kind === 'mysql' ? await mysqlEngine(server) : await postgresEngine(server, () => undefined))
+      return made.query(kind === 'mysql' ? "SHOW STATUS LIKE 'Ssl_version'" : 'SELECT version AS value FROM pg_stat_ssl WHERE pid = pg_backend_pid()', [], never)
+    }
+    expect(await ask(await readFile(join(place, 'server.pem'), 'utf8'))).toEqual([expect.objectContaining({ value: expect.stringMatching(/^TLSv1\.[23]$/) })])
+    await expect(ask(undefined)).rejects.toThrow(/self-signed/)
+    await expect(ask(await readFile(join(await otherCertificate(), 'server.pem'), 'utf8'))).rejects.toThrow(/self-signed|certificate/)
+  })
   test('an account has its ids, and further columns are its facts', async () => {
     const directory = await ofPort((await service()).port)
     expect(await directory.find('alice', never)).toEqual({ name: 'alice', kind: 'account', home: '/srv/alice', ids: { uid: 1001, gid: 1001, groups: [1001] }, facts: { quota: '1G' } })
@@ -357,6 +375,16 @@ describe.skipIf(!hasSlapd)('LDAP', () => {
     const ask = (of: LdapDirectory, user: string): Promise<unknown> => new LdapBackend(of, settings).verify({ kind: 'password', user, password: words('x') }, peers.encrypted, never)
     await expect(ask(directory(port), 'twin')).rejects.toMatchObject({ kind: 'unavailable' })
     await expect(ask(directory(port, 60_000, { bindPassword: words('wrong') }), 'alice')).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+  test('StartTLS: the passwords go encrypted to the server whose certificate is right, and to no other', async () => {
+    const { port, folder: place } = await service()
+    const ca = await readFile(join(place, 'server.pem'), 'utf8')
+    const ask = (more: object): Promise<unknown> =>
+      new LdapBackend(directory(port, 60_000, { url: `ldap://localhost:${port}`, startTls: true, ...more }), settings).verify({ kind: 'password', user: 'alice', password: words(users[0].password) }, peers.encrypted, never)
+    expect(await ask({ ca })).toMatchObject({ kind: 'accepted' })
+    // Without the authority it could be anybody's.
+    await expect(ask({})).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(ask({ ca: await readFile(join((await otherCertificate()), 'server.pem'), 'utf8') })).rejects.toMatchObject({ kind: 'unavailable' })
   })
   test('a directory that goes away is an outage, also on a connection that was there before', async () => {
     const own = await startSlapd(person('alice', 'correct horse', 2000))

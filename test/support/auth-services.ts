@@ -11,6 +11,7 @@ import { run } from './programs.js'
 /** A program that was started for tests. */
 export interface TestService extends AsyncDisposable {
   readonly port: number
+  /** Has `server.pem`, the certificate of a service that offers TLS. */
   readonly folder: string
 }
 
@@ -35,6 +36,16 @@ async function started(program: string, args: readonly string[], port: number, f
   }
 }
 
+/** A certificate for `localhost` and 127.0.0.1 that is its own authority: `server.pem` and `server.key` in the folder. */
+export async function certificateIn(folder: string, owner?: { readonly uid: number; readonly gid: number }): Promise<{ readonly certificate: string; readonly key: string }> {
+  const [certificate, key] = [join(folder, 'server.pem'), join(folder, 'server.key')]
+  const made = await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-days', '2', '-keyout', key, '-out', certificate])
+  if (made.code !== 0) throw new Error(`openssl: ${made.stderr}`)
+  await chmod(key, 0o600)
+  if (owner !== undefined) for (const path of [certificate, key]) await chown(path, owner.uid, owner.gid)
+  return { certificate, key }
+}
+
 const POSTGRES = existsSync('/usr/lib/postgresql') ? join('/usr/lib/postgresql', readdirSync('/usr/lib/postgresql').at(-1) ?? '', 'bin') : ''
 export const hasPostgres = existsSync(join(POSTGRES, 'postgres'))
 /** PostgreSQL from Debian with a database `mail`, the account `mail` (password `database secret`), and what the SQL makes. */
@@ -43,13 +54,15 @@ export async function startPostgres(sql: string): Promise<TestService> {
   const port = await freePort()
   const isRoot = process.getuid?.() === 0
   // The server refuses to run as root.
-  const ids = isRoot ? spawnSync('id', ['-u', 'postgres']).stdout.toString().trim() : ''
-  if (isRoot) await chown(folder, Number(ids), Number(spawnSync('id', ['-g', 'postgres']).stdout.toString().trim()))
+  const idOf = (kind: '-u' | '-g'): number => Number(spawnSync('id', [kind, 'postgres']).stdout.toString())
+  const owner = isRoot ? { uid: idOf('-u'), gid: idOf('-g') } : undefined
+  if (owner !== undefined) await chown(folder, owner.uid, owner.gid)
+  const { certificate, key } = await certificateIn(folder, owner)
   const as = (program: string, args: readonly string[]): [string, string[]] => (isRoot ? ['runuser', ['-u', 'postgres', '--', program, ...args]] : [program, [...args]])
   const data = join(folder, 'data')
   const made = await run(...as(join(POSTGRES, 'initdb'), ['-D', data, '-U', 'admin', '--auth-local=trust', '--auth-host=scram-sha-256', '--no-sync']))
   if (made.code !== 0) throw new Error(`initdb: ${made.stderr}`)
-  const service = await started(...as(join(POSTGRES, 'postgres'), ['-D', data, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off']), port, folder, 'SIGTERM')
+  const service = await started(...as(join(POSTGRES, 'postgres'), ['-D', data, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1', '-c', 'ssl=on', '-c', `ssl_cert_file=${certificate}`, '-c', `ssl_key_file=${key}`, '-c', 'fsync=off']), port, folder, 'SIGTERM')
   const feed = async (database: string, text: string): Promise<void> => {
     const fed = await run('psql', ['-h', folder, '-p', String(port), '-U', 'admin', '-d', database, '-v', 'ON_ERROR_STOP=1', '-q'], { input: text })
     if (fed.code !== 0) throw new Error(`psql: ${fed.stderr}`)
@@ -67,6 +80,7 @@ export async function startMariadb(sql: string): Promise<TestService> {
   const port = await freePort()
   const data = join(folder, 'data')
   const user = process.getuid?.() === 0 ? ['--user=root'] : []
+  const { certificate, key } = await certificateIn(folder)
   const made = await run('mariadb-install-db', ['--no-defaults', ...user, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'])
   if (made.code !== 0) throw new Error(`mariadb-install-db: ${made.stderr}`)
   const first = join(folder, 'first.sql')
@@ -74,7 +88,7 @@ export async function startMariadb(sql: string): Promise<TestService> {
   await writeFile(first, ["CREATE DATABASE mail CHARACTER SET utf8mb4", 'USE mail', create, ...rows.map((row) => row.replaceAll(/\s*\n\s*/g, ' ')), "CREATE USER mail@'127.0.0.1' IDENTIFIED BY 'database secret'", "GRANT ALL ON mail.* TO mail@'127.0.0.1'"].map((line) => `${(line ?? '').replace(/;$/, '')};\n`).join(''))
   return started(
     '/usr/sbin/mariadbd',
-    ['--no-defaults', ...user, `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${folder}/socket`, `--pid-file=${folder}/pid`, `--init-file=${first}`, '--skip-name-resolve', '--innodb-flush-method=nosync', '--innodb-buffer-pool-size=8M'],
+    ['--no-defaults', ...user, `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${folder}/socket`, `--pid-file=${folder}/pid`, `--init-file=${first}`, `--ssl-cert=${certificate}`, `--ssl-key=${key}`, '--skip-name-resolve', '--innodb-flush-method=nosync', '--innodb-buffer-pool-size=8M'],
     port,
     folder,
     'SIGTERM',
@@ -87,6 +101,7 @@ export async function startSlapd(ldif: string): Promise<TestService> {
   const folder = await mkdtemp(join(tmpdir(), 'mailwright-slapd-'))
   const port = await freePort()
   const config = join(folder, 'slapd.conf')
+  const { certificate, key } = await certificateIn(folder)
   await writeFile(
     config,
     `include /etc/ldap/schema/core.schema
@@ -96,6 +111,8 @@ include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile ${folder}/slapd.pid
+TLSCertificateFile ${certificate}
+TLSCertificateKeyFile ${key}
 database mdb
 suffix "dc=example,dc=org"
 rootdn "cn=admin,dc=example,dc=org"

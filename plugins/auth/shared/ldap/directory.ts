@@ -108,8 +108,16 @@ export class LdapDirectory implements AsyncDisposable {
     const tlsOptions = ca === undefined ? {} : { ca }
     const options: ClientOptions = { url, timeout: timeoutMs, connectTimeout: timeoutMs, ...(url.startsWith('ldaps:') ? { tlsOptions } : {}) }
     const client = new this.#ldapts.Client(options)
-    if (startTls) await client.startTLS({ ...tlsOptions, host: new URL(url).hostname, servername: new URL(url).hostname })
-    return client
+    if (!startTls) return client
+    const { hostname } = new URL(url)
+    try {
+      await client.startTLS({ ...tlsOptions, host: hostname, servername: hostname })
+      return client
+    } catch (error) {
+      // A server that is not believed keeps no connection.
+      await client.unbind().catch(() => undefined)
+      throw error
+    }
   }
 }
 

@@ -35,16 +35,16 @@ export class HeaderLines {
     this.#target = target
   }
 
-  /** A message begins at `offset`, behind a delimiter of so many octets with a From line, if `dated`. */
-  begin(offset: number, delimiter: number, line: Line, dated: boolean): void {
+  /** A message begins at `offset`, behind a delimiter of so many octets with a From line `[start, lineEnd)` that ends at `end`, if `dated`. */
+  begin(offset: number, delimiter: number, start: number, lineEnd: number, end: number, dated: boolean): void {
     const f = this.found
     const { bytes } = this.#w
     f.offset = offset
     f.bits = 0
     f.keywords = NO_WORDS
-    f.hasCr = dated && line.lineEnd < line.end
+    f.hasCr = dated && lineEnd < end
     f.dated = dated
-    f.bare = delimiter + (dated ? line.lineEnd - line.start + 1 : 0)
+    f.bare = delimiter + (dated ? lineEnd - start + 1 : 0)
     f.ms = 0
     f.zone = 0
     f.print = 0
@@ -52,8 +52,8 @@ export class HeaderLines {
     this.base = undefined
     this.#inInternal = false
     if (!dated) return
-    const date = fromLineDate(bytes, line.start, line.lineEnd)
-    if (date === undefined) this.#target.uids.warn(`Unable to parse internal date: ${bytes.toString('latin1', line.start + 5, line.lineEnd)}`)
+    const date = fromLineDate(bytes, start, lineEnd)
+    if (date === undefined) this.#target.uids.warn(`Unable to parse internal date: ${bytes.toString('latin1', start + 5, lineEnd)}`)
     else {
       f.ms = date.ms
       f.zone = date.zone

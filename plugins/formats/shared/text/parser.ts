@@ -135,7 +135,7 @@ class Scan {
     const { bytes } = this.#w
     // Without a line that fits the window there is little to tell the message by.
     const begins: Line = line ?? { start: 0, lineEnd: 0, end: 0, ended: false }
-    this.#header.begin(at, delimiter, begins, dated)
+    this.#header.begin(at, delimiter, begins.start, begins.lineEnd, begins.end, dated)
     const print = crc32(bytes.subarray(begins.start, begins.lineEnd))
     const textAt = await this.#headerFrom(at + delimiter + (dated ? begins.end - begins.start + (begins.ended ? 1 : 0) : 0), first)
     this.#header.end(textAt)
@@ -154,8 +154,8 @@ class Scan {
     const lineAt = start + this.#delimiter.length
     const lf = all.indexOf(LF, lineAt)
     if (lf < 0) return UNSURE
-    const line: Line = { start: lineAt, lineEnd: bytes[lf - 1] === CR && lf > lineAt ? lf - 1 : lf, end: lf, ended: true }
-    const dated = this.#isFrom(line)
+    const lineEnd = bytes[lf - 1] === CR && lf > lineAt ? lf - 1 : lf
+    const dated = isFromLine(bytes, lineAt, lineEnd)
     if (!dated && this.#delimiter.length === 0) return NO_MESSAGE
     const headerAt = dated ? lf + 1 : lineAt
     const lines = this.#findLines(headerAt)
@@ -166,7 +166,7 @@ class Scan {
     const next = end === all.length || this.#delimiter.length === 0 ? w.start + end : this.#follows(w.start + end)
     if (next === UNSURE) return UNSURE
     const { found } = this.#header
-    this.#header.begin(at, this.#delimiter.length, line, dated)
+    this.#header.begin(at, this.#delimiter.length, lineAt, lineEnd, lf, dated)
     for (let i = 0; i < lines; i++) {
       const after = this.#lines[i + 1] ?? 0
       const cr = after - 2 > (this.#lines[i] ?? 0) && bytes[after - 2] === CR
@@ -177,7 +177,7 @@ class Scan {
     this.#header.visible += 2
     this.#header.end(w.start + textStart)
     // Only messages without number must be told apart by what they are.
-    if (found.uid === 0) found.print = crc32(bytes.subarray(line.start, line.lineEnd))
+    if (found.uid === 0) found.print = crc32(bytes.subarray(lineAt, lineEnd))
     this.#crs = 0
     this.#lfs = 0
     this.#count(w.start + textStart, w.start + end)

@@ -13,7 +13,7 @@ import { askServer } from './control.js'
 import { certificateNames, ownCertificates } from './host-tls.js'
 import { lockProgramFaults } from './lock-program-check.js'
 import { protocolFaults } from './listener-protocols.js'
-import { modelOf } from './processes/model.js'
+import { accountsNotServed } from './processes/model.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
 
@@ -46,11 +46,11 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
   return found.map((p) => ({ ...p, ...plan.where(p.path) }))
 }
 
-/** What the start would refuse. */
+/** What the start would refuse, and the logins of whole directories. */
 function modelFaults(plan: ConfigPlan): readonly Problem[] {
   try {
-    modelOf(plan, process.getuid?.() === 0)
-    return []
+    const fault = accountsNotServed(plan, process.getuid?.() === 0)
+    return fault === undefined ? [] : [fault]
   } catch (error) {
     if (error instanceof StartFailure) return error.problems
     throw error

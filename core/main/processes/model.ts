@@ -1,5 +1,5 @@
 import { StartFailure } from '../../api/index.js'
-import type { MailUser } from '../../api/index.js'
+import type { MailUser, Problem } from '../../api/index.js'
 import type { ConfigPlan, HostPlan } from '../../config/plan/types.js'
 import { located } from '../located.js'
 
@@ -26,6 +26,15 @@ export function modelOf(plan: ConfigPlan, root: boolean): ProcessModel {
     throw refused(plan, 'PRC_NO_MAIL_USER', 'workers of root would touch the mail with all rights', 'set processes.mailUser to the account that the mail belongs to, or start the server from that account')
   }
   return model
+}
+
+/** What `perUser` will refuse at login: accounts that have no uid, where no account is named whose rights they are served with. Undefined: nothing. */
+export function accountsNotServed(plan: ConfigPlan, root: boolean): Problem | undefined {
+  if (modelOf(plan, root) !== 'per-user' || !root || plan.processes.mailUser !== undefined) return undefined
+  const host = plan.hosts.find((one) => directoriesOf(one).some((use) => use !== SYSTEM_ACCOUNTS))
+  if (host === undefined) return undefined
+  const message = `accounts of host "${host.id}" that have no uid cannot log in: no process may serve them with the rights of root`
+  return { code: 'PRC_NO_MAIL_USER', severity: 'warning', path: 'processes.mailUser', message, hint: 'set processes.mailUser to the account that their mail belongs to, or give each a uid' }
 }
 
 /**

@@ -7,7 +7,7 @@ import { kernelOptions } from '../../../core/main/kernel-options.js'
 import { quickstartConfig } from '../../../core/main/quickstart.js'
 import { StartFailure } from '../../../core/api/index.js'
 import { knownPoints } from '../../../core/main/always.js'
-import { modelOf } from '../../../core/main/processes/model.js'
+import { accountsNotServed, modelOf } from '../../../core/main/processes/model.js'
 
 const silent = new LogHub({ write: () => undefined })
 
@@ -39,4 +39,15 @@ test.each<(typeof models)[number] & { readonly mailUser?: string }>(models)('pro
     }
   }
   expect(choose()).toBe(expected)
+})
+
+test.each([
+  { name: 'accounts that may have no uid', users: ['system', 'sql'], root: true, mailUser: undefined, told: true },
+  { name: 'accounts of the machine alone', users: ['system'], root: true, mailUser: undefined, told: false },
+  { name: 'an account is named for them', users: ['sql'], root: true, mailUser: 'mail', told: false },
+  { name: 'nobody has more rights than one account', users: ['sql'], root: false, mailUser: undefined, told: false },
+  { name: 'virtual accounts, in one process', users: ['virtual'], root: true, mailUser: undefined, told: false },
+])('check tells who could not log in for want of a uid: $name', ({ users, root, mailUser, told }) => {
+  const plan = configOf({ version: 1, processes: mailUser === undefined ? {} : { mailUser }, hosts: { default: { auth: { users } } } }, '/tmp').plan(knownPoints)
+  expect(accountsNotServed(plan, root)?.code).toBe(told ? 'PRC_NO_MAIL_USER' : undefined)
 })

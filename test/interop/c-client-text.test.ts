@@ -1,5 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids } from '../../core/api/index.js'
 import { SystemFiles } from '../../core/os/files.js'
@@ -10,11 +12,20 @@ import { mmdfDialect } from '../../plugins/formats/mmdf/dialect.js'
 import { TextFormat } from '../../plugins/formats/shared/text/format.js'
 import { unixDialect } from '../../plugins/formats/shared/text/dialect.js'
 import { deliverTo, familyHome, mailutil, openBox, placeAt } from '../support/directory-formats.js'
-import { has } from '../support/programs.js'
+import { has, run, type Ran } from '../support/programs.js'
 import { Screen } from '../support/screen.js'
 import { TestClock, unixContext } from '../support/unix.js'
 
 const files = new SystemFiles(await nativeLocks())
+const PLAYER = fileURLToPath(new URL('../support/mailbox-player.mjs', import.meta.url))
+const LONG = process.env['MAILWRIGHT_LONG'] === '1'
+const NOBODY = 65534
+/** Runs a program as the user whose mail it is: processes of a server that serve one user are that user's. */
+function asOwner(home: string, program: string, args: readonly string[]): Promise<Ran> {
+  const options = { cwd: home, env: { HOME: home, TZ: 'UTC' }, limitMs: LONG ? 3_600_000 : 240_000 }
+  if (userInfo().uid !== 0) return run(program, args, options)
+  return run('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', program, ...args], options)
+}
 const dialects = [
   // Each message that they append to a mailbox of MMDF gets an empty line at its end.
   { name: 'unix', dialect: unixDialect, theirEnd: '' },
@@ -84,6 +95,41 @@ describe.runIf(has('mailutil')).each(dialects)('$name mailboxes shared with prog
     expect((await mailutil(home, 'check', 'elsewhere')).stdout).toContain(`${last.length} total`)
     const seen = await see(join(home, 'elsewhere'))
     expect([seen.validity, seen.messages.map(essence)]).toEqual([validity, last.map(essence)])
+  })
+
+  test('processes of ours and of theirs work on one mailbox at once, and every message is accounted for', { timeout: LONG ? 3_600_000 : 240_000 }, async () => {
+    await make().create(placeAt(path))
+    await deliverTo(make(), path, [sampleMessage(0)])
+    await writeFile(join(home, 'one'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: theirs\n\nhello\n')
+    expect((await mailutil(home, 'check', 'box')).stdout).toContain('1 total')
+    const players = ['a', 'b', 'c'].map((who) => asOwner(home, process.execPath, [PLAYER, name, path, who, LONG ? '600' : '24']))
+    const stop = { now: false }
+    const complaints: string[] = []
+    let theirs = 0
+    const appending = (async () => {
+      while (!stop.now) {
+        const { stderr } = await asOwner(home, 'mailutil', ['append', 'one', 'box'])
+        // It says when it waits, and then has its turn.
+        const complaint = stderr.replaceAll(/^warning: Mailbox \S+ is locked, will override in \d+ seconds\.\.\.\n/gm, '')
+        if (complaint === '') theirs++
+        else complaints.push(complaint)
+      }
+    })()
+    const told = await Promise.all(players)
+    stop.now = true
+    await appending
+    expect(complaints).toEqual([])
+    expect(theirs).toBeGreaterThan(0)
+    expect(told.map((t) => t.stderr)).toEqual(['', '', ''])
+    // Written by the player as one line of this shape.
+    const records = told.map((t) => JSON.parse(t.stdout) as { delivered: string[]; expunged: string[] })
+    const expected = records.flatMap((r) => r.delivered.filter((s) => !r.expunged.includes(s)))
+    const { messages } = await see()
+    expect(messages.map(subject).sort()).toEqual(['message 0', ...expected, ...Array.from({ length: theirs }, () => 'theirs')].sort())
+    for (const m of messages) {
+      const own = subject(m)
+      if (own !== 'theirs' && own !== 'message 0') expect(Buffer.from(m.bytes).toString()).toMatch(new RegExp(`^Subject: ${own}\\r\\n\\r\\n(?:text of ${own}\\r\\n)+$`))
+    }
   })
 
   test('a mailbox that they made, empty or with messages, is ours to use, and they read what we leave', async () => {

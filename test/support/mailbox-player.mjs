@@ -14,7 +14,16 @@ const file = async (x, name) => {
   const dialect = (await import(`../../dist/plugins/formats/${name}/dialect.js`))[`${name}Dialect`]
   return new FixedFormat(dialect, fixedContext({ ...x, locks: settings, logger: { info() {}, warn() {} } }, { watch: false }))
 }
+const text = async (x, name) => {
+  const { TextFormat } = await import('../../dist/plugins/formats/shared/text/format.js')
+  const { textContext } = await import('../../dist/plugins/formats/shared/text/plugin.js')
+  const { inlineLane } = await import('../../dist/core/os/lane.js')
+  const logger = { info() {}, warn() {} }
+  return new TextFormat(textContext({ name, title: name, delimiter: name === 'mmdf' ? '\x01\x01\x01\x01\n' : '' }, { ...x, random, locks: settings, logger, host: { serverName: 'mail.example.org' }, lane: inlineLane({ files, clock, random }) }, { watch: false }))
+}
 const FORMATS = {
+  unix: (x) => text(x, 'unix'),
+  mmdf: (x) => text(x, 'mmdf'),
   mix: (x) => folder(x, 'mix', 'MixFormat'),
   mx: (x) => folder(x, 'mx', 'MxFormat'),
   mh: (x) => folder(x, 'mh', 'MhFormat'),

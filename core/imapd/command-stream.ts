@@ -49,7 +49,7 @@ export class CommandStream implements StreamCursor {
       if (frame.kind !== 'octets') throw new Error(`a literal was followed by ${frame.kind}`)
       if (frame.last) this.#piece = undefined
       // The framer's view ends with the next read, and what takes a message may hold it longer.
-      if (frame.octets.length > 0) yield frame.octets.slice()
+      if (frame.octets.length > 0) yield new Uint8Array(frame.octets)
       if (frame.last) return
     }
   }

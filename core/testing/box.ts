@@ -157,7 +157,8 @@ export async function octetsOfMessage(message: StoredMessage): Promise<Uint8Arra
   const { bytes } = message
   if (bytes.inline !== undefined) {
     must(bytes.inline.length === bytes.size, `uid ${message.uid}: inline has ${bytes.inline.length} octets, size says ${bytes.size}`)
-    return bytes.inline.slice()
+    // A copy: `slice` of a Buffer would share its memory.
+    return new Uint8Array(bytes.inline)
   }
   const out = new Uint8Array(bytes.size)
   let got = 0

@@ -6,7 +6,8 @@ export const memorySpool: Spool = {
     const chunks: Uint8Array[] = []
     let size = 0
     for await (const chunk of item.bytes) {
-      chunks.push(chunk.slice())
+      // `slice` of a Buffer would share its memory.
+      chunks.push(new Uint8Array(chunk))
       size += chunk.length
     }
     return {

@@ -43,7 +43,7 @@ export function mailboxSettings(stateDirectory: string): MailboxSettings {
 export const memorySpool: Spool = {
   async take(item) {
     const chunks: Uint8Array[] = []
-    for await (const chunk of item.bytes) chunks.push(chunk.slice())
+    for await (const chunk of item.bytes) chunks.push(new Uint8Array(chunk))
     return {
       size: chunks.reduce((sum, c) => sum + c.length, 0),
       async *chunks() {

@@ -50,8 +50,8 @@ export class FileSpool implements Spool {
           held = 0
         }
         if (file === undefined) {
-          // The giver may use its buffer again.
-          chunks.push(chunk.slice())
+          // The giver may use its buffer again. `slice` of a Buffer would share it.
+          chunks.push(new Uint8Array(chunk))
           held += chunk.length
           this.#inMemory += chunk.length
         } else await file.write([chunk], size)

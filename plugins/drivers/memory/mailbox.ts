@@ -24,7 +24,7 @@ export function headerSizeOf(octets: Uint8Array): number {
 export async function octetsOf(item: AppendItem): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   // The giver may use its buffer again after each piece.
-  for await (const chunk of item.bytes) chunks.push(chunk.slice())
+  for await (const chunk of item.bytes) chunks.push(new Uint8Array(chunk))
   return Buffer.concat(chunks)
 }
 

@@ -3,8 +3,8 @@ import { FileSpool } from '../../../core/mail/spool/file-spool.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { item, never } from '../../support/mail.js'
 
-async function* pieces(size: number, piece: number): AsyncGenerator<Uint8Array> {
-  const shared = new Uint8Array(piece)
+async function* pieces(size: number, piece: number, make = (octets: number): Uint8Array => new Uint8Array(octets)): AsyncGenerator<Uint8Array> {
+  const shared = make(piece)
   for (let at = 0; at < size; at += piece) {
     // One buffer for all pieces, as a socket would have it.
     for (let i = 0; i < piece; i++) shared[i] = (at + i) % 251
@@ -35,6 +35,11 @@ describe('the spool', () => {
     await taken[Symbol.asyncDispose]()
     await taken[Symbol.asyncDispose]()
     expect([s.memory, files.open_.size]).toEqual([0, 0])
+  })
+  test('Buffers are copied as well, whose slices share their memory', async () => {
+    const { spool: s } = await spool()
+    await using taken = await s.take({ ...item(''), bytes: pieces(900, 100, (octets) => Buffer.alloc(octets)) }, never)
+    expect(await whole(taken.chunks())).toEqual(await whole(pieces(900, 100)))
   })
   test('memory is bounded over all messages', async () => {
     const { files, spool: s } = await spool()

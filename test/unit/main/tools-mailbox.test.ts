@@ -183,6 +183,15 @@ describe('mailwright mailbox transfer', () => {
     const again = await act('transfer', ['box'], { format })
     expect([again.code, again.err]).toEqual([EXIT.failed, expect.stringContaining('box.before exists')])
   })
+  test('thousands of messages come over as they were, though their octets are read into the same memory again and again', { timeout: 60_000 }, async () => {
+    await act('create', ['box'], { format: 'unix' })
+    const many = Array.from({ length: 2500 }, (_, n) => ({ subject: `message-${n}`, system: 0, keywords: [], ms: Date.UTC(2024, 0, 1, 0, 0, n) }))
+    await put('box', many)
+    for (const format of ['mbx', 'mix', 'mmdf']) {
+      expect((await act('transfer', ['box', format], { format })).out).toBe(`box [2500 messages] => ${format}\n`)
+      expect(await inMailbox(format)).toEqual(many)
+    }
+  })
   interface Numbers {
     readonly uidValidity: number
     readonly uidNext: number

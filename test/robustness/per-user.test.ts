@@ -188,6 +188,8 @@ print('done')
 
   test('front and authenticator are started again, and sessions in clear go on without them', async () => {
     const bob = await login('bob')
+    // Answered by the process that has the session now: the OK of the login is the front's, just before it gives the socket away.
+    expect((await bob.do('NOOP')).status).toBe('OK')
     const children = await rightsOfChildren(server.process.pid ?? 0)
     const front = children.find(({ uids }) => uids[0] !== 0 && uids[0] !== UIDS.alice && uids[0] !== UIDS.bob)
     // The spare process is root too until it has a user; the authenticator was started before it.

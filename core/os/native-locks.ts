@@ -12,7 +12,9 @@ const FLOCK = { shared: 1, exclusive: 2, none: 8 } as const
 const FLOCK_NOWAIT = 4
 const OFD_SETLK = 37
 const FCNTL = { shared: 0, exclusive: 1, none: 2 } as const
-const { EAGAIN, EACCES, EINTR, EWOULDBLOCK } = constants.errno
+const { EBADF, EINTR, EINVAL, EIO, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP } = constants.errno
+/** What the system says where there are no locks, on some network file systems. Anything else says that somebody else has it: going on without a lock is what may lose mail. */
+const NO_LOCKS: ReadonlySet<number> = new Set([EBADF, EINVAL, EIO, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP])
 
 /**
  * Binds the C library through koffi, an optional dependency. Undefined where koffi is not installed or has no binary
@@ -30,7 +32,7 @@ export async function loadNativeLocks(): Promise<NativeLocks | undefined> {
         if (call() === 0) return 'locked'
         const reason = koffi.errno()
         if (reason === EINTR) continue
-        return reason === EAGAIN || reason === EWOULDBLOCK || reason === EACCES ? 'busy' : 'unavailable'
+        return NO_LOCKS.has(reason) ? 'unavailable' : 'busy'
       }
     }
     const native: NativeLocks = {

@@ -27,6 +27,8 @@ export class SafeChanges {
   readonly #place: FilePlace
   readonly #ctx: ChangeContext
   readonly #state: string
+  /** Mark of the last change that is known to be crossed out on the disk. */
+  #settled = 0
 
   constructor(place: FilePlace, ctx: ChangeContext) {
     this.#place = place
@@ -73,6 +75,28 @@ export class SafeChanges {
     const { mark } = await lookAtRedo(files, places)
     if (found.kind === 'refused') say('warning', `Mailbox ${this.#place.path} was changed after an interrupted rewrite; what was to be written is kept in ${found.path}`)
     return { stat: await file.stat(), mark }
+  }
+
+  /**
+   * To be called before octets are written another way. What a finished change left in its redo file is crossed out there, but perhaps not on the
+   * disk yet: after a crash it would be done once more, over octets that happen to be again as that change found them.
+   */
+  async settle(held: ChangedFile): Promise<void> {
+    if (!this.durable || (held.mark !== 0 && held.mark === this.#settled)) return
+    const { files } = this.#ctx
+    const { first, second } = redoPlaces(this.#place, this.#state, held.stat)
+    for (const path of [first, second]) {
+      try {
+        if (path.startsWith(`${this.#state}/`)) {
+          const redo = await files.open(path, { noFollow: true })
+          await redo.sync().finally(() => redo.close())
+        } else await files.syncDirectory(folderOf(path))
+      } catch (error) {
+        // There is none, or it is another user's, who alone finishes what it says.
+        if (!failedWith(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP')) throw error
+      }
+    }
+    this.#settled = held.mark
   }
 
   /** A crash at any point leaves the mailbox as it was, or as it is to be. `start` is where the first octet of `build` goes. */

@@ -47,6 +47,7 @@ export async function patchFields(
   const inRecords = await changesOf(held, dialect, layout, patches)
   const { own, token } = header === undefined || dialect.header === undefined ? { own: [], token: [] } : headerChanges(dialect.header.write(header.before), dialect.header.write(header.after))
   if (own.length === 0 && inRecords.every((c) => c.octets.length === 1)) {
+    await box.changes.settle(held)
     // First, so that nobody takes flags for the old ones that are not.
     for (const c of token) await held.file.write([c.octets], c.at)
     await inGroups(inRecords, (c) => held.file.write([c.octets], c.at))

@@ -1,18 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { run } from '../support/programs.js'
 import { hasPostfix, Postfix } from '../support/postfix.js'
 import { subjectsIn } from '../support/sample-mailbox.js'
+import { NOBODY, transportSite } from '../support/transport-site.js'
 
 const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
-const NOBODY = 65_534
 const ROOT = process.getuid?.() === 0
 
 /** One connection, as a mail transport has it. */
@@ -61,20 +60,7 @@ describe('mailwright lmtpd', () => {
   let folder = ''
   let config = ''
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'mailwright-lmtp-'))
-    config = join(folder, 'mailwright.config.yaml')
-    await chmod(folder, 0o755)
-    for (const name of ['mail/alice', 'mail/bob']) await mkdir(join(folder, name), { recursive: true })
-    await writeFile(config, `version: 1
-server: { name: mail.example.org, runDirectory: run }
-listeners: { imap: { protocol: imap4, address: 127.0.0.1, port: 1, tls: none } }
-hosts:
-  default:
-    auth: { passwords: [{ use: file, path: users }], users: [{ use: virtual, data: mail }], names: { stripDomains: [example.org] } }
-    namespaces: [{ use: mailboxfile, inboxPath: '{home}/INBOX' }]
-`)
-    await writeFile(join(folder, 'users'), 'alice:{SCRYPT}x\nbob:{SCRYPT}x\n', { mode: 0o600 })
-    if (ROOT) for (const name of ['', 'mailwright.config.yaml', 'users', 'mail', 'mail/alice', 'mail/bob']) await chown(join(folder, name), NOBODY, NOBODY)
+    ;({ folder, config } = await transportSite('lmtp'))
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
   /** As the owner of the mail: not as root. */

@@ -1,33 +1,19 @@
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hasPostfix, Postfix } from '../support/postfix.js'
 import { subjectsIn } from '../support/sample-mailbox.js'
+import { NOBODY, transportSite } from '../support/transport-site.js'
 
 const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
-const NOBODY = 65_534
 const mail = (subject: string, text = 'Text.\n'): string => `From: sender@example.net\nTo: alice@example.org\nSubject: ${subject}\n\n${text}`
 
 describe.skipIf(!hasPostfix)('mail that Postfix hands over', () => {
   let folder = ''
   let config = ''
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'mailwright-postfix-mail-'))
-    config = join(folder, 'mailwright.config.yaml')
-    await chmod(folder, 0o755)
-    for (const name of ['mail/alice', 'mail/bob']) await mkdir(join(folder, name), { recursive: true })
-    await writeFile(config, `version: 1
-server: { name: mail.example.org, runDirectory: run }
-listeners: { imap: { protocol: imap4, address: 127.0.0.1, port: 1, tls: none } }
-hosts:
-  default:
-    auth: { passwords: [{ use: file, path: users }], users: [{ use: virtual, data: mail }], names: { stripDomains: [example.org] } }
-    namespaces: [{ use: mailboxfile, inboxPath: '{home}/INBOX' }]
-`)
-    await writeFile(join(folder, 'users'), 'alice:{SCRYPT}x\nbob:{SCRYPT}x\n', { mode: 0o600 })
-    for (const name of ['', 'mailwright.config.yaml', 'users', 'mail', 'mail/alice', 'mail/bob']) await chown(join(folder, name), NOBODY, NOBODY)
+    ;({ folder, config } = await transportSite('postfix-mail'))
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
   const inbox = (user: string): string => join(folder, 'mail', user, 'INBOX')

@@ -31,7 +31,8 @@ export const MOVE_NOTES: SidecarKind<MoveNote> = {
  */
 export async function copiedBefore(note: MoveNote, from: SharedMailbox, fromAt: Located, to: SharedMailbox, toAt: Located, owner: ViewOwner, signal: AbortSignal): Promise<UidSet> {
   if (note.fromValidity !== from.table.uidValidity || note.to !== to.key || note.toValidity !== to.table.uidValidity || !to.source.traits.uidsPersist) return uids.none
-  const leaving = uidsOf(from, (uid, system) => (system & SYSTEM.deleted) === 0 && uids.ranges(Uint32Array.from(note.moving)).has(uid))
+  const noted = uids.ranges(Uint32Array.from(note.moving))
+  const leaving = uidsOf(from, (uid, system) => (system & SYSTEM.deleted) === 0 && noted.has(uid))
   const came = uidsOf(to, (uid) => uid >= note.toNext)
   if (leaving.length === 0 || came.length < leaving.length) return uids.none
   const [left, right] = [new TableView(from, fromAt, true, owner), new TableView(to, toAt, true, owner)]

@@ -1,4 +1,5 @@
 import { MailError, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { WholeBytes } from '../shared/whole-bytes.js'
 import { placeOf, type Place } from './columns.js'
 import type { MixFolder } from './folder.js'
 import { isDataRecord, parseIndex } from './records.js'
@@ -122,21 +123,6 @@ function runsOf(batch: readonly Wanted[]): Run[] {
     room += m.octets
   }
   return runs
-}
-
-/** A message in memory. */
-class WholeBytes implements MessageBytes {
-  readonly size: number
-  readonly inline: Uint8Array
-  constructor(inline: Uint8Array) {
-    this.inline = inline
-    this.size = inline.length
-  }
-  async read(at: number, into: Uint8Array): Promise<number> {
-    const part = this.inline.subarray(at, at + into.length)
-    into.set(part)
-    return part.length
-  }
 }
 
 /** A message that is read when somebody asks. */

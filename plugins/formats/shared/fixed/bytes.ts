@@ -3,22 +3,6 @@ import { toCrlf } from '../crlf.js'
 import type { Place } from './layout.js'
 import { isLineOf, type Readable } from './readable.js'
 
-/** A message in memory. */
-export class WholeBytes implements MessageBytes {
-  readonly inline: Uint8Array
-  constructor(inline: Uint8Array) {
-    this.inline = inline
-  }
-  get size(): number {
-    return this.inline.length
-  }
-  read(at: number, into: Uint8Array): Promise<number> {
-    const part = this.inline.subarray(at, at + into.length)
-    into.set(part)
-    return Promise.resolve(part.length)
-  }
-}
-
 /** Octets in the file that one read of a text with LF takes. */
 const PIECE = 1 << 18
 const TRIES = 5

@@ -1,4 +1,5 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { isWritable } from '../folders.js'
 import { failedWith, folderOf } from '../lock-context.js'
 import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
@@ -125,17 +126,7 @@ export class FixedFormat implements MailboxFormat {
     return examineFixed(this.#dialect, at, this.#ctx, signal)
   }
   async open(at: FilePlace): Promise<MailboxSource> {
-    return new FixedSource(at, await this.#isWritable(at.path), this.#dialect, this.#ctx)
-  }
-  async #isWritable(path: string): Promise<boolean> {
-    try {
-      await (await this.#ctx.files.open(path, { write: true })).close()
-      return true
-    } catch (error) {
-      if (failedWith(error, 'ENOENT')) return true
-      if (failedWith(error, 'EACCES', 'EPERM', 'EROFS')) return false
-      throw new MailError('unavailable', `Can't open mailbox ${path}`, { cause: error })
-    }
+    return new FixedSource(at, await isWritable(this.#ctx.files, at.path), this.#dialect, this.#ctx)
   }
   async append(at: FilePlace): Promise<Delivery> {
     return new FixedDelivery(at, this.#dialect, this.#ctx)

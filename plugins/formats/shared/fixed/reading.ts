@@ -1,6 +1,7 @@
 import { MailError, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { toCrlf } from '../crlf.js'
-import { CutBytes, WholeBytes } from './bytes.js'
+import { CutBytes } from './bytes.js'
+import { WholeBytes } from '../whole-bytes.js'
 import type { Place } from './layout.js'
 import { clientHeader } from './measure.js'
 import { isLineOf, type Readable } from './readable.js'

@@ -1,4 +1,5 @@
 import { MailError, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { isWritable } from '../folders.js'
 import { failedWith, folderOf } from '../lock-context.js'
 import { makeWhole } from '../new-file.js'
 import { mailboxRecord } from './blocks.js'
@@ -100,17 +101,7 @@ export class TextFormat implements MailboxFormat {
   }
 
   async open(at: FilePlace): Promise<MailboxSource> {
-    return new TextSource(at, await this.#writable(at.path), this.#ctx)
-  }
-  async #writable(path: string): Promise<boolean> {
-    try {
-      await (await this.#ctx.files.open(path, { write: true })).close()
-      return true
-    } catch (error) {
-      if (failedWith(error, 'ENOENT')) return true
-      if (failedWith(error, 'EACCES', 'EPERM', 'EROFS')) return false
-      throw new MailError('unavailable', `Can't open mailbox ${path}`, { cause: error })
-    }
+    return new TextSource(at, await isWritable(this.#ctx.files, at.path), this.#ctx)
   }
 
   async append(at: FilePlace): Promise<TextDelivery> {

@@ -1,26 +1,12 @@
-import { MailError, uids, type Files, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { MailError, uids, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { KERNEL_ROOM, lineKernel } from 'mailwright/toolkit'
-import { toCrlf } from '../crlf.js'
-import { openingOf, type TextDialect } from './dialect.js'
-import { eachVisibleLine } from './header.js'
-import type { Ahead, KeptFile, Opened } from './kept-file.js'
+import { WholeBytes } from '../whole-bytes.js'
+import { PlainTarget, usualHeader, visibleHeader, type Target } from './client-header.js'
+import type { Ahead, Opened } from './kept-file.js'
 import { FORM, type Layout } from './layout.js'
-import { compare, type FileState } from './stamp.js'
-
-/** The mailbox as readers see it. */
-export interface Readable {
-  readonly dialect: TextDialect
-  readonly files: Files
-  readonly path: string
-  readonly kept: KeptFile
-  layout(): Layout
-  /** What `layout` describes; undefined while it is being changed. */
-  state(): FileState | undefined
-  /** Waits until an operation under way has ended. */
-  settled(): Promise<void>
-  /** Looks at the file anew, since another program rewrote it. */
-  relocate(): Promise<Layout>
-}
+import { LongBytes } from './long-bytes.js'
+import type { Readable } from './readable.js'
+import { compare } from './stamp.js'
 
 /** Messages up to this size are handed out whole. */
 const INLINE = 1 << 16
@@ -34,7 +20,6 @@ const MANY = 1000
 /** A file that is rewritten all the time cannot be read without the locks. */
 const TRIES = 5
 
-const LF = 10
 const NOTHING = Buffer.alloc(0)
 
 /** Messages of the set in ascending batches. One that is gone is left out. */
@@ -353,7 +338,7 @@ class Reader {
     const uid = layout.at(i, layout.uid)
     const size = layout.at(i, layout.size)
     const headerSize = layout.at(i, layout.header)
-    return { uid, headerSize, bytes: this.#whole(layout, i) ? new ShortBytes(octets) : new LongBytes(this.#box, uid, size, octets) }
+    return { uid, headerSize, bytes: this.#whole(layout, i) ? new WholeBytes(octets) : new LongBytes(this.#box, uid, size, octets) }
   }
   /** Handed out once per batch: what is in it counts until the next one is pulled. */
   #room(octets: number): Buffer {
@@ -376,158 +361,6 @@ class Reader {
   }
   async close(): Promise<void> {
     await this.#giveBack()
-  }
-}
-
-/** Where converted octets go: the kernel, or plain memory. */
-interface Target {
-  convert(start: number, end: number, at: number): number
-}
-class PlainTarget implements Target {
-  readonly #from: Buffer
-  readonly #into: Buffer
-  readonly #base: number
-  constructor(from: Buffer, into: Buffer, base: number) {
-    this.#from = from
-    this.#into = into
-    this.#base = base
-  }
-  convert(start: number, end: number, at: number): number {
-    return toCrlf(this.#from, start, end, this.#into, this.#base + at) - this.#base
-  }
-}
-
-/** Length of internal lines that fill up to the usual end, less the digits of the number. */
-const USUAL_BLOCK = 50 + '\nX-UID: \n'.length
-
-/**
- * Mostly the internal lines stand together at the end of the header and are as long as always: one look finds where they
- * begin. -1 when they are not where they usually are.
- */
-function usualHeader(dialect: TextDialect, b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
-  const start = openingOf(dialect, b, from, to)?.after ?? -1
-  if (start < 0) return -1
-  for (let digits = 1; digits <= 10; digits++) {
-    const block = to - 1 - USUAL_BLOCK - digits
-    if (block < start || b[block] !== 83 || b[block - 1] !== LF || !isBlock(b, block, to)) continue
-    return target.convert(to - 1 - origin, to - origin, target.convert(start - origin, block - origin, at))
-  }
-  return -1
-}
-/**
- * Converts a stored header `b[from, to)` as a client sees it; the target counts from `origin`. Returns the index after it, -1 when
- * it does not begin as a message.
- */
-function visibleHeader(dialect: TextDialect, b: Buffer, from: number, to: number, target: Target, origin: number, at: number): number {
-  const first = openingOf(dialect, b, from, to)?.after ?? -1
-  if (first < 0) return -1
-  let out = at
-  const head = b.subarray(from, to)
-  let start = -1
-  let end = first
-  // Neighbouring lines are converted together.
-  eachVisibleLine(head, first - from, (lineAt, lineEnd) => {
-    if (start >= 0 && from + lineAt === end) {
-      end = from + lineEnd
-      return
-    }
-    if (start >= 0) out = target.convert(start - origin, end - origin, out)
-    start = from + lineAt
-    end = from + lineEnd
-  })
-  if (start >= 0) out = target.convert(start - origin, end - origin, out)
-  // The empty line, which a header that ends with the file lacks.
-  return b[to - 1] === LF && endsWithEmptyLine(head, first - 1 - from) ? target.convert(to - 1 - origin, to - origin, out) : out
-}
-/** Whether the lines that a rewrite makes, and no others, stand from here to the end, and no internal line before. */
-function isBlock(b: Buffer, at: number, to: number): boolean {
-  if (b[to - 2] !== LF || b.compare(STATUS, 0, STATUS.length, at, at + STATUS.length) !== 0) return false
-  const status = b.indexOf(LF, at)
-  if (b.compare(X_STATUS, 0, X_STATUS.length, status + 1, status + 1 + X_STATUS.length) !== 0) return false
-  const xStatus = b.indexOf(LF, status + 1)
-  if (b.compare(X_KEYWORDS, 0, X_KEYWORDS.length, xStatus + 1, xStatus + 1 + X_KEYWORDS.length) !== 0) return false
-  const keywords = b.indexOf(LF, xStatus + 1)
-  return keywords === at + 50 && b.indexOf(LF, keywords + 1) === to - 2
-}
-const STATUS = Buffer.from('Status: ')
-const X_STATUS = Buffer.from('X-Status: ')
-const X_KEYWORDS = Buffer.from('X-Keywords:')
-function endsWithEmptyLine(head: Buffer, fromEnd: number): boolean {
-  let before = head.length - 2
-  if (before >= 0 && head[before] === 13) before--
-  return before <= fromEnd || head[before] === LF
-}
-
-class ShortBytes implements MessageBytes {
-  readonly inline: Uint8Array
-  constructor(inline: Uint8Array) {
-    this.inline = inline
-  }
-  get size(): number {
-    return this.inline.length
-  }
-  async read(at: number, into: Uint8Array): Promise<number> {
-    const part = this.inline.subarray(at, at + into.length)
-    into.set(part)
-    return part.length
-  }
-}
-
-/** Octets in the file that one read of a long text takes. */
-const PIECE = 1 << 18
-
-/** A long message: its header is at hand, its text is read in pieces, each found again by uid. */
-class LongBytes implements MessageBytes {
-  readonly size: number
-  readonly #box: Readable
-  readonly #uid: number
-  readonly #header: Uint8Array
-  /** A place in the text, as CRLF octets and as octets of the file. */
-  #crlfAt = 0
-  #storedAt = 0
-
-  constructor(box: Readable, uid: number, size: number, header: Uint8Array) {
-    this.#box = box
-    this.#uid = uid
-    this.size = size
-    this.#header = header
-  }
-  async read(at: number, into: Uint8Array, signal: AbortSignal): Promise<number> {
-    let got = 0
-    if (at < this.#header.length) {
-      const part = this.#header.subarray(at, at + into.length)
-      into.set(part)
-      got = part.length
-    }
-    const wanted = Math.min(into.length, this.size - at)
-    if (got < wanted) got += await this.#text(at + got - this.#header.length, Buffer.from(into.buffer, into.byteOffset + got, wanted - got), signal)
-    return got
-  }
-  async #text(at: number, into: Buffer, signal: AbortSignal): Promise<number> {
-    if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
-    const { opened, from, length } = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
-    try {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
-      const crlf = Buffer.allocUnsafe(2 * piece.length)
-      let done = 0
-      while (done < into.length && this.#storedAt < length) {
-        signal.throwIfAborted()
-        const n = await opened.file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
-        if (n === 0) break
-        const made = toCrlf(piece, 0, n, crlf, 0)
-        const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
-        const take = Math.min(made - skip, into.length - done)
-        crlf.copy(into, done, skip, skip + take)
-        done += take
-        // A piece that is used up is left behind; one that is not is converted again by the next read.
-        if (skip + take < made) break
-        this.#storedAt += n
-        this.#crlfAt += made
-      }
-      return done
-    } finally {
-      await this.#box.kept.release(opened)
-    }
   }
 }
 
@@ -554,25 +387,4 @@ class LateBytes implements MessageBytes {
     if (this.#bytes === undefined) throw new MailError('vanished', `message ${this.#uid} is gone`)
     return this.#bytes.read(at, into, signal)
   }
-}
-
-/** The text of a message, wherever the message is now; the file is to be given back. */
-async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<{ opened: Opened; from: number; length: number }> {
-  let layout = box.layout()
-  let stat = await box.files.stat(box.path)
-  const agrees = (): boolean => {
-    const state = box.state()
-    return state !== undefined && compare(state, stat) !== 'other'
-  }
-  if (!agrees()) {
-    await box.settled()
-    stat = await box.files.stat(box.path)
-    layout = agrees() ? box.layout() : await box.relocate()
-  }
-  const i = layout.find(uid)
-  // Texts are never changed in place; another size means another message.
-  const opened = i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize ? undefined : await box.kept.take(stat?.inode ?? 0)
-  if (opened === undefined) throw new MailError('vanished', `message ${uid} is gone`)
-  const head = layout.at(i, layout.head)
-  return { opened, from: layout.at(i, layout.offset) + head, length: layout.at(i, layout.length) - head }
 }

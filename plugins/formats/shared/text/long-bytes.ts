@@ -1,0 +1,84 @@
+import { MailError, type MessageBytes } from 'mailwright/api'
+import { toCrlf } from '../crlf.js'
+import type { Opened } from './kept-file.js'
+import type { Readable } from './readable.js'
+import { compare } from './stamp.js'
+
+/** Octets in the file that one read of a long text takes. */
+const PIECE = 1 << 18
+
+/** A long message: its header is at hand, its text is read in pieces, each found again by uid. */
+export class LongBytes implements MessageBytes {
+  readonly size: number
+  readonly #box: Readable
+  readonly #uid: number
+  readonly #header: Uint8Array
+  /** A place in the text, as CRLF octets and as octets of the file. */
+  #crlfAt = 0
+  #storedAt = 0
+
+  constructor(box: Readable, uid: number, size: number, header: Uint8Array) {
+    this.#box = box
+    this.#uid = uid
+    this.size = size
+    this.#header = header
+  }
+  async read(at: number, into: Uint8Array, signal: AbortSignal): Promise<number> {
+    let got = 0
+    if (at < this.#header.length) {
+      const part = this.#header.subarray(at, at + into.length)
+      into.set(part)
+      got = part.length
+    }
+    const wanted = Math.min(into.length, this.size - at)
+    if (got < wanted) got += await this.#text(at + got - this.#header.length, Buffer.from(into.buffer, into.byteOffset + got, wanted - got), signal)
+    return got
+  }
+  async #text(at: number, into: Buffer, signal: AbortSignal): Promise<number> {
+    if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
+    const { opened, from, length } = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
+    try {
+      const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
+      const crlf = Buffer.allocUnsafe(2 * piece.length)
+      let done = 0
+      while (done < into.length && this.#storedAt < length) {
+        signal.throwIfAborted()
+        const n = await opened.file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
+        if (n === 0) break
+        const made = toCrlf(piece, 0, n, crlf, 0)
+        const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
+        const take = Math.min(made - skip, into.length - done)
+        crlf.copy(into, done, skip, skip + take)
+        done += take
+        // A piece that is used up is left behind; one that is not is converted again by the next read.
+        if (skip + take < made) break
+        this.#storedAt += n
+        this.#crlfAt += made
+      }
+      return done
+    } finally {
+      await this.#box.kept.release(opened)
+    }
+  }
+}
+
+/** The text of a message, wherever the message is now; the file is to be given back. */
+async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<{ opened: Opened; from: number; length: number }> {
+  let layout = box.layout()
+  let stat = await box.files.stat(box.path)
+  const agrees = (): boolean => {
+    const state = box.state()
+    return state !== undefined && compare(state, stat) !== 'other'
+  }
+  if (!agrees()) {
+    await box.settled()
+    stat = await box.files.stat(box.path)
+    layout = agrees() ? box.layout() : await box.relocate()
+  }
+  const i = layout.find(uid)
+  // Texts are never changed in place; another size means another message.
+  const opened = i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize ? undefined : await box.kept.take(stat?.inode ?? 0)
+  if (opened === undefined) throw new MailError('vanished', `message ${uid} is gone`)
+  const head = layout.at(i, layout.head)
+  return { opened, from: layout.at(i, layout.offset) + head, length: layout.at(i, layout.length) - head }
+}

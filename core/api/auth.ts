@@ -1,6 +1,6 @@
 import { extensionPoint, secret } from './kernel.js'
 import type { Codec, Secret } from './kernel.js'
-import type { MailUser } from './mail.js'
+import type { MailUser } from './mail/names.js'
 import type { Tweaks } from './workaround.js'
 
 declare const carries: unique symbol

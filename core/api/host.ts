@@ -1,6 +1,6 @@
 import { createToken, type OwnToken } from './kernel.js'
 import type { LoginGate } from './auth.js'
-import type { MailUser } from './mail.js'
+import type { MailUser } from './mail/names.js'
 import type { MailAccess } from './session.js'
 
 /** The virtual host that a thing works for. */

@@ -1,21 +1,15 @@
 import { extensionPoint } from './kernel.js'
 import type { LayerSpec, LoginGate, PeerFacts } from './auth.js'
 import type { ClientFacts } from './protocol.js'
-import type {
-  AnyFact,
-  AppendItem,
-  DriverAbout,
-  MailEvent,
-  Modseq,
-  Rows,
-  SearchTerm,
-  SortKey,
-  StoredMessage,
-  UidSet,
-  Wants,
-  MailboxFigures,
-  MailboxName,
-} from './mail.js'
+import type { AppendItem } from './mail/delivery.js'
+import type { MailEvent } from './mail/events.js'
+import type { AnyFact, StoredMessage, Wants } from './mail/message.js'
+import type { MailboxName } from './mail/names.js'
+import type { Modseq } from './mail/numbers.js'
+import type { SearchTerm, SortKey } from './mail/search.js'
+import type { DriverAbout, MailboxFigures } from './mail/store.js'
+import type { Rows } from './mail/table.js'
+import type { UidSet } from './mail/uid-set.js'
 import type { ListEntry, Located, MailAccess, MailboxView, RowSet, SequenceSet, SlotHolder, ViewChanges } from './session.js'
 import type { Tweaks } from './workaround.js'
 

@@ -1,29 +1,18 @@
 import type { TweakGroup } from './workaround.js'
 import type { Slot } from './protocol.js'
-import type {
-  AppendItem,
-  AppendResult,
-  CopyResult,
-  Examination,
-  FlagChange,
-  MailEvents,
-  MailLocation,
-  MailboxFigures,
-  MailboxName,
-  MailUser,
-  Mount,
-  Purpose,
-  Rights,
-  Rows,
-  SearchTerm,
-  Sidecar,
-  SortKey,
-  StoredMessage,
-  Uid,
-  UidSet,
-  Wants,
-  GivenNumbers,
-} from './mail.js'
+import type { AppendItem, AppendResult } from './mail/delivery.js'
+import type { MailEvents } from './mail/events.js'
+import type { Examination } from './mail/examination.js'
+import type { StoredMessage, Wants } from './mail/message.js'
+import type { MailLocation, MailboxName, MailUser, Mount, Purpose } from './mail/names.js'
+import type { Uid } from './mail/numbers.js'
+import type { Rights } from './mail/policy.js'
+import type { SearchTerm, SortKey } from './mail/search.js'
+import type { Sidecar } from './mail/sidecar.js'
+import type { CopyResult } from './mail/source.js'
+import type { MailboxFigures, GivenNumbers } from './mail/store.js'
+import type { FlagChange, Rows } from './mail/table.js'
+import type { UidSet } from './mail/uid-set.js'
 
 /** The mail of one login, as commands see it: names in; resolvers, layers, rights, quotas and events already applied. Commands never meet a driver. */
 export interface MailAccess {

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { MailError } from '../api/mail.js'
+import { MailError } from '../api/mail/error.js'
 import type { FileTask } from '../api/files.js'
 import { systemClock, systemRandom } from './clock.js'
 import { SystemFiles } from './files.js'

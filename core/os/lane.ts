@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { MailError, type MailProblem } from '../api/mail.js'
+import { MailError, type MailProblem } from '../api/mail/error.js'
 import type { FileLane, FileTask, FileTools } from '../api/files.js'
 
 /** Threads that do nothing but such work; what comes while all are busy is done as everything else is. */

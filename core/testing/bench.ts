@@ -1,4 +1,7 @@
-import { MailError, type AppendResult, type MailDriver, type GivenNumbers, type MailLocation, type MailboxEntry, type MailStore, type Mount } from '../api/mail.js'
+import type { AppendResult } from '../api/mail/delivery.js'
+import { MailError } from '../api/mail/error.js'
+import type { MailLocation, Mount } from '../api/mail/names.js'
+import type { MailDriver, GivenNumbers, MailboxEntry, MailStore } from '../api/mail/store.js'
 import { Box, never, type BoxMessage } from './box.js'
 import type { DriverUnderTest } from './driver-under-test.js'
 import { must } from './expecting.js'

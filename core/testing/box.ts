@@ -1,4 +1,7 @@
-import { SYSTEM, uids, type FlagChange, type MailboxSource, type StoredMessage, type UidSet, type Wants } from '../api/mail.js'
+import type { StoredMessage, Wants } from '../api/mail/message.js'
+import type { MailboxSource } from '../api/mail/source.js'
+import { SYSTEM, type FlagChange } from '../api/mail/table.js'
+import { uids, type UidSet } from '../api/mail/uid-set.js'
 import type { Edit } from '../mail/table/edit.js'
 import { MailTable } from '../mail/table/table.js'
 import { must } from './expecting.js'

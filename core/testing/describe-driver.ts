@@ -2,7 +2,7 @@
 import { describe, test as register } from 'vitest'
 import { driverCases } from './cases/all-cases.js'
 import { reasonToSkip, runCase } from './contract-case.js'
-import type { MailboxFormat } from '../api/mail.js'
+import type { MailboxFormat } from '../api/mail/format.js'
 import type { DriverUnderTest, KitServices } from './driver-under-test.js'
 import { driverOfFormat } from './format-store.js'
 import { isLongRun, runSeed } from './random.js'

@@ -1,7 +1,9 @@
 import type { Files } from '../api/files.js'
 import type { FormatChoice, HostFacts, LockSettings, MailboxSettings } from '../api/host.js'
 import type { Clock, Logger } from '../api/kernel.js'
-import type { DriverAbout, MailDriver, MailUser, Mount, Spool } from '../api/mail.js'
+import type { Spool } from '../api/mail/delivery.js'
+import type { MailUser, Mount } from '../api/mail/names.js'
+import type { DriverAbout, MailDriver } from '../api/mail/store.js'
 
 /** What the host gives a driver, as the kit has it. */
 export interface KitServices {

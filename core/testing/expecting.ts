@@ -1,4 +1,4 @@
-import { MailError, type MailProblem } from '../api/mail.js'
+import { MailError, type MailProblem } from '../api/mail/error.js'
 import { deepStrictEqual } from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 

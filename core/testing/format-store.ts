@@ -1,17 +1,10 @@
 import { dirname } from 'node:path'
 import type { Files } from '../api/files.js'
-import {
-  MailError,
-  type Delivery,
-  type FilePlace,
-  type FoundMailbox,
-  type GivenNumbers,
-  type MailboxEntry,
-  type MailboxFormat,
-  type MailDriver,
-  type MailLocation,
-  type MailStore,
-} from '../api/mail.js'
+import type { Delivery } from '../api/mail/delivery.js'
+import { MailError } from '../api/mail/error.js'
+import type { FilePlace, MailboxFormat } from '../api/mail/format.js'
+import type { MailLocation } from '../api/mail/names.js'
+import type { FoundMailbox, GivenNumbers, MailboxEntry, MailDriver, MailStore } from '../api/mail/store.js'
 import type { KitServices } from './driver-under-test.js'
 
 /** The plainest store over one format, so that a format is tested without the server's own. */

@@ -1,4 +1,4 @@
-import type { AppendItem, Spool, Spooled } from '../api/mail.js'
+import type { AppendItem, Spool, Spooled } from '../api/mail/delivery.js'
 
 /** Keeps what it takes in memory. */
 export const memorySpool: Spool = {

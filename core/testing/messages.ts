@@ -1,4 +1,4 @@
-import type { AppendItem } from '../api/mail.js'
+import type { AppendItem } from '../api/mail/delivery.js'
 import type { SeededRandom } from './random.js'
 
 /** A message as the kit hands it over and expects it back. */

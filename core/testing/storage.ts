@@ -1,5 +1,5 @@
 import type { Logger } from '../api/kernel.js'
-import type { MailUser } from '../api/mail.js'
+import type { MailUser } from '../api/mail/names.js'
 import type { DiskOp } from './disk/disk-op.js'
 import type { InodeTable } from './disk/inode-table.js'
 import { VirtualFiles } from './disk/virtual-files.js'

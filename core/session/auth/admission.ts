@@ -1,6 +1,7 @@
 import type { Admission, LoginPolicy, PeerFacts, Refusal, UserDirectory } from '../../api/auth.js'
 import type { Entry } from '../../api/kernel.js'
-import { MailError, type MailUser } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
+import type { MailUser } from '../../api/mail/names.js'
 import { isNameLike } from './claims.js'
 import type { LoginLog } from './login-log.js'
 

@@ -1,6 +1,6 @@
 import type { BackendAbout, Claim, CredentialKind, Held, LoginRetries, PasswordBackend, PeerFacts, Refusal, Verdict } from '../../api/auth.js'
 import type { Entry, Secret } from '../../api/kernel.js'
-import { MailError } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
 import { refusedUnasked, withoutLeadingSpace } from './claims.js'
 
 type Backend = Entry<PasswordBackend, BackendAbout>

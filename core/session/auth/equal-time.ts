@@ -1,5 +1,5 @@
 import type { Clock } from '../../api/kernel.js'
-import { MailError } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
 
 /**
  * Waits until a whole number of `delayMs` has passed since `startedAt`, at least one.

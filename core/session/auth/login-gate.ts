@@ -19,7 +19,7 @@ import type {
 } from '../../api/auth.js'
 import type { AuthSettings, HostFacts } from '../../api/host.js'
 import type { Clock, Entry, Logger, Secret } from '../../api/kernel.js'
-import { MailError } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
 import { Admissions, type Admitted } from './admission.js'
 import { Attempts } from './attempts.js'
 import { BackendChain, type Proof } from './backend-chain.js'

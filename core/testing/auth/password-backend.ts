@@ -1,6 +1,6 @@
 import type { BackendAbout, Claim, CredentialKind, PasswordBackend } from '../../api/auth.js'
 import { OTP_CHAIN, PASSWORD, SCRAM_SHA_1, SCRAM_SHA_256 } from '../../api/auth.js'
-import { MailError } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
 import { must, mustEqual } from '../expecting.js'
 import { client, describeCases, HOSTILE_NAMES, octets, patient, settled, words, type AuthCase } from './auth-case.js'
 

@@ -1,5 +1,5 @@
 import type { Claim, CredentialKind, Held, MechanismAbout, SaslContext, SaslMechanism, SaslResult, Verdict } from '../../api/auth.js'
-import { MailError } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
 import { must, mustEqual } from '../expecting.js'
 import { client, describeCases, patient, settled, type AuthCase } from './auth-case.js'
 

@@ -1,4 +1,5 @@
-import { SYSTEM, uids } from '../../api/mail.js'
+import { SYSTEM } from '../../api/mail/table.js'
+import { uids } from '../../api/mail/uid-set.js'
 import { never } from '../box.js'
 import { unless, type ContractCase } from '../contract-case.js'
 import { mustEqual } from '../expecting.js'

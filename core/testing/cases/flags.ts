@@ -1,4 +1,6 @@
-import { SYSTEM, uids, type Modseq } from '../../api/mail.js'
+import type { Modseq } from '../../api/mail/numbers.js'
+import { SYSTEM } from '../../api/mail/table.js'
+import { uids } from '../../api/mail/uid-set.js'
 import { unless, unlessAny, type ContractCase } from '../contract-case.js'
 import { must, mustEqual } from '../expecting.js'
 import { sampleMessage } from '../messages.js'

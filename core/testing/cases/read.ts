@@ -1,4 +1,6 @@
-import { MailError, uids, type StoredMessage } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
+import type { StoredMessage } from '../../api/mail/message.js'
+import { uids } from '../../api/mail/uid-set.js'
 import { never, octetsOfMessage, WHOLE } from '../box.js'
 import type { ContractCase } from '../contract-case.js'
 import { failureOf, must, mustEqual, mustEqualOctets } from '../expecting.js'

@@ -1,4 +1,4 @@
-import { uids } from '../../api/mail.js'
+import { uids } from '../../api/mail/uid-set.js'
 import { unless, unlessAny, type ContractCase } from '../contract-case.js'
 import { mustEqual } from '../expecting.js'
 import { sampleMessage } from '../messages.js'

@@ -1,4 +1,5 @@
-import { SYSTEM, uids } from '../../api/mail.js'
+import { SYSTEM } from '../../api/mail/table.js'
+import { uids } from '../../api/mail/uid-set.js'
 import { unless, unlessAny, type ContractCase } from '../contract-case.js'
 import { must, mustEqual } from '../expecting.js'
 import { sampleMessage } from '../messages.js'

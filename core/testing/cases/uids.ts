@@ -1,4 +1,4 @@
-import { uids } from '../../api/mail.js'
+import { uids } from '../../api/mail/uid-set.js'
 import { never, type Box } from '../box.js'
 import { unless, unlessAny, type ContractCase } from '../contract-case.js'
 import { must, mustEqual } from '../expecting.js'

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { SYSTEM, uids, type UidSet } from '../../api/mail.js'
+import { SYSTEM } from '../../api/mail/table.js'
+import { uids, type UidSet } from '../../api/mail/uid-set.js'
 import { Bench } from '../bench.js'
 import { never, type Box } from '../box.js'
 import type { DriverUnderTest } from '../driver-under-test.js'

@@ -1,4 +1,4 @@
-import { MailError } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
 import type { Bench } from '../bench.js'
 import type { Box, BoxMessage } from '../box.js'
 import { must, mustEqual, mustEqualOctets } from '../expecting.js'

@@ -1,4 +1,7 @@
-import { MailError, type DriverAbout, type MailDriver, type MailUser, type Mount, type SidecarBackend } from '../../api/mail.js'
+import { MailError } from '../../api/mail/error.js'
+import type { MailUser, Mount } from '../../api/mail/names.js'
+import type { SidecarBackend } from '../../api/mail/sidecar.js'
+import type { DriverAbout, MailDriver } from '../../api/mail/store.js'
 import type { Entry } from '../../api/kernel.js'
 import type { MailAccess } from '../../api/session.js'
 import { HostDoor } from '../../mail/access/door.js'

@@ -1,4 +1,6 @@
-import { SYSTEM, uids, type MailboxName, type UidSet } from '../../api/mail.js'
+import type { MailboxName } from '../../api/mail/names.js'
+import { SYSTEM } from '../../api/mail/table.js'
+import { uids, type UidSet } from '../../api/mail/uid-set.js'
 import type { MailAccess } from '../../api/session.js'
 import { flagText, never, octetsOfMessage, WHOLE } from '../box.js'
 import { afterCrash, CRASH_MODES } from '../disk/crash.js'

@@ -1,6 +1,6 @@
 import { MailboxNameFailure, SyntaxFailure } from '../../api/errors.js'
 import type { CodecMode, ImapCursor } from '../../api/imap.js'
-import type { MailboxName } from '../../api/mail.js'
+import type { MailboxName } from '../../api/mail/names.js'
 import type { SequenceSet } from '../../api/session.js'
 import { LIMITS } from '../limits.js'
 import { parseDateTime, parseDay } from './dates.js'

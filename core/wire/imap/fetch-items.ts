@@ -1,5 +1,5 @@
 import { SyntaxFailure } from '../../api/errors.js'
-import type { Section } from '../../api/mail.js'
+import type { Section } from '../../api/mail/message.js'
 import { LIMITS } from '../limits.js'
 import type { OctetCursor } from './cursor.js'
 

@@ -1,4 +1,4 @@
-import { SYSTEM } from '../../api/mail.js'
+import { SYSTEM } from '../../api/mail/table.js'
 
 /** Flags of a STORE or an APPEND: bits of `SYSTEM`, and keywords as written, each once. */
 export interface FlagList {

@@ -1,7 +1,7 @@
-import { SYSTEM } from '../../api/mail.js'
-import type { SearchTerm } from '../../api/mail.js'
+import { SYSTEM } from '../../api/mail/table.js'
+import type { SearchTerm } from '../../api/mail/search.js'
 import type { SequenceSet } from '../../api/session.js'
-import type { UidSet } from '../../api/mail.js'
+import type { UidSet } from '../../api/mail/uid-set.js'
 import { LIMITS } from '../limits.js'
 import type { OctetCursor } from './cursor.js'
 

@@ -1,6 +1,8 @@
 import { ProtocolAbort } from '../../api/errors.js'
 import type { CodecMode, ImapWriter } from '../../api/imap.js'
-import type { MailboxName, MessageBytes, UidSet } from '../../api/mail.js'
+import type { MessageBytes } from '../../api/mail/message.js'
+import type { MailboxName } from '../../api/mail/names.js'
+import type { UidSet } from '../../api/mail/uid-set.js'
 import { DATE_TIME_OCTETS, writeDateTime } from './dates.js'
 import { encodeMailboxName } from './modified-utf7.js'
 

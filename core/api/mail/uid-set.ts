@@ -1,4 +1,12 @@
-import type { UidSet } from './mail.js'
+/** Ascending, disjoint ranges. Never expanded: `1:4294967295` costs 8 bytes. */
+export interface UidSet {
+  readonly ranges: Uint32Array
+  readonly count: number
+  has(uid: number): boolean
+  and(other: UidSet): UidSet
+  or(other: UidSet): UidSet
+  minus(other: UidSet): UidSet
+}
 
 const LAST = 0xffffffff
 /** More pairs than this are sorted in halves. */

@@ -1,0 +1,61 @@
+import { createToken } from '../kernel.js'
+import type { AnyFact } from './message.js'
+import type { MailboxSource } from './source.js'
+import type { TableEdit } from './table.js'
+import type { UidSet } from './uid-set.js'
+
+/** One message on its way in; `bytes` can be read once. */
+export interface AppendItem {
+  /** Undefined when it is composed on the way (CATENATE). */
+  readonly size: number | undefined
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly binary: boolean
+  readonly system: number
+  readonly keywords: readonly string[]
+  readonly date?: { readonly ms: number; readonly zone: number }
+  readonly facts: ReadonlyMap<AnyFact, unknown>
+  /**
+   * A migration keeps the number: it is given when it is above those of all messages that are there, even if it was given before, and the storage has a place for
+   * it (`about.acceptsUids`); otherwise the message gets the next one.
+   */
+  readonly uid?: number
+}
+/** A message as it is to arrive in another mailbox; its octets are those that the source has under the number. */
+export interface TakenMessage extends Pick<AppendItem, 'system' | 'keywords' | 'date'> {
+  readonly uid: number
+}
+/** For APPENDUID; undefined where UIDs do not persist. */
+export interface AppendResult {
+  readonly uidValidity: number
+  readonly uids: UidSet
+}
+/** The mailbox when this process has it open; lets an append add its rows itself. */
+export interface OpenMailbox {
+  readonly source: MailboxSource
+  readonly edit: TableEdit
+}
+/** A delivery in two phases, because octets arrive as slowly as the client sends them. */
+export interface Delivery {
+  /** May wait for the network, so it holds no lock and no edit: a spool file, `tmp/`, an upload. */
+  add(item: AppendItem, signal: AbortSignal): Promise<void>
+  /**
+   * Takes messages of another mailbox as that mailbox keeps them, instead of `add` for each: within one format octets need not be turned into
+   * those of a client and back. False when it cannot do that with these; nothing is taken then. Octets may be read as late as at the commit, which
+   * throws `vanished` when they are not there any more; nothing has arrived then.
+   */
+  take?(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean>
+  /** All or nothing, durable when it resolves. */
+  commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined>
+  abort(): Promise<void>
+}
+/** For formats that have no place of their own for unfinished messages: memory first, then a file of the user's. */
+export interface Spool {
+  take(item: AppendItem, signal: AbortSignal): Promise<Spooled>
+}
+/** May be read twice. */
+export interface Spooled extends AsyncDisposable {
+  readonly size: number
+  chunks(): AsyncIterable<Uint8Array>
+}
+/** Bounded per user and per process. */
+export const SPOOL = createToken<Spool>('mail.spool').in('process', ['mail'])

@@ -1,0 +1,14 @@
+import type { AppendItem } from './delivery.js'
+
+/** What a look for damage finds in a mailbox, in the order of its file; `at` is the octet where it stands, in a mailbox that is a folder in `file` there. */
+export type Examined =
+  | { readonly kind: 'damage'; readonly at: number; readonly file?: string; readonly text: string }
+  /** A message that can be read, as it can be delivered again; `bytes` are CRLF octets, read once, before the next is asked for; what is wrong with reading them is told next. */
+  | ({ readonly kind: 'message'; readonly at: number } & Pick<AppendItem, 'size' | 'bytes' | 'system' | 'keywords' | 'date'>)
+/** A mailbox that is being examined, and the format that it is read as. */
+export interface Examination {
+  readonly format: string
+  readonly found: AsyncIterable<Examined>
+  /** Whether a name directly below the mailbox is a part of it (`MailboxFormat.owns`), also where damage lets LIST show it; absent: none is. */
+  owns?(name: string): boolean
+}

@@ -14,6 +14,8 @@ export interface MoveNote {
   readonly toValidity: number
   /** The copies have numbers from here on. */
   readonly toNext: number
+  /** So many messages were there: where numbers do not last, the copies are behind them. */
+  readonly toLength: number
 }
 /** By key of the mailbox that they leave. */
 export const MOVE_NOTES: SidecarKind<MoveNote> = {
@@ -28,12 +30,15 @@ export const MOVE_NOTES: SidecarKind<MoveNote> = {
 /**
  * Which of the messages of a note were copied before whoever moved them was stopped: all that are still there, or none. They were when each of them is found, octet
  * by octet and in their order, among the messages that came to the other mailbox since; numbers alone would not tell them from mail that came another way.
+ * Where numbers do not last, what came since is what lies behind as many messages as there were: where others expunged meanwhile it is less than came, never more.
  */
 export async function copiedBefore(note: MoveNote, from: SharedMailbox, fromAt: Located, to: SharedMailbox, toAt: Located, owner: ViewOwner, signal: AbortSignal): Promise<UidSet> {
-  if (note.fromValidity !== from.table.uidValidity || note.to !== to.key || note.toValidity !== to.table.uidValidity || !to.source.traits.uidsPersist) return uids.none
+  if (note.fromValidity !== from.table.uidValidity || note.to !== to.key) return uids.none
+  const { uidsPersist } = to.source.traits
+  if (uidsPersist && note.toValidity !== to.table.uidValidity) return uids.none
   const noted = uids.ranges(Uint32Array.from(note.moving))
   const leaving = uidsOf(from, (uid, system) => (system & SYSTEM.deleted) === 0 && noted.has(uid))
-  const came = uidsOf(to, (uid) => uid >= note.toNext)
+  const came = uidsOf(to, uidsPersist ? (uid) => uid >= note.toNext : (_uid, _system, row) => row >= note.toLength)
   if (leaving.length === 0 || came.length < leaving.length) return uids.none
   const [left, right] = [new TableView(from, fromAt, true, owner), new TableView(to, toAt, true, owner)]
   try {
@@ -53,12 +58,12 @@ export async function copiedBefore(note: MoveNote, from: SharedMailbox, fromAt: 
     await right.close(signal)
   }
 }
-function uidsOf({ table }: SharedMailbox, wanted: (uid: number, system: number) => boolean): number[] {
+function uidsOf({ table }: SharedMailbox, wanted: (uid: number, system: number, row: number) => boolean): number[] {
   const { generation } = table
   const out: number[] = []
   for (let row = 0; row < table.length; row++) {
     const uid = generation.uid[row] ?? 0
-    if (wanted(uid, generation.flagSets[generation.flags[row] ?? 0]?.system ?? 0)) out.push(uid)
+    if (wanted(uid, generation.flagSets[generation.flags[row] ?? 0]?.system ?? 0, row)) out.push(uid)
   }
   return out
 }

@@ -171,7 +171,10 @@ export class NewMail {
       }
       if (wanted.length === 0) return octets
       const set = uids.from(wanted)
-      await this.#note(from, { fromValidity: table.uidValidity, moving: [...set.ranges], to: target.key, toValidity: target.table.uidValidity, toNext: target.table.uidNext })
+      // A delivery may leave its rows to the next look.
+      await target.refresh(signal)
+      const { uidValidity: toValidity, uidNext: toNext, length: toLength } = target.table
+      await this.#note(from, { fromValidity: table.uidValidity, moving: [...set.ranges], to: target.key, toValidity, toNext, toLength })
       const view = new TableView(from, source, true, this.#parts.login)
       try {
         await copyMessages(this.#parts.login, view, set, to, 'copy', false, signal)
@@ -191,10 +194,9 @@ export class NewMail {
   }
   /** What an earlier process copied, and was stopped before it could remove it, is removed and not copied again. */
   async #resume(from: SharedMailbox, source: Located, target: SharedMailbox, to: Located, signal: AbortSignal): Promise<void> {
-    // Numbers are told from what it is now.
-    await target.refresh(signal)
     const note = await this.#parts.sidecar().get(MOVE_NOTES, from.key).catch(() => undefined)
     if (note === undefined) return
+    await target.refresh(signal)
     const copied = await copiedBefore(note, from, source, target, to, this.#parts.login, signal)
     if (copied.count > 0) await this.#remove(from, copied, signal)
     await this.#note(from, undefined)

@@ -8,6 +8,8 @@ import { SeededRandom } from '../../../core/testing/random.js'
 import { kitUser, Storage } from '../../../core/testing/storage.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
+import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
+import { tenexDialect } from '../../../plugins/formats/tenex/dialect.js'
 import { MboxFormat } from '../../../plugins/formats/mbox/format.js'
 import { MixFormat } from '../../../plugins/formats/mix/format.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
@@ -27,24 +29,28 @@ interface Target {
   readonly format: string
   /** Where the INBOX is, below the home. */
   readonly name: string
+  /** Unless it is said: true. */
+  readonly uidsPersist?: boolean
   readonly make: (services: KitServices) => MailboxFormat
 }
 const targets: readonly Target[] = [
   { format: 'mbox', name: 'mbox', make: (x) => new MboxFormat(textFormat(unixDialect, x), x.mailbox) },
   { format: 'mbx', name: 'INBOX', make: (x) => new FixedFormat(mbxDialect, fixedContext(x, { watch: true })) },
+  { format: 'mtx', name: 'INBOX.MTX', uidsPersist: false, make: (x) => new FixedFormat(mtxDialect, fixedContext(x, { watch: true })) },
+  { format: 'tenex', name: 'mail.txt', uidsPersist: false, make: (x) => new FixedFormat(tenexDialect, fixedContext(x, { watch: true })) },
   {
     format: 'mix', name: 'INBOX',
     make: ({ files, clock, random, locks, mailbox, spool }) => new MixFormat({ files, clock, locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } }, turns: new Turns(), spool, mailbox }),
   },
 ]
-function under({ format, make }: Target, home: string): DriverUnderTest {
+function under({ format, make, uidsPersist = true }: Target, home: string): DriverUnderTest {
   return {
     about,
     keeps: 'files',
     mount: { inbox: spoolOf(home) },
     create(services) {
       const { files, mailbox } = services
-      const formats = [{ name: format, plugin: `format-${format}`, about, made: make(services) }, { name: 'unix', plugin: 'format-unix', about, made: textFormat(unixDialect, services) }]
+      const formats = [{ name: format, plugin: `format-${format}`, about: { ...about, uidsPersist }, made: make(services) }, { name: 'unix', plugin: 'format-unix', about, made: textFormat(unixDialect, services) }]
       return new FilesDriver({ files, formats, choice: { create: 'unix', empty: 'unix' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
     },
   }

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids, type MailboxFormat } from '../../core/api/index.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { nativeLocks } from '../../core/os/native-locks.js'
-import type { BoxMessage } from '../../core/testing/box.js'
-import { sampleMessage } from '../../core/testing/messages.js'
+import { never, type BoxMessage } from '../../core/testing/box.js'
+import { sampleMessage, type SampleMessage } from '../../core/testing/messages.js'
 import { MixFormat } from '../../plugins/formats/mix/format.js'
 import { MxFormat } from '../../plugins/formats/mx/format.js'
 import { deliverTo, directoryContext, familyHome, mailutil, openBox, placeAt } from '../support/directory-formats.js'
@@ -142,6 +142,25 @@ describe.runIf(has('mailutil'))('folders of mail shared with programs of the c-c
     },
     LONG ? 3_600_000 : 240_000,
   )
+
+  test('mix: messages that were put elsewhere stand in the order of their UIDs, as they expect of a data file', async () => {
+    const format = new MixFormat(directoryContext(files))
+    const path = join(home, 'moved')
+    await format.create(placeAt(path))
+    const box = await openBox(format, path)
+    const large = (n: number): SampleMessage => ({ ...sampleMessage(n), bytes: Buffer.from(`Subject: ${n}\r\n\r\n${`text of ${n}\r\n`.repeat(20_000)}`) })
+    // Three files of messages, two of which become mostly empty.
+    for (let n = 1; n <= 10; n++) await deliverTo(format, path, [large(n)], box)
+    await box.refresh({ claimRecent: true })
+    await box.expunge(uids.from([1, 2, 4, 5, 6, 8]), { always: true })
+    await box.source.reclaim?.(never)
+    await deliverTo(format, path, [large(11)], box)
+    const before = await box.messages()
+    await box.close()
+    const checked = await mailutil(home, 'check', 'moved')
+    expect([checked.stderr, checked.stdout.includes(`${before.length} total`)]).toEqual(['', true])
+    expect(lasting(true, (await see(format, path)).messages)).toEqual(lasting(true, before))
+  })
 
   test('mix: both ways of emptying lines leave an index that they read', async () => {
     const format = new MixFormat(directoryContext(files))

@@ -6,7 +6,7 @@ import { DataWriter } from './data-writer.js'
 import { hex8 } from './records.js'
 
 /** Messages go on to a new file when the old one would become larger. */
-const MOST_DATA = 1 << 20
+export const MOST_DATA = 1 << 20
 /** Data files that are kept open for reading. */
 const OPEN_DATA = 64
 
@@ -36,18 +36,19 @@ export class DataFiles {
 
   /** Puts messages behind each other into the file for new ones, or into a fresh one when that is full. */
   async writer(current: number, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
-    const { files } = this.#ctx
-    let file = current
-    const there = await files.stat(this.path(file))
-    let fresh = there === undefined
-    let at = there?.size ?? 0
-    if (at > 0 && at + octets > MOST_DATA) {
-      file = Math.max(sequence, file + 1)
-      while ((await files.stat(this.path(file))) !== undefined) file++
-      fresh = true
-      at = 0
-    }
-    return new DataWriter(await files.open(this.path(file), { write: true, create: 'if-missing', mode: this.#place.fileMode }), file, at, fresh, signal)
+    const there = await this.stat(current)
+    const at = there?.size ?? 0
+    if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, signal)
+    return this.#begin(current, at, there === undefined, signal)
+  }
+  /** Puts messages into a file that is not there yet. */
+  async fresh(current: number, sequence: number, signal: AbortSignal): Promise<DataWriter> {
+    let file = Math.max(sequence, current + 1)
+    while ((await this.stat(file)) !== undefined) file++
+    return this.#begin(file, 0, true, signal)
+  }
+  async #begin(file: number, at: number, fresh: boolean, signal: AbortSignal): Promise<DataWriter> {
+    return new DataWriter(await this.#ctx.files.open(this.path(file), { write: true, create: 'if-missing', mode: this.#place.fileMode }), file, at, fresh, signal)
   }
   /** Whoever reads holds the metadata shared, so that nobody moves messages. */
   async reading<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -111,6 +112,10 @@ export class DataFiles {
     } finally {
       await open.close()
     }
+  }
+  /** Octets of the file; 0 when there is none. */
+  async size(file: number): Promise<number> {
+    return (await this.stat(file))?.size ?? 0
   }
   stat(file: number): Promise<FileStat | undefined> {
     return this.#ctx.files.stat(this.path(file))

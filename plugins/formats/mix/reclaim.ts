@@ -1,84 +1,121 @@
+import { MOST_DATA } from './data-files.js'
+import { holdings, NOTHING, type Holding } from './data-use.js'
 import type { MixFolder } from './folder.js'
 import { DATA_OCTETS, dataRecord, indexText, INDEX_OCTETS, parseIndex, SEQUENCE_OCTETS, type IndexTable } from './records.js'
 
 /** A data file of which less is in use is given up for a new one. */
 const WORTH_KEEPING = 0.5
 
+type Locked = Parameters<MixFolder['commit']>[0]
+
 /**
  * Takes space back: files without messages go, and messages of files that are mostly empty are put elsewhere. Octets in a data file are never
  * overwritten, so whoever reads meanwhile finds what it looks for, or nothing and then looks in the index. Only while no other program has the
- * mailbox open; `holes` names files from which messages went.
+ * mailbox open; `holes` names files from which messages went, with what they hold by the rows, and `current` the one that new messages go to. Files
+ * that nobody here emptied stay, whatever the index says: it may be the index that lost something.
  */
-export async function reclaim(folder: MixFolder, holes: Set<number>, signal: AbortSignal): Promise<void> {
-  if (holes.size === 0) return
-  await folder.locked('exclusive', signal, async (held) => {
+export async function reclaim(folder: MixFolder, holes: Map<number, Holding>, current: number | undefined, signal: AbortSignal): Promise<void> {
+  // Most expunges leave files that are worth keeping: then the index is not read.
+  let due = false
+  for (const [file, held] of holes) {
+    const size = await folder.data.size(file)
+    const fate = fateOf(held, size, file === current)
+    if (fate === 'gone') holes.delete(file)
+    if (fate === 'empty' || fate === 'sparse') due = true
+  }
+  if (!due) return
+  await folder.locked('exclusive', signal, async (found) => {
     await folder.alone(async () => {
+      let held = found
       const table = parseIndex(await folder.whole('index', held.index))
-      const used = usedOctets(table)
-      const empty: number[] = []
-      const sparse = new Set<number>()
-      for (const file of holes) {
-        const stat = await folder.data.stat(file)
-        if (stat === undefined) continue
-        if (!used.has(file)) empty.push(file)
-        else if (file !== held.meta.file && (used.get(file) ?? 0) < WORTH_KEEPING * stat.size) sparse.add(file)
-      }
-      if (empty.length + sparse.size === 0) return holes.clear()
-      const moved = sparse.size > 0 ? await move(folder, held, table, sparse, signal) : []
+      const used = holdings(table)
+      const files: Record<Fate, number[]> = { gone: [], empty: [], sparse: [], 'worth-keeping': [] }
+      for (const file of holes.keys()) files[fateOf(used.get(file) ?? NOTHING, await folder.data.size(file), file === held.meta.file)].push(file)
+      for (const some of groups(files.sparse, used)) held = await move(folder, held, table, some, signal)
       // From here on nothing speaks of the old files.
       await folder.settle()
-      for (const file of [...empty, ...moved]) await folder.data.giveUp(file, file === held.meta.file)
+      for (const file of [...files.empty, ...files.sparse]) await folder.data.giveUp(file, file === held.meta.file)
       holes.clear()
     })
   })
 }
 
-function usedOctets(table: IndexTable): Map<number, number> {
-  const used = new Map<number, number>()
-  for (let i = 0; i < table.count; i++) {
-    const file = table.file[i] ?? 0
-    used.set(file, (used.get(file) ?? 0) + (table.internal[i] ?? 0) + (table.size[i] ?? 0))
-  }
-  return used
+type Fate = 'gone' | 'empty' | 'sparse' | 'worth-keeping'
+/** `size`: octets of the file, 0 when there is none. What is empty already, or not there, needs no work. */
+function fateOf(held: Holding, size: number, current: boolean): Fate {
+  if (size === 0) return 'gone'
+  if (held.octets === 0) return 'empty'
+  return held.backwards || (!current && held.octets < WORTH_KEEPING * size) ? 'sparse' : 'worth-keeping'
 }
-/** Puts messages of these files behind others; answers the files that hold nothing any more. */
-async function move(folder: MixFolder, held: Parameters<MixFolder['commit']>[0], table: IndexTable, from: ReadonlySet<number>, signal: AbortSignal): Promise<number[]> {
+
+/** Files whose messages fit into a new one together. */
+function groups(files: readonly number[], used: ReadonlyMap<number, Holding>): number[][] {
+  const out: number[][] = []
+  let octets = Number.POSITIVE_INFINITY
+  for (const file of files) {
+    const more = used.get(file)?.octets ?? 0
+    octets += more
+    const last = out.at(-1)
+    if (last !== undefined && octets <= MOST_DATA) last.push(file)
+    else {
+      out.push([file])
+      octets = more
+    }
+  }
+  return out
+}
+
+/**
+ * Puts messages of these files into a new one, in the order of their UIDs: other programs take a message for shortened, and shorten it in the index,
+ * when the next one of the same file stands before it. So they never go behind messages that are there. `table` is told of their new places.
+ */
+async function move(folder: MixFolder, held: Locked, table: IndexTable, files: readonly number[], signal: AbortSignal): Promise<Locked> {
+  const from = new Set(files)
   const sequence = folder.nextSequence(held)
-  const octets = [...Array(table.count).keys()].filter((i) => from.has(table.file[i] ?? 0)).reduce((sum, i) => sum + (table.size[i] ?? 0) + DATA_OCTETS, 0)
-  const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
+  const writer = await folder.data.fresh(held.meta.file, sequence, signal)
   try {
-    const lines: string[] = []
+    const moved: (readonly [index: number, at: number])[] = []
     for (let i = 0; i < table.count; i++) {
-      const uid = table.uid[i] ?? 0
-      const [ms, zone, size] = [table.ms[i] ?? 0, table.zone[i] ?? 0, table.size[i] ?? 0]
-      let place = { file: table.file[i] ?? 0, at: table.at[i] ?? 0, internal: table.internal[i] ?? 0, header: table.header[i] ?? 0 }
-      if (from.has(place.file)) {
-        const at = writer.at
-        await writer.add(dataRecord(uid, ms, zone, size))
-        for (let done = 0; done < size; ) {
-          const piece = Buffer.allocUnsafe(Math.min(size - done, 1 << 18))
-          const file = await folder.data.open(place.file)
-          const got = (await file?.read(piece, place.at + place.internal + done)) ?? 0
-          // A message that cannot be read whole stays where it is.
-          if (got === 0) throw new Error(`${folder.data.path(place.file)} ends before message ${uid} does`)
-          await writer.add(piece.subarray(0, got))
-          done += got
-        }
-        place = { file: writer.file, at, internal: DATA_OCTETS, header: place.header }
+      const old = table.file[i] ?? 0
+      if (!from.has(old)) continue
+      const [uid, size] = [table.uid[i] ?? 0, table.size[i] ?? 0]
+      const start = (table.at[i] ?? 0) + (table.internal[i] ?? 0)
+      moved.push([i, writer.at])
+      await writer.add(dataRecord(uid, table.ms[i] ?? 0, table.zone[i] ?? 0, size))
+      for (let done = 0; done < size; ) {
+        const piece = Buffer.allocUnsafe(Math.min(size - done, 1 << 18))
+        const file = await folder.data.open(old)
+        const got = (await file?.read(piece, start + done)) ?? 0
+        // A message that cannot be read whole stays where it is.
+        if (got === 0) throw new Error(`${folder.data.path(old)} ends before message ${uid} does`)
+        await writer.add(piece.subarray(0, got))
+        done += got
       }
-      lines.push(`${indexText({ uid, ms, zone, size, ...place })}\r\n`)
     }
     await writer.flush()
-    await folder.commit(held, sequence, {
-      ...(writer.file !== held.meta.file && { meta: { ...held.meta, file: writer.file } }),
+    for (const [i, at] of moved) {
+      table.file[i] = writer.file
+      table.at[i] = at
+      table.internal[i] = DATA_OCTETS
+    }
+    const lines = linesOf(table)
+    return await folder.commit(held, sequence, {
+      ...(from.has(held.meta.file) && { meta: { ...held.meta, file: writer.file } }),
       index: { patches: [{ at: SEQUENCE_OCTETS, bytes: Buffer.from(lines.join('')) }], size: SEQUENCE_OCTETS + lines.length * INDEX_OCTETS },
       data: writer,
     })
-    return [...from]
   } catch (error) {
-    if (!folder.owes) await writer.undo().catch(() => undefined)
+    if (!folder.owes) await folder.data.giveUp(writer.file, false).catch(() => undefined)
     throw error
   } finally {
     await writer.close()
   }
+}
+function linesOf(table: IndexTable): string[] {
+  const lines: string[] = []
+  for (let i = 0; i < table.count; i++) {
+    const place = { file: table.file[i] ?? 0, at: table.at[i] ?? 0, internal: table.internal[i] ?? 0, header: table.header[i] ?? 0 }
+    lines.push(`${indexText({ uid: table.uid[i] ?? 0, ms: table.ms[i] ?? 0, zone: table.zone[i] ?? 0, size: table.size[i] ?? 0, ...place })}\r\n`)
+  }
+  return lines
 }

@@ -3,8 +3,9 @@ import {
   type UidSet, type Wants,
 } from 'mailwright/api'
 import { KeywordBits } from '../shared/keyword-bits.js'
-import { COLUMNS, FILE, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
+import { AT, COLUMNS, FILE, INTERNAL, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
 import type { MixContext } from './context.js'
+import { holdings, NOTHING, type Holding } from './data-use.js'
 import { MixFolder, type Change, type Held, type Sequences } from './folder.js'
 import { withoutLines } from './index-lines.js'
 import { readMessages } from './reading.js'
@@ -66,8 +67,10 @@ export class MixSource implements MailboxSource {
   #indexEnd = 0
   #statusEnd = 0
   #claiming = false
-  /** Data files from which messages went. */
-  readonly #holes = new Set<number>()
+  /** Data files from which messages went, and what they still hold. */
+  readonly #holes = new Map<number, Holding>()
+  /** The data file that new messages go to, by the last look. */
+  #current: number | undefined
   readonly #said = new Set<string>()
 
   constructor(place: FilePlace, writable: boolean, ctx: MixContext) {
@@ -105,6 +108,7 @@ export class MixSource implements MailboxSource {
   /** What is remembered from now on, in memory and in the table's stamp. */
   #remember(edit: TableEdit, held: Held): void {
     const { meta, index, status, inode } = held
+    this.#current = meta.file
     this.#state = {
       inode, sequences: { meta: meta.sequence, index: index.sequence, status: status.sequence }, indexSize: index.size, statusSize: status.size,
       indexEnd: this.#indexEnd, statusEnd: this.#statusEnd, keywords: [...this.#keywords.names],
@@ -156,10 +160,7 @@ export class MixSource implements MailboxSource {
     const renamed = known === undefined || known.keywords.some((name, bit) => meta.keywords[bit] !== name)
     if (known === undefined || meta.keywords.length !== known.keywords.length || renamed) this.#keywords = new KeywordBits(meta.keywords)
     const all = known?.sequences.index !== index.sequence || known.indexSize !== index.size
-    if (all) {
-      await this.#takeIndex(held, edit)
-      this.#holes.clear()
-    }
+    if (all) await this.#takeIndex(held, edit)
     if (all || renamed || known.sequences.status !== status.sequence || known.statusSize !== status.size) await this.#takeStatus(held, edit)
     this.#publish(edit)
     edit.uidNext = Math.max(edit.uidNext, meta.last + 1)
@@ -202,16 +203,13 @@ export class MixSource implements MailboxSource {
   }
   /** Says what data files lack; their messages stay in the list, since the files may come back. */
   async #measure(table: IndexTable, edit: TableEdit): Promise<void> {
-    const ends = new Map<number, number>()
-    for (let i = 0; i < table.count; i++) {
-      const end = (table.at[i] ?? 0) + (table.internal[i] ?? 0) + (table.size[i] ?? 0)
-      const file = table.file[i] ?? 0
-      if (end > (ends.get(file) ?? 0)) ends.set(file, end)
-    }
-    for (const [file, end] of ends) {
+    const held = holdings(table)
+    for (const file of this.#holes.keys()) this.#holes.set(file, held.get(file) ?? NOTHING)
+    for (const [file, holding] of held) {
+      if (holding.backwards) this.#holes.set(file, holding)
       const stat = await this.folder.data.stat(file)
       if (stat === undefined) this.#say(edit, `Missing mix data file: ${this.folder.data.path(file)}`)
-      else if (stat.size < end) this.#say(edit, `mix data file ${this.folder.data.path(file)} is truncated by ${end - stat.size} byte(s)`)
+      else if (stat.size < holding.end) this.#say(edit, `mix data file ${this.folder.data.path(file)} is truncated by ${holding.end - stat.size} byte(s)`)
     }
   }
   async #takeStatus(held: Held, edit: TableEdit): Promise<void> {
@@ -333,15 +331,18 @@ export class MixSource implements MailboxSource {
       const gone = how.always ? existing : edit.deleted(existing)
       if (gone.count === 0) return held
       const sequence = this.folder.nextSequence(held)
-      const left = edit.rows.length - gone.count
+      const stay = edit.rows.length - gone.count
       const index = withoutLines(edit, gone, this.#indexEnd)
       // Lines of messages that are gone mean nothing to anybody; they go when they are the greater part.
-      const spare = held.status.size > SEQUENCE_OCTETS + (2 * left + 64) * STATUS_OCTETS
+      const spare = held.status.size > SEQUENCE_OCTETS + (2 * stay + 64) * STATUS_OCTETS
       const done = await this.folder.commit(held, sequence, { index, ...(spare && { status: this.#wholeStatus(held, edit, sequence, new Set(), gone) }) })
       this.#indexEnd = done.index.size
-      for (const row of rowsOf(edit.rows, gone)) this.#holes.add(edit.rows.column(FILE)[row] ?? 0)
+      const files = new Set(rowsOf(edit.rows, gone).map((row) => edit.rows.column(FILE)[row] ?? 0))
       for (const uid of edit.rows.uid.subarray(0, edit.rows.length)) if (gone.has(uid)) this.#fresh.delete(uid)
       edit.remove(gone)
+      const { rows } = edit
+      const left = holdings({ count: rows.length, size: rows.size, file: rows.column(FILE), at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => !gone.has(rows.uid[row] ?? 0))
+      for (const file of files) this.#holes.set(file, left.get(file) ?? NOTHING)
       return done
     })
   }
@@ -370,7 +371,7 @@ export class MixSource implements MailboxSource {
   async reclaim(signal: AbortSignal): Promise<void> {
     const state = this.#state
     if (state === undefined || !this.traits.writable) return
-    await reclaim(this.folder, this.#holes, signal)
+    await reclaim(this.folder, this.#holes, this.#current, signal)
   }
   watch(changed: () => void): Disposable {
     try {

@@ -6,7 +6,7 @@ import type { MixContext } from './context.js'
 import { DataFiles } from './data-files.js'
 import type { DataWriter } from './data-writer.js'
 import { metaText, parseMeta, parseSequence, SEQUENCE_OCTETS, sequenceRecord, type Meta } from './records.js'
-import { CONTROLS, Redo, type Control, type ControlChange, type Entry, type Extent, type Patch } from './redo.js'
+import { CONTROLS, Redo, type Control, type ControlChange, type Entry, type Extent, type Patch, type Sequences } from './redo.js'
 
 /** A control file as it is under the locks. */
 export interface Head {
@@ -29,8 +29,6 @@ export interface Change {
   readonly status?: { readonly patches: readonly Patch[]; readonly size: number }
   readonly data?: DataWriter
 }
-/** Sequences alone: any change raises one. */
-export type Sequences = Readonly<Record<Control, number>>
 
 export const NAMES: Readonly<Record<Control, string>> = { meta: '.mixmeta', index: '.mixindex', status: '.mixstatus' }
 const WHAT: Readonly<Record<Control, string>> = { meta: 'mix metadata file sequence', index: 'mix index sequence record', status: 'mix status sequence record' }
@@ -191,7 +189,7 @@ export class MixFolder {
     const into = Buffer.alloc(length)
     return into.subarray(0, await (await this.#open())[control].read(into, at))
   }
-  /** The number that the next change gets. Even ones are this server's: what another program counts up from them is odd. */
+  /** The number that the next change gets. Even ones are this server's: other programs count up by one, which seldom gives the same. */
   nextSequence(held: Held): number {
     const now = Math.floor(this.#ctx.clock.now() / 1000)
     const next = Math.max(now, held.meta.sequence + 1, held.index.sequence + 1, held.status.sequence + 1)
@@ -208,17 +206,17 @@ export class MixFolder {
     if (change.meta !== undefined) {
       const text = metaText(meta)
       metaSize = text.length
-      changes.push({ file: 'meta', before: held.meta.sequence, after: sequence, size: text.length, patches: [{ at: 0, bytes: text }] })
+      changes.push({ file: 'meta', after: sequence, size: text.length, patches: [{ at: 0, bytes: text }] })
     }
     const heads = { index: held.index, status: held.status }
     for (const control of ['status', 'index'] as const) {
       const wish = change[control]
       if (wish === undefined) continue
       const size = Math.max(SEQUENCE_OCTETS, wish.size)
-      changes.push({ file: control, before: heads[control].sequence, after: sequence, size, patches: [...wish.patches, { at: 0, bytes: sequenceRecord(sequence) }] })
+      changes.push({ file: control, after: sequence, size, patches: [...wish.patches, { at: 0, bytes: sequenceRecord(sequence) }] })
       heads[control] = { sequence, size }
     }
-    const entry: Entry = { changes, data: change.data?.extents ?? [] }
+    const entry: Entry = { found: { meta: held.meta.sequence, index: held.index.sequence, status: held.status.sequence }, changes, data: change.data?.extents ?? [] }
     const added = await this.#redo.add(entry, this.place.fileMode)
     if (this.durable) {
       try {
@@ -280,13 +278,14 @@ export class MixFolder {
     await this.#redo.clear()
     this.#owes = false
   }
-  /** Each control file is in a state that one of the entries found or left. */
+  /**
+   * Each control file is in a state that one of the entries found or left. Also one that they leave alone: an appending program may give the index the
+   * sequence that it has already, and raises that of the metadata only.
+   */
   async #isOurs(handles: Handles, entries: readonly Entry[]): Promise<boolean> {
     for (const control of CONTROLS) {
-      const changes = entries.flatMap((e) => e.changes.filter((c) => c.file === control))
-      if (changes.length === 0) continue
       const head = await readHead(handles[control])
-      const known = changes.flatMap((c) => [sequenceRecord(c.before), sequenceRecord(c.after)])
+      const known = entries.flatMap((e) => [e.found[control], ...e.changes.flatMap((c) => (c.file === control ? [c.after] : []))]).map(sequenceRecord)
       // A record that was written in part, or did not reach the disk, is still nobody else's.
       const whole = known.some((record) => record.equals(head))
       if (!whole && !(head.includes(0) || head.length < SEQUENCE_OCTETS)) return false

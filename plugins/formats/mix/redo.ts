@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib'
  * one chain bear the same number, so that what an older chain left behind them is not taken for more. A chain is given up once everything it speaks of is
  * on the disk; the file keeps its size, because overwriting costs the disk less than growing.
  *
- * entry = "MWX1" chain length-of-head length-of-body sum, then head (JSON) and body (octets of the patches, one after the other)
+ * entry = "MWX2" chain length-of-head length-of-body sum, then head (JSON) and body (octets of the patches, one after the other)
  */
 
 export type Control = 'meta' | 'index' | 'status'
@@ -16,10 +16,9 @@ export interface Patch {
   readonly at: number
   readonly bytes: Uint8Array
 }
-/** One control file before and after. */
+/** What one control file becomes. */
 export interface ControlChange {
   readonly file: Control
-  readonly before: number
   readonly after: number
   /** Size afterwards. */
   readonly size: number
@@ -32,16 +31,21 @@ export interface Extent {
   readonly length: number
   readonly sum: number
 }
+/** Sequences of the control files; any change raises one. */
+export type Sequences = Readonly<Record<Control, number>>
 export interface Entry {
+  /** What was found, also of files that it does not change: whoever changes one of those meanwhile has changed the mailbox. */
+  readonly found: Sequences
   readonly changes: readonly ControlChange[]
   readonly data: readonly Extent[]
 }
 interface Head {
-  readonly c: readonly { readonly f: Control; readonly b: number; readonly a: number; readonly s: number; readonly p: readonly (readonly [at: number, length: number])[] }[]
+  readonly s: readonly [meta: number, index: number, status: number]
+  readonly c: readonly { readonly f: Control; readonly a: number; readonly s: number; readonly p: readonly (readonly [at: number, length: number])[] }[]
   readonly d: readonly (readonly [file: number, at: number, length: number, sum: number])[]
 }
 
-const MAGIC = 0x4d575831
+const MAGIC = 0x4d575832
 export const ENTRY_HEAD = 20
 /** The file grows by so much, since syncing octets of a file that does not grow is cheaper. */
 const STEP = 64 * 1024
@@ -49,8 +53,10 @@ const STEP = 64 * 1024
 const LONGEST_CHAIN = 256 * 1024
 
 function encode(chain: number, entry: Entry): Buffer {
+  const { meta, index, status } = entry.found
   const head: Head = {
-    c: entry.changes.map((c) => ({ f: c.file, b: c.before, a: c.after, s: c.size, p: c.patches.map((p) => [p.at, p.bytes.length] as const) })),
+    s: [meta, index, status],
+    c: entry.changes.map((c) => ({ f: c.file, a: c.after, s: c.size, p: c.patches.map((p) => [p.at, p.bytes.length] as const) })),
     d: entry.data.map((d) => [d.file, d.at, d.length, d.sum] as const),
   }
   const text = Buffer.from(JSON.stringify(head))
@@ -78,10 +84,11 @@ function decode(bytes: Buffer, at: number, chain: number): { readonly entry: Ent
   const head = JSON.parse(bytes.toString('utf8', at + ENTRY_HEAD, at + ENTRY_HEAD + headLength)) as Head
   let place = at + ENTRY_HEAD + headLength
   const changes = head.c.map((c) => ({
-    file: c.f, before: c.b, after: c.a, size: c.s,
+    file: c.f, after: c.a, size: c.s,
     patches: c.p.map(([to, length]) => ({ at: to, bytes: bytes.subarray(place, (place += length)) })),
   }))
-  return { entry: { changes, data: head.d.map(([file, pos, length, sum]) => ({ file, at: pos, length, sum })) }, end }
+  const [meta, index, status] = head.s
+  return { entry: { found: { meta, index, status }, changes, data: head.d.map(([file, pos, length, sum]) => ({ file, at: pos, length, sum })) }, end }
 }
 
 /** The redo file of one mailbox, as this process knows it. */

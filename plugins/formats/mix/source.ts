@@ -6,12 +6,12 @@ import { KeywordBits } from '../shared/keyword-bits.js'
 import { AT, COLUMNS, FILE, INTERNAL, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
 import type { MixContext } from './context.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
-import { MixFolder, type Change, type Held, type Sequences } from './folder.js'
+import { MixFolder, type Change, type Held } from './folder.js'
 import { withoutLines } from './index-lines.js'
 import { readMessages } from './reading.js'
 import { reclaim } from './reclaim.js'
 import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS, type IndexTable } from './records.js'
-import type { Patch } from './redo.js'
+import type { Patch, Sequences } from './redo.js'
 
 /** The state of the files that rows and columns describe. */
 interface State {
@@ -159,7 +159,8 @@ export class MixSource implements MailboxSource {
     const known = this.#state?.inode === held.inode ? this.#state : undefined
     const renamed = known === undefined || known.keywords.some((name, bit) => meta.keywords[bit] !== name)
     if (known === undefined || meta.keywords.length !== known.keywords.length || renamed) this.#keywords = new KeywordBits(meta.keywords)
-    const all = known?.sequences.index !== index.sequence || known.indexSize !== index.size
+    // An appending program takes one more than the sequence of the metadata, which may be what the index has already: new metadata, new index.
+    const all = known?.sequences.index !== index.sequence || known.indexSize !== index.size || known.sequences.meta !== meta.sequence
     if (all) await this.#takeIndex(held, edit)
     if (all || renamed || known.sequences.status !== status.sequence || known.statusSize !== status.size) await this.#takeStatus(held, edit)
     this.#publish(edit)

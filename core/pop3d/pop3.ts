@@ -23,6 +23,19 @@ const CAME_BY = createSlot<Pop3Way>('pop3.came-by', 'logout', () => 'Login', {
     return by === 'Auth' || by === 'APOP' ? by : 'Login'
   },
 })
+/** Crosses the login: what was offered before it, which CAPA says in both states alike (RFC 2449 §6.2, §6.3). */
+const OFFERED = createSlot<Offered>('pop3.offered', 'logout', () => ({ mechanisms: [], plaintext: false }), {
+  // A mechanism's name has no blank (RFC 4422 §3.1).
+  encode: ({ mechanisms, plaintext }) => Buffer.from([plaintext ? '+' : '-', ...mechanisms].join(' ')),
+  decode: (octets) => {
+    const [sign, ...mechanisms] = Buffer.from(octets).toString().split(' ')
+    return { mechanisms, plaintext: sign === '+' }
+  },
+})
+interface Offered {
+  readonly mechanisms: readonly string[]
+  readonly plaintext: boolean
+}
 const EMPTY = new Uint8Array(0)
 
 /** POP3 (RFC 1939) in its two halves. The answer to a login is given by the second one, which knows whether there is a maildrop. */
@@ -63,6 +76,7 @@ export class Pop3 implements Protocol {
       return undefined
     }
     slots.set(CAME_BY, login.by)
+    slots.set(OFFERED, { mechanisms: gate.mechanisms(link.peer), plaintext: gate.plaintext === undefined || gate.plaintext(link.peer) })
     return { login: login.outcome, peer: link.peer, client: talk.session.client, unread: talk.input.framer.rest(), slots: slots.cross() }
   }
 
@@ -70,9 +84,10 @@ export class Pop3 implements Protocol {
     const { inactivityMs } = this.#host.settings.timeouts
     const { layer } = from.login
     const slots = new SlotTable(from.slots)
+    const { mechanisms, plaintext } = slots.get(OFFERED)
     using talk = new Conversation(this.#host, {
       link,
-      gate: closedGate,
+      gate: { ...closedGate, mechanisms: () => mechanisms, plaintext: () => plaintext },
       mail,
       client: from.client,
       slots,

@@ -14,8 +14,8 @@ export const listenerSection = z.strictObject({
   port: z.int().min(0).max(65_535).describe('TCP port.'),
   tls: z
     .enum(['none', 'starttls', 'implicit'])
-    .default('none')
-    .describe('none: never encrypted; starttls: encrypted when the client asks; implicit: encrypted from the first octet.'),
+    .default('starttls')
+    .describe('none: never encrypted; starttls: encrypted when the client asks, where the host has a certificate; implicit: encrypted from the first octet.'),
   proxy: z
     .array(z.string().refine((text) => networkProblem(text) === undefined, 'expected an IP address or a network such as "192.0.2.0/24"'))
     .default([])

@@ -152,6 +152,17 @@ describe('AUTHORIZATION', () => {
     `)
   })
 
+  test('CAPA offers the same mechanisms in both states, so that a client under a security layer can compare them (RFC 2449 §6.2, §6.3)', async () => {
+    await using server = await Pop3Fixture.make()
+    const offer = async (client: Awaited<ReturnType<typeof server.session>>): Promise<readonly string[]> => {
+      await client.send('CAPA\r\n')
+      return (await client.unread()).split('\r\n').filter((line) => /^(USER|SASL)/.test(line))
+    }
+    const before = await offer(server.connect())
+    expect(before).toEqual(['USER', 'SASL PLAIN LOGIN'])
+    expect(await offer(await server.session())).toEqual(before)
+  })
+
   test('a name given in clear is forgotten under TLS', async () => {
     await using server = await Pop3Fixture.make()
     await server.connect({ tls: 'offered' }).play(`

@@ -61,7 +61,7 @@ describe('hosts', () => {
     const one = { protocol: 'imap4', port: 143 }
     const plan = planOf({ listeners: { a: one, b: { ...one, address: '127.0.0.1' }, c: { ...one, address: ['::1', '127.0.0.1'] }, d: { ...one, port: 0 }, e: { ...one, port: 0 } } })
     expect(plan.problems.map((p) => `${p.code} ${p.path} ${p.message}`)).toEqual(['CFG_DUPLICATE_LISTENER listeners.c port 143 of 127.0.0.1 is taken by listener "b"'])
-    expect(plan.listeners.find((l) => l.id === 'b')).toEqual({ id: 'b', path: 'listeners.b', protocol: 'imap4', address: ['127.0.0.1'], port: 143, tls: 'none', proxy: [], rate: { perMinute: 0, perAddressPerMinute: 0 } })
+    expect(plan.listeners.find((l) => l.id === 'b')).toEqual({ id: 'b', path: 'listeners.b', protocol: 'imap4', address: ['127.0.0.1'], port: 143, tls: 'starttls', proxy: [], rate: { perMinute: 0, perAddressPerMinute: 0 } })
   })
 
   test('relative paths are relative to the file, secrets are places and never values', () => {

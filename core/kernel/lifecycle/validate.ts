@@ -35,8 +35,11 @@ async function validateEntry(node: EntryNode): Promise<Problem[]> {
   }
 }
 
+/** Ends of plurals and of their singulars; the first that fits counts. */
+const SINGULARS: readonly (readonly [plural: RegExp, singular: string])[] = [[/ies$/, 'y'], [/xes$/, 'x'], [/s$/, '']]
 /** `mail.formats` → `format`, for messages. */
 function describe(point: string): string {
   const word = point.slice(point.lastIndexOf('.') + 1)
-  return word.endsWith('s') ? word.slice(0, -1) : word
+  const [plural, singular] = SINGULARS.find(([end]) => end.test(word)) ?? [/$/, '']
+  return word.replace(plural, singular)
 }

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 
 // `import`, `require` and `default` go without saying. Named here they would also hold for require() inside packages, which then get the
 // ESM half of others (pg and pg-pool).
-const conditions = ['source', 'node']
+const conditions = ['mailwright-source', 'node']
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),

@@ -1,7 +1,6 @@
 import { chmod, chown, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, run } from '../support/programs.js'
 import { packedSite, type PackedSite } from '../support/packed-site.js'
@@ -9,13 +8,11 @@ import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const NOBODY = 65534
-const project = fileURLToPath(new URL('../..', import.meta.url))
-const source = join(project, 'plugins/contrib/maildir')
 describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dovecot on the same Maildir', () => {
   let server: RunningServer
   let site: PackedSite
   beforeAll(async () => {
-    site = await packedSite(source, 'maildir')
+    site = await packedSite('maildir')
     server = await startServer({
       cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
       top: `plugins: ['@mailwright/maildir']`,

@@ -65,7 +65,7 @@ describe.skipIf(!features.includes('NTLM'))('the packed package in a packed serv
   let server: RunningServer
   let site: PackedSite
   beforeAll(async () => {
-    site = await packedSite(source, 'ntlm')
+    site = await packedSite('ntlm')
     server = await startServer({
       cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
       top: `plugins: ['@mailwright/ntlm']`,

@@ -10,6 +10,7 @@ import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const UIDS = { alice: 64_001, bob: 64_002 } as const
+const NOBODY = 65_534
 const MESSAGE = 'From: carol@example.org\r\nSubject: hello\r\n\r\nA line.\r\n'
 const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
 const API = fileURLToPath(new URL('../../dist/core/api/index.js', import.meta.url))
@@ -205,6 +206,7 @@ print('done')
   })
 
   test('a reload starts new processes, and sessions end in theirs', async () => {
+    const from = server.log().length
     const before = await login('alice')
     const [old] = await processOf(UIDS.alice)
     server.process.kill('SIGHUP')
@@ -213,6 +215,11 @@ print('done')
     expect((await before.do('SELECT INBOX')).status).toBe('OK')
     expect((await after.do('SELECT INBOX')).status).toBe('OK')
     expect((await processOf(UIDS.alice)).map(({ pid }) => pid === old?.pid).toSorted()).toEqual([false, true])
+    // The old front, which nobody needs, has gone for good while the old session goes on: longer than one that fails would stay away.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    expect((await processOf(NOBODY)).map(({ pid }) => pid)).toHaveLength(1)
+    expect(server.log().slice(from)).not.toMatch(/ error /)
+    expect((await before.do('NOOP')).status).toBe('OK')
     for (const client of [before, after]) client.drop()
   })
 })

@@ -49,6 +49,8 @@ export class Generation {
   /** Connections that the front has. */
   #load = 0
   #ending = false
+  /** New connections go to another generation. */
+  #retired = false
   #empty: (() => void) | undefined
 
   private constructor(plan: ConfigPlan, origin: ConfigOrigin, logger: Logger, pipes: string, identities: Identities) {
@@ -119,12 +121,15 @@ export class Generation {
 
   /** Gets no new connections; resolves when the last one has ended and its processes with it. */
   async retire(): Promise<void> {
+    this.#retired = true
     if (this.#load > 0) {
       await new Promise<void>((resolve) => {
         this.#empty = resolve
       })
     }
-    await Promise.all([this.#users.retire(), this.#front?.stop(0)])
+    const front = this.#front
+    this.#front = undefined
+    await Promise.all([this.#users.retire(), front?.stop(0)])
     this.#ending = true
     await this.#auth?.stop(0)
   }
@@ -146,7 +151,7 @@ export class Generation {
     })
     const begun = Date.now()
     await made.start({ kind: 'start', role, config: this.#origin, identity: this.#identities[role], pipes: this.#pipes })
-    if (this.#ending) return await made.stop(0)
+    if (!this.#needs(role)) return await made.stop(0)
     if (role === 'front') this.#front = made
     else this.#auth = made
     void made.exited.then((how) => this.#lost(role, made, how, Date.now() - begun > RESTART_MS.most ? RESTART_MS.first : waitMs))
@@ -154,7 +159,8 @@ export class Generation {
   /** A front or an authenticator that ends by itself is started again; nobody's session hangs on the authenticator. */
   #lost(role: 'front' | 'auth', process: ServerProcess, how: string, waitMs: number): void {
     if (this.#ending || process !== (role === 'front' ? this.#front : this.#auth)) return
-    this.#logger.error(`the ${role} process ended and is started again`, { by: how })
+    const again = this.#needs(role)
+    this.#logger.error(`the ${role} process ended${again ? ' and is started again' : ''}`, { by: how })
     if (role === 'front') {
       this.#front = undefined
       this.#load = 0
@@ -163,14 +169,20 @@ export class Generation {
       this.#auth = undefined
       void this.#front?.send({ kind: 'auth-lost' })
     }
+    if (!again) return
     setTimeout(() => {
-      if (this.#ending) return
+      if (!this.#needs(role)) return
       const next = Math.min(waitMs * 2, RESTART_MS.most)
       this.#startPart(role, next).catch((error: unknown) => {
         this.#logger.error(`the ${role} process cannot be started`, { error })
         setTimeout(() => void this.#startPart(role, next).catch(() => undefined), next).unref()
       })
     }, waitMs).unref()
+  }
+
+  /** Who is retired needs no front to be started: nobody comes any more. */
+  #needs(role: 'front' | 'auth'): boolean {
+    return !this.#ending && !(this.#retired && role === 'front')
   }
 
   #hearFront(message: FromChild, socket: Socket | undefined): void {

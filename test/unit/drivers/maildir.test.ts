@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -19,6 +19,8 @@ describe('a Maildir on real files', () => {
   let maildir: string
   let files: Files
   let listed: string[]
+  /** Runs once, before the next opening of a file of that name. */
+  let meanwhile: { readonly name: string; readonly work: () => Promise<void> } | undefined
   let clock: TestClock
   let warned: unknown[]
   beforeEach(async () => {
@@ -26,12 +28,18 @@ describe('a Maildir on real files', () => {
     maildir = join(home, 'Maildir')
     const real = new SystemFiles(await nativeLocks())
     listed = []
+    meanwhile = undefined
     files = new Proxy<Files>(real, {
       get(target, key) {
         // Members of the contract are methods.
         const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
         return (...args: unknown[]) => {
           if (key === 'list') listed.push(String(args[0]))
+          if (key === 'open' && meanwhile !== undefined && args[0] === join(maildir, meanwhile.name)) {
+            const { work } = meanwhile
+            meanwhile = undefined
+            return work().then(() => member.apply(target, args))
+          }
           return member.apply(target, args)
         }
       },
@@ -140,6 +148,39 @@ describe('a Maildir on real files', () => {
     await box.refresh()
     expect([box.rows.map(({ uid }) => uid), box.table.uidValidity > before]).toEqual([[1, 2], true])
     expect(warned).toEqual([['maildir.uid-list-damaged', { path: maildir }]])
+  })
+
+  test('a message that got its number while the folders were listed, before one that was found there, is not passed over', async () => {
+    const box = await filled(2)
+    const list = join(maildir, 'dovecot-uidlist')
+    await writeFile(join(maildir, 'new/1800000000.found.host'), 'Subject: found\n\nHello.\n')
+    meanwhile = {
+      name: 'dovecot-uidlist',
+      work: async () => {
+        await writeFile(join(maildir, 'new/1800000001.came.host'), 'Subject: came\n\nHello.\n')
+        await appendFile(list, '3 :1800000001.came.host\n4 :1800000000.found.host\n')
+      },
+    }
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), meanwhile]).toEqual([[1, 2, 3, 4], undefined])
+  })
+  test('numbers of messages that are gone cost one more listing, once', async () => {
+    const box = await filled(2)
+    await appendFile(join(maildir, 'dovecot-uidlist'), '3 :1800000000.gone.host\n4 :1800000001.there.host\n')
+    await writeFile(join(maildir, 'new/1800000001.there.host'), 'Subject: there\n\nHello.\n')
+    listed = []
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), listed.length]).toEqual([[1, 2, 4], 4])
+  })
+  test('what others noted in the list of UIDs stays when it is written anew', async () => {
+    const box = await filled(2)
+    const list = join(maildir, 'dovecot-uidlist')
+    const [one = '', two = ''] = (await readFile(list, 'utf8')).split('\n').slice(1).map((line) => line.split(':')[1])
+    // Its last line was not finished, so the next number has no place behind it.
+    await writeFile(list, `3 V7 N9 G0123456789abcdef0123456789abcdef Xlater\n1 W30 P0000abc O1 :${one}\n2 S21 Gfeed :${two}\n3 :un`)
+    await writeFile(join(maildir, 'new/1800000000.a.host'), 'Subject: x\n\nHello.\n')
+    await box.refresh()
+    expect(await readFile(list, 'utf8')).toBe(`3 V7 N10 G0123456789abcdef0123456789abcdef Xlater\n1 W30 P0000abc O1 :${one}\n2 S21 Gfeed :${two}\n9 :1800000000.a.host\n`)
   })
 
   test('keywords get letters while there are some; no more can be made then', async () => {

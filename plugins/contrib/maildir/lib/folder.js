@@ -50,14 +50,14 @@ export class Folder {
   }
   /** Under the lock: the list that there is, or a new one. */
   async ownList() {
-    return (await this.list()) ?? (await this.writeList({ validity: this.#now(), next: 1, guid: Buffer.from(this.ctx.random(16)).toString('hex'), uids: new Map(), sizes: new Map() }))
+    return (await this.list()) ?? (await this.writeList({ validity: this.#now(), next: 1, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() }))
   }
   #now() {
     return Math.max(1, Math.floor(this.ctx.clock.now() / 1000))
   }
   /** Under the lock: the whole list, replaced at once. */
   async writeList(list) {
-    const lines = [...list.uids].sort((a, b) => a[1] - b[1]).map(([base, uid]) => lineText(uid, base, list.sizes.get(base)))
+    const lines = [...list.uids].sort((a, b) => a[1] - b[1]).map(([base, uid]) => lineText(uid, base, list.more.get(base)))
     await this.#replace(LIST, `${LIST}.mailwright`, headText(list) + lines.join(''))
     return this.list()
   }

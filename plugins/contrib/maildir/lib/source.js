@@ -109,17 +109,13 @@ export class MaildirSource {
     let found = await this.#listing()
     for (let tries = 0; tries < 5; tries++) {
       const after = await this.#marks()
-      const quiet = after.folders.every((mark, i) => mark === marks.folders[i])
+      const quiet = sameFolders(marks, after)
       marks = after
       if (quiet) break
       found = await this.#listing()
     }
-    // A file that is renamed while its folder is listed may be in none of the lists, also within one tick of the clock: what seems to be gone is looked for again.
-    const bases = edit.rows.column(BASE).slice(0, edit.rows.length)
-    if (bases.some((base) => base !== undefined && !found.has(base))) {
-      const again = await this.#listing()
-      for (const base of bases) if (!found.has(base) && again.has(base)) found.set(base, again.get(base))
-    }
+    const bases = edit.rows.column(BASE).slice(0, edit.rows.length).filter((base) => base !== undefined)
+    await this.#lookAgain(found, bases)
     const names = await folder.keywords()
     let list = await folder.list()
     if (list === undefined && marks.list !== '') {
@@ -129,6 +125,7 @@ export class MaildirSource {
     }
     const known = new Set(list?.uids.keys() ?? [])
     if (list === undefined || [...found.keys()].some((base) => !known.has(base))) list = await this.#number(found, signal)
+    await this.#lookAgain(found, passedOver(found, list, edit.rows.length === 0 ? 0 : edit.rows.uid[edit.rows.length - 1]), marks)
     for (const row of this.#take(edit, found, list, names)) {
       signal.throwIfAborted()
       await this.#fillOne(edit, row)
@@ -136,6 +133,23 @@ export class MaildirSource {
     this.#scanMs = performance.now() - began
     const last = await this.#marks()
     this.#remember(edit, { ...marks, list: last.list, keywords: marks.keywords }, true)
+  }
+  /**
+   * Looks again for files that seem to be gone. One that is renamed while its folder is listed may be in none of the lists, also within one tick of the clock.
+   * `unless`: times of the folders at which they were listed; nothing is missed when they are still the same, and not of this moment.
+   */
+  async #lookAgain(found, bases, unless) {
+    const missed = bases.filter((base) => !found.has(base))
+    if (missed.length === 0) return
+    let before = await this.#marks()
+    if (unless !== undefined && sameFolders(unless, before) && before.latest < this.#ctx.clock.now() - SUSPICIOUS_MS) return
+    for (let tries = 0; tries < 5; tries++) {
+      const again = await this.#listing()
+      for (const base of missed) if (!found.has(base) && again.has(base)) found.set(base, again.get(base))
+      const after = await this.#marks()
+      if (sameFolders(before, after) || missed.every((base) => found.has(base))) return
+      before = after
+    }
   }
   /** Gives numbers to what has none, in the order in which it came. */
   #number(found, signal) {
@@ -415,6 +429,18 @@ export class MaildirSource {
   }
 }
 
+function sameFolders(some, others) {
+  return some.folders.every((mark, i) => mark === others.folders[i])
+}
+/**
+ * What came, by the list, before something that was found, and was not found itself: its number was given, and it came, after the folders were listed. It cannot be
+ * put in later, because rows ascend.
+ */
+function passedOver(found, { uids }, after) {
+  let last = after
+  for (const base of found.keys()) last = Math.max(last, uids.get(base) ?? 0)
+  return [...uids].filter(([base, uid]) => uid > after && uid < last && !found.has(base)).map(([base]) => base)
+}
 function rows(edit) {
   return edit.rows
 }

@@ -3,7 +3,7 @@
  * appended while the file is locked; the next uid is the header's or the one behind the last line, whichever is larger.
  */
 
-/** What the file says. Undefined: it is no such list. Names are without flags; an unfinished last line is nothing. */
+/** What the file says. Undefined: it is no such list. Names are without flags; an unfinished last line is nothing. `more`: other facts of a message, as they stand. */
 export function parseUidList(text) {
   const [head = '', ...lines] = text.split('\n')
   const fields = head.split(' ')
@@ -17,27 +17,31 @@ export function parseUidList(text) {
   if (!isUid(validity) || !isUid(next) || !text.includes('\n')) return undefined
   const uids = new Map()
   const sizes = new Map()
+  const more = new Map()
   let last = 0
   for (const line of lines) {
     if (line === '') continue
-    const [, digits, more, name] = (old ? /^(\d+)()\s+(.+)$/ : /^(\d+) ((?:[A-Za-z]\S* )*):(.+)$/).exec(line) ?? []
+    const [, digits, facts, name] = (old ? /^(\d+)()\s+(.+)$/ : /^(\d+) ((?:[A-Za-z]\S* )*):(.+)$/).exec(line) ?? []
     const uid = Number(digits)
     if (name === undefined || !isUid(uid) || uid <= last) continue
     last = uid
     const base = name.split(':', 1)[0]
     uids.set(base, uid)
-    const size = /(?:^| )W(\d+) /.exec(more)?.[1]
+    if (facts !== '') more.set(base, facts)
+    const size = /(?:^| )W(\d+) /.exec(facts)?.[1]
     if (size !== undefined) sizes.set(base, Number(size))
   }
   next = Math.max(next, last + 1)
-  return { validity, next, guid: field('G') ?? '', uids, sizes, whole: whole && !old }
+  return { validity, next, guid: field('G') ?? '', others: old ? [] : fields.slice(1).filter((f) => f !== '' && !/^[VNG]/.test(f)), uids, sizes, more, whole: whole && !old }
 }
 function isUid(n) {
   return Number.isInteger(n) && n > 0 && n <= 0xffffffff
 }
-export function headText({ validity, next, guid }) {
-  return `3 V${validity} N${next}${guid === '' ? '' : ` G${guid}`}\n`
+/** What it says besides stays, whatever it means to others. */
+export function headText({ validity, next, guid, others }) {
+  return `${['3', `V${validity}`, `N${next}`, ...(guid === '' ? [] : [`G${guid}`]), ...others].join(' ')}\n`
 }
-export function lineText(uid, base, size) {
-  return `${uid}${size === undefined ? '' : ` W${size}`} :${base}\n`
+/** `more`: what others noted of the message (sizes, POP3 names and order, GUID), as it stood. */
+export function lineText(uid, base, more = '') {
+  return `${uid} ${more}:${base}\n`
 }

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, run } from '../support/programs.js'
-import { packedSite, type PackedSite } from '../support/packed-site.js'
+import { packedSite, packedSiteWithout, type PackedSite } from '../support/packed-site.js'
 import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
@@ -126,5 +126,29 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
     expect((await client.do('FETCH 1 (UID RFC822.SIZE BODY[])')).untagged[0]).toContain('(UID 1 RFC822.SIZE 30 BODY[] {30}\r\nSubject: delivered\r\n\r\nHello.\r\n')
     expect(await readFile(join(maildir, 'dovecot-uidlist'), 'utf8')).toMatch(/^3 V\d+ N1 G[\da-f]{32}\n1 :1700000000\.1\.host\n$/)
     await client.logout()
+  })
+})
+
+describe('without any of the optional packages', () => {
+  test('the packed server starts and keeps mail in a Maildir', { timeout: 120_000 }, async () => {
+    const { optionalDependencies } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly optionalDependencies: Readonly<Record<string, string>> }
+    const optional = Object.keys(optionalDependencies).map((name) => name.split('/')[0] ?? '')
+    expect(optional).toContain('koffi')
+    await using site = await packedSiteWithout(optional, 'maildir')
+    const server = await startServer({
+      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
+      top: `plugins: ['@mailwright/maildir']`,
+      namespaces: '[ { use: mailboxfile, store: maildir } ]',
+      host: 'drivers: { stores: [maildir] }',
+      prepare: (folder) => symlink(site.modules, join(folder, 'node_modules')),
+    })
+    try {
+      const client = await RawClient.login(server.ports.imap, 'alice')
+      expect((await client.append('INBOX', 'Subject: x\r\n\r\nhello\r\n', '(\\Seen)')).status, server.log()).toBe('OK')
+      expect((await client.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')
+      await client.logout()
+    } finally {
+      await server.remove()
+    }
   })
 })

@@ -13,12 +13,16 @@ export interface PackedSite extends AsyncDisposable {
   readonly modules: string
 }
 /** `contrib`: folders in `plugins/contrib`, which are also the names in `@mailwright`. */
-export async function packedSite(...contrib: readonly string[]): Promise<PackedSite> {
+export function packedSite(...contrib: readonly string[]): Promise<PackedSite> {
+  return packedSiteWithout([], ...contrib)
+}
+/** `without`: packages that are not installed. */
+export async function packedSiteWithout(without: readonly string[], ...contrib: readonly string[]): Promise<PackedSite> {
   const folder = await mkdtemp(join(tmpdir(), 'mailwright-site-'))
   const modules = join(folder, 'node_modules')
   await mkdir(join(modules, '@mailwright'), { recursive: true })
   // What npm would install beside them.
-  for (const other of await readdir(join(project, 'node_modules'))) if (!other.startsWith('.') && other !== '@mailwright') await symlink(join(project, 'node_modules', other), join(modules, other))
+  for (const other of await readdir(join(project, 'node_modules'))) if (!other.startsWith('.') && other !== '@mailwright' && !without.includes(other)) await symlink(join(project, 'node_modules', other), join(modules, other))
   const packages = [[project, 'mailwright'], ...contrib.map((name) => [join(project, 'plugins/contrib', name), `@mailwright/${name}`])] as const
   for (const [from = '', into = ''] of packages) {
     const packed = await run('npm', ['pack', '--silent', '--offline', '--ignore-scripts', '--pack-destination', folder], { cwd: from })

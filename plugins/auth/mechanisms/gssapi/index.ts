@@ -1,4 +1,4 @@
-import { CLOCK, definePlugin, duration, filePath, LOGGER, noSettings, saslMechanisms, transportLayers, type Closing, type SaslMechanism } from 'mailwright/api'
+import { CLOCK, definePlugin, duration, filePath, LOGGER, MailError, noSettings, saslMechanisms, transportLayers, type Closing, type SaslMechanism, type TransportLayerKind } from 'mailwright/api'
 import { z } from 'zod'
 import { CallPool } from '../../shared/children/call-pool.js'
 import { kerberosEnvironment } from '../../shared/kerberos.js'
@@ -46,7 +46,17 @@ export default definePlugin({
       about: { use: GSS_LAYER },
       async create() {
         const { loadGss } = await import('./native.js')
-        return new GssLayerKind(await loadGss())
+        try {
+          return new GssLayerKind(await loadGss())
+        } catch (cause) {
+          // Every process makes every layer, also where nobody wants Kerberos. Who does is told by the mechanism; without it no session comes here.
+          const missing: TransportLayerKind = {
+            open() {
+              throw new MailError('unavailable', 'layers of GSSAPI need koffi and the library of Kerberos', { cause })
+            },
+          }
+          return missing
+        }
       },
     })
   },

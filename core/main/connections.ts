@@ -11,6 +11,7 @@ import type { ProxiedEnds } from '../net/proxy-header.js'
 import type { ByteLink } from '../net/byte-link.js'
 import { socketLink } from '../net/socket-link.js'
 import type { SocketLinkOptions } from '../net/socket-link.js'
+import { TlsSetupFailure } from '../net/tls/setup-failure.js'
 import { HostChoice, hostOf } from './host-choice.js'
 import type { HostTls } from './host-tls.js'
 import { watchOf } from './watching.js'
@@ -101,8 +102,14 @@ export class Connections {
     })
     await Promise.race([late, Promise.all(this.#running)])
     clearTimeout(timer)
-    for (const link of this.#open) link.abort('the server stops')
+    for (const link of this.#open) link.abort('the server stops', 'stopped')
     await Promise.all(this.#running)
+  }
+
+  /** Ends all sessions without a word, as after a hang-up of the terminal that they came by. False: there is none. */
+  hangUp(): boolean {
+    for (const link of this.#open) link.abort('hang-up', 'hung-up')
+    return this.#open.size > 0
   }
 
   #track(session: Promise<void>): Promise<void> {
@@ -152,7 +159,7 @@ export class Connections {
       socket.destroy()
       return
     }
-    this.#logger.debug(`${place.id} service init from ${began.ends.address}`)
+    this.#logger.debug(`${place.id}${place.tls === 'implicit' ? ' SSL' : ''} service init from ${began.ends.address}`)
     const tls = place.tls === 'none' ? undefined : await this.#tlsOf(host, localAddress, peer)
     if (socket.destroyed) return
     if (place.tls === 'implicit' && tls?.offered !== true) {
@@ -215,7 +222,8 @@ export class Connections {
     try {
       offered = (await choose(undefined)) !== undefined
     } catch (error) {
-      this.#logger.error('Unable to load certificate', { host: peer, error })
+      const step = error instanceof TlsSetupFailure ? error.step : 'create SSL context'
+      this.#logger.error(`Unable to ${step},`, { host: peer, text: error instanceof Error ? error.message : String(error) })
     }
     return { offered, timeoutMs: HANDSHAKE_MS, choose }
   }

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { CertificateSource } from '../../api/index.js'
 import { endPointBinding } from './end-point.js'
+import { setUp } from './setup-failure.js'
 import { staple, staplingServer } from './stapling.js'
 
 type Version = 'TLSv1.2' | 'TLSv1.3'
@@ -52,7 +53,7 @@ export class TlsContexts {
 
   /**
    * The context of the first source that has a certificate; undefined when none has.
-   * @throws what the source throws, and when certificate, key or a setting cannot be used.
+   * @throws what the source throws; TlsSetupFailure when certificate, key or a setting cannot be used.
    */
   async find(serverName: string | undefined, localAddress: string): Promise<ReadyContext | undefined> {
     const { sources, clientAuthority, minVersion, maxVersion = 'TLSv1.3', ciphers, curves, tickets = true } = this.#settings
@@ -63,11 +64,12 @@ export class TlsContexts {
       if (made !== undefined) return made
       const all = [found, ...(found.also ?? [])]
       const pairs = { cert: all.map((one) => one.chain), key: all.map((one) => Buffer.from(one.key.reveal())) }
-      const ca = await clientAuthority?.()
-      const context = createSecureContext({
+      const chosen = await setUp(`set cipher list ${ciphers ?? ''}`, () => understood('ciphers', ciphers, (words) => ({ ciphers: words })))
+      const ca = await setUp('create SSL context', () => clientAuthority?.())
+      const context = await setUp('create SSL context', () => createSecureContext({
         ...pairs,
         ...(ca === undefined ? {} : { ca }),
-        ...understood('ciphers', ciphers, (words) => ({ ciphers: words })),
+        ...chosen,
         ...understood('curves', curves, (words) => ({ ecdhCurve: words })),
         minVersion,
         maxVersion,
@@ -75,7 +77,7 @@ export class TlsContexts {
         // Without it OpenSSL refuses to take up a session of a client that may show a certificate.
         sessionIdContext: 'mailwright',
         secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (tickets ? 0 : constants.SSL_OP_NO_TICKET),
-      })
+      }))
       const certificates = all.map((one) => new X509Certificate(one.chain))
       for (const [i, { raw }] of certificates.entries()) {
         const status = all[i]?.status

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -16,6 +16,7 @@ import { Bindings } from '../../../core/main/bindings.js'
 import { Connections } from '../../../core/main/connections.js'
 import { HostTls } from '../../../core/main/host-tls.js'
 import { LocalSessions } from '../../../core/main/local-sessions.js'
+import { makeSelfSigned } from '../../../core/net/tls/self-signed.js'
 import { keepingLogger, plugin } from '../../support/kernel.js'
 import { receive } from '../net/sockets.js'
 
@@ -198,6 +199,7 @@ describe('a connection', () => {
     })
     const secure = connectTls({ port: server.port('secure'), host: '127.0.0.1', rejectUnauthorized: false })
     expect(await line(secure)).toBe('ready default secure\n')
+    expect(server.log.events.map((e) => e.event)).toContain('secure SSL service init from 127.0.0.1')
     secure.destroy()
     const client = await dial(server.port('later'))
     expect(await line(client)).toBe('ready default\n')
@@ -207,6 +209,35 @@ describe('a connection', () => {
     await once(upper, 'secureConnect')
     upper.write('user alice\n')
     expect(await line(upper)).toBe('hello alice at default\n')
+  })
+  const certificate = { certificate: 'cert.pem', key: { file: 'key.pem' } }
+  const useless: readonly { readonly tls: object; readonly line: (folder: string) => string; readonly prepare?: () => Promise<unknown> }[] = [
+    { tls: certificate, line: (at) => `Unable to load certificate from ${at}/cert.pem,`, prepare: () => rm(join(folder, 'cert.pem')) },
+    { tls: certificate, line: (at) => `Unable to load certificate from ${at}/cert.pem,`, prepare: () => writeFile(join(folder, 'cert.pem'), 'no certificate') },
+    { tls: certificate, line: (at) => `Unable to load private key from ${at}/key.pem,`, prepare: () => rm(join(folder, 'key.pem')) },
+    { tls: certificate, line: (at) => `Unable to load private key from ${at}/key.pem,`, prepare: () => writeFile(join(folder, 'key.pem'), 'no key') },
+    { tls: { certificate: 'cert.pem' }, line: (at) => `Unable to load private key from ${at}/cert.pem,` },
+    { tls: { certificate: 'cert.pem', key: { env: 'MAILWRIGHT_NO_SUCH_KEY' } }, line: () => 'Unable to load private key from its setting,' },
+    { tls: { ...certificate, ciphers: 'no-such-suite' }, line: () => 'Unable to set cipher list no-such-suite,' },
+    { tls: { ...certificate, clientAuthority: 'nobody.pem' }, line: () => 'Unable to create SSL context,' },
+  ]
+  test.each(useless)('where TLS cannot be set up is served in clear, or not at all; the log says why: $tls', async ({ tls, line: said, prepare }) => {
+    const made = await makeSelfSigned(['localhost'], new Date())
+    await writeFile(join(folder, 'cert.pem'), made.certificate)
+    await writeFile(join(folder, 'key.pem'), made.key)
+    await prepare?.()
+    const server = await start(
+      {
+        later: { protocol: 'echo', address: '127.0.0.1', port: 0, tls: 'starttls' },
+        secure: { protocol: 'echo', address: '127.0.0.1', port: 0, tls: 'implicit' },
+      },
+      { default: { tls } },
+    )
+    const expected = { level: 'error', event: said(folder), facts: { host: '[127.0.0.1]', text: expect.stringMatching(/./) } }
+    expect(await line(await dial(server.port('later')))).toBe('ready default\n')
+    expect(server.log.events.filter((e) => e.level === 'error')).toEqual([expected])
+    expect(await receive(await dial(server.port('secure')), () => false)).toBe('')
+    expect(server.log.events.filter((e) => e.level === 'error')).toEqual([expected, expected])
   })
   test('that speaks no TLS where TLS is wanted is closed and logged', async () => {
     const server = await start({ secure: { protocol: 'echo', address: '127.0.0.1', port: 0, tls: 'implicit' } })

@@ -30,6 +30,13 @@ export function asMailFailure(error: unknown): unknown {
   if (kind === undefined) return error
   return new MailError(kind, error.message, { cause: error })
 }
+/** Failures of a disk, which pass when somebody mends it. */
+const DISK_FAULTS: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'])
+/** What the system says of a disk that has failed or is full, where that is among the causes. */
+export function diskFaultOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) if ('code' in at && DISK_FAULTS.has(at.code)) return at.message
+  return undefined
+}
 /** Throws `cancelled` when the signal was given. */
 export function throwIfCancelled(signal: AbortSignal): void {
   if (signal.aborted) throw new MailError('cancelled', 'the operation was cancelled', { cause: signal.reason })

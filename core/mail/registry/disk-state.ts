@@ -3,7 +3,7 @@ import type { AnyFact, Clock, Files, FlagChange, Logger, MailboxSettings, Mailbo
 import { decodeRows, encodeRows } from '../cache/rows-codec.js'
 import { makePath, readWhole, replaceFile } from '../cache/directories.js'
 import { FactStore, type SegmentPool } from '../cache/fact-store.js'
-import { asMailFailure } from '../failures.js'
+import { asMailFailure, diskFaultOf } from '../failures.js'
 import { JournalFile } from '../journal/journal-file.js'
 import { PendingChanges } from '../journal/pending.js'
 import { flagsRecord, setOf, type JournalRecord } from '../journal/records.js'
@@ -30,6 +30,9 @@ export interface DiskParts {
   readonly root: string
   readonly folder: string
   readonly key: string
+  /** Whose it is, and its name there; for the log. */
+  readonly user: string
+  readonly mbx: string
   readonly settings: MailboxSettings
   readonly clock: Clock
   readonly logger: Logger
@@ -256,7 +259,7 @@ export class DiskState implements MailboxState {
     return refused
   }
   #foldLater(mailbox: SharedMailbox): void {
-    const { clock, settings, logger, key } = this.#parts
+    const { clock, settings, logger, key, user, mbx } = this.#parts
     this.#lastChange = clock.now()
     this.#foldTimer ??= clock.after(settings.checkpointDelayMs, () => {
       this.#foldTimer = undefined
@@ -266,7 +269,10 @@ export class DiskState implements MailboxState {
         return
       }
       mailbox.checkpoint(mailbox.signal).catch((error: unknown) => {
-        logger.warn('mail.checkpoint-failed', { key, error })
+        const fault = diskFaultOf(error)
+        if (fault === undefined) logger.warn('mail.checkpoint-failed', { key, error })
+        // What is acknowledged is safe in the journal, however long it takes. No client waits for it.
+        else logger.error('Retrying after disk error', { user, host: 'UNKNOWN', mbx, text: fault })
         this.#foldLater(mailbox)
       })
     })

@@ -27,7 +27,7 @@ export function stateKeeper(parts: StateParts, at: MailLocation, owner: MailUser
   return {
     async open(key, table) {
       try {
-        return await DiskState.open({ files, root: home, folder: folder(key), key, settings, clock, logger, pool }, table)
+        return await DiskState.open({ files, root: home, folder: folder(key), key, user: owner.name, mbx: at.path, settings, clock, logger, pool }, table)
       } catch (error) {
         // Without its state a mailbox works, more slowly: changes go to the mailbox at once.
         logger.warn('mail.state-unavailable', { key, folder: folder(key), error })

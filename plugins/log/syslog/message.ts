@@ -9,6 +9,8 @@ const ALERT = 1
 /** Lines about logins that the original logs as notices of the auth facility; scanners of logs look for them there. */
 const AUTH_NOTICES: readonly RegExp[] = [/^Login (?:failed|disabled|excessive)/, /^Admin .* override of/, /^Failed .* override of/]
 const AUTH_ALERTS: readonly RegExp[] = [/^Login SYSTEM BREAK-IN ATTEMPT/]
+/** What cannot wait, under the facility of everything else. */
+const ALERTS: readonly RegExp[] = [/^Retrying after disk error/, /^Fatal error/, /^Unable to (?:load|create|set) /]
 const LONGEST_OCTETS = 2_000
 
 const SESSION_FACTS: ReadonlySet<string> = new Set(['user', 'auth', 'host', 'mech', 'mbx', 'anonymous'])
@@ -27,9 +29,10 @@ export interface MessageStyle {
 
 /** One datagram for the local syslog socket: `<22>Nov  3 09:08:07 mailwright[42]: Login user=alice host=[192.0.2.1]`. */
 export function syslogMessage(style: MessageStyle, level: Level, event: string, facts: Readonly<Record<string, unknown>>, now: Date): Buffer {
-  const alert = AUTH_ALERTS.some((pattern) => pattern.test(event))
+  const authAlert = AUTH_ALERTS.some((pattern) => pattern.test(event))
+  const alert = authAlert || ALERTS.some((pattern) => pattern.test(event))
   const notice = AUTH_NOTICES.some((pattern) => pattern.test(event))
-  const facility = FACILITIES[alert || notice ? style.authFacility : style.facility]
+  const facility = FACILITIES[authAlert || notice ? style.authFacility : style.facility]
   const severity = alert ? ALERT : notice ? NOTICE : SEVERITIES[level]
   const head = `<${facility * 8 + severity}>${timestamp(now)} ${style.ident}[${style.pid}]: `
   const line = Buffer.from(head + text(event, facts), 'utf8')

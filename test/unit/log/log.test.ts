@@ -62,11 +62,13 @@ describe('lines', () => {
   test('for the journal', () => {
     expect(journalLine(event)).toBe('<4>Login failed user=a\\x0ab password=[secret]')
   })
-  test('for syslog: refused logins go to the auth facility', () => {
+  test('for syslog: refused logins go to the auth facility, and what cannot wait is an alert', () => {
     const style = { ident: 'mailwright', facility: 'mail', authFacility: 'auth', pid: 42 } as const
     const now = new Date(2026, 0, 5, 9, 8, 7)
     expect(syslogMessage(style, 'info', 'Login', { user: 'alice', host: '[192.0.2.1]', password: PASSWORD }, now).toString()).toBe('<22>Jan  5 09:08:07 mailwright[42]: Login user=alice host=[192.0.2.1] password=[secret]')
     expect(syslogMessage(style, 'info', 'Login failed', { user: 'a\nb' }, now).toString()).toBe('<37>Jan  5 09:08:07 mailwright[42]: Login failed user=a\\x0ab')
+    expect(syslogMessage(style, 'error', 'Retrying after disk error', { user: 'alice', host: 'UNKNOWN', mbx: 'box', text: 'ENOSPC' }, now).toString()).toBe('<17>Jan  5 09:08:07 mailwright[42]: Retrying after disk error user=alice host=UNKNOWN mbx=box: ENOSPC')
+    expect(syslogMessage(style, 'error', 'Unable to load certificate from /c.pem,', { host: '[192.0.2.1]' }, now).toString()).toBe('<17>Jan  5 09:08:07 mailwright[42]: Unable to load certificate from /c.pem, host=[192.0.2.1]')
     expect(syslogMessage(style, 'warn', 'Login SYSTEM BREAK-IN ATTEMPT', {}, now).toString()).toMatch(/^<33>/)
   })
 })

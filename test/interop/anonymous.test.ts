@@ -39,6 +39,8 @@ describe('anonymous users (FAQ 4.1)', () => {
     const other = await RawClient.open(server.ports.imap)
     expect((await other.do('AUTHENTICATE ANONYMOUS Z3Vlc3Q=')).status).toBe('OK')
     await other.logout()
+    // What was given in place of a password is in the log, as whose mail it may be.
+    for (const line of ['Login anonymous=guest@example.org host=[127.0.0.1]', 'Authenticated anonymous=guest host=[127.0.0.1] mech=ANONYMOUS']) expect(server.log()).toContain(` info  ${line}\n`)
   })
   test('reach what is public and their own home, and change nothing', async () => {
     await enable()

@@ -1,4 +1,4 @@
-import { MailError, sealCommand, secret } from '../../api/index.js'
+import { sealCommand, secret } from '../../api/index.js'
 import { liveSession } from '../live.js'
 import { loginCompletion, retriesOf } from '../login-outcome.js'
 
@@ -17,10 +17,6 @@ export const login = sealCommand({
   },
   async run({ user, password }, session) {
     const live = liveSession(session)
-    // Anybody's name, where it is let in, proves nothing: what stands for the password is the trace of RFC 4505.
-    if (user.toLowerCase() === 'anonymous' && live.gate.offers?.('ANONYMOUS', live.peer) === true) {
-      return loginCompletion(live.gate.sasl('ANONYMOUS', password.reveal(), nothingToAsk, live.peer, live.signal), 'LOGIN', live)
-    }
     if (live.gate.plaintext?.(live.peer) === false) {
       // The attempt is counted and logged by the gate; the code tells an honest client what to do (RFC 5530 §3).
       const refused = await loginCompletion(live.gate.password(user, password, live.peer, live.signal), 'LOGIN', live)
@@ -29,7 +25,3 @@ export const login = sealCommand({
     return loginCompletion(live.gate.password(user, password, live.peer, live.signal, retriesOf(live.tweaks)), 'LOGIN', live)
   },
 })
-
-function nothingToAsk(): Promise<Uint8Array> {
-  return Promise.reject(new MailError('cancelled', 'LOGIN is no dialogue'))
-}

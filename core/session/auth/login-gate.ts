@@ -353,7 +353,7 @@ export class HostLoginGate implements LoginGate {
     if (await this.#isStopped(attempt, attempt.auth)) return await this.#out(attempt, attempt.stopped ?? throttled, mechanism)
     const admitted = await this.#admissions.decideAnonymous(result.trace, result.home, attempt.peer, attempt.signal)
     if (admitted.kind !== 'in') return await this.#out(attempt, admitted, mechanism)
-    this.#log.anonymous(result.trace, mechanism ?? 'LOGIN', attempt.peer)
+    this.#log.anonymous(result.trace, mechanism, attempt.peer)
     return this.#in(attempt, admitted, attempt.auth)
   }
 

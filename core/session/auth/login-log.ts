@@ -26,8 +26,11 @@ export class LoginLog {
   authenticated(user: string, mechanism: string, peer: PeerFacts): void {
     this.#logger[levelOf(peer)]('Authenticated', { user: printable(user), host: hostOf(peer), mech: mechanism })
   }
-  anonymous(trace: string, mechanism: string, peer: PeerFacts): void {
-    this.#logger.info('Authenticated', { anonymous: printable(trace), host: hostOf(peer), mech: mechanism })
+  /** @param mechanism undefined: by a user name and the trace in place of the password. */
+  anonymous(trace: string, mechanism: string | undefined, peer: PeerFacts): void {
+    const facts = { anonymous: printable(trace), host: hostOf(peer) }
+    if (mechanism === undefined) this.#logger.info('Login', facts)
+    else this.#logger.info('Authenticated', { ...facts, mech: mechanism })
   }
   refused(who: Asker, reason: Refusal['kind']): void {
     this.#logger.info('Login failed', { ...this.#asker(who), reason })
@@ -70,9 +73,9 @@ function levelOf(peer: PeerFacts): 'info' | 'debug' {
   return peer.service === 'pop' ? 'debug' : 'info'
 }
 
-/** `name [addr]`, or `[addr]` when nothing names it. */
+/** Client as the log names it: `name [addr]`, `[addr]` when nothing names it, `UNKNOWN` when it has no address. */
 export function hostOf(peer: PeerFacts): string {
-  if (peer.address === '') return 'UNKNOWN'
+  if (peer.address === '' || peer.address === 'UNKNOWN') return 'UNKNOWN'
   return peer.name === undefined ? `[${peer.address}]` : `${printable(peer.name)} [${peer.address}]`
 }
 

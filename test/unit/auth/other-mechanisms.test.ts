@@ -117,7 +117,7 @@ describe('ANONYMOUS (RFC 4505)', () => {
     const user = { name: 'anonymous', kind: 'anonymous', home: '/var/anonymous', facts: { trace: 'guest' } }
     expect(await g.password('Anonymous', words('guest'), peers.clear, never)).toMatchObject({ kind: 'in', user })
     expect(await g.sasl('ANONYMOUS', octets('guest'), answering().ask, peers.clear, never)).toMatchObject({ kind: 'in', user })
-    expect(log.lines.slice(-2)).toEqual(['info Authenticated anonymous=guest host=[192.0.2.7] mech=LOGIN', 'info Authenticated anonymous=guest host=[192.0.2.7] mech=ANONYMOUS'])
+    expect(log.lines.slice(-2)).toEqual(['info Login anonymous=guest host=[192.0.2.7]', 'info Authenticated anonymous=guest host=[192.0.2.7] mech=ANONYMOUS'])
   })
   test.each([
     { name: 'no trace', answer: '', expected: 'anonymous as anonymous' },

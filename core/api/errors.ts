@@ -35,7 +35,13 @@ export class ProtocolAbort extends Error {
   }
 }
 
-/** The other end is gone. Nothing can be said to it. */
+/** Nothing can be said over the link any more. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
+  /** `lost`: the other end or the way to it is gone; `stopped`: this server could not wait for the session's end; `hung-up`: whoever started the session has. */
+  readonly how: 'lost' | 'stopped' | 'hung-up'
+  constructor(message: string, options: { readonly cause?: unknown; readonly how?: 'lost' | 'stopped' | 'hung-up' } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.how = options.how ?? 'lost'
+  }
 }

@@ -16,7 +16,7 @@ import type {
 } from '../api/index.js'
 import type { Dialect } from '../session/dialects.js'
 import { profileOf } from '../session/client-profile.js'
-import { EndOfInput } from '../session/link-reader.js'
+import { endOfLink, whatEnded } from '../session/link-end.js'
 import type { Patience } from '../session/link-reader.js'
 import { SessionLog } from '../session/session-log.js'
 import type { SessionLogger } from '../session/session-log.js'
@@ -174,30 +174,41 @@ export class Conversation implements AsyncDisposable {
     if (this.session.profile.reasons.length > 0) this.log.debug('Workarounds', { reasons: this.session.profile.reasons })
   }
   /** Says goodbye where the protocol still allows a line, and tells the log; exactly one line there is the session's end. */
-  async #end(error: unknown): Promise<void> {
+  async #end(caught: unknown): Promise<void> {
     const { out, log } = this
     const { link } = this.#half
+    const error = whatEnded(caught, link.signal)
     if (error instanceof ProtocolAbort) {
       if (error.bye !== undefined && (out.atLineStart || out.dropLine())) out.raw('* BYE ').raw(error.bye).endLine()
-      log.end(endWord(error))
+      log.end(endWord(error), isFatal(error) ? this.#placed(error.cause ?? error) : {})
       if (error.cause !== undefined) log.warn('Session was ended', { reason: error.message, error: error.cause })
-    } else if (error instanceof EndOfInput) log.end(`${this.session.host.dialect.endOfInput}, while ${error.doing}`)
-    else if (error instanceof ConnectionLost) log.end(`${error.message}, while ${this.input.framer.reading}`)
+    } else if (error instanceof ConnectionLost) log.end(endOfLink(error, this.session.host.dialect, KILLED))
     else {
       log.error('Session failed', { error })
       if (out.atLineStart || out.dropLine()) out.raw('* BYE [ALERT] IMAP4rev1 server crashing: internal error').endLine()
-      log.end('Fatal error')
+      log.end('Fatal error', this.#placed(error))
     }
     out.flush()
     await link.close()
   }
+  /** The selected mailbox, if there is one, and what was wrong. */
+  #placed(error: unknown): { readonly mbx?: string; readonly text: string } {
+    const { selected } = this.session
+    return { ...(selected === undefined ? {} : { mbx: selected.at.name }), text: error instanceof Error ? error.message : String(error) }
+  }
 }
 
+const KILLED = 'Killed (terminated)'
+const FATAL = 'Fatal mailbox error'
+/** The session's mailbox can be used no more. */
+function isFatal({ bye }: ProtocolAbort): boolean {
+  return bye?.includes(FATAL) === true
+}
 /** The log's word for an end that this server chose. */
 function endWord(abort: ProtocolAbort): string {
   const { bye } = abort
   if (bye === undefined) return `Broken off (${abort.message})`
   if (bye.startsWith('Autologout')) return 'Autologout'
-  if (bye.startsWith('Server shutting down')) return 'Killed (terminated)'
-  return bye.includes('Fatal mailbox error') ? 'Fatal mailbox error' : `Ended (${bye})`
+  if (bye.startsWith('Server shutting down')) return KILLED
+  return isFatal(abort) ? FATAL : `Ended (${bye})`
 }

@@ -1,6 +1,7 @@
 import { ConnectionLost, MailboxNameFailure, ProtocolAbort, SyntaxFailure } from '../api/index.js'
 import type { After, HopOutcome, ImapCompletion, SessionHops } from '../api/index.js'
 import { afterCommand } from '../session/client-facts.js'
+import { lostLink } from '../session/link-end.js'
 import type { SessionLog } from '../session/session-log.js'
 import { OctetCursor } from '../wire/imap/cursor.js'
 import type { BadFrame, CommandFrame, Frame, LiteralFrame } from '../wire/imap/frames.js'
@@ -220,7 +221,7 @@ export class Dispatcher {
       log[note?.level ?? 'debug']('Command refused', { command: key, ...(mailbox === undefined ? {} : { mailbox }), reason: note?.reason ?? refused.text })
       return refused
     }
-    if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })
+    if (session.signal.aborted) throw lostLink(session.signal, error)
     const id = newId()
     log.error('Internal error', { command: key, plugin: blameOf(error) ?? session.grammar.tables.ownerOf(command), id, error })
     return { kind: 'no', code: { name: 'SERVERBUG' }, text: `Internal error, reference ${id}` }
@@ -238,7 +239,8 @@ export class Dispatcher {
         await session.updates.tell(answer.kind !== 'bad' && command?.mayReportExpunge === true, frame.uid)
         outcome = 'ok'
       } catch (error) {
-        if (error instanceof ProtocolAbort || error instanceof ConnectionLost || session.signal.aborted) throw error
+        if (error instanceof ProtocolAbort || error instanceof ConnectionLost) throw error
+        if (session.signal.aborted) throw lostLink(session.signal, error)
         if (!session.out.dropLine()) throw new ProtocolAbort(undefined, 'news could not be told to their end', { cause: error })
         log.warn('News of the mailbox were not told', { command: key, error })
       } finally {

@@ -1,6 +1,6 @@
 import { ProtocolAbort } from '../api/index.js'
 import type { Clock, Link } from '../api/index.js'
-import { EndOfInput, LinkReader } from '../session/link-reader.js'
+import { LinkReader } from '../session/link-reader.js'
 import type { Patience } from '../session/link-reader.js'
 import type { ImapFramer } from '../wire/imap/framer.js'
 import type { Frame } from '../wire/imap/frames.js'
@@ -22,12 +22,12 @@ export class ImapInput implements Disposable {
   constructor(link: Link, framer: ImapFramer, clock: Clock, patience: Patience, send: () => void, unfinished?: UnfinishedShare) {
     this.framer = framer
     this.patience = patience
-    this.#reader = new LinkReader(link, clock)
+    this.#reader = new LinkReader(link, clock, () => this.framer.reading)
     this.#send = send
     this.#unfinished = unfinished
   }
 
-  /** The next frame; throws EndOfInput at the end. */
+  /** The next frame; throws EndOfInput at the end, LostWaiting. */
   async next(): Promise<Frame> {
     for (;;) {
       const frame = this.framer.next()
@@ -35,7 +35,6 @@ export class ImapInput implements Disposable {
       this.#unfinished?.hold(this.framer.kept)
       this.#send()
       const chunk = await this.#reader.read(this.#withinMs ?? this.patience.waitMs(this.framer.partial), this.patience.bye)
-      if (chunk === undefined) throw new EndOfInput(this.framer.reading)
       if (this.#unfinished !== undefined) this.framer.mostWaiting = this.#unfinished.most()
       this.framer.push(chunk)
     }

@@ -3,7 +3,7 @@ import { commands } from './commands.js'
 import { detachStderr } from './detach-stderr.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { mainHelp } from './help.js'
-import { processTerminal, say } from './terminal.js'
+import { exitWhenUnread, processTerminal, say } from './terminal.js'
 import type { Terminal } from './terminal.js'
 import { versionText } from './version.js'
 
@@ -36,10 +36,7 @@ async function main(args: readonly string[], terminal: Terminal): Promise<number
 process.on('SIGUSR2', () => undefined)
 detachStderr()
 const terminal = processTerminal()
-// A reader that has seen enough (head, less) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok)
-})
+exitWhenUnread()
 try {
   process.exitCode = await main(process.argv.slice(2), terminal)
 } catch (error) {

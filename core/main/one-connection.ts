@@ -7,7 +7,7 @@ import { CommandFailure, EXIT } from './exit-codes.js'
 import { actAs } from './mail-account.js'
 import { problemText } from './problem-text.js'
 import { MailServer } from './server.js'
-import { say } from './terminal.js'
+import { lendOutput, say } from './terminal.js'
 
 /** How a connection on standard input is encrypted, when it is a socket. */
 export type StdinTls = 'none' | 'starttls' | 'implicit'
@@ -20,7 +20,7 @@ export function stdinTls(said: string): StdinTls {
 
 /** Starts a server without listeners for the one connection that the process was started with, and stops it afterwards. The exit code is returned. */
 export async function serveOneConnection({ terminal, env }: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>): Promise<number> {
-  // Standard output belongs to the client.
+  lendOutput()
   const log = new LogHub(new StreamSink(process.stderr, { level: 'warn', format: 'auto', env }))
   let server: MailServer
   try {
@@ -31,15 +31,19 @@ export async function serveOneConnection({ terminal, env }: CommandContext, conf
     say(terminal.err, problemText(error.problems, { colours: false }))
     return EXIT.configuration
   }
-  const onSignal = (): void => void server.stop()
-  process.once('SIGTERM', onSignal)
-  process.once('SIGHUP', onSignal)
+  const onStop = (): void => void server.stop()
+  // The server is stopped below, when the session is over; without one it is at once.
+  const onHangUp = (): void => {
+    if (!server.connections.hangUp()) onStop()
+  }
+  process.once('SIGTERM', onStop)
+  process.once('SIGHUP', onHangUp)
   try {
     await serve(server)
     return EXIT.ok
   } finally {
-    process.off('SIGTERM', onSignal)
-    process.off('SIGHUP', onSignal)
+    process.off('SIGTERM', onStop)
+    process.off('SIGHUP', onHangUp)
     await server.stop()
   }
 }

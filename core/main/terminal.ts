@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { EXIT } from './exit-codes.js'
 
 /** Where a command writes, and what may be assumed of it. */
 export interface Terminal {
@@ -14,6 +15,18 @@ const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as c
 export function processTerminal(env: NodeJS.ProcessEnv = process.env): Terminal {
   const colours = process.stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
   return { out: process.stdout, err: process.stderr, colours }
+}
+
+function exitUnread(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok)
+}
+/** A reader that has seen enough (head, less) is no failure, and the end of the command. */
+export function exitWhenUnread(): void {
+  process.stdout.on('error', exitUnread)
+}
+/** From now on standard output is a mail client's, whose session ends in order when the client is gone. */
+export function lendOutput(): void {
+  process.stdout.off('error', exitUnread)
 }
 
 /** Text in a colour, or as it is. */

@@ -227,8 +227,8 @@ export class ByteLink implements Link, TransportEvents {
   }
 
   /** Ends the link at once, as if the other end had gone away; `reason` is what every wait on it is told. */
-  abort(reason: string): void {
-    if (this.#lost === undefined) this.#fail(new ConnectionLost(reason))
+  abort(reason: string, how?: ConnectionLost['how']): void {
+    if (this.#lost === undefined) this.#fail(new ConnectionLost(reason, how === undefined ? {} : { how }))
   }
 
   #giveBack(chunk: Uint8Array | undefined): void {

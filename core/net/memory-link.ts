@@ -1,4 +1,4 @@
-import type { Link, PeerFacts } from '../api/index.js'
+import type { ConnectionLost, Link, PeerFacts } from '../api/index.js'
 import { ByteLink } from './byte-link.js'
 import type { LinkOptions } from './byte-link.js'
 import type { Transport, TransportEvents } from './transport.js'
@@ -100,7 +100,7 @@ export interface MemoryLinkOptions extends LinkOptions {
  * Two ends of a link in memory, for tests: what one writes the other reads, with the same rules of flushing, backpressure, layers
  * and unread input as over a socket. Calling `wrap({ use: 'tls' })` on the client's end is not needed.
  */
-export function memoryLinkPair(options: MemoryLinkOptions = {}): { readonly server: Link & { abort(reason: string): void }; readonly client: Link } {
+export function memoryLinkPair(options: MemoryLinkOptions = {}): { readonly server: Link & { abort(reason: string, how?: ConnectionLost['how']): void }; readonly client: Link } {
   const peer: PeerFacts = { ...CLEAR_PEER, ...options.peer }
   const { tls } = options
   const left = new MemoryTransport(tls === undefined ? undefined : () => ({ ...peer, tls }))

@@ -3,7 +3,7 @@ import type { ClientFacts, Clock, HostFacts, Link, LoginGate, MailAccess, Pop3Lo
 import { profileOf } from '../session/client-profile.js'
 import type { Dialect } from '../session/dialects.js'
 import { Deadline } from '../session/deadline.js'
-import { EndOfInput } from '../session/link-reader.js'
+import { endOfLink, whatEnded } from '../session/link-end.js'
 import type { Patience } from '../session/link-reader.js'
 import { SessionLog } from '../session/session-log.js'
 import type { SessionLogger } from '../session/session-log.js'
@@ -118,19 +118,19 @@ export class Conversation implements Disposable {
     }
   }
   /** Says goodbye where the protocol still allows a line, and tells the log; exactly one line there is the session's end. */
-  async end(error: unknown): Promise<void> {
+  async end(caught: unknown): Promise<void> {
     const { log, out } = this
+    const error = whatEnded(caught, this.#half.link.signal)
     const mayTalk = !out.open && out.octets.atLineStart
     if (error instanceof ProtocolAbort) {
       if (error.bye !== undefined && mayTalk) out.line('err', error.bye)
       log.end(endWord(error))
       if (error.cause !== undefined) log.warn('Session was ended', { reason: error.message, error: error.cause })
-    } else if (error instanceof EndOfInput) log.end(`${this.#dialect.endOfInput}, while ${error.doing}`)
-    else if (error instanceof ConnectionLost) log.end(`${error.message}, while ${this.input.reading}`)
+    } else if (error instanceof ConnectionLost) log.end(endOfLink(error, this.#dialect, KILLED))
     else {
       log.error('Session failed', { error })
       if (mayTalk) out.line('err', 'Internal error')
-      log.end('Fatal error')
+      log.end('Fatal error', { text: error instanceof Error ? error.message : String(error) })
     }
     out.octets.flush()
     await this.#half.link.close()
@@ -147,10 +147,11 @@ export class Conversation implements Disposable {
   }
 }
 
+const KILLED = 'Killed'
 /** The log's word for an end that this server chose. */
 function endWord({ bye, message }: ProtocolAbort): string {
   if (bye === undefined) return `Broken off (${message})`
   if (bye.startsWith('Autologout')) return 'Autologout'
-  if (bye.startsWith('Server shutting down')) return 'Killed'
+  if (bye.startsWith('Server shutting down')) return KILLED
   return message
 }

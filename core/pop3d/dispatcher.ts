@@ -1,6 +1,7 @@
 import { ConnectionLost, MailError, ProtocolAbort } from '../api/index.js'
 import type { Pop3Command, Pop3Completion, Pop3Login } from '../api/index.js'
 import { afterCommand } from '../session/client-facts.js'
+import { lostLink } from '../session/link-end.js'
 import type { SessionLog } from '../session/session-log.js'
 import { parseCommandLine } from '../wire/pop3/command-line.js'
 import type { CommandLine } from '../wire/pop3/command-line.js'
@@ -96,7 +97,7 @@ export class Dispatcher {
       log[isOutage(error) ? 'warn' : 'debug']('Command refused', { command: name, error })
       return refused
     }
-    if (session.signal.aborted) throw new ConnectionLost('the link has gone', { cause: error })
+    if (session.signal.aborted) throw lostLink(session.signal, error)
     if (begun) throw new ProtocolAbort(undefined, 'an answer could not be finished', { cause: error })
     const id = newId()
     log.error('Internal error', { command: name, id, error })

@@ -1,5 +1,5 @@
 import type { Clock, Link } from '../api/index.js'
-import { EndOfInput, LinkReader } from '../session/link-reader.js'
+import { LinkReader } from '../session/link-reader.js'
 import type { Patience } from '../session/link-reader.js'
 import { LineFramer } from '../wire/pop3/line-framer.js'
 import type { LineFrame } from '../wire/pop3/line-framer.js'
@@ -28,21 +28,21 @@ export class LineInput implements Disposable {
   /** @param send hands over what was written, before every wait for the client. */
   constructor(link: Link, clock: Clock, patience: Patience, send: () => void) {
     this.framer = new LineFramer((start) => (this.#answering ? LIMITS.saslLine : commandBound(start)))
-    this.#reader = new LinkReader(link, clock)
+    this.#reader = new LinkReader(link, clock, () => this.#reading)
     this.#clock = clock
     this.#patience = patience
     this.#send = send
   }
 
   /** What the log says of an end within it. */
-  get reading(): string {
+  get #reading(): string {
     return this.#answering ? 'reading authentication' : 'reading line'
   }
   /** How long the client has been waited for; 0: it is not waited for. */
   idleMs(): number {
     return this.#waitingSince === undefined ? 0 : this.#clock.now() - this.#waitingSince
   }
-  /** The next line; throws EndOfInput at the end. */
+  /** The next line; throws EndOfInput at the end, LostWaiting. */
   async next(): Promise<LineFrame> {
     for (;;) {
       const frame = this.framer.next()
@@ -50,13 +50,12 @@ export class LineInput implements Disposable {
       if (this.#interrupted !== undefined) throw this.#interrupted
       this.#send()
       this.#waitingSince = this.#clock.now()
-      let chunk: Uint8Array | undefined
+      let chunk: Uint8Array
       try {
         chunk = await this.#reader.read(this.#patience.waitMs(this.framer.partial), this.#patience.bye)
       } finally {
         this.#waitingSince = undefined
       }
-      if (chunk === undefined) throw new EndOfInput(this.reading)
       this.framer.push(chunk)
     }
   }

@@ -18,28 +18,39 @@ export class EndOfInput extends ConnectionLost {
   }
 }
 
+/** The link was lost while the client was waited for; said in the log with what was waited for. */
+export class LostWaiting extends ConnectionLost {
+  readonly doing: string
+  constructor({ message, cause, how }: ConnectionLost, doing: string) {
+    super(message, { cause, how })
+    this.doing = doing
+  }
+}
+
 /** The next octets of a client, who may take as long as the patience lasts; the server's stop ends the wait. */
 export class LinkReader implements Disposable {
   readonly #link: Link
   readonly #clock: Clock
   readonly #deadline: Deadline
+  readonly #doing: () => string
   /** Ends the wait that is going on. */
   #giveUp: ((reason: Error) => void) | undefined
   readonly #stop = (): void => this.#giveUp?.(stopped())
 
-  constructor(link: Link, clock: Clock) {
+  /** @param doing what the octets to come belong to, in the words of the log. */
+  constructor(link: Link, clock: Clock, doing: () => string) {
     this.#link = link
     this.#clock = clock
+    this.#doing = doing
     this.#deadline = new Deadline(clock)
     link.stopping?.addEventListener('abort', this.#stop, { once: true })
   }
 
   /**
-   * Undefined at the end of input.
    * @param bye what the client is told after `waitMs` without an octet.
-   * @throws ProtocolAbort when time is up or the server stops, ConnectionLost.
+   * @throws ProtocolAbort when time is up or the server stops, EndOfInput, LostWaiting.
    */
-  read(waitMs: number, bye: string): Promise<Uint8Array | undefined> {
+  read(waitMs: number, bye: string): Promise<Uint8Array> {
     if (this.#link.stopping?.aborted === true) return Promise.reject(stopped())
     return new Promise((resolve, reject) => {
       this.#giveUp = reject
@@ -47,11 +58,12 @@ export class LinkReader implements Disposable {
       this.#link.read().then(
         (chunk) => {
           this.#rest()
-          resolve(chunk)
+          if (chunk === undefined) reject(new EndOfInput(this.#doing()))
+          else resolve(chunk)
         },
         (lost: unknown) => {
           this.#rest()
-          reject(lost as Error)
+          reject(lost instanceof ConnectionLost ? new LostWaiting(lost, this.#doing()) : (lost as Error))
         },
       )
     })

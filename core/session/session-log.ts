@@ -1,14 +1,10 @@
 import type { Logger, PeerFacts } from '../api/index.js'
+import { hostOf } from './auth/login-log.js'
 
 /** What a session logs with. */
 export type SessionLogger = Logger
 
 const VALUE_OCTETS = 80
-
-/** Client as the log names it: `name [address]`, or the address alone. */
-export function clientText(peer: PeerFacts): string {
-  return peer.name === undefined ? `[${peer.address}]` : `${peer.name} [${peer.address}]`
-}
 
 /** The log lines of one session, with `user=` and `host=` as scanners of logs expect them. Exactly one of them tells its end. */
 export class SessionLog {
@@ -20,7 +16,7 @@ export class SessionLog {
 
   constructor(logger: Logger, peer: PeerFacts, user?: string) {
     this.#logger = logger
-    this.#host = clientText(peer)
+    this.#host = hostOf(peer)
     this.#session = peer.session
     this.user = user
   }
@@ -41,10 +37,10 @@ export class SessionLog {
     this.#logger.info(event, { host: this.#host, ...this.#named() })
   }
   /** `Logout`, `Autologout`, `Command stream end of file, while reading line`; only the first counts. */
-  end(event: string): void {
+  end(event: string, facts: Readonly<Record<string, unknown>> = {}): void {
     if (this.#ended) return
     this.#ended = true
-    this.info(event)
+    this.info(event, facts)
   }
   #facts(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
     return { user: (this.user ?? '???').slice(0, VALUE_OCTETS), host: this.#host, ...this.#named(), ...facts }

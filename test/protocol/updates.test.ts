@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { delegate } from '../../core/api/index.js'
 import type { MailDriver, MailStore } from '../../core/api/index.js'
 import { MemoryDriver } from '../../plugins/drivers/memory/store.js'
+import { settle } from '../support/imap-client.js'
 import type { ScriptClient } from '../support/imap-client.js'
 import { ImapFixture } from '../support/imap.js'
 import type { ImapOptions } from '../support/imap.js'
@@ -223,7 +224,10 @@ describe('the end of a mailbox', () => {
     const second = await server.session()
     await second.command('d', 'DELETE box')
     const lines = await first.command('a1', 'NOOP')
-    expect(lines.at(-1)).toMatch(/^\* BYE mail\.example\.org Fatal mailbox error: |^a1 /)
+    expect(lines).toEqual(['* BYE mail.example.org Fatal mailbox error: UIDVALIDITY has changed, select the mailbox again'])
+    await settle()
+    const ends = server.logged.filter((line) => line.startsWith('info Fatal mailbox error'))
+    expect(ends).toEqual(['info Fatal mailbox error user=alice host=[127.0.0.1] session=s1 mbx=box text=the selected mailbox began anew'])
   })
 })
 

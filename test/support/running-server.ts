@@ -55,6 +55,8 @@ export interface ServerOptions {
   readonly plaintext?: 'encrypted-only' | 'always' | 'never'
   /** How long every failed login waits; 10 ms without it. */
   readonly failureDelay?: string
+  /** How long sessions may take to end when it stops. */
+  readonly drainTimeout?: string
   /** Runs when the folder is there, before the server starts. */
   readonly prepare?: (folder: string) => Promise<void>
   /** Files to be there before it starts, by path below the folder. */
@@ -79,7 +81,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   await writeFile(
     join(folder, 'mailwright.config.yaml'),
     `version: 1
-server: { name: localhost, runDirectory: run }
+server: { name: localhost, runDirectory: run${options.drainTimeout === undefined ? '' : `, drainTimeout: ${options.drainTimeout}`} }
 ${options.top ?? ''}
 log: [ { use: stderr, level: info } ]
 listeners:

@@ -121,7 +121,7 @@ export class MailSessions {
     })
     await Promise.race([late, Promise.all(this.#open.values())])
     clearTimeout(timer)
-    for (const link of this.#open.keys()) link.abort('the server stops')
+    for (const link of this.#open.keys()) link.abort('the server stops', 'stopped')
     await Promise.all(this.#open.values())
     for (const session of this.#opened.keys()) await this.abandon(session)
   }

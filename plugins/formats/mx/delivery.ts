@@ -3,7 +3,7 @@ import { Gathered, type Waiting } from '../shared/gathered.js'
 import { timeOfDate } from '../shared/file-dates.js'
 import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
-import { listNumbers } from '../shared/numbered-files.js'
+import { listNumbers, statNumbers } from '../shared/numbered-files.js'
 import { outOfRoom } from '../shared/safe-changes.js'
 import { localZone } from '../shared/zone.js'
 import { INCOMING, type MxContext } from './context.js'
@@ -43,12 +43,14 @@ export class MxDelivery implements Delivery {
     const folder = source?.folder ?? new MxFolder(this.#place, this.#ctx)
     try {
       return await folder.locked('exclusive', signal, edit === undefined || source === undefined ? () => undefined : source.say(edit), async (found) => {
-        if (source === undefined || edit === undefined) return (await this.#into(folder, found, new KeywordBits(found.index.keywords), false, signal)).result
+        if (source === undefined || edit === undefined) {
+          return (await this.#into(folder, found, await this.#highest(folder, found), new KeywordBits(found.index.keywords), false, signal)).result
+        }
         const held = await source.catchUp(found, edit)
-        const done = await this.#into(folder, held, source.keywords, source.claiming, signal)
+        const highest = Math.max(held.index.highest, edit.rows.uid[edit.rows.length - 1] ?? 0)
+        const done = await this.#into(folder, held, highest, source.keywords, source.claiming, signal)
         for (const [i, m] of done.entered.entries()) source.enter(edit, m, done.at + i * RECORD_OCTETS + 1)
-        if (done.moved) await source.remember(edit, await source.rewrite(done.held, edit))
-        else await source.remember(edit, done.held)
+        await source.remember(edit, done.moved ? await source.rewrite(done.held, edit) : done.held, true)
         return done.result
       })
     } catch (error) {
@@ -58,13 +60,10 @@ export class MxDelivery implements Delivery {
     }
   }
 
-  async #into(folder: MxFolder, held: Held, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<{ result: AppendResult; entered: readonly Entered[]; at: number; held: Held; moved: boolean }> {
+  async #into(folder: MxFolder, held: Held, highest: number, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<{ result: AppendResult; entered: readonly Entered[]; at: number; held: Held; moved: boolean }> {
     const { files } = this.#ctx
     const { path } = folder
-    const { numbers, others } = await listNumbers(files, path)
-    await folder.finishIncoming(held, others)
-    const highest = Math.max(held.index.records.at(-1)?.uid ?? 0, numbers.at(-1) ?? 0)
-    const given = giveNumbers(this.#gathered.list.map(({ item }) => item), { highest, last: held.index.last })
+    const given = await this.#numbers(folder, held, highest)
     keywords.define(this.#gathered.list.flatMap(({ item }) => item.keywords))
     const entered: Entered[] = []
     const names: string[] = []
@@ -83,11 +82,12 @@ export class MxDelivery implements Delivery {
       let at = held.index.end
       let done: Held
       if (moved) {
-        at = head.length + held.index.records.length * RECORD_OCTETS
-        done = await folder.write(held, { validity: held.index.validity, last, keywords: [...keywords.names] }, [...held.index.records.map((r) => recordText(r.uid, r.keywords, r.flags)), ...records])
+        const before = (await folder.whole(held)).records
+        at = head.length + before.length * RECORD_OCTETS
+        done = await folder.write(held, { validity: held.index.validity, last, keywords: [...keywords.names] }, [...before.map((r) => recordText(r.uid, r.keywords, r.flags)), ...records])
       } else {
         const patched = await folder.patch(held, [{ at: 0, text: head.slice(0, 18) }, { at, text: records.join('') }], at + records.length * RECORD_OCTETS)
-        done = { ...patched, index: { ...held.index, last } }
+        done = { ...patched, index: { ...held.index, last, end: at + records.length * RECORD_OCTETS, highest: given.at(-1) ?? highest, count: held.index.count + records.length } }
       }
       for (const m of entered) await files.rename(`${path}/${INCOMING}${m.uid}`, `${path}/${m.uid}`)
       if (folder.durable) await files.syncDirectory(path)
@@ -98,6 +98,19 @@ export class MxDelivery implements Delivery {
       for (const m of entered) await files.unlink(`${path}/${m.uid}`).catch(() => undefined)
       throw error
     }
+  }
+  /** The highest number that a message has; nobody here knows the folder, so it is listed. */
+  async #highest(folder: MxFolder, held: Held): Promise<number> {
+    const { numbers, others } = await listNumbers(this.#ctx.files, folder.path)
+    await folder.finishIncoming(held, others)
+    return Math.max(held.index.highest, numbers.at(-1) ?? 0)
+  }
+  /** Numbers for the messages, with no file of another program in their way. */
+  async #numbers(folder: MxFolder, held: Held, highest: number): Promise<readonly number[]> {
+    const items = this.#gathered.list.map(({ item }) => item)
+    const given = giveNumbers(items, { highest, last: held.index.last })
+    const there = await statNumbers(this.#ctx.files, folder.path, given)
+    return there.length === 0 ? given : giveNumbers(items, { highest: await this.#highest(folder, held), last: held.index.last })
   }
   async #write(path: string, uid: number, { item, spooled }: Waiting, keywords: KeywordBits, durable: boolean, signal: AbortSignal): Promise<Entered> {
     const now = this.#ctx.clock.now()

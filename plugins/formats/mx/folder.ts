@@ -1,15 +1,15 @@
 import { MailError, type FilePlace, type OpenFile } from 'mailwright/api'
-import { backOff, pause, type Say } from '../shared/lock-context.js'
+import { backOff, failedWith, pause, type Say } from '../shared/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { SafeChanges, type ChangedFile } from '../shared/safe-changes.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
-import { headText, parseMxIndex, type MxIndex } from './records.js'
+import { HEAD_ROOM, headText, parseMxIndex, RECORD_OCTETS, summaryByEnds, summaryOf, type MxIndex, type MxSummary } from './records.js'
 
 /** The index under its lock. */
 export interface Held extends ChangedFile {
-  readonly index: MxIndex
+  readonly index: MxSummary
   readonly writable: boolean
 }
 
@@ -37,13 +37,41 @@ export class MxFolder {
   /** Runs with the index locked. @throws MailError `not-found` when there is no mailbox. */
   locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
     return this.#locked(mode, signal, say, async (changed) => {
-      const octets = Buffer.allocUnsafe(changed.stat.size)
-      const index = parseMxIndex(octets.subarray(0, await changed.file.read(octets, 0)))
+      const writable = mode === 'exclusive'
+      const quick = await this.#summary(changed)
+      if (quick !== undefined) return work({ ...changed, index: quick, writable })
+      const index = await this.whole(changed)
       if (index.problems[0] !== undefined) say('warning', index.problems[0].text)
-      const held = { ...changed, index, writable: mode === 'exclusive' }
-      if (index.validity > 0 || !held.writable) return work(held)
+      const held = { ...changed, index: summaryOf(index), writable }
+      if (index.validity > 0 || !writable) return work(held)
       return work(index.problems.length > 0 ? await this.#withoutHead(held) : await this.#begin(held))
     })
+  }
+  /** Its beginning and its end tell it, where nothing is damaged there. */
+  async #summary({ file, stat }: ChangedFile): Promise<MxSummary | undefined> {
+    const [first, last] = [Buffer.alloc(Math.min(HEAD_ROOM, stat.size)), Buffer.alloc(Math.min(RECORD_OCTETS, stat.size))]
+    const [gotFirst, gotLast] = await Promise.all([file.read(first, 0), file.read(last, stat.size - last.length)])
+    return gotFirst < first.length || gotLast < last.length ? undefined : summaryByEnds(first, last, stat.size)
+  }
+  /** Every record, read anew. */
+  async whole({ file }: ChangedFile): Promise<MxIndex> {
+    const octets = Buffer.allocUnsafe((await file.stat()).size)
+    return parseMxIndex(octets.subarray(0, await file.read(octets, 0)))
+  }
+  /**
+   * Gives index and folder a time that no change by another program leaves, so that the next one shows however soon it comes: some seconds ago, by lot.
+   * Without the right to that, what changed just now is looked at again.
+   */
+  async markTimes(held: Held): Promise<void> {
+    const { clock, files, random } = this.#ctx
+    const [high = 0, low = 0] = random(2)
+    const now = clock.now()
+    const at = Math.floor(now) - 1000 - (high * 256 + low)
+    try {
+      await Promise.all([held.file.setTimes(now, at), files.setTimes(this.path, now, at)])
+    } catch (error) {
+      if (!failedWith(error, 'EPERM', 'EACCES', 'EROFS')) throw error
+    }
   }
   /** The same for work that needs no word of what the index holds, which may be damaged. */
   guarded(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
@@ -101,8 +129,8 @@ export class MxFolder {
   /** Of an index whose beginning is damaged, what it says goes on; its time of change stands for UIDVALIDITY until somebody writes it. */
   async #withoutHead(held: Held): Promise<Held> {
     const { numbers } = await listNumbers(this.#ctx.files, this.path)
-    const { last, records } = held.index
-    return { ...held, index: { ...held.index, validity: Math.max(1, Math.floor(held.stat.mtimeMs / 1000)), last: Math.max(last, numbers.at(-1) ?? 0, records.at(-1)?.uid ?? 0) } }
+    const { last, highest } = held.index
+    return { ...held, index: { ...held.index, validity: Math.max(1, Math.floor(held.stat.mtimeMs / 1000)), last: Math.max(last, numbers.at(-1) ?? 0, highest) } }
   }
 
   /** Writes the index from a place on; what stands before it stays. */
@@ -117,24 +145,26 @@ export class MxFolder {
     return { ...held, stat: await held.file.stat() }
   }
   /** Writes head and records anew. */
-  async write(held: Held, index: Pick<MxIndex, 'validity' | 'last' | 'keywords'>, records: readonly string[] = []): Promise<Held> {
+  async write(held: Held, index: Pick<MxSummary, 'validity' | 'last' | 'keywords'>, records: readonly string[] = []): Promise<Held> {
     const head = headText(index.validity, index.last, index.keywords)
     const text = head + records.join('')
     const done = await this.patch(held, [{ at: 0, text }], text.length)
-    return { ...done, index: parseMxIndex(Buffer.from(text, 'latin1')) }
+    return { ...done, index: summaryOf(parseMxIndex(Buffer.from(text, 'latin1'))) }
   }
 
   /** Ends deliveries that were interrupted: those of which the index speaks happen, others do not. A damaged index may have spoken of any. */
   async finishIncoming(held: Held, others: readonly string[]): Promise<boolean> {
     const { files } = this.#ctx
+    const incoming = others.filter((name) => name.startsWith(INCOMING))
+    if (incoming.length === 0) return false
+    const index = await this.whole(held)
     let more = false
-    for (const name of others) {
-      if (!name.startsWith(INCOMING)) continue
+    for (const name of incoming) {
       const uid = Number(name.slice(INCOMING.length))
-      if (held.index.records.some((r) => r.uid === uid)) {
+      if (index.records.some((r) => r.uid === uid)) {
         await files.rename(`${this.path}/${name}`, `${this.path}/${uid}`)
         more = true
-      } else if (held.index.problems.length === 0) await files.unlink(`${this.path}/${name}`)
+      } else if (index.problems.length === 0) await files.unlink(`${this.path}/${name}`)
     }
     if (more && this.durable) await files.syncDirectory(this.path)
     return more

@@ -25,6 +25,17 @@ export interface MxIndex {
   /** What stands there instead, or between records, and where. */
   readonly problems: readonly { readonly at: number; readonly text: string }[]
 }
+/** What most changes need of an index. */
+export interface MxSummary {
+  readonly validity: number
+  readonly last: number
+  readonly keywords: readonly string[]
+  /** Where the next record goes. */
+  readonly end: number
+  /** UID of the last record, and how many there are. */
+  readonly highest: number
+  readonly count: number
+}
 export interface MxRecord {
   readonly uid: number
   readonly keywords: number
@@ -79,6 +90,30 @@ export function parseMxIndex(bytes: Uint8Array): MxIndex {
   const named = 2 ** keywords.length
   const isLost = names === 'lost' || (names === 'doubtful' && found.some((r) => r.keywords >= named))
   return { validity, last, keywords: isLost ? [] : keywords, records: kept.flatMap((i) => found[i] ?? []), end, problems }
+}
+export function summaryOf({ validity, last, keywords, end, records }: MxIndex): MxSummary {
+  return { validity, last, keywords, end, highest: records.at(-1)?.uid ?? 0, count: records.length }
+}
+/** Octets in which the head of an index ends: 30 names of 64 octets at most. */
+export const HEAD_ROOM = 2048
+const HEAD = /^V([0-9a-f]{8})L([0-9a-f]{8})((?:K[^\n]{0,64}\n)*)(?=M|$)/i
+const LAST = /^M([0-9a-f]{8});[0-9a-f]{8}\.[0-9a-f]{4}$/i
+/**
+ * The same from the first octets and the last record, for an index that has nothing but records behind its head; undefined for any other, which has to
+ * be read whole.
+ */
+export function summaryByEnds(first: Buffer, lastRecord: Buffer, size: number): MxSummary | undefined {
+  const head = HEAD.exec(first.toString('latin1'))
+  if (head === null || (first.length < size && head[0].length === first.length)) return undefined
+  const [whole, validity = '', last = '', names = ''] = head
+  const octets = size - whole.length
+  const record = octets === 0 ? undefined : LAST.exec(lastRecord.toString('latin1'))
+  if (octets % RECORD_OCTETS !== 0 || record === null || Number.parseInt(validity, 16) === 0) return undefined
+  const keywords = names.split('\n').slice(0, -1).map((name) => name.slice(1).replace(/\r$/, ''))
+  return {
+    validity: Number.parseInt(validity, 16), last: Number.parseInt(last, 16), keywords, end: size,
+    highest: Number.parseInt(record?.[1] ?? '0', 16), count: octets / RECORD_OCTETS,
+  }
 }
 export function headText(validity: number, last: number, keywords: readonly string[]): string {
   return `V${hex8(validity)}L${hex8(last)}${keywords.map((k) => `K${k}\n`).join('')}`

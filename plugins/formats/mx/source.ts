@@ -8,7 +8,7 @@ import type { Say } from '../shared/lock-context.js'
 import { listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
 import { INDEX, type MxContext } from './context.js'
 import { MxFolder, type Held } from './folder.js'
-import { headText, OLD, RECORD_OCTETS, recordText, SYSTEM_BITS } from './records.js'
+import { headText, OLD, RECORD_OCTETS, recordText, SYSTEM_BITS, type MxIndex } from './records.js'
 
 /** Where its record begins in the index, plus one; 0: it has none. */
 const RECORD = createColumn('mx.record', 'u32')
@@ -89,8 +89,9 @@ export class MxSource implements MailboxSource {
       folder: [folder.inode, folder.size, folder.mtimeMs, folder.ctimeMs, 0],
     }
   }
-  /** What is remembered from now on. */
-  async remember(edit: TableEdit, held: Held): Promise<void> {
+  /** What is remembered from now on. `changed`: by this server, which holds the lock. */
+  async remember(edit: TableEdit, held: Held, changed: boolean): Promise<void> {
+    if (changed) await this.folder.markTimes(held)
     const marks = await this.#marks(held)
     if (marks === undefined) return
     this.#state = { ...marks, keywords: [...this.#keywords.names] }
@@ -114,7 +115,7 @@ export class MxSource implements MailboxSource {
       const fresh = claim ? this.#unseen(edit) : []
       for (const row of fresh) edit.set(row, SEEN, 1)
       if (fresh.length > 0) held = await this.#writeFlags(held, edit, fresh)
-      await this.remember(edit, held)
+      await this.remember(edit, held, fresh.length > 0)
     })
   }
   #unseen(edit: TableEdit): Row[] {
@@ -140,7 +141,7 @@ export class MxSource implements MailboxSource {
     const marks = await this.#marks(held)
     if (this.#state === undefined || marks === undefined || this.#fresh || !same(this.#state.folder, marks.folder)) held = await this.#takeFolder(held, edit)
     const flagsKnown = this.#state !== undefined && marks !== undefined && !this.#fresh && same(this.#state.index, marks.index) && same(this.#state.folder, marks.folder)
-    if (!flagsKnown) this.#takeFlags(held, edit)
+    if (!flagsKnown) this.#takeFlags(await this.folder.whole(held), edit)
     edit.uidNext = Math.max(edit.uidNext, held.index.last + 1)
     this.#publish(edit)
     return held
@@ -171,9 +172,8 @@ export class MxSource implements MailboxSource {
     }
     return held
   }
-  #takeFlags(held: Held, edit: TableEdit): void {
-    this.#keywords = new KeywordBits(held.index.keywords)
-    const { records } = held.index
+  #takeFlags({ records, keywords }: MxIndex, edit: TableEdit): void {
+    this.#keywords = new KeywordBits(keywords)
     const { rows } = edit
     for (let row = 0, i = 0; row < rows.length; row++) {
       const uid = rows.uid[row] ?? 0
@@ -205,7 +205,9 @@ export class MxSource implements MailboxSource {
   async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<Held>): Promise<void> {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
     await this.folder.locked('exclusive', signal, this.say(edit), async (found) => {
-      await this.remember(edit, await work(await this.catchUp(found, edit)))
+      const before = await this.catchUp(found, edit)
+      const done = await work(before)
+      await this.remember(edit, done, done !== before)
     })
   }
   /** Records where they stand; all of it when one of them has none yet, or a keyword is new. */
@@ -258,9 +260,9 @@ export class MxSource implements MailboxSource {
       }
       if (this.folder.durable) await files.syncDirectory(this.folder.path)
       // Records of messages that are gone mean nothing; they go when they are the greater part.
-      if (done.index.records.length > 2 * (edit.rows.length - gone.count) + 64) done = await this.rewrite(done, edit, gone)
+      if (done.index.count > 2 * (edit.rows.length - gone.count) + 64) done = await this.rewrite(done, edit, gone)
       edit.remove(gone)
-      return done
+      return { ...done }
     })
   }
 

@@ -4,13 +4,13 @@ import { EmptyMessage } from './message.js'
 
 /**
  * What a mail transport is told of each problem (sysexits.h): it tries again after 75 and returns the message to its sender after all others.
- * So only what waiting cannot change is permanent, and damage that an operator can mend is not.
+ * So only what waiting cannot change is permanent; damage and permissions, which an operator can mend, are not.
  */
 const OF_PROBLEM: Readonly<Record<MailProblem, number>> = {
   'not-found': EXIT.cannotCreate,
   exists: EXIT.cannotCreate,
-  'read-only': EXIT.noPermission,
-  denied: EXIT.noPermission,
+  'read-only': EXIT.temporary,
+  denied: EXIT.temporary,
   'over-quota': EXIT.cannotCreate,
   'in-use': EXIT.temporary,
   limit: EXIT.cannotCreate,

@@ -69,7 +69,8 @@ describe('what the transport is told', () => {
     ['unavailable', EXIT.temporary],
     ['corrupt', EXIT.temporary],
     ['cancelled', EXIT.temporary],
-    ['denied', EXIT.noPermission],
+    ['denied', EXIT.temporary],
+    ['read-only', EXIT.temporary],
     ['over-quota', EXIT.cannotCreate],
     ['limit', EXIT.cannotCreate],
   ]

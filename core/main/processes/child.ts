@@ -13,6 +13,7 @@ import { become } from '../../processes/privileges.js'
 import { adopt, SocketPairs } from '../../processes/sockets.js'
 import { answerBlocks } from '../blocks.js'
 import { Connections } from '../connections.js'
+import { learnFromFirstCalls } from '../first-calls.js'
 import { HostTls } from '../host-tls.js'
 import { kernelOptions } from '../kernel-options.js'
 import { FrontSessions } from './front.js'
@@ -58,6 +59,7 @@ async function begin(message: StartMessage): Promise<void> {
     // Read while the process may: the file can hold what the account must not see.
     const source = await sourceOf(message.config)
     part = await STARTS[message.role](message, source)
+    learnFromFirstCalls()
     await channel.send({ kind: 'ready' })
   } catch (error) {
     const problems = error instanceof StartFailure ? error.problems : [{ code: 'PRC_START_FAILED', severity: 'error' as const, path: '', message: error instanceof Error ? error.message : String(error) }]

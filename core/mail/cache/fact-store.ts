@@ -37,24 +37,36 @@ export class SegmentPool {
   }
 }
 
-/** All facts of one mailbox in segment files of one folder. Losing them costs time only. */
+/** What the mailbox itself says of its messages. */
+export interface MessagesNow {
+  readonly uidValidity: number
+  /** In octets; UNKNOWN when it is not known, or there is no such message. */
+  sizeOf(uid: number): number
+}
+
+/**
+ * All facts of one mailbox in segment files of one folder. Losing them costs time only, and the mailbox is believed rather than they: a fact of
+ * another UIDVALIDITY, or of a message of another size, is none.
+ */
 export class FactStore {
   readonly #files: Files
   readonly #folder: string
   readonly #pool: SegmentPool
+  readonly #now: MessagesNow
   readonly #segments = new Map<number, Segment>()
   readonly #loading = new Map<number, Promise<void>>()
   #writing: Promise<void> = Promise.resolve()
   #closed = false
-  constructor(files: Files, folder: string, pool: SegmentPool) {
+  constructor(files: Files, folder: string, pool: SegmentPool, now: MessagesNow) {
     this.#files = files
     this.#folder = folder
     this.#pool = pool
+    this.#now = now
   }
   of(fact: AnyFact): LoadableFacts {
     const name = `${fact.id}@${fact.version}`
     return {
-      get: (uid) => this.#segments.get(Math.floor(uid / SEGMENT_UIDS))?.get(name, uid),
+      get: (uid) => this.#segment(Math.floor(uid / SEGMENT_UIDS))?.get(name, uid, this.#now.sizeOf(uid)),
       put: (uid, value) => this.#put(name, uid, value),
       flush: () => this.flush(),
       load: (first, last) => this.#load(first, last),
@@ -63,22 +75,30 @@ export class FactStore {
   #path(number: number): string {
     return `${this.#folder}/facts-${number}`
   }
+  /** Of the numbers as they are now: what is kept from before a reset goes. */
+  #segment(number: number): Segment | undefined {
+    const segment = this.#segments.get(number)
+    if (segment === undefined || segment.uidValidity === this.#now.uidValidity) return segment
+    this.#segments.delete(number)
+    this.#pool.forget(segment)
+    return undefined
+  }
   #put(name: string, uid: number, value: Uint8Array): void {
     if (this.#closed) return
     const number = Math.floor(uid / SEGMENT_UIDS)
-    let segment = this.#segments.get(number)
+    let segment = this.#segment(number)
     if (segment === undefined) {
       // Not loaded before: what is on the disk is found by the next load and replaced by it.
-      segment = new Segment(number * SEGMENT_UIDS, undefined)
+      segment = new Segment(number * SEGMENT_UIDS, this.#now.uidValidity, undefined)
       this.#segments.set(number, segment)
     }
-    segment.put(name, uid, value)
+    segment.put(name, uid, this.#now.sizeOf(uid), value)
   }
   async #load(first: number, last: number): Promise<void> {
     const from = Math.floor(first / SEGMENT_UIDS)
     const to = Math.floor(last / SEGMENT_UIDS)
     for (let number = from; number <= to; number++) {
-      const segment = this.#segments.get(number)
+      const segment = this.#segment(number)
       if (segment === undefined) await this.#loadOne(number)
       else this.#keep(number, segment)
     }
@@ -88,8 +108,8 @@ export class FactStore {
     if (loading === undefined) {
       loading = (async () => {
         const bytes = await readWhole(this.#files, this.#path(number)).catch(() => undefined)
-        if (this.#segments.has(number) || this.#closed) return
-        const segment = new Segment(number * SEGMENT_UIDS, bytes)
+        if (this.#segment(number) !== undefined || this.#closed) return
+        const segment = new Segment(number * SEGMENT_UIDS, this.#now.uidValidity, bytes)
         this.#segments.set(number, segment)
         this.#keep(number, segment)
       })().finally(() => this.#loading.delete(number))
@@ -105,7 +125,10 @@ export class FactStore {
   /** Writes what was put; one writer at a time. */
   flush(): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      for (const [number, segment] of this.#segments) if (segment.isDirty) await this.#write(number, segment)
+      for (const number of [...this.#segments.keys()]) {
+        const segment = this.#segment(number)
+        if (segment?.isDirty === true) await this.#write(number, segment)
+      }
     })
     // The next flush tries again; facts that could not be written stay in memory.
     const result = this.#writing

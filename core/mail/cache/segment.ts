@@ -1,58 +1,74 @@
 import { crc32 } from 'node:zlib'
+import { UNKNOWN } from '../../api/index.js'
 
 /** Uids of one segment file. */
 export const SEGMENT_UIDS = 4096
-const MAGIC = 0x31_46_57_4d // "MWF1", little-endian
+const MAGIC = 0x32_46_57_4d // "MWF2", little-endian
+/** Magic number and UIDVALIDITY. */
+const HEAD = 8
 const FRAME = 8
-const VALUE_HEAD = 9
+const VALUE_HEAD = 13
 const ARENA = 32 * 1024
 const MAX_BATCH = 256 * 1024 * 1024
 
 interface Place {
   readonly offset: Int32Array
   readonly length: Int32Array
+  readonly size: Uint32Array
+}
+interface Fresh {
+  readonly value: Uint8Array
+  readonly size: number
 }
 
 /**
- * Facts of up to 4096 messages, of all kinds. A file is a magic number and batches (length, checksum, payload); a batch defines the fact
- * names it uses and gives values; a later value replaces an earlier one. A torn or damaged batch ends the file.
+ * Facts of up to 4096 messages, of all kinds. A file is a magic number, the UIDVALIDITY that its uids belong to, and batches (length, checksum,
+ * payload); a batch defines the fact names it uses and gives values, each with the size of the message that it is of; a later value replaces an
+ * earlier one. A torn or damaged batch ends the file, and one of another UIDVALIDITY is as none.
  */
 export class Segment {
   readonly base: number
+  readonly uidValidity: number
   #bytes: Uint8Array
   readonly #places = new Map<string, Place>()
-  readonly #fresh = new Map<string, Map<number, Uint8Array>>()
+  readonly #fresh = new Map<string, Map<number, Fresh>>()
   #freshOctets = 0
   /** Fresh values lie here one after the other: many small buffers of their own cost more than what is in them. */
   #arena = Buffer.alloc(0)
   #arenaAt = 0
   /** Where the next batch goes. */
   end: number
-  constructor(base: number, file: Uint8Array | undefined) {
+  constructor(base: number, uidValidity: number, file: Uint8Array | undefined) {
     this.base = base
+    this.uidValidity = uidValidity
     this.#bytes = file ?? new Uint8Array(0)
     this.end = this.#index()
   }
   /** What it costs to keep. */
   get octets(): number {
-    return this.#bytes.length + this.#freshOctets + this.#places.size * SEGMENT_UIDS * 8 + 256
+    return this.#bytes.length + this.#freshOctets + this.#places.size * SEGMENT_UIDS * 12 + 256
   }
   get isDirty(): boolean {
     return this.#fresh.size > 0
   }
-  get(fact: string, uid: number): Uint8Array | undefined {
+  /** A value that was kept of a message of this size (octets), as far as both are known. */
+  get(fact: string, uid: number, size: number): Uint8Array | undefined {
     const fresh = this.#fresh.get(fact)?.get(uid)
-    if (fresh !== undefined) return fresh
+    if (fresh !== undefined) return agree(fresh.size, size) ? fresh.value : undefined
     const place = this.#places.get(fact)
     if (place === undefined) return undefined
-    const at = place.offset[uid - this.base]!
-    return at === 0 ? undefined : this.#bytes.subarray(at, at + place.length[uid - this.base]!)
+    const index = uid - this.base
+    const at = place.offset[index]!
+    return at === 0 || !agree(place.size[index]!, size) ? undefined : this.#bytes.subarray(at, at + place.length[index]!)
   }
-  put(fact: string, uid: number, value: Uint8Array): void {
+  put(fact: string, uid: number, size: number, value: Uint8Array): void {
     let own = this.#fresh.get(fact)
     if (own === undefined) this.#fresh.set(fact, (own = new Map()))
-    own.set(uid, this.#keep(value))
-    this.#freshOctets += value.length + 128
+    const earlier = own.get(uid)
+    if (earlier !== undefined) this.#freshOctets -= costOf(earlier)
+    const fresh = { value: this.#keep(value), size }
+    own.set(uid, fresh)
+    this.#freshOctets += costOf(fresh)
   }
   #keep(value: Uint8Array): Uint8Array {
     if (this.#arenaAt + value.length > this.#arena.length) {
@@ -66,11 +82,11 @@ export class Segment {
   }
   #index(): number {
     const b = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength)
-    if (b.length < 4 || b.readUInt32LE(0) !== MAGIC) {
+    if (b.length < HEAD || b.readUInt32LE(0) !== MAGIC || b.readUInt32LE(4) !== this.uidValidity) {
       this.#bytes = new Uint8Array(0)
       return 0
     }
-    let at = 4
+    let at = HEAD
     while (at + FRAME <= b.length) {
       const length = b.readUInt32LE(at)
       const start = at + FRAME
@@ -94,11 +110,13 @@ export class Segment {
       const name = names[b[at]!]
       const uid = b.readUInt32LE(at + 1)
       const length = b.readUInt32LE(at + 5)
+      const size = b.readUInt32LE(at + 9)
       at += VALUE_HEAD
       if (name !== undefined && uid >= this.base && uid < this.base + SEGMENT_UIDS) {
         const place = this.#place(name)
         place.offset[uid - this.base] = at
         place.length[uid - this.base] = length
+        place.size[uid - this.base] = size
       }
       at += length
     }
@@ -106,7 +124,7 @@ export class Segment {
   #place(name: string): Place {
     let place = this.#places.get(name)
     if (place === undefined) {
-      place = { offset: new Int32Array(SEGMENT_UIDS), length: new Int32Array(SEGMENT_UIDS) }
+      place = { offset: new Int32Array(SEGMENT_UIDS), length: new Int32Array(SEGMENT_UIDS), size: new Uint32Array(SEGMENT_UIDS) }
       this.#places.set(name, place)
     }
     return place
@@ -118,11 +136,12 @@ export class Segment {
     const parts: Uint8Array[] = [Uint8Array.of(facts.length)]
     for (const [name] of facts) parts.push(Uint8Array.of(Buffer.byteLength(name, 'latin1')), Buffer.from(name, 'latin1'))
     for (const [code, [, values]] of facts.entries()) {
-      for (const [uid, value] of values) {
+      for (const [uid, { value, size }] of values) {
         const head = Buffer.allocUnsafe(VALUE_HEAD)
         head[0] = code
         head.writeUInt32LE(uid, 1)
         head.writeUInt32LE(value.length, 5)
+        head.writeUInt32LE(size, 9)
         parts.push(head, value)
       }
     }
@@ -130,24 +149,32 @@ export class Segment {
     const frame = Buffer.allocUnsafe(FRAME)
     frame.writeUInt32LE(payload.length, 0)
     frame.writeUInt32LE(crc32(payload), 4)
-    const magic = Buffer.allocUnsafe(this.end === 0 ? 4 : 0)
-    if (magic.length > 0) magic.writeUInt32LE(MAGIC, 0)
-    const bytes = Buffer.concat([magic, frame, payload])
+    const head = Buffer.allocUnsafe(this.end === 0 ? HEAD : 0)
+    if (head.length > 0) head.writeUInt32LE(this.uidValidity, head.writeUInt32LE(MAGIC, 0))
+    const bytes = Buffer.concat([head, frame, payload])
     const written = (): void => {
-      const start = this.end + magic.length + FRAME
+      const start = this.end + head.length + FRAME
       this.#bytes = Buffer.concat([this.#bytes.subarray(0, this.end), bytes])
       this.end = this.#bytes.length
       this.#indexBatch(Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength), start, this.end)
       for (const [name, values] of facts) {
         const own = this.#fresh.get(name)
-        for (const [uid, value] of values) {
-          if (own?.get(uid) !== value) continue
+        for (const [uid, fresh] of values) {
+          if (own?.get(uid) !== fresh) continue
           own.delete(uid)
-          this.#freshOctets -= value.length + 128
+          this.#freshOctets -= costOf(fresh)
         }
         if (own?.size === 0) this.#fresh.delete(name)
       }
     }
     return { bytes, written }
   }
+}
+
+function agree(kept: number, now: number): boolean {
+  return kept === now || kept === UNKNOWN || now === UNKNOWN
+}
+/** Octets in memory, with what the maps around it take. */
+function costOf({ value }: Fresh): number {
+  return value.length + 128
 }

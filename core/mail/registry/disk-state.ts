@@ -67,7 +67,7 @@ export class DiskState implements MailboxState {
   private constructor(parts: DiskParts, table: MailTable) {
     this.#parts = parts
     this.#table = table
-    this.#facts = new FactStore(parts.files, parts.folder, parts.pool)
+    this.#facts = new FactStore(parts.files, parts.folder, parts.pool, table)
     this.#folderMade = makePath(parts.files, parts.folder, parts.settings.durability === 'full' ? parts.root : undefined)
   }
   /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */

@@ -1,4 +1,4 @@
-import { uids, type UidSet } from '../../api/index.js'
+import { UNKNOWN, uids, type UidSet } from '../../api/index.js'
 import { ChangeLog, type Author, type LogNode } from './change-log.js'
 import { Edit } from './edit.js'
 import { FlagSets } from './flag-sets.js'
@@ -88,6 +88,11 @@ export class MailTable {
     if (this.ownModseqs) return
     this.highestModseq = this.nextModseq()
     this.generation.modseq.fill(this.highestModseq, 0, this.length)
+  }
+  /** Octets of the message; UNKNOWN when that is not known, or there is none. */
+  sizeOf(uid: number): number {
+    const row = this.generation.find(uid)
+    return row === -1 ? UNKNOWN : this.generation.size[row]!
   }
   nextModseq(): number {
     return Math.max(this.highestModseq + 1, this.#floor)

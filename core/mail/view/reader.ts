@@ -55,6 +55,7 @@ export async function* readMessages(
     return
   }
   const factsAlone = wants.bytes === 'none' && wants.sections.length === 0 && native.length === 0
+  const numbering = m.table.uidValidity
   let put = false
   try {
     for (const chunk of chunks(set, seen)) {
@@ -65,7 +66,7 @@ export async function* readMessages(
       if (!factsAlone) {
         const bytes = missing.count > 0 ? deeper(wants.bytes, derived) : wants.bytes
         for await (const batch of readStored(m, seen, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
-          for (const message of batch) await derive(message, derived, signal)
+          for (const message of batch) await derive(message, derived, m, numbering, signal)
           yield batch.map((message) => new WithFacts(message, derived))
         }
         continue
@@ -79,7 +80,7 @@ export async function* readMessages(
       }
       if (missing.count > 0) {
         for await (const read of readStored(m, seen, missing, { bytes: deeper('none', derived), sections: [], facts: [] }, signal)) {
-          for (const message of read) await derive(message, derived, signal)
+          for (const message of read) await derive(message, derived, m, numbering, signal)
           const batch = known(read[read.length - 1]?.uid ?? 0)
           if (batch.length > 0) yield batch
         }
@@ -139,9 +140,13 @@ function deeper(wanted: Wants['bytes'], derived: readonly Derived[]): Wants['byt
   if (wanted === 'whole' || derived.some(({ deriver }) => deriver.reads === 'whole')) return 'whole'
   return derived.some(({ deriver }) => deriver.reads === 'header') ? 'header' : wanted
 }
-async function derive(message: StoredMessage, derived: readonly Derived[], signal: AbortSignal): Promise<void> {
+/** `numbering` is the UIDVALIDITY under which the message was read; a fact of it must not be kept under another. */
+async function derive(message: StoredMessage, derived: readonly Derived[], { table }: SharedMailbox, numbering: number, signal: AbortSignal): Promise<void> {
   for (const { deriver, facts } of derived) {
-    if (facts.get(message.uid) === undefined) facts.put(message.uid, deriver.fact.codec.encode(await deriver.derive(message, signal)))
+    if (facts.get(message.uid) !== undefined) continue
+    const value = deriver.fact.codec.encode(await deriver.derive(message, signal))
+    if (table.uidValidity !== numbering) throw new MailError('vanished', 'the mailbox began anew')
+    facts.put(message.uid, value)
   }
 }
 

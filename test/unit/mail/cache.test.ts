@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createColumn, createFact } from '../../../core/api/index.js'
+import { UNKNOWN, createColumn, createFact } from '../../../core/api/index.js'
 import { FactStore, SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { decodeRows, encodeRows } from '../../../core/mail/cache/rows-codec.js'
 import { Segment } from '../../../core/mail/cache/segment.js'
@@ -169,6 +169,7 @@ describe('a restart', () => {
 describe('facts in the cache', () => {
   const fact = createFact<Uint8Array>('envelope', 1, { encode: (v) => v, decode: (b) => b })
   const other = { id: 'structure', version: 2 }
+  const now = { uidValidity: 7, sizeOf: () => UNKNOWN }
   const value = (text: string): Uint8Array => new TextEncoder().encode(text)
   const text = (b: Uint8Array | undefined): string | undefined => (b === undefined ? undefined : new TextDecoder().decode(b))
   async function folder() {
@@ -178,7 +179,7 @@ describe('facts in the cache', () => {
   }
   test('survive a restart, the later value wins, versions are apart', async () => {
     const files = await folder()
-    const one = new FactStore(files, '/f', new SegmentPool())
+    const one = new FactStore(files, '/f', new SegmentPool(), now)
     const facts = one.of(fact)
     await facts.load(1, 9000)
     facts.put(1, value('one'))
@@ -187,7 +188,7 @@ describe('facts in the cache', () => {
     facts.put(1, value('ONE'))
     one.of(other).put(2, value(''))
     await one.close()
-    const two = new FactStore(files, '/f', new SegmentPool())
+    const two = new FactStore(files, '/f', new SegmentPool(), now)
     const again = two.of(fact)
     expect(again.get(1)).toBeUndefined()
     await again.load(1, 5000)
@@ -196,33 +197,60 @@ describe('facts in the cache', () => {
     await two.close()
   })
   test('every torn or damaged file gives right values or none', async () => {
-    const segment = new Segment(0, undefined)
+    const segment = new Segment(0, 7, undefined)
     let file: Uint8Array = new Uint8Array(0)
     for (let round = 0; round < 3; round++) {
-      for (let uid = 1; uid < 6; uid++) segment.put('f@1', uid, value(`${uid}/${round}`))
+      for (let uid = 1; uid < 6; uid++) segment.put('f@1', uid, UNKNOWN, value(`${uid}/${round}`))
       const batch = segment.batch()!
       file = Buffer.concat([file, batch.bytes])
       batch.written()
     }
     for (let cut = 0; cut <= file.length; cut++) {
-      const again = new Segment(0, file.slice(0, cut))
-      for (let uid = 1; uid < 6; uid++) expect([undefined, `${uid}/0`, `${uid}/1`, `${uid}/2`]).toContain(text(again.get('f@1', uid)))
+      const again = new Segment(0, 7, file.slice(0, cut))
+      for (let uid = 1; uid < 6; uid++) expect([undefined, `${uid}/0`, `${uid}/1`, `${uid}/2`]).toContain(text(again.get('f@1', uid, UNKNOWN)))
       expect(again.end).toBeLessThanOrEqual(cut)
     }
-    expect(text(new Segment(0, file).get('f@1', 3))).toBe('3/2')
+    expect(text(new Segment(0, 7, file).get('f@1', 3, UNKNOWN))).toBe('3/2')
     fc.assert(
       fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const damaged = file.slice()
         damaged[at]! ^= flip
-        const got = text(new Segment(0, damaged).get('f@1', 3))
+        const got = text(new Segment(0, 7, damaged).get('f@1', 3, UNKNOWN))
         expect([undefined, '3/0', '3/1', '3/2']).toContain(got)
       }),
     )
   })
+  test.each([
+    { name: 'another UIDVALIDITY', change: { uidValidity: 8 }, kept: undefined },
+    { name: 'another size', change: { size: 11 }, kept: undefined },
+    { name: 'a size that nobody knows', change: { size: UNKNOWN }, kept: 'of ten octets' },
+    { name: 'the same message', change: {}, kept: 'of ten octets' },
+  ])('of $name, in memory and on the disk', async ({ change, kept }) => {
+    const files = await folder()
+    const mailbox = { uidValidity: 7, size: 10, sizeOf: () => mailbox.size }
+    const one = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    const facts = one.of(fact)
+    facts.put(1, value('of ten octets'))
+    Object.assign(mailbox, change)
+    expect(text(facts.get(1))).toBe(kept)
+    Object.assign(mailbox, { uidValidity: 7, size: 10 })
+    facts.put(1, value('of ten octets'))
+    await one.close()
+    Object.assign(mailbox, change)
+    const again = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    await again.of(fact).load(1, 1)
+    expect(text(again.of(fact).get(1))).toBe(kept)
+    again.of(fact).put(1, value('now'))
+    await again.close()
+    const third = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    await third.of(fact).load(1, 1)
+    expect(text(third.of(fact).get(1))).toBe('now')
+    await third.close()
+  })
   test('memory is bounded over all mailboxes; what was dropped is loaded again', async () => {
     const files = await folder()
     const pool = new SegmentPool(200_000)
-    const store = new FactStore(files, '/f', pool)
+    const store = new FactStore(files, '/f', pool, now)
     const facts = store.of(fact)
     for (let n = 0; n < 10; n++) {
       await facts.load(n * 4096 + 1, n * 4096 + 1)
@@ -238,7 +266,7 @@ describe('facts in the cache', () => {
   })
   test('a full disk costs nothing but the cache', async () => {
     const files = await folder()
-    const store = new FactStore(files, '/f', new SegmentPool())
+    const store = new FactStore(files, '/f', new SegmentPool(), now)
     const facts = store.of(fact)
     facts.put(1, value('kept'))
     files.fault = { at: files.log.length, code: 'ENOSPC', lasting: true }

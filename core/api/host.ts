@@ -28,6 +28,8 @@ export interface MailboxSettings {
   readonly pollMs: number
   /** What becomes of an INBOX whose file is of no format: `empty`, read-only and with a warning; or it cannot be opened. */
   readonly invalidInbox: 'empty' | 'refuse'
+  /** Whether envelopes and structures of a message are made when it arrives: where clients asked for them lately, always, or not before the first FETCH. */
+  readonly makeOnArrival: 'asked' | 'always' | 'never'
 }
 /**
  * Folder of a user's caches, journals and sidecars; undefined when the template asks for a home that the user has not. A user name is

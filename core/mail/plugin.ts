@@ -34,7 +34,7 @@ import { SourceRegistry } from './registry/registry.js'
 import { stateKeeper } from './registry/state-folders.js'
 import { FileSpool } from './spool/file-spool.js'
 import { FACT_MEMORY, MAIL_REGISTRY } from './tokens.js'
-import { deriverTable } from './view/reader.js'
+import { deriverTable } from './view/deriving.js'
 
 /** Tables, views, journal, cache and the way from a login to its mail. */
 export default definePlugin({

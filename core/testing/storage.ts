@@ -57,6 +57,7 @@ export class Storage implements Disposable {
         durability: 'full',
         pollMs: 1_000,
         invalidInbox: 'empty',
+        makeOnArrival: 'asked',
       },
       locks: { dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: LOCKS, kernelLocks: ['flock', 'fcntl'], warnUnlocked: true, askOwner: true },
       formats: { create: 'unix', empty: 'unix' },

@@ -86,6 +86,7 @@ export const testSettings: MailboxSettings = {
   durability: 'full',
   pollMs: 5_000,
   invalidInbox: 'empty',
+  makeOnArrival: 'asked',
 }
 export const alice: MailUser = { name: 'alice', kind: 'account', home: '/home/alice', facts: {} }
 export const bob: MailUser = { name: 'bob', kind: 'account', home: '/home/bob', facts: {} }
@@ -144,6 +145,7 @@ export function mailFixture(change: MailOverrides = {}): MailFixture {
     },
     async [Symbol.asyncDispose]() {
       for (const mail of logins) await mail[Symbol.asyncDispose]()
+      await door[Symbol.asyncDispose]()
       await registry[Symbol.asyncDispose]()
     },
   }

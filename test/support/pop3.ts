@@ -1,7 +1,7 @@
 import { CLOCK, DEFAULT_TWEAKS, HOST, LOGGER, POP3_SETTINGS, RANDOM, sealDeriver } from '../../core/api/index.js'
 import type { CompatSettings, Entry, LoginGate, MailAccess, MaildropLocks, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
 import { envelopeDeriver } from '../../core/mime/facts.js'
-import { deriverTable } from '../../core/mail/view/reader.js'
+import { deriverTable } from '../../core/mail/view/deriving.js'
 import { memoryLinkPair } from '../../core/net/memory-link.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { baseEntry } from '../../core/pop3d/base.js'

@@ -36,7 +36,7 @@ export const lockSettings: LockSettings = {
 }
 export function mailboxSettings(stateDirectory: string): MailboxSettings {
   return {
-    fileMode: 0o600, directoryMode: 0o700, stateDirectory, defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000, invalidInbox: 'empty',
+    fileMode: 0o600, directoryMode: 0o700, stateDirectory, defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000, invalidInbox: 'empty', makeOnArrival: 'asked',
   }
 }
 /** Keeps octets in memory. */

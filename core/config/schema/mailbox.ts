@@ -33,6 +33,10 @@ export const mailboxSection = z.strictObject({
     .enum(['empty', 'refuse'])
     .default('empty')
     .describe('An INBOX whose file is of no format: empty opens it read-only, without messages and with a warning; refuse does not open it. The file stays as it is.'),
+  makeOnArrival: z
+    .enum(['asked', 'always', 'never'])
+    .default('asked')
+    .describe('Whether envelopes and structures are made when messages arrive, in idle time after the answer: asked where clients asked for them in the last 30 days, in a new mailbox where they did elsewhere in the account; always; or never, so that the first FETCH makes them.'),
 })
 
 /** As the drivers are given it. */

@@ -22,7 +22,7 @@ import type {
   UserDirectory,
 } from '../../api/index.js'
 import type { SourceRegistry, StateKeeper } from '../registry/registry.js'
-import type { Derivers } from '../view/reader.js'
+import type { Derivers } from '../view/deriving.js'
 import type { TableView } from '../view/view.js'
 
 /** The general search, where neither source nor index answers. */

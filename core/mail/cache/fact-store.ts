@@ -125,7 +125,7 @@ export class FactStore {
   /** Writes what was put; one writer at a time. */
   flush(): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      for (const number of [...this.#segments.keys()]) {
+      for (const number of this.#segments.keys()) {
         const segment = this.#segment(number)
         if (segment?.isDirty === true) await this.#write(number, segment)
       }

@@ -129,6 +129,13 @@ export class Segment {
     }
     return place
   }
+  /** Makes room, by more than is wanted, so that many small batches do not copy what is there each time. */
+  #grow(capacity: number): void {
+    if (capacity <= this.#bytes.length) return
+    const wider = new Uint8Array(Math.max(capacity, this.end + (this.end >> 1)))
+    wider.set(this.#bytes.subarray(0, this.end))
+    this.#bytes = wider
+  }
   /** The octets to write at `end`, and the number of values; what is put later goes into the next batch. */
   batch(): { readonly bytes: Uint8Array; written(): void } | undefined {
     if (this.#fresh.size === 0) return undefined
@@ -154,9 +161,10 @@ export class Segment {
     const bytes = Buffer.concat([head, frame, payload])
     const written = (): void => {
       const start = this.end + head.length + FRAME
-      this.#bytes = Buffer.concat([this.#bytes.subarray(0, this.end), bytes])
-      this.end = this.#bytes.length
-      this.#indexBatch(Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength), start, this.end)
+      this.#grow(this.end + bytes.length)
+      this.#bytes.set(bytes, this.end)
+      this.end += bytes.length
+      this.#indexBatch(Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.end), start, this.end)
       for (const [name, values] of facts) {
         const own = this.#fresh.get(name)
         for (const [uid, fresh] of values) {

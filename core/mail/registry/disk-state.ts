@@ -2,6 +2,7 @@ import { MailError, uids } from '../../api/index.js'
 import type { AnyFact, Clock, Files, FlagChange, Logger, MailboxSettings, MailboxSource, UidSet } from '../../api/index.js'
 import { decodeRows, encodeRows } from '../cache/rows-codec.js'
 import { makePath, readWhole, replaceFile } from '../cache/directories.js'
+import { AskedFacts } from '../cache/asked-facts.js'
 import { FactStore, type SegmentPool } from '../cache/fact-store.js'
 import { asMailFailure, diskFaultOf } from '../failures.js'
 import { JournalFile } from '../journal/journal-file.js'
@@ -49,6 +50,7 @@ export class DiskState implements MailboxState {
   readonly #parts: DiskParts
   readonly #table: MailTable
   readonly #facts: FactStore
+  readonly #asked: AskedFacts
   readonly #pending = new PendingChanges()
   readonly #folderMade: Promise<void>
   #journal: JournalFile | undefined
@@ -68,6 +70,7 @@ export class DiskState implements MailboxState {
     this.#parts = parts
     this.#table = table
     this.#facts = new FactStore(parts.files, parts.folder, parts.pool, table)
+    this.#asked = new AskedFacts(parts.files, { mailbox: `${parts.folder}/asked`, account: `${parts.root}/asked` }, parts.clock)
     this.#folderMade = makePath(parts.files, parts.folder, parts.settings.durability === 'full' ? parts.root : undefined)
   }
   /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
@@ -320,6 +323,18 @@ export class DiskState implements MailboxState {
   facts(fact: AnyFact): Promise<LoadableFacts> {
     return Promise.resolve(this.#facts.of(fact))
   }
+  asked(facts: readonly AnyFact[]): void {
+    this.#asked.note(facts.map(({ id }) => id)).catch((error: unknown) => this.#parts.logger.debug('mail.asked-not-noted', { key: this.#parts.key, error }))
+  }
+  lately(): Promise<readonly string[]> {
+    return this.#asked.lately()
+  }
+  madeTo(): Promise<number | undefined> {
+    return this.#asked.madeTo(this.#table.uidValidity)
+  }
+  made(uid: number): Promise<void> {
+    return this.#asked.made(this.#table.uidValidity, uid)
+  }
   #saveLater(mailbox: SharedMailbox): void {
     this.#saveTimer ??= this.#parts.clock.after(SAVE_DELAY_MS, () => {
       this.#saveTimer = undefined
@@ -352,6 +367,7 @@ export class DiskState implements MailboxState {
     try {
       await this.#saveRows()
       await this.#facts.close()
+      await this.#asked.settled()
       const journal = this.#journal
       if (journal !== undefined && this.#settled && this.#marked) {
         const high: JournalRecord = { t: 'high', m: this.#table.highestModseq }

@@ -22,6 +22,13 @@ export interface MailboxState {
   /** Undefined when it cannot tell. */
   vanishedSince(modseq: number): UidSet | undefined
   facts(fact: AnyFact): Promise<LoadableFacts>
+  /** A client asked for these. */
+  asked(facts: readonly AnyFact[]): void
+  /** Ids of the facts that clients asked for lately. */
+  lately(): Promise<readonly string[]>
+  /** Up to which uid messages were looked at for facts when they arrived; undefined: none were. */
+  madeTo(): Promise<number | undefined>
+  made(uid: number): Promise<void>
   close(mailbox: SharedMailbox, fold: boolean): Promise<void>
 }
 /** Facts whose segments are loaded before they are asked for. */

@@ -16,6 +16,10 @@ export interface Outlet {
   readonly events: MailEvents
   readonly at: MailLocation
 }
+/** Hears of messages that are new to this process, which are all at a first look without rows of last time; and of each first look. */
+export interface ArrivalHearer {
+  arrived(mailbox: SharedMailbox, set: UidSet): void
+}
 /** Hears that a session may have news, or that a look at the source may find some. */
 export type Listener = (what: 'changes' | 'sync') => void
 
@@ -49,6 +53,8 @@ export class SharedMailbox {
   readonly #ending = new AbortController()
   readonly #listeners = new Set<Listener>()
   readonly #outlets: Outlet[] = []
+  /** That of the host that opened it last: what it does is the same for all. */
+  #arrivals: ArrivalHearer | undefined
   /** Sessions that may claim recent messages and change things. */
   writers = 0
   #gave = false
@@ -128,6 +134,9 @@ export class SharedMailbox {
     if (known) return
     this.#outlets.push(o)
   }
+  tellArrivals(hearer: ArrivalHearer): void {
+    this.#arrivals = hearer
+  }
   /** Under which places it was opened. */
   get places(): readonly MailLocation[] {
     return this.#outlets.map((o) => o.at)
@@ -169,6 +178,7 @@ export class SharedMailbox {
       if (reconcile) this.state?.reconcile(edit)
       const commit = edit.commit()
       this.#committed(commit)
+      if (commit.arrived.count > 0) this.#arrivals?.arrived(this, commit.arrived)
       return { value, commit }
     } catch (error) {
       edit.drop()
@@ -240,6 +250,8 @@ export class SharedMailbox {
       this.#dirty = true
       throw error
     }
+    // What another process left undone.
+    if (!this.#loaded) this.#arrivals?.arrived(this, uids.none)
     this.#loaded = true
     if (before !== this.#signals) this.#dirty = true
     await this.state?.refreshed(this)

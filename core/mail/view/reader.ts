@@ -1,35 +1,16 @@
 import { uids } from '../../api/index.js'
-import type { AnyFact, Fact, FactDeriver, MessageBytes, SealedDeriver, StoredMessage, UidSet, Wants } from '../../api/index.js'
+import type { Fact, MessageBytes, StoredMessage, UidSet, Wants } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure } from '../failures.js'
-import type { LoadableFacts } from '../registry/mailbox-state.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { Generation } from '../table/generation.js'
 import { rowsOf, uidsOf } from '../table/row-sets.js'
-import { factsOf } from './facts.js'
+import { derive, depthFor, sortFacts, uidsWithout, type Derived, type Derivers } from './deriving.js'
 
 /** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
 const CHUNK = 1024
 /** And so far from one another at most: what lies between them is looked up as well. */
 const SPAN = 4096
-
-/** Derivers by the fact that they make. */
-export type Derivers = ReadonlyMap<string, FactDeriver<unknown>>
-/** The first deriver of each fact. */
-export function deriverTable(list: readonly SealedDeriver[]): Derivers {
-  const table = new Map<string, FactDeriver<unknown>>()
-  for (const sealed of list) {
-    // sealDeriver is the only maker of a SealedDeriver, and it hides a FactDeriver.
-    const deriver = sealed as FactDeriver<unknown>
-    if (!table.has(deriver.fact.id)) table.set(deriver.fact.id, deriver)
-  }
-  return table
-}
-
-interface Derived {
-  readonly deriver: FactDeriver<unknown>
-  readonly facts: LoadableFacts
-}
 
 /**
  * Reads messages as a session sees them. Facts come from the source where it has them, otherwise from the cache, otherwise they are
@@ -43,17 +24,12 @@ export async function* readMessages(
   derivers: Derivers,
   signal: AbortSignal,
 ): AsyncGenerator<readonly StoredMessage[]> {
-  const native: AnyFact[] = []
-  const derived: Derived[] = []
-  for (const fact of wants.facts) {
-    const deriver = derivers.get(fact.id)
-    if (m.source.traits.facts.some((f) => f.id === fact.id && f.version === fact.version)) native.push(fact)
-    else if (deriver !== undefined) derived.push({ deriver, facts: await factsOf(m, deriver.fact) })
-  }
+  const { native, derived } = await sortFacts(m, wants.facts, derivers)
   if (derived.length === 0) {
     yield* readStored(m, seen, set, wants, signal)
     return
   }
+  m.state?.asked(derived.map(({ deriver }) => deriver.fact))
   const factsAlone = wants.bytes === 'none' && wants.sections.length === 0 && native.length === 0
   const numbering = m.table.uidValidity
   let put = false
@@ -61,10 +37,10 @@ export async function* readMessages(
     for (const chunk of chunks(set, seen)) {
       const { ranges } = chunk
       for (const { facts } of derived) await facts.load(ranges[0]!, ranges[ranges.length - 1]!)
-      const missing = uncached(chunk, derived)
+      const missing = uidsWithout(chunk, derived)
       if (missing.count > 0) put = true
       if (!factsAlone) {
-        const bytes = missing.count > 0 ? deeper(wants.bytes, derived) : wants.bytes
+        const bytes = missing.count > 0 ? depthFor(wants.bytes, derived) : wants.bytes
         for await (const batch of readStored(m, seen, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
           for (const message of batch) await derive(message, derived, m, numbering, signal)
           yield batch.map((message) => new WithFacts(message, derived))
@@ -79,7 +55,7 @@ export async function* readMessages(
         return batch
       }
       if (missing.count > 0) {
-        for await (const read of readStored(m, seen, missing, { bytes: deeper('none', derived), sections: [], facts: [] }, signal)) {
+        for await (const read of readStored(m, seen, missing, { bytes: depthFor('none', derived), sections: [], facts: [] }, signal)) {
           for (const message of read) await derive(message, derived, m, numbering, signal)
           const batch = known(read[read.length - 1]?.uid ?? 0)
           if (batch.length > 0) yield batch
@@ -113,19 +89,6 @@ function* chunks(set: UidSet, seen: Generation): Generator<UidSet> {
   }
   if (count > 0) yield uidsOf(seen, { pairs: Uint32Array.from(part), count })
 }
-function uncached(chunk: UidSet, derived: readonly Derived[]): UidSet {
-  const out: number[] = []
-  for (let i = 0; i < chunk.ranges.length; i += 2) {
-    for (let uid = chunk.ranges[i]!; uid <= chunk.ranges[i + 1]!; uid++) {
-      for (const { facts } of derived) {
-        if (facts.get(uid) !== undefined) continue
-        out.push(uid)
-        break
-      }
-    }
-  }
-  return uids.from(out)
-}
 /** Uids of a part of the chunk whose facts are all there. */
 function withFacts(chunk: UidSet, from: number, to: number, derived: readonly Derived[]): number[] {
   const out: number[] = []
@@ -135,19 +98,6 @@ function withFacts(chunk: UidSet, from: number, to: number, derived: readonly De
     for (let uid = Math.max(from, ranges[i]!); uid <= last; uid++) if (derived.every(({ facts }) => facts.get(uid) !== undefined)) out.push(uid)
   }
   return out
-}
-function deeper(wanted: Wants['bytes'], derived: readonly Derived[]): Wants['bytes'] {
-  if (wanted === 'whole' || derived.some(({ deriver }) => deriver.reads === 'whole')) return 'whole'
-  return derived.some(({ deriver }) => deriver.reads === 'header') ? 'header' : wanted
-}
-/** `numbering` is the UIDVALIDITY under which the message was read; a fact of it must not be kept under another. */
-async function derive(message: StoredMessage, derived: readonly Derived[], { table }: SharedMailbox, numbering: number, signal: AbortSignal): Promise<void> {
-  for (const { deriver, facts } of derived) {
-    if (facts.get(message.uid) !== undefined) continue
-    const value = deriver.fact.codec.encode(await deriver.derive(message, signal))
-    if (table.uidValidity !== numbering) throw new MailError('vanished', 'the mailbox began anew')
-    facts.put(message.uid, value)
-  }
 }
 
 /**

@@ -21,7 +21,8 @@ import { newsAfter, type LogNode, type Notice } from '../table/change-log.js'
 import type { Generation } from '../table/generation.js'
 import { noRows, rowRange, rowSet, rowsOf, uidsOf } from '../table/row-sets.js'
 import type { Standing } from '../table/table.js'
-import { goneSince, readMessages, readStored, type Derivers } from './reader.js'
+import type { Derivers } from './deriving.js'
+import { goneSince, readMessages, readStored } from './reader.js'
 
 /** What a view needs of the login that it belongs to. */
 export interface ViewOwner {

@@ -68,6 +68,7 @@ export class ModelHost implements AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     for (const login of this.#logins) await login[Symbol.asyncDispose]()
+    await this.#door[Symbol.asyncDispose]()
     await this.#registry[Symbol.asyncDispose]()
     const close = (this.driver as Partial<AsyncDisposable>)[Symbol.asyncDispose]
     await close?.call(this.driver)

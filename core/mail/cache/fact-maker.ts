@@ -1,0 +1,168 @@
+import { performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
+import { BODYSTRUCTURE, ENVELOPE } from '../../api/index.js'
+import type { AnyFact, Clock, Logger, UidSet } from '../../api/index.js'
+import type { SourceRegistry } from '../registry/registry.js'
+import type { SharedMailbox } from '../registry/shared-mailbox.js'
+import { lowerBound } from '../table/generation.js'
+import { rowRange, uidsOf } from '../table/row-sets.js'
+import { depthFor, derive, sortFacts, uidsWithout, type Derived, type Derivers } from '../view/deriving.js'
+import { readStored } from '../view/reader.js'
+
+/** Messages made without a turn of the loop: some milliseconds. */
+const STEP = 32
+/** How long it works between two pauses; a pause is as long as the work before it. */
+const WORK_MS = 10
+/** After an arrival: what comes with it is made together, and its client is answered first. */
+const FIRST_PAUSE_MS = 100
+const MIN_PAUSE_MS = 10
+/** While the process has much else to do. */
+const MAX_PAUSE_MS = 1000
+/** Part of a pause that the event loop may have been busy with other work. */
+const BUSY = 0.5
+/** Facts of so many messages are written together. */
+const WRITE_EVERY = 512
+/** So many of the newest messages are made; older ones, which a first look finds, when they are asked for. */
+const MOST = 10_000
+/** What every mail client asks for. */
+const USUAL: readonly AnyFact[] = [ENVELOPE, BODYSTRUCTURE]
+
+/** What the maker needs of a host. */
+export interface MakerParts {
+  readonly derivers: Derivers
+  readonly registry: SourceRegistry
+  readonly clock: Clock
+  readonly logger: Logger
+}
+/** A mailbox with messages that nobody has looked at for facts. */
+interface Waiting {
+  /** Of which UIDVALIDITY `from` is. */
+  numbering: number
+  /** The first of them that this process knows of. */
+  from: number
+  /** What an earlier process left was counted in. */
+  resumed: boolean
+  unwritten: number
+}
+
+/**
+ * Makes the facts of messages that arrived, before a client asks: those that clients asked for lately, or what the setting says. One mailbox at a
+ * time, in small steps with pauses in which sessions go on; what is made is what a FETCH would make, and a FETCH that comes first makes it
+ * itself. Nothing waits for it. What is left when it is stopped goes on when the mailbox is opened the next time.
+ */
+export class FactMaker implements AsyncDisposable {
+  readonly #parts: MakerParts
+  readonly #waiting = new Map<SharedMailbox, Waiting>()
+  readonly #ending = new AbortController()
+  #timer: Disposable | undefined
+  #pause = MIN_PAUSE_MS
+  #idleSince = performance.eventLoopUtilization()
+  #step: Promise<void> | undefined
+  constructor(parts: MakerParts) {
+    this.#parts = parts
+  }
+  arrived(mailbox: SharedMailbox, set: UidSet): void {
+    if (mailbox.settings.makeOnArrival === 'never' || mailbox.state === undefined || this.#parts.derivers.size === 0 || this.#ending.signal.aborted) return
+    const { uidValidity, uidNext } = mailbox.table
+    const from = set.ranges[0] ?? uidNext
+    const waiting = this.#waiting.get(mailbox)
+    if (waiting === undefined || waiting.numbering !== uidValidity) this.#waiting.set(mailbox, { numbering: uidValidity, from, resumed: false, unwritten: 0 })
+    else waiting.from = Math.min(waiting.from, from)
+    this.#after(FIRST_PAUSE_MS)
+  }
+  #after(ms: number): void {
+    if (this.#timer !== undefined || this.#step !== undefined || this.#waiting.size === 0 || this.#ending.signal.aborted) return
+    this.#timer = this.#parts.clock.after(ms, () => {
+      this.#timer = undefined
+      if (this.#mustWait()) {
+        this.#after(this.#pause)
+        return
+      }
+      const began = performance.now()
+      this.#step = this.#next().finally(() => {
+        this.#step = undefined
+        this.#pause = Math.max(MIN_PAUSE_MS, Math.round(performance.now() - began))
+        this.#idleSince = performance.eventLoopUtilization()
+        this.#after(this.#pause)
+      })
+    })
+  }
+  /** While sessions keep the process busy, pauses grow; they end all the same. */
+  #mustWait(): boolean {
+    const { utilization } = performance.eventLoopUtilization(this.#idleSince)
+    this.#idleSince = performance.eventLoopUtilization()
+    if (utilization <= BUSY || this.#pause >= MAX_PAUSE_MS) return false
+    this.#pause = Math.min(MAX_PAUSE_MS, 2 * this.#pause)
+    return true
+  }
+  async #next(): Promise<void> {
+    const [first] = this.#waiting
+    if (first === undefined) return
+    const [mailbox, waiting] = first
+    const { registry, logger } = this.#parts
+    const open = await registry.borrow(mailbox.key)
+    try {
+      if (open === mailbox && mailbox.gone === undefined && (await this.#some(mailbox, waiting))) return
+    } catch (error) {
+      logger.debug('mail.facts-not-made', { key: mailbox.key, error })
+    } finally {
+      if (open !== undefined) registry.release(open)
+    }
+    if (this.#waiting.get(mailbox) === waiting) this.#waiting.delete(mailbox)
+  }
+  /** False when nothing is left to make. */
+  async #some(mailbox: SharedMailbox, waiting: Waiting): Promise<boolean> {
+    const { state, table } = mailbox
+    const { derived } = await sortFacts(mailbox, await this.#wanted(mailbox), this.#parts.derivers)
+    if (derived.length === 0 || state === undefined || waiting.numbering !== table.uidValidity) return false
+    if (!waiting.resumed) {
+      waiting.from = Math.min(waiting.from, (await state.madeTo() ?? Infinity) + 1)
+      waiting.resumed = true
+    }
+    const ends = performance.now() + WORK_MS
+    const signal = AbortSignal.any([mailbox.signal, this.#ending.signal])
+    let part = nextOf(waiting.from, mailbox)
+    for (; part.count > 0 && performance.now() < ends; part = nextOf(waiting.from, mailbox)) {
+      waiting.unwritten += await make(mailbox, part, derived, waiting.numbering, signal)
+      waiting.from = Math.max(waiting.from, part.ranges[part.ranges.length - 1]! + 1)
+      await setImmediate()
+    }
+    const more = part.count > 0
+    if (!more || waiting.unwritten >= WRITE_EVERY) {
+      if (waiting.unwritten > 0) await derived[0]?.facts.flush()
+      waiting.unwritten = 0
+      await state.made(waiting.from - 1)
+    }
+    return more
+  }
+  async #wanted(mailbox: SharedMailbox): Promise<readonly AnyFact[]> {
+    const { derivers } = this.#parts
+    const ids = new Set(await mailbox.state?.lately())
+    if (mailbox.settings.makeOnArrival === 'always') for (const { id } of USUAL) ids.add(id)
+    return [...ids].flatMap((id) => derivers.get(id)?.fact ?? [])
+  }
+  /** Stops; what is under way ends first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort()
+    this.#timer?.[Symbol.dispose]()
+    this.#timer = undefined
+    await this.#step
+    this.#waiting.clear()
+  }
+}
+/** The first messages from this uid on, of the newest. */
+function nextOf(from: number, { table }: SharedMailbox): UidSet {
+  const row = Math.max(table.length - MOST, lowerBound(table.generation.uid, table.length, from))
+  return uidsOf(table.generation, rowRange(row, Math.min(table.length, row + STEP)))
+}
+/** Makes what is wanting of these; returns of how many messages something was. */
+async function make(mailbox: SharedMailbox, part: UidSet, derived: readonly Derived[], numbering: number, signal: AbortSignal): Promise<number> {
+  for (const { facts } of derived) await facts.load(part.ranges[0]!, part.ranges[part.ranges.length - 1]!)
+  const missing = uidsWithout(part, derived)
+  if (missing.count === 0) return 0
+  const wants = { bytes: depthFor('none', derived), sections: [], facts: [] }
+  for await (const batch of readStored(mailbox, mailbox.table.generation, missing, wants, signal)) {
+    for (const message of batch) await derive(message, derived, mailbox, numbering, signal)
+  }
+  return missing.count
+}

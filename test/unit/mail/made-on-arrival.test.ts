@@ -1,0 +1,223 @@
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { ENVELOPE, sealDeriver, type FactDeriver, type MailAccess, type MailboxSettings, type MailboxView } from '../../../core/api/index.js'
+import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
+import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
+import { deriverTable } from '../../../core/mail/view/deriving.js'
+import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
+import { envelopeDeriver } from '../../../core/mime/facts.js'
+import { MemoryDriver } from '../../../plugins/drivers/memory/store.js'
+import { QuietLogger, StillClock, deliverNotes, mailFixture, named, never, testSettings } from '../../support/mail.js'
+
+const DAY_MS = 86_400_000
+
+/** Mail in memory whose state lies on a disk; `made` says of which messages envelopes were made, by anybody. */
+class Site {
+  readonly files: VirtualFiles
+  readonly clock: StillClock
+  readonly driver: MemoryDriver
+  readonly made: string[] = []
+  readonly fixture: ReturnType<typeof mailFixture>
+  constructor(makeOnArrival: MailboxSettings['makeOnArrival'] = 'asked', before?: Site) {
+    this.files = before === undefined ? new VirtualFiles() : new VirtualFiles(before.files.disk)
+    this.clock = before?.clock ?? new StillClock()
+    this.driver = before?.driver ?? new MemoryDriver(() => this.clock.now())
+    const settings = { ...testSettings, makeOnArrival }
+    const deriver: FactDeriver<Uint8Array> = {
+      ...envelopeDeriver,
+      derive: async (m, signal) => {
+        const envelope = await envelopeDeriver.derive(m, signal)
+        this.made.push(subjectOf(envelope))
+        return envelope
+      },
+    }
+    const parts = { files: this.files, settings, clock: this.clock, logger: new QuietLogger(), pool: new SegmentPool() }
+    this.fixture = mailFixture({
+      clock: this.clock,
+      driver: this.driver,
+      settings,
+      derivers: deriverTable([sealDeriver(deriver)]),
+      stateOf: (at, owner) => stateKeeper(parts, at, { ...owner, home: '/home' }),
+    })
+  }
+  static async start(makeOnArrival?: MailboxSettings['makeOnArrival']): Promise<Site> {
+    const site = new Site(makeOnArrival)
+    await site.files.makeDirectory('/home', 0o755)
+    return site
+  }
+  login(): Promise<MailAccess & AsyncDisposable> {
+    return this.fixture.login()
+  }
+  /** Time in which nobody asks for anything. */
+  async idle(): Promise<void> {
+    for (let second = 0; second < 12; second++) {
+      this.clock.advance(1000)
+      for (let turn = 0; turn < 20; turn++) await setImmediate()
+    }
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fixture[Symbol.asyncDispose]()
+  }
+}
+function subjectOf(envelope: Uint8Array): string {
+  return /^\("[^"]*" "([^"]*)"/.exec(new TextDecoder().decode(envelope))?.[1] ?? ''
+}
+async function opened(mail: MailAccess, name = 'INBOX'): Promise<MailboxView> {
+  return mail.open(await mail.locate(named(name), 'open', never), 'read-write', never)
+}
+/** As FETCH ENVELOPE of all. */
+async function subjects(view: MailboxView): Promise<readonly string[]> {
+  const out: string[] = []
+  view.take({ expunge: true })
+  for await (const batch of view.read(view.resolve({ pairs: Uint32Array.of(1, 0xffffffff) }, 'seq'), { bytes: 'none', sections: [], facts: [ENVELOPE] }, never)) {
+    for (const m of batch) out.push(subjectOf(m.fact!(ENVELOPE)!))
+  }
+  return out
+}
+async function asked(site: Site, mail: MailAccess): Promise<void> {
+  await deliverNotes(mail, 'INBOX', 'first')
+  const view = await opened(mail)
+  await subjects(view)
+  await view.close(never)
+  await site.idle()
+  expect(site.made).toEqual(['first'])
+}
+
+describe('envelopes of messages that arrive', () => {
+  test('are made before a client asks again, once clients asked', async () => {
+    await using site = await Site.start()
+    const mail = await site.login()
+    await deliverNotes(mail, 'INBOX', 'one')
+    await site.idle()
+    expect(site.made).toEqual([])
+    const view = await opened(mail)
+    expect(await subjects(view)).toEqual(['one'])
+    await deliverNotes(mail, 'INBOX', 'two', 'three')
+    await deliverNotes(mail, 'INBOX', 'four')
+    expect(site.made).toEqual(['one'])
+    await site.idle()
+    expect(site.made).toEqual(['one', 'two', 'three', 'four'])
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['one', 'two', 'three', 'four'])
+    expect(site.made).toHaveLength(4)
+  })
+  test('a hundred of them in steps, in order', async () => {
+    await using site = await Site.start('always')
+    const names = Array.from({ length: 100 }, (_, i) => `m${i}`)
+    const mail = await site.login()
+    await opened(mail)
+    await deliverNotes(mail, 'INBOX', ...names)
+    await site.idle()
+    expect(site.made).toEqual(names)
+  })
+  test('a new mailbox does what was asked for elsewhere in the account', async () => {
+    await using site = await Site.start()
+    const mail = await site.login()
+    await asked(site, mail)
+    await mail.create(named('Archive'), { specialUse: [] }, never)
+    await opened(mail, 'Archive')
+    await deliverNotes(mail, 'Archive', 'kept')
+    await site.idle()
+    expect(site.made).toEqual(['first', 'kept'])
+  })
+  test.each([
+    { days: 30, made: ['first', 'later'] },
+    { days: 31, made: ['first'] },
+  ])('$days days after the last question', async ({ days, made }) => {
+    await using site = await Site.start()
+    const mail = await site.login()
+    await asked(site, mail)
+    site.clock.advance(days * DAY_MS - 12_000)
+    await deliverNotes(mail, 'INBOX', 'later')
+    await site.idle()
+    expect(site.made).toEqual(made)
+  })
+  test.each([
+    { setting: 'never' as const, made: ['first'] },
+    { setting: 'always' as const, made: ['first', 'second'] },
+  ])('makeOnArrival: $setting', async ({ setting, made }) => {
+    await using site = await Site.start(setting)
+    const mail = await site.login()
+    await asked(site, mail)
+    await deliverNotes(mail, 'INBOX', 'second')
+    await site.idle()
+    expect(site.made).toEqual(made)
+  })
+  test('what others put into the mailbox is made when it is found', async () => {
+    await using site = await Site.start()
+    const mail = await site.login()
+    await asked(site, mail)
+    const view = await opened(mail)
+    const registry = site.fixture.host.registry
+    const key = await mail.keyOf(view.at, never)
+    // Another program: no edit of this process's table.
+    await using other = mailFixture({ driver: site.driver, clock: site.clock })
+    await deliverNotes(await other.login(), 'INBOX', 'from outside')
+    expect(site.made).toEqual(['first'])
+    const open = (await registry.borrow(key))!
+    open.touched()
+    registry.release(open)
+    await view.sync(never)
+    await site.idle()
+    expect(site.made).toEqual(['first', 'from outside'])
+  })
+  test('after a power failure they are right, whether they were written or not', async () => {
+    const site = await Site.start()
+    const mail = await site.login()
+    await asked(site, mail)
+    await deliverNotes(mail, 'INBOX', 'second')
+    await site.idle()
+    await deliverNotes(mail, 'INBOX', 'third')
+    await using after = new Site('asked', site)
+    expect(await subjects(await opened(await after.login()))).toEqual(['first', 'second', 'third'])
+    expect(after.made).toEqual(['third'])
+    await site[Symbol.asyncDispose]()
+  })
+  test('what was left undone goes on when the mailbox is opened the next time', async () => {
+    const site = await Site.start()
+    const mail = await site.login()
+    await asked(site, mail)
+    await deliverNotes(mail, 'INBOX', 'second')
+    await site.idle()
+    await deliverNotes(mail, 'INBOX', 'third', 'fourth')
+    await site[Symbol.asyncDispose]()
+    expect(site.made).toEqual(['first', 'second'])
+    await using after = new Site('asked', site)
+    await opened(await after.login())
+    await after.idle()
+    expect(after.made).toEqual(['third', 'fourth'])
+  })
+  test.each(['asked', 'facts-0', 'asked of the account'])('a garbled %s costs time only', async (which) => {
+    const site = await Site.start()
+    await asked(site, await site.login())
+    await site[Symbol.asyncDispose]()
+    const state = '/home/.mailwright'
+    const [folder] = await site.files.list(`${state}/mailboxes`)
+    const path = which === 'asked of the account' ? `${state}/asked` : `${state}/mailboxes/${folder!.name}/${which}`
+    const file = await site.files.open(path, { write: true })
+    const { size } = await file.stat()
+    expect(size).toBeGreaterThan(0)
+    await file.write([new Uint8Array(size).fill(0x7b)], 0)
+    await file.close()
+    await using after = new Site('asked', site)
+    const mail = await after.login()
+    const view = await opened(mail)
+    expect(await subjects(view)).toEqual(['first'])
+    await deliverNotes(mail, 'INBOX', 'second')
+    await after.idle()
+    expect(after.made).toEqual(which === 'facts-0' ? ['first', 'second'] : ['second'])
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['first', 'second'])
+  })
+  test('nothing is made after the host was closed, and no timer is left', async () => {
+    const site = await Site.start('always')
+    const mail = await site.login()
+    await opened(mail)
+    await deliverNotes(mail, 'INBOX', 'one')
+    expect(site.clock.waiting).toBeGreaterThan(0)
+    await site[Symbol.asyncDispose]()
+    expect(site.clock.waiting).toBe(0)
+    await site.idle()
+    expect(site.made).toEqual([])
+  })
+})

@@ -1,4 +1,4 @@
-import { chmod, chown, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -17,7 +17,7 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
       cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
       top: `plugins: ['@mailwright/maildir']`,
       namespaces: '[ { use: mailboxfile, store: maildir } ]',
-      host: 'drivers: { stores: [maildir] }',
+      host: 'drivers: { stores: [maildir] }\nsubscriptions: maildir',
       prepare: async (folder) => {
         await symlink(site.modules, join(folder, 'node_modules'))
         // Dovecot reads mail for no administrator.
@@ -115,6 +115,34 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
     await again.logout()
     expect(await readdir(home)).toContain('Maildir')
   }, 120_000)
+
+  test('subscriptions are one list for both', async () => {
+    const names = async (client: RawClient): Promise<readonly string[]> => (await client.do('LSUB "" *')).untagged.map((line) => line.replace(/^\* LSUB \([^)]*\) \S+ /, '')).sort()
+    const list = join(server.home('alice'), 'Maildir/subscriptions')
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    await doveadm(['mailbox', 'create', '-s', 'Entwürfe/日本語', 'lists/some where'])
+    expect(await names(client)).toEqual(['"lists/some where"', 'Entw&APw-rfe/&ZeVnLIqe-'])
+    for (const name of ['inbox', 'lists/ours', 'Entw&APw-rfe/&ZeVnLIqe-']) expect((await client.do(`SUBSCRIBE ${name}`)).status).toBe('OK')
+    expect((await client.do('UNSUBSCRIBE "lists/some where"')).status).toBe('OK')
+    expect((await client.do('UNSUBSCRIBE nothing')).status).toBe('NO')
+    expect(await readFile(list, 'utf8')).toBe('V\t2\n\nEntw&APw-rfe\t&ZeVnLIqe-\nINBOX\nlists\tours\n')
+    const dovecotNames = async (): Promise<readonly string[]> => Buffer.from(await doveadm(['mailbox', 'list', '-s']), 'latin1').toString().trim().split('\n').sort()
+    expect(await dovecotNames()).toEqual(['Entwürfe/日本語', 'INBOX', 'lists/ours'])
+    // What a program without version 2 left has dots, and stays so.
+    await writeFile(list, 'INBOX\nlists.old\n')
+    expect((await client.do('SUBSCRIBE lists/next')).status).toBe('OK')
+    expect(await readFile(list, 'utf8')).toBe('INBOX\nlists.old\nlists.next\n')
+    expect(await dovecotNames()).toEqual(['INBOX', 'lists/next', 'lists/old'])
+    // The lock of another program is waited for; a later version is left alone.
+    await writeFile(`${list}.lock`, '')
+    const waiting = client.do('SUBSCRIBE lists/later')
+    await rm(`${list}.lock`)
+    expect((await waiting).status).toBe('OK')
+    expect(await names(client)).toEqual(['INBOX', 'lists/later', 'lists/next', 'lists/old'])
+    await writeFile(list, 'V\t3\n\nx\n')
+    expect([(await client.do('SUBSCRIBE y')).status, await readFile(list, 'utf8')]).toEqual(['NO', 'V\t3\n\nx\n'])
+    await client.logout()
+  }, 60_000)
 
   test('a delivery that another program puts into new is told to an open session, and numbered once for both', async () => {
     const client = await RawClient.login(server.ports.imap, 'bob')

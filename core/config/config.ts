@@ -1,5 +1,7 @@
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { StartFailure, type Problem } from '../api/problem.js'
+import { machineName } from './machine-name.js'
 import { makePlan } from './plan/plan.js'
 import { pluginRequests } from './plan/plugins.js'
 import type { ConfigSource, SlotPoint } from './plan/types.js'
@@ -17,24 +19,25 @@ export async function findConfig(folder: string): Promise<ConfigSource | undefin
 
 /**
  * The configuration in a named file, whatever its folder.
+ * @param machine its name, where it is known already.
  * @throws StartFailure
  */
-export async function readConfig(file: string): Promise<ConfigSource> {
-  return complete(await readFile(file))
+export async function readConfig(file: string, machine?: string): Promise<ConfigSource> {
+  return complete(await readFile(file), machine)
 }
 
-/** A configuration that a program gives; relative paths and packages are looked for from `folder`. */
-export function configOf(value: object, folder: string): ConfigSource {
+/** A configuration that a program gives; relative paths and packages are looked for from `folder`. The machine is called `machine` where it says nothing else. */
+export function configOf(value: object, folder: string, machine: string = hostname()): ConfigSource {
   const root = nodeOf(value, { file: undefined, line: undefined, folder })
-  return sourceOf(root.kind === 'map' ? root : emptyMap(root), undefined, [], folder)
+  return sourceOf(root.kind === 'map' ? root : emptyMap(root), undefined, { files: [], folder, machine })
 }
 
-async function complete(first: ReadFile): Promise<ConfigSource> {
+async function complete(first: ReadFile, machine?: string): Promise<ConfigSource> {
   const files: string[] = []
   const problems: Problem[] = []
   const root = await withImports(first, [], files, problems)
   if (problems.length > 0) throw new StartFailure(problems)
-  return sourceOf(root, first.file, files, dirname(first.file))
+  return sourceOf(root, first.file, { files, folder: dirname(first.file), machine: machine ?? (namesMachine(root) ? hostname() : await machineName()) })
 }
 
 /** What `$import` names lies under what the file itself says; of several imports the later ones lie on top. */
@@ -78,9 +81,15 @@ function takeImport(root: MapNode): { $import: readonly ConfigNode[]; rest: MapN
   return { $import: said === undefined ? [] : said.kind === 'list' ? said.items : [said], rest: { ...root, entries } }
 }
 
-function sourceOf(root: MapNode, file: string | undefined, files: readonly string[], folder: string): ConfigSource {
+/** Whether it says how the machine is called, so that nobody has to be asked. */
+function namesMachine(root: MapNode): boolean {
+  const server = root.entries.get('server')
+  return server?.kind === 'map' && server.entries.has('name')
+}
+
+function sourceOf(root: MapNode, file: string | undefined, { files, folder, machine }: { readonly files: readonly string[]; readonly folder: string; readonly machine: string }): ConfigSource {
   const { requests, problems } = pluginRequests(root)
-  return Object.freeze({ file, files, folder, plugins: requests, plan: (points: readonly SlotPoint[]) => makePlan(root, points, { problems, folder }) })
+  return Object.freeze({ file, files, folder, plugins: requests, plan: (points: readonly SlotPoint[]) => makePlan(root, points, { problems, folder, machine }) })
 }
 
 const emptyMap = (node: ConfigNode): MapNode => ({ kind: 'map', at: node.at, entries: new Map() })

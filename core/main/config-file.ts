@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { configOf, findConfig, readConfig } from '../config/config.js'
+import { machineName } from '../config/machine-name.js'
 import type { ConfigSource } from '../config/plan/types.js'
 import { quickstartConfig } from './quickstart.js'
 
@@ -30,7 +31,7 @@ export async function locateConfig(file: string | undefined, env: NodeJS.Process
     if (source !== undefined) return { source, again: async () => (await findConfig(folder)) ?? source, quickstart: undefined }
   }
   const data = stateFolder(env)
-  const again = (): Promise<ConfigSource> => Promise.resolve(configOf(quickstartConfig(), data))
+  const again = async (): Promise<ConfigSource> => configOf(quickstartConfig(), data, await machineName())
   return { source: await again(), again, quickstart: data }
 }
 

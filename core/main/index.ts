@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { configOf, readConfig } from '../config/config.js'
+import { machineName } from '../config/machine-name.js'
 import type { Reloaded } from '../kernel/kernel.js'
 import { LogHub } from '../log/log-hub.js'
 import { StreamSink } from '../log/sinks/stream-sink.js'
@@ -38,7 +39,7 @@ export interface EmbedOptions {
 export function createServer(config: object | string, options: EmbedOptions = {}): EmbeddedServer {
   const log = new LogHub(new StreamSink(process.stderr, { level: 'info', format: 'auto' }))
   const read = (what: object | string): ReturnType<typeof readConfig> =>
-    typeof what === 'string' ? readConfig(what) : Promise.resolve(configOf(what, options.folder ?? process.cwd()))
+    typeof what === 'string' ? readConfig(what) : machineName().then((name) => configOf(what, options.folder ?? process.cwd(), name))
   const origin = (what: object | string): ConfigOrigin => (typeof what === 'string' ? { file: resolve(what) } : { value: what, folder: options.folder ?? process.cwd() })
   let server: RunningServer | undefined
   const stop = async (): Promise<void> => {

@@ -55,6 +55,8 @@ export interface ServerOptions {
   readonly plaintext?: 'encrypted-only' | 'always' | 'never'
   /** How long every failed login waits; 10 ms without it. */
   readonly failureDelay?: string
+  /** How the program is started, instead of directly: the words before it. */
+  readonly within?: (folder: string) => readonly string[]
   /** How long sessions may take to end when it stops. */
   readonly drainTimeout?: string
   /** Runs when the folder is there, before the server starts. */
@@ -110,7 +112,8 @@ ${options.host === undefined ? '' : indented(options.host)}
   let log = ''
   let child: ChildProcess
   const begin = async (): Promise<void> => {
-    child = spawn(process.execPath, [options.cli ?? CLI, 'serve', '--config', join(folder, 'mailwright.config.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [program = process.execPath, ...words] = [...(options.within?.(folder) ?? []), process.execPath, options.cli ?? CLI, 'serve', '--config', join(folder, 'mailwright.config.yaml')]
+    child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (log += chunk.toString()))
     // As long as the machine needs: the test's own time ends it.
     while (!(await listens(ports.imaps)) || !(await listens(ports.imap))) {

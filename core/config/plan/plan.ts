@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { didYouMean } from '../../api/issues.js'
@@ -17,7 +16,7 @@ const HOST_PREFIX = 'hosts.*.'
 const ROOT_KEYS = ['version', 'plugins', 'listeners', 'hosts'] as const
 
 /** Turns a tree into a plan, against the points there are. Never throws: all that is wrong is in `problems`. */
-export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { readonly problems: readonly Problem[]; readonly folder: string }): ConfigPlan {
+export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { readonly problems: readonly Problem[]; readonly folder: string; readonly machine: string }): ConfigPlan {
   const faults = new Faults()
   const ofHost = points.filter((p) => p.slot.startsWith(HOST_PREFIX))
   const ofProcess = points.filter((p) => !p.slot.startsWith(HOST_PREFIX))
@@ -29,7 +28,7 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
     // walk() put the output of exactly this schema under this key.
     walked.sections.get(key)?.value as z.output<(typeof processSections)[K]>
   const server = section('server')
-  const name = server.name ?? hostname()
+  const name = server.name ?? from.machine
   const runFolder = nearest(root, ['server', 'runDirectory']).node.at.folder
   const hosts = readHosts(root, placesOf(hostSections, ofHost, HOST_PREFIX), { name, folder: from.folder }, faults)
   checkMatches(hosts, faults)

@@ -73,7 +73,7 @@ async function end(withinMs: number): Promise<never> {
 }
 
 async function sourceOf(origin: ConfigOrigin): Promise<ConfigSource> {
-  return origin.file !== undefined ? readConfig(origin.file) : configOf(origin.value ?? {}, origin.folder ?? process.cwd())
+  return origin.file !== undefined ? readConfig(origin.file, origin.machine) : configOf(origin.value ?? {}, origin.folder ?? process.cwd(), origin.machine)
 }
 async function kernelFor(source: ConfigSource, role: Role): Promise<Kernel<ConfigPlan>> {
   return startKernel({ ...kernelOptions(source, log), given: [{ token: LOGGER, value: log }], roles: [role] })

@@ -55,7 +55,7 @@ export class Generation {
 
   private constructor(plan: ConfigPlan, origin: ConfigOrigin, logger: Logger, pipes: string, identities: Identities) {
     this.#plan = plan
-    this.#origin = origin
+    this.#origin = { ...origin, machine: plan.server.name }
     this.#logger = logger
     this.#pipes = pipes
     this.#identities = identities
@@ -67,7 +67,7 @@ export class Generation {
       spare: assigner.always.length > 0 ? 0 : spare,
       idleMs,
       assigner,
-      start: { config: origin },
+      start: { config: this.#origin },
       env: this.#environment('mail'),
       logger,
       tune: (session, octets) => void this.#front?.send({ kind: 'tune', session, octets }),

@@ -8,6 +8,8 @@ export interface ConfigOrigin {
   readonly file?: string | undefined
   readonly value?: object
   readonly folder?: string
+  /** Name of the machine, which not every process has to look up. */
+  readonly machine?: string
 }
 /** What a `MailError` or a fault of our own says, for another process. */
 export interface Failure {

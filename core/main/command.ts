@@ -39,6 +39,6 @@ export function parseCommandLine<const O extends NonNullable<ParseArgsConfig['op
   })()
   const count = parsed.positionals.length
   if (count > words.most) throw new CommandFailure(EXIT.usage, `unexpected argument "${parsed.positionals[words.most] ?? ''}"`)
-  if (count < words.least) throw new CommandFailure(EXIT.usage, 'an argument is missing')
+  if (count < words.least) throw new CommandFailure(EXIT.usage, 'an argument is missing; --help shows which')
   return parsed
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, run } from '../support/programs.js'
 import { packedSite, packedSiteWithout, type PackedSite } from '../support/packed-site.js'
+import { LONG, randomOf, seedOf } from '../support/random.js'
 import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
@@ -154,6 +155,78 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
     expect((await client.do('FETCH 1 (UID RFC822.SIZE BODY[])')).untagged[0]).toContain('(UID 1 RFC822.SIZE 30 BODY[] {30}\r\nSubject: delivered\r\n\r\nHello.\r\n')
     expect(await readFile(join(maildir, 'dovecot-uidlist'), 'utf8')).toMatch(/^3 V\d+ N1 G[\da-f]{32}\n1 :1700000000\.1\.host\n$/)
     await client.logout()
+  })
+})
+
+/** Of each program. */
+const DELIVERIES = LONG ? 200 : 12
+describe.skipIf(!has('maildrop') || !has('procmail'))('delivery programs beside sessions', () => {
+  test('every message of maildrop, procmail and our own deliveries is there once or expunged, and keeps its UID', { timeout: LONG ? 1_200_000 : 120_000 }, async () => {
+    const random = randomOf(seedOf('maildir-deliveries'))
+    await using site = await packedSite('maildir')
+    const server = await startServer({
+      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
+      top: `plugins: ['@mailwright/maildir']`,
+      namespaces: '[ { use: mailboxfile, store: maildir } ]',
+      host: 'drivers: { stores: [maildir] }',
+      prepare: (folder) => symlink(site.modules, join(folder, 'node_modules')),
+    })
+    try {
+      const [home, sent, gone, uidOf] = [server.home('alice'), new Set<string>(), new Set<string>(), new Map<string, string>()]
+      const look = async (client: RawClient): Promise<readonly { readonly uid: string; readonly subject: string }[]> => {
+        const { untagged } = await client.do('UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+        const found = untagged.flatMap((line) => {
+          const [, uid = '', subject = ''] = /UID (\d+) [^]*Subject: (\S+)/.exec(line) ?? []
+          return uid === '' ? [] : [{ uid, subject }]
+        })
+        for (const { uid, subject } of found) {
+          expect(uidOf.get(subject) ?? uid, subject).toBe(uid)
+          uidOf.set(subject, uid)
+        }
+        return found
+      }
+      const first = await RawClient.login(server.ports.imap, 'alice')
+      expect((await first.do('SELECT INBOX')).status).toBe('OK')
+      await writeFile(join(server.folder, 'mailfilter'), `to "${home}/Maildir/"\n`, { mode: 0o600 })
+      await writeFile(join(server.folder, 'procmailrc'), `:0\n${home}/Maildir/\n`, { mode: 0o600 })
+      const appending = await RawClient.login(server.ports.imap, 'alice')
+      const programs: Readonly<Record<string, (input: string) => Promise<unknown>>> = {
+        maildrop: async (input) => expect((await run('maildrop', [join(server.folder, 'mailfilter')], { input, env: { HOME: home } })).code).toBe(0),
+        procmail: async (input) => expect((await run('procmail', ['-m', join(server.folder, 'procmailrc')], { input })).code).toBe(0),
+        append: async (input) => expect((await appending.append('INBOX', input.replaceAll('\n', '\r\n'), '(\\Seen)')).status).toBe('OK'),
+      }
+      const state = { busy: Object.keys(programs).length }
+      const deliveries = Object.entries(programs).map(async ([name, deliver]) => {
+        for (let n = 0; n < DELIVERIES; n++) {
+          await deliver(`Subject: ${name}-${n}\n\nHello.\n`)
+          sent.add(`${name}-${n}`)
+        }
+        state.busy--
+      })
+      const session = async (client: RawClient): Promise<void> => {
+        while (state.busy > 0) {
+          const found = await look(client)
+          const one = found[Math.floor(random() * found.length)]
+          if (one === undefined) continue
+          expect((await client.do(`UID STORE ${one.uid} +FLAGS (\\Flagged Work)`)).status).toBe('OK')
+          if (found.length < 5) continue
+          gone.add(one.subject)
+          expect((await client.do(`UID STORE ${one.uid} +FLAGS.SILENT (\\Deleted)`)).status).toBe('OK')
+          expect((await client.do(`UID EXPUNGE ${one.uid}`)).status).toBe('OK')
+          await client.do('NOOP')
+        }
+      }
+      const second = await RawClient.login(server.ports.imap, 'alice')
+      expect((await second.do('SELECT INBOX')).status).toBe('OK')
+      await Promise.all([...deliveries, session(first), session(second)])
+      await first.do('NOOP')
+      const left = (await look(first)).map(({ subject }) => subject)
+      expect(sent.size).toBe(3 * DELIVERIES)
+      expect(left.toSorted()).toEqual([...sent].filter((subject) => !gone.has(subject)).toSorted())
+      for (const client of [first, second, appending]) await client.logout()
+    } finally {
+      await server.remove()
+    }
   })
 })
 

@@ -60,19 +60,20 @@ export class Alerts {
   async look(out: ImapWriter): Promise<void> {
     const now = this.#clock.now()
     this.#due = now + this.#settings.timeouts.alertMs
-    if (this.#warnedAt !== undefined) {
-      // Taking the file away meanwhile does not call the shutdown off.
-      if (now - this.#warnedAt >= this.#settings.timeouts.shutdownMs) throw new ProtocolAbort('Server shutting down', 'Killed (terminated)')
-    } else if (await this.shutDown()) {
+    // Taking the file away meanwhile does not call the shutdown off.
+    if (this.#warnedAt !== undefined && now - this.#warnedAt >= this.#settings.timeouts.shutdownMs) throw new ProtocolAbort('Server shutting down', 'Killed (terminated)')
+    const { shutdownFile, alert } = this.#settings
+    const paths = this.#userFile === undefined ? [alert.systemFile] : [alert.systemFile, this.#userFile]
+    // At once: the first command after a login waits for this.
+    const [shutdown, ...seen] = await Promise.all([shutdownFile, ...paths].map((path) => this.#stat(path)))
+    if (this.#warnedAt === undefined && shutdown !== undefined) {
       this.#warnedAt = now
       out.raw('* OK [ALERT] Server shutting down shortly').endLine()
     }
-    await this.#show(this.#settings.alert.systemFile, out)
-    if (this.#userFile !== undefined) await this.#show(this.#userFile, out)
+    for (const [i, path] of paths.entries()) await this.#show(path, seen[i], out)
   }
 
-  async #show(path: string, out: ImapWriter): Promise<void> {
-    const stat = await this.#stat(path)
+  async #show(path: string, stat: FileStat | undefined, out: ImapWriter): Promise<void> {
     if (stat?.kind !== 'file' || this.#shown.get(path) === stat.mtimeMs) return
     this.#shown.set(path, stat.mtimeMs)
     for (const line of await this.#lines(path)) out.raw('* OK [ALERT] ').raw(cut(line)).endLine()

@@ -1,4 +1,5 @@
 import type { Command } from './command.js'
+import { compileAhead } from './first-calls.js'
 
 const CONFIG = `  -c, --config FILE   configuration file; without it mailwright.config.* of the working directory, else of
                       /etc/mailwright, else a personal server on loopback with its data in the XDG state folder
@@ -17,7 +18,10 @@ ${CONFIG}      --try           make a first account and a small mailbox where th
 
 exit: 0 stopped, 78 the configuration or the machine does not allow a start
 `,
-    load: () => import('./commands/serve.js'),
+    load: () => {
+      compileAhead()
+      return import('./commands/serve.js')
+    },
   },
   {
     name: 'check',

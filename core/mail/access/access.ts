@@ -60,11 +60,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   /** Views of mailboxes into which new mail is moved. */
   readonly #taking = new WeakSet<TableView>()
   readonly #newMail: NewMail
-  readonly #arrivals: ArrivalHearer
+  readonly arrivals: ArrivalHearer
   constructor(user: MailUser, host: HostMail, arrivals: ArrivalHearer) {
     this.user = user
     this.#host = host
-    this.#arrivals = arrivals
+    this.arrivals = arrivals
     this.mounts = mountTable(user, host.resolvers, host.stores[0]?.name ?? '')
     this.#stores = new LoginStores(user, host)
     this.#newMail = new NewMail({ login: this, mounts: this.mounts, registry: host.registry, settings: host.settings, clock: host.clock, logger: host.logger, store: (mount) => this.#stores.of(mount), states: (at) => this.#states(at), sidecar: () => this.accountSidecar() })
@@ -223,7 +223,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(at.at), signal)
     try {
       mailbox.outlet({ events: this.events, at: at.at })
-      mailbox.tellArrivals(this.#arrivals)
+      mailbox.tellArrivals(this.arrivals)
       if (writes) mailbox.writers++
       const heard = mailbox.hearNotices()
       try {
@@ -253,7 +253,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   async hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox> {
     const mailbox = await this.registry.acquire(found, this.#host.settings, this.#states(to.at), signal)
     mailbox.outlet({ events: this.events, at: to.at })
-    mailbox.tellArrivals(this.#arrivals)
+    mailbox.tellArrivals(this.arrivals)
     return mailbox
   }
   #states(at: MailLocation): StateKeeper | undefined {

@@ -79,7 +79,7 @@ export async function copyMessages(
     if (found.length !== wanted) throw new MailError('vanished', 'some of the messages are gone')
   })()
   const messages = reserves ? undefined : takenMessages(from, set)
-  const arrived = await deliver(d, to, items, signal, messages && { from: source, messages })
+  const arrived = await deliver(d, to, items, signal, messages && { mailbox, set, messages })
   if (how === 'move') await mailbox.expunge(set, true, mailbox.signal)
   if (arrived === undefined) return undefined
   return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }

@@ -1,8 +1,8 @@
 import { MailError } from '../../api/index.js'
-import type { AppendItem, AppendResult, Delivery, FoundMailbox, Located, MailboxSource, MailEvents, MailPolicy, MailStore, MailUser, TakenMessage } from '../../api/index.js'
+import type { AppendItem, AppendResult, Delivery, FoundMailbox, Located, MailEvents, MailPolicy, MailStore, MailUser, TakenMessage, UidSet } from '../../api/index.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
-import type { SharedMailbox } from '../registry/shared-mailbox.js'
+import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
 import { flagsOnArrival, mustHave } from './rights.js'
 
 /** What a delivery needs of the login. */
@@ -11,6 +11,7 @@ export interface Delivering {
   readonly policies: readonly MailPolicy[]
   readonly registry: SourceRegistry
   readonly events: MailEvents
+  readonly arrivals: ArrivalHearer
   store(to: Located): Promise<MailStore>
   /** What was found when the name was resolved, given once. */
   probed(to: Located): FoundMailbox | undefined
@@ -20,7 +21,8 @@ export interface Delivering {
 
 /** Messages of a mailbox that are to arrive in another. */
 export interface StoredMessages {
-  readonly from: MailboxSource
+  readonly mailbox: SharedMailbox
+  readonly set: UidSet
   readonly messages: readonly TakenMessage[]
 }
 
@@ -59,7 +61,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     if (stored !== undefined && (await takes(delivery, to, stored, signal))) {
       throwIfCancelled(signal)
       try {
-        return await commit(d, store, to, delivery, signal)
+        return await commit(d, store, to, delivery, signal, stored)
       } catch (error) {
         // Somebody moved them meanwhile: where they are now, the items find out.
         if (!(error instanceof MailError) || error.kind !== 'vanished') throw error
@@ -83,15 +85,15 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     throw asMailFailure(error)
   }
 }
-async function takes(delivery: Delivery, to: Located, { from, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
+async function takes(delivery: Delivery, to: Located, { mailbox, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
   if (delivery.take === undefined) return false
-  return delivery.take(from, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), signal)
+  return delivery.take(mailbox.source, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), signal)
 }
 /**
  * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.
  * A place that becomes a mailbox with its first message has none to open.
  */
-async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal): Promise<AppendResult | undefined> {
+async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal, taken?: StoredMessages): Promise<AppendResult | undefined> {
   const found = d.probed(to) ?? (await store.find(to.at, signal))
   const open = found === undefined ? undefined : found.empty ? await d.registry.borrow(found.key) : await d.hold(to, found, signal)
   if (open === undefined) return commitUnseen(d, to, delivery, signal)
@@ -100,6 +102,7 @@ async function commit(d: Delivering, store: MailStore, to: Located, delivery: De
     // What was there before is no news; what arrives now is.
     if (!open.loaded) await open.refresh(signal)
     const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
+    if (taken !== undefined && value !== undefined) d.arrivals.copied(taken.mailbox, taken.set, open, value.uids)
     // The delivery may have left the rows to the next look.
     open.touched()
     return value

@@ -3,11 +3,12 @@ import { setImmediate } from 'node:timers/promises'
 import { BODYSTRUCTURE, ENVELOPE } from '../../api/index.js'
 import type { AnyFact, Clock, Logger, UidSet } from '../../api/index.js'
 import type { SourceRegistry } from '../registry/registry.js'
-import type { SharedMailbox } from '../registry/shared-mailbox.js'
+import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
 import { lowerBound } from '../table/generation.js'
 import { rowRange, uidsOf } from '../table/row-sets.js'
 import { depthFor, derive, sortFacts, uidsWithout, type Derived, type Derivers } from '../view/deriving.js'
 import { readStored } from '../view/reader.js'
+import { Copies } from './copies.js'
 
 /** Messages made without a turn of the loop: some milliseconds. */
 const STEP = 32
@@ -17,7 +18,7 @@ const WORK_MS = 10
 const FIRST_PAUSE_MS = 100
 const MIN_PAUSE_MS = 10
 /** While the process has much else to do. */
-const MAX_PAUSE_MS = 1000
+const MAX_PAUSE_MS = 250
 /** Part of a pause that the event loop may have been busy with other work. */
 const BUSY = 0.5
 /** Facts of so many messages are written together. */
@@ -43,6 +44,7 @@ interface Waiting {
   /** What an earlier process left was counted in. */
   resumed: boolean
   unwritten: number
+  readonly copies: Copies[]
 }
 
 /**
@@ -50,7 +52,7 @@ interface Waiting {
  * time, in small steps with pauses in which sessions go on; what is made is what a FETCH would make, and a FETCH that comes first makes it
  * itself. Nothing waits for it. What is left when it is stopped goes on when the mailbox is opened the next time.
  */
-export class FactMaker implements AsyncDisposable {
+export class FactMaker implements ArrivalHearer, AsyncDisposable {
   readonly #parts: MakerParts
   readonly #waiting = new Map<SharedMailbox, Waiting>()
   readonly #ending = new AbortController()
@@ -66,9 +68,14 @@ export class FactMaker implements AsyncDisposable {
     const { uidValidity, uidNext } = mailbox.table
     const from = set.ranges[0] ?? uidNext
     const waiting = this.#waiting.get(mailbox)
-    if (waiting === undefined || waiting.numbering !== uidValidity) this.#waiting.set(mailbox, { numbering: uidValidity, from, resumed: false, unwritten: 0 })
+    if (waiting === undefined || waiting.numbering !== uidValidity) this.#waiting.set(mailbox, { numbering: uidValidity, from, resumed: false, unwritten: 0, copies: [] })
     else waiting.from = Math.min(waiting.from, from)
     this.#after(FIRST_PAUSE_MS)
+  }
+  /** After `arrived`, if that told of them. */
+  copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void {
+    const waiting = this.#waiting.get(to)
+    if (waiting?.numbering === to.table.uidValidity) waiting.copies.push(new Copies(from, source, target))
   }
   #after(ms: number): void {
     if (this.#timer !== undefined || this.#step !== undefined || this.#waiting.size === 0 || this.#ending.signal.aborted) return
@@ -116,24 +123,47 @@ export class FactMaker implements AsyncDisposable {
     const { derived } = await sortFacts(mailbox, await this.#wanted(mailbox), this.#parts.derivers)
     if (derived.length === 0 || state === undefined || waiting.numbering !== table.uidValidity) return false
     if (!waiting.resumed) {
-      waiting.from = Math.min(waiting.from, (await state.madeTo() ?? Infinity) + 1)
+      const before = await state.madeTo()
+      // Said before anything is made: should the process end now, the next one goes on from here.
+      if (before === undefined) await state.made(waiting.from - 1)
+      else waiting.from = Math.min(waiting.from, before + 1)
       waiting.resumed = true
     }
     const ends = performance.now() + WORK_MS
-    const signal = AbortSignal.any([mailbox.signal, this.#ending.signal])
-    let part = nextOf(waiting.from, mailbox)
-    for (; part.count > 0 && performance.now() < ends; part = nextOf(waiting.from, mailbox)) {
-      waiting.unwritten += await make(mailbox, part, derived, waiting.numbering, signal)
-      waiting.from = Math.max(waiting.from, part.ranges[part.ranges.length - 1]! + 1)
+    while (performance.now() < ends) {
+      const part = nextOf(waiting.from, mailbox)
+      if (part.count === 0) break
+      waiting.from = part.ranges[part.ranges.length - 1]! + 1
+      waiting.unwritten += await this.#part(mailbox, part, derived, waiting)
       await setImmediate()
     }
-    const more = part.count > 0
-    if (!more || waiting.unwritten >= WRITE_EVERY) {
+    if (nextOf(waiting.from, mailbox).count === 0 || waiting.unwritten >= WRITE_EVERY) {
       if (waiting.unwritten > 0) await derived[0]?.facts.flush()
       waiting.unwritten = 0
       await state.made(waiting.from - 1)
     }
-    return more
+    // More may have arrived meanwhile.
+    return nextOf(waiting.from, mailbox).count > 0
+  }
+  /** Takes over or makes what is wanting of these; returns of how many messages something was. One that cannot be read keeps none of the later parts back. */
+  async #part(mailbox: SharedMailbox, part: UidSet, derived: readonly Derived[], { numbering, copies }: Waiting): Promise<number> {
+    const signal = AbortSignal.any([mailbox.signal, this.#ending.signal])
+    for (const { facts } of derived) await facts.load(part.ranges[0]!, part.ranges[part.ranges.length - 1]!)
+    const wanting = uidsWithout(part, derived)
+    if (wanting.count === 0) return 0
+    try {
+      for (const copied of copies) await copied.carry(wanting, derived, mailbox, numbering)
+      const missing = uidsWithout(wanting, derived)
+      const wants = { bytes: depthFor('none', derived), sections: [], facts: [] }
+      if (missing.count === 0) return wanting.count
+      for await (const batch of readStored(mailbox, mailbox.table.generation, missing, wants, signal)) {
+        for (const message of batch) await derive(message, derived, mailbox, numbering, signal)
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#parts.logger.debug('mail.facts-not-made', { key: mailbox.key, error })
+    }
+    return wanting.count
   }
   async #wanted(mailbox: SharedMailbox): Promise<readonly AnyFact[]> {
     const { derivers } = this.#parts
@@ -154,15 +184,4 @@ export class FactMaker implements AsyncDisposable {
 function nextOf(from: number, { table }: SharedMailbox): UidSet {
   const row = Math.max(table.length - MOST, lowerBound(table.generation.uid, table.length, from))
   return uidsOf(table.generation, rowRange(row, Math.min(table.length, row + STEP)))
-}
-/** Makes what is wanting of these; returns of how many messages something was. */
-async function make(mailbox: SharedMailbox, part: UidSet, derived: readonly Derived[], numbering: number, signal: AbortSignal): Promise<number> {
-  for (const { facts } of derived) await facts.load(part.ranges[0]!, part.ranges[part.ranges.length - 1]!)
-  const missing = uidsWithout(part, derived)
-  if (missing.count === 0) return 0
-  const wants = { bytes: depthFor('none', derived), sections: [], facts: [] }
-  for await (const batch of readStored(mailbox, mailbox.table.generation, missing, wants, signal)) {
-    for (const message of batch) await derive(message, derived, mailbox, numbering, signal)
-  }
-  return missing.count
 }

@@ -19,6 +19,8 @@ export interface Outlet {
 /** Hears of messages that are new to this process, which are all at a first look without rows of last time; and of each first look. */
 export interface ArrivalHearer {
   arrived(mailbox: SharedMailbox, set: UidSet): void
+  /** Messages of `to` that are, octet by octet, those of `from`, in the same order. */
+  copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void
 }
 /** Hears that a session may have news, or that a look at the source may find some. */
 export type Listener = (what: 'changes' | 'sync') => void

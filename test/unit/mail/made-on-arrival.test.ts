@@ -1,16 +1,46 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { ENVELOPE, sealDeriver, type FactDeriver, type MailAccess, type MailboxSettings, type MailboxView } from '../../../core/api/index.js'
+import { ENVELOPE, delegate, sealDeriver, type Delivery, type FactDeriver, type StoreLayer, type MailAccess, type MailboxSettings, type MailboxView } from '../../../core/api/index.js'
 import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
+import { MailTable } from '../../../core/mail/table/table.js'
 import { deriverTable } from '../../../core/mail/view/deriving.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { envelopeDeriver } from '../../../core/mime/facts.js'
 import { MemoryDriver } from '../../../plugins/drivers/memory/store.js'
-import { QuietLogger, StillClock, deliverNotes, mailFixture, named, never, testSettings } from '../../support/mail.js'
+import { QuietLogger, StillClock, deliverNotes, item, mailFixture, named, never, setOf, testSettings } from '../../support/mail.js'
 
 const DAY_MS = 86_400_000
 
+/** Takes messages out of another mailbox as they lie there, or with an octet more. */
+function taking(more: string): StoreLayer {
+  const rows = new MailTable({ ownModseqs: false, firstModseq: 1 }).generation
+  return {
+    wrap: async (inner) =>
+      delegate(inner, [], {
+        find: async (at, signal) => {
+          const found = await inner.find(at, signal)
+          return found && { ...found, open: async (s) => delegate(await found.open(s), ['watch', 'reclaim'], {}) }
+        },
+        append: async (at, signal): Promise<Delivery> => {
+          const delivery = await inner.append(at, signal)
+          return {
+            add: (message, s) => delivery.add(message, s),
+            async take(from, messages, s) {
+              for (const { uid, ...rest } of messages) {
+                for await (const batch of from.read(setOf(uid), { bytes: 'whole', sections: [], facts: [] }, rows, s)) {
+                  for (const m of batch) await delivery.add(item(`${new TextDecoder().decode(m.bytes.inline)}${more}`, rest), s)
+                }
+              }
+              return true
+            },
+            commit: (open, s) => delivery.commit(open, s),
+            abort: () => delivery.abort(),
+          }
+        },
+      }),
+  }
+}
 /** Mail in memory whose state lies on a disk; `made` says of which messages envelopes were made, by anybody. */
 class Site {
   readonly files: VirtualFiles
@@ -18,7 +48,7 @@ class Site {
   readonly driver: MemoryDriver
   readonly made: string[] = []
   readonly fixture: ReturnType<typeof mailFixture>
-  constructor(makeOnArrival: MailboxSettings['makeOnArrival'] = 'asked', before?: Site) {
+  constructor(makeOnArrival: MailboxSettings['makeOnArrival'] = 'asked', before?: Site, layers: readonly StoreLayer[] = []) {
     this.files = before === undefined ? new VirtualFiles() : new VirtualFiles(before.files.disk)
     this.clock = before?.clock ?? new StillClock()
     this.driver = before?.driver ?? new MemoryDriver(() => this.clock.now())
@@ -35,13 +65,14 @@ class Site {
     this.fixture = mailFixture({
       clock: this.clock,
       driver: this.driver,
+      layers,
       settings,
       derivers: deriverTable([sealDeriver(deriver)]),
       stateOf: (at, owner) => stateKeeper(parts, at, { ...owner, home: '/home' }),
     })
   }
-  static async start(makeOnArrival?: MailboxSettings['makeOnArrival']): Promise<Site> {
-    const site = new Site(makeOnArrival)
+  static async start(makeOnArrival?: MailboxSettings['makeOnArrival'], layers?: readonly StoreLayer[]): Promise<Site> {
+    const site = new Site(makeOnArrival, undefined, layers)
     await site.files.makeDirectory('/home', 0o755)
     return site
   }
@@ -208,6 +239,27 @@ describe('envelopes of messages that arrive', () => {
     expect(after.made).toEqual(which === 'facts-0' ? ['first', 'second'] : ['second'])
     await view.sync(never)
     expect(await subjects(view)).toEqual(['first', 'second'])
+  })
+  test.each([
+    { name: 'as they lie', how: 'copy' as const, more: '', made: [] },
+    { name: 'as they lie, which then are removed', how: 'move' as const, more: '', made: [] },
+    { name: 'and changed on the way', how: 'copy' as const, more: 'x', made: ['first', 'second'] },
+  ])('those of messages that are copied $name', async ({ how, more, made }) => {
+    await using site = await Site.start('asked', [taking(more)])
+    const mail = await site.login()
+    await asked(site, mail)
+    await deliverNotes(mail, 'INBOX', 'second')
+    await site.idle()
+    await mail.create(named('Copies'), { specialUse: [] }, never)
+    const target = await opened(mail, 'Copies')
+    const view = await opened(mail)
+    site.made.length = 0
+    await view.copy(view.resolve({ pairs: Uint32Array.of(1, 0xffffffff) }, 'seq'), target.at, how, never)
+    await site.idle()
+    expect(site.made).toEqual(made)
+    await target.sync(never)
+    expect(await subjects(target)).toEqual(['first', 'second'])
+    expect(site.made).toEqual(made)
   })
   test('nothing is made after the host was closed, and no timer is left', async () => {
     const site = await Site.start('always')

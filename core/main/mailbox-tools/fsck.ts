@@ -3,6 +3,7 @@ import type { AppendItem, Examination, Located, MailboxName } from '../../api/in
 import { say } from '../terminal.js'
 import { octetsOf } from '../../mail/access/copying.js'
 import { asMailFailure } from '../../mail/failures.js'
+import { keptNumbers, type KeptNumbers } from './kept-numbers.js'
 import { Progress } from './progress.js'
 import { allUids, bringChildrenBack, exists, locate, withMailbox } from './views.js'
 import { made, type Work } from './work.js'
@@ -38,7 +39,7 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   const salvaged = `${canonical}${SALVAGED}`
   if (canonical === INBOX) {
     // Mail keeps coming there, so its file is not moved from under those who deliver.
-    const saved = await salvage(work, canonical, salvaged, messages)
+    const { saved } = await salvage(work, canonical, salvaged, messages)
     say(terminal.out, `${canonical}: ${saved} messages saved to ${salvaged}; move the damaged file away, and appenddelete ${salvaged} to INBOX`)
     return false
   }
@@ -47,9 +48,10 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   // Put aside first: nothing is delivered to it from now on.
   await mail.rename(await locate(mail, canonical, 'rename', signal), damaged as MailboxName, signal)
   try {
-    const saved = await salvage(work, damaged, salvaged, messages)
+    const { saved, kept } = await salvage(work, damaged, salvaged, messages, await numbersToKeep(work, damaged))
     await mail.rename(await locate(mail, salvaged, 'rename', signal), canonical as MailboxName, signal)
-    say(terminal.out, `${canonical}: repaired, ${saved} messages; the damaged mailbox is ${damaged}`)
+    const numbers = kept === 0 ? '' : `, ${kept === saved ? 'all' : kept} of them with their unique ids`
+    say(terminal.out, `${canonical}: repaired, ${saved} messages${numbers}; the damaged mailbox is ${damaged}`)
   } catch (error) {
     const { signal: never } = new AbortController()
     await locate(mail, salvaged, 'remove', never).then((at) => mail.remove(at, never)).catch(() => undefined)
@@ -65,6 +67,10 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
 async function examine({ mail, signal }: Work, name: string): Promise<Examination | undefined> {
   const at: Located = await locate(mail, name, 'rename', signal)
   return await mail.examine?.(at, signal)
+}
+async function numbersToKeep(work: Work, name: string): Promise<KeptNumbers | undefined> {
+  const examination = await examine(work, name)
+  return examination === undefined ? undefined : keptNumbers(examination.found, work.signal)
 }
 async function lookThrough(work: Work, name: string): Promise<Report> {
   const { signal } = work
@@ -85,7 +91,7 @@ async function lookThrough(work: Work, name: string): Promise<Report> {
       progress.step()
       // A place that cannot be read is found by reading it, and told afterwards.
       for await (const _ of one.bytes) signal.throwIfAborted()
-    } else problems.push(`at octet ${one.at}${one.file === undefined ? '' : ` of ${one.file}`}: ${one.text}`)
+    } else if (one.kind === 'damage') problems.push(`at octet ${one.at}${one.file === undefined ? '' : ` of ${one.file}`}: ${one.text}`)
   }
   return { messages, problems: [...problems, ...opened.problems.filter((text) => !problems.some((p) => p.endsWith(text)))] }
 }
@@ -117,21 +123,30 @@ async function asClientsSeeIt({ mail, signal }: Work, name: string, read: boolea
   })
 }
 
-/** Delivers all that can be read into a new mailbox of the same format; all or none. */
-async function salvage(work: Work, from: string, to: string, expected: number): Promise<number> {
+/** Delivers all that can be read into a new mailbox of the same format; all or none. Messages without a number that they keep come last. */
+async function salvage(work: Work, from: string, to: string, expected: number, keep?: KeptNumbers): Promise<{ readonly saved: number; readonly kept: number }> {
   const { mail, signal, terminal } = work
   const examination = await examine(work, from)
   if (examination === undefined) throw new MailError('unsupported', 'this format has no way to salvage messages: "mailbox copy" takes what can be read')
   const fresh = made(to, work.format ?? examination.format)
-  await mail.create(fresh, { specialUse: [] }, signal)
+  await mail.create(fresh, { specialUse: [], ...keep?.numbers }, signal)
   let messages = 0
   using progress = new Progress(terminal, to, expected)
   const items = (async function* (): AsyncGenerator<AppendItem> {
-    for await (const one of examination.found) {
-      if (one.kind !== 'message' || one.size === 0) continue
-      messages++
-      progress.step()
-      yield { size: one.size, bytes: one.bytes, binary: false, system: one.system, keywords: one.keywords, ...(one.date === undefined ? {} : { date: one.date }), facts: new Map() }
+    for (const turn of keep === undefined ? (['all'] as const) : (['kept', 'others'] as const)) {
+      const found = turn === 'all' ? examination.found : (await examine(work, from))?.found
+      let i = -1
+      for await (const one of found ?? []) {
+        if (one.kind !== 'message' || one.size === 0) continue
+        const uid = keep?.uids.get(++i)
+        if (turn !== 'all' && (uid !== undefined) !== (turn === 'kept')) continue
+        messages++
+        progress.step()
+        yield {
+          size: one.size, bytes: one.bytes, binary: false, system: one.system, keywords: one.keywords,
+          ...(one.date === undefined ? {} : { date: one.date }), ...(uid === undefined ? {} : { uid }), facts: new Map(),
+        }
+      }
     }
   })()
   // Until it has a message, some formats are told by the name alone.
@@ -140,5 +155,12 @@ async function salvage(work: Work, from: string, to: string, expected: number): 
     // A mailbox without a single readable message becomes an empty one.
     if (messages > 0) throw error
   })
-  return messages
+  return { saved: messages, kept: keep === undefined ? 0 : await countKept(work, to, keep) }
+}
+/** How many messages of a mailbox have the numbers that they should keep. */
+async function countKept({ mail, signal }: Work, name: string, { numbers, uids }: KeptNumbers): Promise<number> {
+  return await withMailbox(mail, name, 'read-only', signal, async (view) => {
+    if (view.uidValidity !== numbers.uidValidity) return 0
+    return [...uids.values()].filter((uid) => view.rows.find(uid) !== -1).length
+  })
 }

@@ -13,6 +13,8 @@ const DATA_NAME = /^\.mix([0-9a-f]{8})?$/i
 /** A message that is somewhere in the data files. */
 interface Message extends Pick<InData, 'at' | 'internal' | 'size'> {
   readonly uid: number
+  /** Index and data agree on the number, or the index has a gap for it. */
+  readonly sure: boolean
   readonly file: number
   readonly date: { readonly ms: number; readonly zone: number }
   /** Octets that are not there any more. */
@@ -38,6 +40,8 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
   const { meta, problems } = lenientMeta(metaFile.bytes ?? Buffer.alloc(0))
   yield* problems.map((text) => damage(NAMES.meta, 0, text))
   yield* meta.keywords.filter((word) => !isKeyword(word)).map((word) => damage(NAMES.meta, 0, `a name of a keyword is damaged: ${word.replaceAll(/[^\x20-\x7e]/g, '?')}`))
+  const whole = [...metaFile.problems, ...problems, ...meta.keywords.filter((word) => !isKeyword(word))].length === 0
+  if (whole && meta.validity > 0) yield { kind: 'numbers', uidValidity: meta.validity, uidNext: meta.last + 1 }
   const index = lenientIndex(indexFile.bytes ?? Buffer.alloc(0), meta.last > 0 || problems.length > 0)
   const status = lenientStatus(statusFile.bytes ?? Buffer.alloc(0))
   yield* index.problems.map(({ at: place, text }) => damage(NAMES.index, place, text))
@@ -62,11 +66,11 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
         for (const { record, ...place } of found) {
           const entry = hints.get(place.at)
           if (entry === undefined) {
-            if (record !== undefined) strays.push({ ...place, file, uid: record.uid, date: record, lost: record.size - place.size })
+            if (record !== undefined) strays.push({ ...place, file, uid: record.uid, sure: false, date: record, lost: record.size - place.size })
             continue
           }
           missing.delete(entry.uid)
-          messages.push({ ...place, file, uid: entry.uid, date: entry, lost: entry.size - place.size })
+          messages.push({ ...place, file, uid: entry.uid, sure: record?.uid === entry.uid && record.size === entry.size && place.size === entry.size, date: entry, lost: entry.size - place.size })
           if (record === undefined) yield damage(name, place.at, `Error reading mix message header, uid=${hex8(entry.uid)}`)
           else if (record.uid !== entry.uid) yield damage(name, place.at, `mix index UID mismatch (${hex8(entry.uid)} != ${hex8(record.uid)})`)
           else if (record.size !== entry.size) yield damage(name, place.at, `Inconsistency in mix message size, uid=${hex8(entry.uid)}`)
@@ -79,9 +83,10 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
       yield refusedDamage(error, name)
     }
   }
+  const full = index.gaps.filter((gap) => strays.filter(({ uid }) => uid > gap.from && uid < gap.to).length === gap.to - gap.from - 1)
   for (const stray of strays) {
     if (!missing.delete(stray.uid) && !inGap(index.gaps, stray.uid)) continue
-    messages.push(stray)
+    messages.push({ ...stray, sure: stray.lost === 0 && inGap(full, stray.uid) })
     yield damage(names.get(stray.file) ?? '', stray.at, `message uid=${hex8(stray.uid)} is not where the index has it`)
   }
   for (const { uid, file, at: place } of missing.values()) {
@@ -100,6 +105,7 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
       const { ms, zone } = message.date
       yield {
         kind: 'message',
+        ...(message.sure && { uid: message.uid }),
         at: message.at,
         size: message.size,
         system: (flags?.flags ?? 0) & SYSTEM_BITS,

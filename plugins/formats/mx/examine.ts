@@ -19,6 +19,9 @@ export async function* examineMx(at: FilePlace, files: Files, signal: AbortSigna
   if (bytes === undefined) yield { kind: 'damage', at: 0, file: INDEX, text: 'there is no index: flags and UIDVALIDITY are lost' }
   const index = parseMxIndex(bytes ?? Buffer.alloc(0))
   for (const problem of index.problems) yield { kind: 'damage', file: INDEX, ...problem }
+  const first = index.records[0]?.at ?? 0
+  const highest = Math.max(numbers.at(-1) ?? 0, index.records.at(-1)?.uid ?? 0)
+  if (problems.length === 0 && index.validity > 0 && index.problems.every((problem) => problem.at >= first)) yield { kind: 'numbers', uidValidity: index.validity, uidNext: Math.max(index.last, highest) + 1 }
   const records = new Map(index.records.map((record) => [record.uid, record]))
   const keywords = new KeywordBits(index.keywords)
   const names = new Map(numbers.map((n) => [n, String(n)]))
@@ -30,6 +33,6 @@ export async function* examineMx(at: FilePlace, files: Files, signal: AbortSigna
     signal.throwIfAborted()
     const record = records.get(uid)
     const flags = { system: (record?.flags ?? 0) & SYSTEM_BITS, keywords: keywords.list(record?.keywords ?? 0).filter(isKeyword) }
-    yield* examineNumbered({ files, path: at.path, kept: 'octets' }, name, flags)
+    yield* examineNumbered({ files, path: at.path, kept: 'octets' }, name, flags, uid)
   }
 }

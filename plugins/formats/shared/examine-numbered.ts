@@ -8,8 +8,8 @@ import { isRefused, partOf, refusedDamage } from './whole-file.js'
 
 const CR = 13
 
-/** A message of a folder, in the file `name`, with the flags that the mailbox's own files give it. */
-export async function* examineNumbered({ files, path, kept }: NumberedFolder, name: string, flags: { readonly system: number; readonly keywords: readonly string[] }): AsyncGenerator<Examined> {
+/** A message of a folder, in the file `name`, with the flags that the mailbox's own files give it; `uid` where its name is that for good. */
+export async function* examineNumbered({ files, path, kept }: NumberedFolder, name: string, flags: { readonly system: number; readonly keywords: readonly string[] }, uid?: number): AsyncGenerator<Examined> {
   let file: OpenFile
   try {
     file = await files.open(`${path}/${name}`, { keepAccessTime: true })
@@ -28,7 +28,7 @@ export async function* examineNumbered({ files, path, kept }: NumberedFolder, na
     }
     const patient = new PatientFile(file, stored)
     const size = kept === 'text' ? (await sizeOfFile(patient)).size : stored
-    yield { kind: 'message', at: 0, size, ...flags, date: dateOfTime(mtimeMs), bytes: kept === 'text' ? crlfOf(partOf(patient, 0, stored)) : partOf(patient, 0, stored) }
+    yield { kind: 'message', at: 0, ...(uid !== undefined && { uid }), size, ...flags, date: dateOfTime(mtimeMs), bytes: kept === 'text' ? crlfOf(partOf(patient, 0, stored)) : partOf(patient, 0, stored) }
     for (const range of patient.news()) yield unreadableDamage(range, name)
   } finally {
     await file.close()

@@ -34,6 +34,7 @@ async function look(found: AsyncIterable<Examined>): Promise<{ damage: string[];
       damage.push(one.text)
       continue
     }
+    if (one.kind === 'numbers') continue
     let size = 0
     for await (const piece of one.bytes) size += piece.length
     expect(size).toBe(one.size)

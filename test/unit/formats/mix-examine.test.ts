@@ -36,6 +36,7 @@ describe('what is found in a damaged mix mailbox', () => {
         out.problems.push(`${one.file?.replace(/[0-9a-f]{8}$/, '') ?? ''}: ${one.text}`)
         continue
       }
+      if (one.kind === 'numbers') continue
       const pieces: Uint8Array[] = []
       for await (const piece of one.bytes) pieces.push(piece.slice())
       const octets = Buffer.concat(pieces)

@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, stat, unlink, utimes, writeFile } from 'node:
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MailError, SYSTEM, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
+import { MailError, SYSTEM, uids, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
 import { fsck } from '../../../core/main/mailbox-tools/fsck.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
 import { badDisk } from '../../support/bad-disk.js'
@@ -124,8 +124,9 @@ const kinds: readonly Kind[] = [
         return [...text.matchAll(/:msg:([\da-f]{8}):[^:]{19}:([\da-f]{8}):\r\n/g)].map(({ index: from, 1: uid = '', 2: size = '' }) => {
           const to = from + 45 + Number.parseInt(size, 16)
           const lines = ([['.mixindex', index, 77], ['.mixstatus', status, 35]] as const).map(([name, where, length]) => {
-            const at = where.indexOf(`:${uid}:`, 11)
-            return { file: name, from: at, to: at + length }
+            // A line begins with it; a size may look the same.
+            const end = where.indexOf(`\n:${uid}:`)
+            return { file: name, from: end < 0 ? -1 : end + 1, to: end + 1 + length }
           })
           return [numberIn(text.slice(from, to)), { own: [{ file, from, to }], flags: lines }] as const
         })
@@ -188,21 +189,7 @@ describe.each(kinds)('mailwright fsck of $format', (kind) => {
       const name = `${box}${round}`
       await fill(name, format, 120)
       const whole = await filesAt(name)
-      const damaged = new Map([...whole].map(([file, octets]) => [file, Buffer.from(octets)]))
-      const names = [...whole.keys()]
-      const total = [...whole.values()].reduce((sum, octets) => sum + octets.length, 0)
-      for (let done = 0; done < total / 10; ) {
-        // Each octet is as likely to be hit as any other.
-        let place = Math.floor(random() * total)
-        const file = names.find((n) => (place -= whole.get(n)?.length ?? 0) < 0) ?? ''
-        const octets = damaged.get(file) ?? Buffer.alloc(0)
-        const [at, length] = [place + octets.length, 1 + Math.floor(random() * 300)]
-        for (let i = at; i < Math.min(octets.length, at + length); i++) {
-          if (kind.spared(file, i)) continue
-          octets[i] = Math.floor(random() * 256)
-          done++
-        }
-      }
+      const damaged = tenth(whole, kind.spared, random)
       const intact = (extents: readonly Extent[]): boolean =>
         extents.every(({ file, from, to }) => from >= 0 && whole.get(file)?.subarray(from, to).equals(damaged.get(file)?.subarray(from, to) ?? Buffer.alloc(0)) === true)
       const parts = [...kind.parts(whole)].filter(([n]) => n > 0)
@@ -246,6 +233,68 @@ describe.each(kinds)('mailwright fsck of $format', (kind) => {
       const { text, ms } = read(i)
       expect({ text: hit?.text.slice(0, text.length), ms: hit?.ms }, `message ${i}\n${out}`).toEqual({ text, ms })
     }
+  })
+})
+/** Damages about a tenth of all octets, in pieces of chance. */
+function tenth(whole: ReadonlyMap<string, Buffer>, spared: Kind['spared'], random: () => number): Map<string, Buffer> {
+  const damaged = new Map([...whole].map(([file, octets]) => [file, Buffer.from(octets)]))
+  const names = [...whole.keys()]
+  const total = [...whole.values()].reduce((sum, octets) => sum + octets.length, 0)
+  for (let done = 0; done < total / 10; ) {
+    // Each octet is as likely to be hit as any other.
+    let place = Math.floor(random() * total)
+    const file = names.find((n) => (place -= whole.get(n)?.length ?? 0) < 0) ?? ''
+    const octets = damaged.get(file) ?? Buffer.alloc(0)
+    const [at, length] = [place + octets.length, 1 + Math.floor(random() * 300)]
+    for (let i = at; i < Math.min(octets.length, at + length); i++) {
+      if (spared(file, i)) continue
+      octets[i] = Math.floor(random() * 256)
+      done++
+    }
+  }
+  return damaged
+}
+describe.each(kinds.filter(({ format }) => ['mbx', 'mx', 'mix'].includes(format)))('unique ids in a repaired mailbox of $format', ({ format, parts, spared }) => {
+  /** Texts by their numbers, and what the mailbox says of those. */
+  const numbered = (name: string): Promise<{ readonly validity: number; readonly next: number; readonly texts: ReadonlyMap<number, string> }> =>
+    withMailbox(mail, name, 'read-only', signal, async (view) => {
+      const uidsOfAll = [...view.rows.uid.subarray(0, view.announced)]
+      const texts = (await messages(name)).map((m) => m.text)
+      return { validity: view.uidValidity, next: view.uidNext, texts: new Map(uidsOfAll.map((uid, i) => [uid, texts[i] ?? ''])) }
+    })
+  test('after random damage of a tenth the messages that are whole keep theirs, and none gets that of another', async () => {
+    const random = randomOf(seedOf(`fsck-uids-${format}`))
+    let kept = 0
+    for (let round = 0; round < (LONG ? 12 : 4); round++) {
+      const name = `box${round}`
+      await fill(name, format, 120)
+      // Some were expunged, so that numbers have gaps.
+      const gone = Array.from({ length: 20 }, (_, n) => 1 + 6 * n)
+      await withMailbox(mail, name, 'read-write', signal, (view) => view.remove(uids.from(gone), signal))
+      const before = await numbered(name)
+      expect(before.texts.size).toBe(100)
+      const whole = await filesAt(name)
+      const damaged = tenth(whole, spared, random)
+      await damage(name, damaged)
+      const { out } = await check(name, true)
+      const after = await numbered(name)
+      if (after.validity !== before.validity || !out.includes('repaired')) continue
+      kept++
+      expect(out).toContain('with their unique ids')
+      expect(after.next).toBeGreaterThanOrEqual(before.next)
+      // The text that has a number of old is what stands in the place of the message that was given it; in mix an expunged one may come back as itself.
+      const own = new Map([...parts(whole)].map(([n, part]) => [n, part.own.map(({ file, from, to }) => damaged.get(file)?.toString('latin1', from, to) ?? '').join('')]))
+      for (const [uid, text] of after.texts) {
+        if (uid >= before.next) continue
+        expect({ uid, text: own.get(uid)?.endsWith(text) === true && text.length === textOf(uid).length }, out).toEqual({ uid, text: true })
+      }
+      for (const [n, part] of parts(whole)) {
+        if (!before.texts.has(n)) continue
+        const intact = [...part.own, ...part.flags].every(({ file, from, to }) => from >= 0 && whole.get(file)?.subarray(from, to).equals(damaged.get(file)?.subarray(from, to) ?? Buffer.alloc(0)) === true)
+        if (intact) expect({ n, text: after.texts.get(n) }, out).toEqual({ n, text: textOf(n) })
+      }
+    }
+    expect(kept).toBeGreaterThan(0)
   })
 })
 describe.each([{ format: 'unix' }, { format: 'mbx' }])('mailwright fsck of an INBOX in $format', ({ format }) => {

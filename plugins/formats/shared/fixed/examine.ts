@@ -1,4 +1,4 @@
-import type { Examined, FilePlace } from 'mailwright/api'
+import type { Examined, FilePlace, GivenNumbers } from 'mailwright/api'
 import { toCrlf } from '../crlf.js'
 import { isKeyword } from '../keyword-bits.js'
 import { PatientFile, unreadableDamage } from '../patient-file.js'
@@ -23,8 +23,9 @@ export async function* examineFixed(dialect: Dialect, at: FilePlace, { files }: 
   try {
     const { size } = await opened.stat()
     const file = new PatientFile(opened, size)
-    const { problems: wrongHead, keywords, from } = await headOf(dialect, file)
+    const { problems: wrongHead, keywords, from, numbers } = await headOf(dialect, file)
     for (const text of wrongHead) yield { kind: 'damage', at: 0, text }
+    if (wrongHead.length === 0 && numbers !== undefined) yield { kind: 'numbers', ...numbers }
     const { records, problems, passed } = await scanRecords(file, dialect, from, size, signal)
     let next = 0
     for (const range of file.news()) yield unreadableDamage(range)
@@ -36,6 +37,8 @@ export async function* examineFixed(dialect: Dialect, at: FilePlace, { files }: 
       if ((line.fields.flags & BIT.hidden) !== 0) continue
       yield {
         kind: 'message',
+        // Of another size than its line says it may have lost something, or have taken in another.
+        ...(line.fields.uid > 0 && stored === line.stored && { uid: line.fields.uid }),
         at: offset,
         size: asClientsSeeIt,
         system: line.fields.flags & SYSTEM_BITS,
@@ -52,7 +55,7 @@ export async function* examineFixed(dialect: Dialect, at: FilePlace, { files }: 
   }
 }
 /** What the mailbox says of itself, where it can be read, and where its messages begin. */
-async function headOf({ header: kind, title }: Dialect, file: PatientFile): Promise<{ readonly problems: readonly string[]; readonly keywords: KeywordBits; readonly from: number }> {
+async function headOf({ header: kind, title }: Dialect, file: PatientFile): Promise<{ readonly problems: readonly string[]; readonly keywords: KeywordBits; readonly from: number; readonly numbers?: Required<GivenNumbers> }> {
   if (kind === undefined) return { problems: [], keywords: new KeywordBits([]), from: 0 }
   const head = Buffer.alloc(kind.length)
   const got = await file.read(head, 0)
@@ -63,6 +66,7 @@ async function headOf({ header: kind, title }: Dialect, file: PatientFile): Prom
     problems: bad.map((word) => `a name of a keyword is damaged: ${word.replaceAll(/[^\x20-\x7e]/g, '?')}`),
     keywords: new KeywordBits(header.keywords.map((word) => (isKeyword(word) ? word : ''))),
     from: kind.length,
+    ...(header.validity > 0 && { numbers: { uidValidity: header.validity, uidNext: header.last + 1 } }),
   }
 }
 /** A field of a message's header. */

@@ -79,6 +79,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'pop3-lang', provides: [{ point: 'pop3.extensions', name: 'lang' }], load: () => import('./pop3/lang/index.js') },
   { id: 'pop3-uidl', provides: [{ point: 'pop3.extensions', name: 'uidl' }], load: () => import('./pop3/uidl/index.js') },
   { id: 'pop3-utf8', provides: [{ point: 'pop3.extensions', name: 'utf8' }], load: () => import('./pop3/utf8/index.js') },
+  { id: 'protocols-lmtp', provides: [{ point: 'net.protocols', name: 'lmtp' }], load: () => import('./protocols/lmtp/index.js') },
   { id: 'protocols-pop2', provides: [{ point: 'net.protocols', name: 'pop2' }], load: () => import('./protocols/pop2/index.js') },
   { id: 'sidecars-files', provides: [{ point: 'mail.sidecars', name: 'files' }], load: () => import('./sidecars/files/index.js') },
   { id: 'subscriptions-mailboxlist', provides: [{ point: 'mail.subscriptions', name: 'mailboxlist' }], load: () => import('./subscriptions/mailboxlist/index.js') },

@@ -1,5 +1,6 @@
 import { extensionPoint } from './kernel.js'
 import type { Codec, Secret } from './kernel.js'
+import type { MailDelivery } from './delivery.js'
 import type { LayerSpec, LoginGate, LoginOutcome, PeerFacts } from './auth.js'
 import type { SessionHops } from './observe.js'
 import type { Tweaks } from './workaround.js'
@@ -75,15 +76,17 @@ export function createSlot<T>(id: string, until: Slot<T>['until'], initial: () =
 
 /** A protocol in two halves, because they may run in two processes. In `single` core calls one after the other. */
 export interface Protocol {
-  /** Greeting up to a login; undefined: the client left. */
-  greet(link: Link, gate: LoginGate, tweaks: Tweaks): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined>
-  /** After the login; `unauthenticated` sends the link back to `greet` (RFC 8437). */
-  serve(link: Link, from: Handover, mail: MailAccess, tweaks: Tweaks): Promise<'ended' | 'unauthenticated'>
+  /** Greeting up to a login; undefined: the client left. `delivery` is for protocols whose `about` says `delivers`. */
+  greet(link: Link, gate: LoginGate, tweaks: Tweaks, delivery: MailDelivery): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined>
+  /** After the login; `unauthenticated` sends the link back to `greet` (RFC 8437). Absent: there is no login, and `greet` is all. */
+  serve?(link: Link, from: Handover, mail: MailAccess, tweaks: Tweaks): Promise<'ended' | 'unauthenticated'>
 }
 /** Service name for PAM and Kerberos, default ports. */
 export interface ProtocolAbout {
   readonly service: string
   readonly ports: { readonly plain: number; readonly tls?: number }
+  /** Whoever connects may hand over mail for everybody, without a login. */
+  readonly delivers?: true
 }
 /** imap4, pop3, pop2, a third party's managesieve. */
 export const protocols = extensionPoint<Protocol, ProtocolAbout>('net.protocols').in({ scope: 'host', pick: 'all', roles: ['front', 'mail'], slot: 'hosts.*.protocols' })

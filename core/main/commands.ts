@@ -139,7 +139,7 @@ Each recipient is answered on its own, when the message is on the disk.
 ${CONFIG}      --host ID       virtual host; without it the one of the domain, else the first
       --create        make folders that are missing
 
-exit: 0 the connection ended in order, 75 it broke off
+exit: 0 the connection ended, however it did; 78 the configuration cannot be used
 `,
     load: () => import('./commands/lmtpd.js'),
   },

@@ -1,5 +1,5 @@
 import { DEFAULT_TWEAKS, LOGIN_GATE } from '../api/index.js'
-import type { Handover, MailAccess, MailUser, Protocol } from '../api/index.js'
+import type { Handover, MailAccess, MailDelivery, MailUser, Protocol } from '../api/index.js'
 import type { HostView } from '../kernel/kernel.js'
 import type { ByteLink } from '../net/byte-link.js'
 import { openedMail } from './opened-mail.js'
@@ -14,11 +14,13 @@ import type { HostFinder, Sessions } from './sessions.js'
 /** Sessions that run in this process from the greeting to the end. */
 export class LocalSessions implements Sessions {
   readonly #hostOf: HostFinder
+  readonly #delivery: MailDelivery
   readonly #actAs: ActAs | undefined
 
   /** @param actAs for a process that serves one session alone: after the login it has no rights but those of its user. */
-  constructor(hostOf: HostFinder, actAs?: ActAs) {
+  constructor(hostOf: HostFinder, delivery: MailDelivery, actAs?: ActAs) {
     this.#hostOf = hostOf
+    this.#delivery = delivery
     this.#actAs = actAs
   }
 
@@ -38,11 +40,11 @@ export class LocalSessions implements Sessions {
     try {
       const { host, entry } = hosts.first
       await host.get(LOGIN_GATE).prepare?.(link.signal)
-      const from = await entry.greet(link, gate, DEFAULT_TWEAKS)
+      const from = await entry.greet(link, gate, DEFAULT_TWEAKS, this.#delivery)
       if (from === undefined || inside === undefined) return 'ended'
       link.trust({ user: from.login.user.name, host: inside.host.id })
       const handover = { ...from, sessionId: link.peer.session ?? newSessionId(), host: inside.host.id, plan: '' }
-      return (await inside.entry.serve(link, handover, inside.mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
+      return (await served(inside.entry, link, handover, inside.mail)) === 'unauthenticated' ? 'again' : 'ended'
     } finally {
       await inside?.mail[Symbol.asyncDispose]()
     }
@@ -68,9 +70,15 @@ export class LocalSessions implements Sessions {
     link.trust({ user: from.login.user.name, host: host.id })
     const mail = watchedMail(await openedMail(host, from.login.user, link.signal, this.#actAs), link.hops)
     try {
-      return (await entry.serve(link, from, mail, DEFAULT_TWEAKS)) === 'unauthenticated' ? 'again' : 'ended'
+      return (await served(entry, link, from, mail)) === 'unauthenticated' ? 'again' : 'ended'
     } finally {
       await mail[Symbol.asyncDispose]()
     }
   }
+}
+
+/** The second half of a protocol that has logins. */
+function served(entry: Protocol, link: ByteLink, from: Handover, mail: MailAccess): Promise<'ended' | 'unauthenticated'> {
+  if (entry.serve === undefined) throw new Error('this protocol has no logins')
+  return entry.serve(link, from, mail, DEFAULT_TWEAKS)
 }

@@ -12,7 +12,7 @@ import { Bindings } from './bindings.js'
 import { askServer } from './control.js'
 import { certificateNames, ownCertificates } from './host-tls.js'
 import { lockProgramFaults } from './lock-program-check.js'
-import { protocolFaults } from './listener-protocols.js'
+import { deliveryFaults, protocolFaults } from './listener-protocols.js'
 import { accountsNotServed } from './processes/model.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
@@ -42,7 +42,7 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
   }
   found.push(...modelFaults(plan))
   const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
-  found.push(...protocolFaults(plan.listeners, served), ...(await ports(plan, env)))
+  found.push(...protocolFaults(plan.listeners, served), ...deliveryFaults(plan.listeners, wired.slots), ...(await socketFolders(plan)), ...(await ports(plan, env)))
   return found.map((p) => ({ ...p, ...plan.where(p.path) }))
 }
 
@@ -262,9 +262,20 @@ async function ports(plan: ConfigPlan, env: NodeJS.ProcessEnv): Promise<readonly
     () => undefined,
     new Map(),
   )
-  const prepared = await bindings.prepare(plan.listeners)
+  // Making a socket file would change something.
+  const prepared = await bindings.prepare(plan.listeners.filter(({ unix }) => unix === undefined))
   await prepared.discard()
   return prepared.problems
+}
+
+/** Folders of socket files, which the server does not make. */
+async function socketFolders(plan: ConfigPlan): Promise<readonly Problem[]> {
+  const found: Problem[] = []
+  for (const { unix, path } of plan.listeners) {
+    if (unix === undefined || (await exists(dirname(unix.path)))) continue
+    found.push({ code: 'NET_NO_SUCH_ADDRESS', severity: 'error', path, message: `${unix.path} stands in a folder that is not there`, hint: `make ${dirname(unix.path)}, for the server does not` })
+  }
+  return found
 }
 
 function given<T>(host: HostPlan, token: Token<T>): T | undefined {

@@ -2,13 +2,17 @@ import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AUTH_SETTINGS, MailError, passwordBackends, userDirectories } from '../api/index.js'
 import type { MailUser } from '../api/index.js'
-import type { HostView } from '../kernel/kernel.js'
+import type { ConfigPlan } from '../config/plan/types.js'
+import type { HostView, Kernel } from '../kernel/kernel.js'
 import { become } from '../processes/privileges.js'
 import { accountName } from '../session/auth/login-names.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { domainOf, HostChoice } from './host-choice.js'
-import type { MailServer } from './server.js'
 
+/** Where accounts are looked for: a server, or a process of one. */
+export interface AccountHosts {
+  readonly kernel: Pick<Kernel<ConfigPlan>, 'plan' | 'host'>
+}
 /** An account, and the host that serves it. */
 export interface MailAccount {
   readonly host: HostView
@@ -16,11 +20,11 @@ export interface MailAccount {
 }
 
 /**
- * The account of a name or address, by the rules of a login: its domain chooses the host, aliases hold.
+ * The account of a name or address, by the rules of a login: its domain chooses the host, else the address of this machine that was connected to; aliases hold.
  * @throws CommandFailure with `noUser` when there is none, with `failed` when that cannot be found out now.
  */
-export async function findAccount(server: MailServer, typed: string, hostId: string | undefined, signal: AbortSignal): Promise<MailAccount> {
-  const id = hostId ?? new HostChoice(server.kernel.plan.hosts).choose({ localAddress: '', serverName: undefined, domain: domainOf(typed) })
+export async function findAccount(server: AccountHosts, typed: string, hostId: string | undefined, signal: AbortSignal, localAddress = ''): Promise<MailAccount> {
+  const id = hostId ?? new HostChoice(server.kernel.plan.hosts).choose({ localAddress, serverName: undefined, domain: domainOf(typed) })
   const host = server.kernel.host(id)
   if (host === undefined) throw new CommandFailure(EXIT.usage, `there is no host "${id}"`)
   const { names } = host.get(AUTH_SETTINGS)

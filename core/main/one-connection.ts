@@ -3,6 +3,7 @@ import { LogHub } from '../log/log-hub.js'
 import { StreamSink } from '../log/sinks/stream-sink.js'
 import type { CommandContext } from './command.js'
 import { locateConfig } from './config-file.js'
+import type { DeliveryRules } from './delivery/local-delivery.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { actAs } from './mail-account.js'
 import { problemText } from './problem-text.js'
@@ -19,13 +20,13 @@ export function stdinTls(said: string): StdinTls {
 }
 
 /** Starts a server without listeners for the one connection that the process was started with, and stops it afterwards. The exit code is returned. */
-export async function serveOneConnection({ terminal, env }: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>): Promise<number> {
+export async function serveOneConnection({ terminal, env }: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>, delivery?: DeliveryRules): Promise<number> {
   lendOutput()
   const log = new LogHub(new StreamSink(process.stderr, { level: 'warn', format: 'auto', env }))
   let server: MailServer
   try {
     const { source } = await locateConfig(config, env)
-    server = await MailServer.start({ source, log, inherited: new Map(), listen: false, actAs })
+    server = await MailServer.start({ source, log, inherited: new Map(), listen: false, actAs, ...(delivery === undefined ? {} : { delivery }) })
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
     say(terminal.err, problemText(error.problems, { colours: false }))

@@ -4,6 +4,7 @@ import type { LogHub } from '../log/log-hub.js'
 import type { InheritedSockets } from '../net/activation.js'
 import type { ServerAddress } from './bindings.js'
 import type { ControlAnswer } from './control.js'
+import type { DeliveryRules } from './delivery/local-delivery.js'
 import type { ActAs } from './opened-mail.js'
 import type { ConfigOrigin } from './processes/messages.js'
 
@@ -17,6 +18,8 @@ export interface ServerParts {
   readonly listen: boolean
   /** For a process that serves one session: takes the rights of its user when the login is done. */
   readonly actAs?: ActAs
+  /** For a process that takes mail alone. */
+  readonly delivery?: DeliveryRules
 }
 
 /** A server that runs, in however many processes. */

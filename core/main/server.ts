@@ -11,6 +11,7 @@ import { protocolFaults } from './listener-protocols.js'
 import type { ServerAddress } from './bindings.js'
 import { Connections } from './connections.js'
 import type { ControlAnswer } from './control.js'
+import { LocalDelivery } from './delivery/local-delivery.js'
 import { HostTls } from './host-tls.js'
 import { kernelOptions } from './kernel-options.js'
 import { LocalSessions } from './local-sessions.js'
@@ -31,7 +32,7 @@ export class MailServer implements RunningServer {
     this.kernel = kernel
     this.#log = parts.log
     this.#tls = new HostTls(parts.log)
-    this.connections = new Connections(kernel, parts.log, this.#tls, (hostOf) => new LocalSessions(hostOf, parts.actAs))
+    this.connections = new Connections(kernel, parts.log, this.#tls, (hostOf) => new LocalSessions(hostOf, new LocalDelivery(this, parts.delivery), parts.actAs))
     this.#bindings = new Bindings(
       (socket, place) => this.connections.accept(socket, place),
       (place, peer) => parts.log.warn('connection refused', { listener: place.id, host: `[${peer}]` }),

@@ -17,7 +17,8 @@ export function inNetworks(networks: readonly string[], address: string): boolea
   return list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
-/** `address:port`, with brackets where the address has colons. */
+/** `address:port`, with brackets where the address has colons; a socket file is `unix:path`. */
 export function addressWithPort(address: string, port: number): string {
+  if (address.startsWith('/')) return `unix:${address}`
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

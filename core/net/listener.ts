@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { plainAddress } from './addresses.js'
+import { listenOnFile, type UnixPlace } from './unix-socket.js'
 
 /** Connections that the kernel keeps until they are accepted; it has its own upper bound. */
 const BACKLOG = 1024
@@ -11,13 +12,15 @@ export interface ListenOptions {
   readonly address: readonly string[] | undefined
   /** 0: any free port, the same for all addresses. */
   readonly port: number
+  /** Instead of address and port. */
+  readonly unix?: UnixPlace | undefined
   /** Descriptors that are already listening; address and port do not count then. */
   readonly inherited: readonly number[]
   /** More connections than these at one time are closed at once; undefined: no limit. */
   readonly maxConnections: number | undefined
 }
 
-/** A place that is listened on. */
+/** A place that is listened on; a socket file is an address without a port. */
 export interface BoundAddress {
   readonly address: string
   readonly port: number
@@ -44,6 +47,10 @@ export class Listener {
         for (const fd of options.inherited) await listener.#listen({ fd }, options, accept, dropped)
         return listener
       }
+      if (options.unix !== undefined) {
+        await listener.#listen(options.unix, options, accept, dropped)
+        return listener
+      }
       let { port } = options
       for (const { host, mayFail } of hostsOf(options.address)) {
         try {
@@ -68,17 +75,20 @@ export class Listener {
     await Promise.resolve()
   }
 
-  async #listen(where: { fd: number } | { host?: string; port: number }, options: ListenOptions, accept: AcceptHandler, dropped: (peer: string) => void): Promise<void> {
+  async #listen(where: { fd: number } | { host?: string; port: number } | UnixPlace, options: ListenOptions, accept: AcceptHandler, dropped: (peer: string) => void): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, accept)
     if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
     server.on('drop', (drop) => dropped(plainAddress(drop?.remoteAddress)))
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ ...where, backlog: BACKLOG }, () => {
-        server.off('error', reject)
-        resolve()
+    if ('path' in where) await listenOnFile(server, where, BACKLOG)
+    else {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ ...where, backlog: BACKLOG }, () => {
+          server.off('error', reject)
+          resolve()
+        })
       })
-    })
+    }
     // After it listens, `error` means that one connection could not be accepted (EMFILE): the others must go on.
     server.on('error', () => dropped(''))
     this.#servers.push(server)

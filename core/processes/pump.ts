@@ -32,7 +32,8 @@ async function inward(link: Link, socket: Socket): Promise<void> {
     if (!(error instanceof ConnectionLost)) throw error
   }
 }
-function written(socket: Socket, chunk: Uint8Array): Promise<boolean> {
+/** Whether the system has taken it, after which the octets are the giver's again; false: the socket is broken. */
+export function written(socket: Socket, chunk: Uint8Array): Promise<boolean> {
   if (socket.destroyed) return Promise.resolve(false)
   return new Promise((resolve) => {
     const broken = (): void => resolve(false)

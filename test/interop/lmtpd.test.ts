@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LmtpClient } from '../support/lmtp-client.js'
 import { run } from '../support/programs.js'
 import { hasPostfix, Postfix } from '../support/postfix.js'
 import { subjectsIn } from '../support/sample-mailbox.js'
@@ -14,45 +15,13 @@ import { NOBODY, transportSite } from '../support/transport-site.js'
 const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
 const ROOT = process.getuid?.() === 0
 
-/** One connection, as a mail transport has it. */
-class Transport implements Disposable {
+/** One connection, as a mail transport has it, to a program on standard input and output. */
+class Transport extends LmtpClient {
   readonly child: ChildProcess
-  #heard = ''
-  #position = 0
-  #ended = false
-  #wake = (): void => undefined
   constructor(program: string, args: readonly string[]) {
-    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.child.stdout?.on('data', (chunk: Buffer) => {
-      this.#heard += chunk.toString('latin1')
-      this.#wake()
-    })
-    this.child.once('close', () => {
-      this.#ended = true
-      this.#wake()
-    })
-  }
-  /** So many further replies, the lines of one as one. */
-  async replies(count: number): Promise<readonly string[]> {
-    const out: string[] = []
-    while (out.length < count) {
-      const found = /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(this.#heard.slice(this.#position))
-      if (found === null) {
-        if (this.#ended) throw new Error(`no further reply after: ${this.#heard}`)
-        await new Promise<void>((wake) => (this.#wake = wake))
-        continue
-      }
-      this.#position += found[0].length
-      out.push(found[0].trimEnd())
-    }
-    return out
-  }
-  async say(text: string, replies = 1): Promise<readonly string[]> {
-    this.child.stdin?.write(text, 'latin1')
-    return this.replies(replies)
-  }
-  [Symbol.dispose](): void {
-    this.child.kill('SIGKILL')
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    super(child.stdout, child.stdin, () => child.kill('SIGKILL'))
+    this.child = child
   }
 }
 
@@ -71,7 +40,7 @@ describe('mailwright lmtpd', () => {
   async function greeted(): Promise<Transport> {
     const transport = new Transport(...command())
     expect(await transport.replies(1)).toEqual(['220 mail.example.org LMTP'])
-    expect(await transport.say('LHLO relay.example.org\r\n')).toEqual(['250-mail.example.org\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SIZE'])
+    expect(await transport.say('LHLO relay.example.org\r\n')).toEqual(['250-mail.example.org\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE'])
     return transport
   }
   const box = (user: string, name = 'INBOX'): Promise<string> => readFile(join(folder, 'mail', user, name), 'latin1').catch(() => '')
@@ -101,15 +70,16 @@ describe('mailwright lmtpd', () => {
     const text = `Subject: cut\r\n\r\n${'..line\r\n'.repeat(20)}${'x'.repeat(5000)}\r\n`
     await transport.say('MAIL FROM:<>\r\nRCPT TO:<alice>\r\nDATA\r\n', 3)
     for (const octet of `${text}.\r\n`.match(/[^]{1,3}/g) ?? []) {
-      transport.child.stdin?.write(octet, 'latin1')
+      transport.send(octet)
       if (octet.includes('.')) await new Promise(setImmediate)
     }
     expect(await transport.replies(1)).toEqual(['250 2.1.5 <alice> delivered'])
     expect(await box('alice')).toContain(`\n${'.line\n'.repeat(20)}${'x'.repeat(5000)}\n`)
     const before = await box('alice')
     await transport.say('MAIL FROM:<>\r\nRCPT TO:<alice>\r\nDATA\r\n', 3)
-    transport.child.stdin?.end('Subject: unfinished\r\n\r\nx\r\n.')
-    expect(await once(transport.child, 'exit')).toEqual([75, null])
+    transport.send('Subject: unfinished\r\n\r\nx\r\n.')
+    transport.end()
+    expect(await once(transport.child, 'exit')).toEqual([0, null])
     expect(await box('alice')).toBe(before)
   })
 
@@ -153,7 +123,7 @@ describe('mailwright lmtpd', () => {
       using transport = await greeted()
       for (let n = 0; n < 3; n++) await transport.say(`MAIL FROM:<>\r\nRCPT TO:<alice>\r\nDATA\r\nSubject: r${round}n${n}\r\n\r\n${'text\r\n'.repeat(5000)}.\r\n`, 4)
       least += 3
-      transport.child.stdin?.write(`MAIL FROM:<>\r\nRCPT TO:<alice>\r\nDATA\r\nSubject: r${round}n3\r\n\r\n${'text\r\n'.repeat(5000)}.\r\n`, 'latin1')
+      transport.send(`MAIL FROM:<>\r\nRCPT TO:<alice>\r\nDATA\r\nSubject: r${round}n3\r\n\r\n${'text\r\n'.repeat(5000)}.\r\n`)
       await transport.replies(3)
       await new Promise((go) => setTimeout(go, round * 7))
       transport.child.kill('SIGKILL')

@@ -112,11 +112,13 @@ ${options.host === undefined ? '' : indented(options.host)}
   let log = ''
   let child: ChildProcess
   const begin = async (): Promise<void> => {
+    const before = log.length
     const [program = process.execPath, ...words] = [...(options.within?.(folder) ?? []), process.execPath, options.cli ?? CLI, 'serve', '--config', join(folder, 'mailwright.config.yaml')]
     child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (log += chunk.toString()))
     // As long as the machine needs: the test's own time ends it.
-    while (!(await listens(ports.imaps)) || !(await listens(ports.imap))) {
+    // What else it listens on is open when it says so.
+    while (!(await listens(ports.imaps)) || !(await listens(ports.imap)) || !log.includes(' listening ', before)) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server did not start:\n${log}`)
       await new Promise((resolve) => setTimeout(resolve, 25))
     }

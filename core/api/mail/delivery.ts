@@ -58,4 +58,4 @@ export interface Spooled extends AsyncDisposable {
   chunks(): AsyncIterable<Uint8Array>
 }
 /** Bounded per user and per process. */
-export const SPOOL = createToken<Spool>('mail.spool').in('process', ['mail'])
+export const SPOOL = createToken<Spool>('mail.spool').in('process', ['front', 'mail'])

@@ -38,6 +38,15 @@ export interface ConfigPart {
   readonly said: unknown
 }
 
+/** A socket file that is listened on. */
+export interface UnixPlan {
+  readonly path: string
+  /** Permission bits. */
+  readonly mode: number
+  /** Names or numbers. */
+  readonly owner: string | undefined
+  readonly group: string | undefined
+}
 /** `listeners.*`; no address means all. */
 export interface ListenerPlan {
   readonly id: string
@@ -45,6 +54,8 @@ export interface ListenerPlan {
   readonly protocol: string
   readonly address: readonly string[] | undefined
   readonly port: number
+  /** Instead of addresses and a port, which is 0 then. */
+  readonly unix: UnixPlan | undefined
   readonly tls: 'none' | 'starttls' | 'implicit'
   /** Networks of trusted proxies; when there are any, every connection must come through one. */
   readonly proxy: readonly string[]

@@ -26,7 +26,8 @@ export function defaultYaml(choices: readonly Choice[]): string {
   out.line(0, '#   imaps:')
   for (const field of fieldsOf(listenerSection)) {
     out.line(0, `#     # ${field.description ?? ''}`)
-    out.line(0, `#     ${field.key}: ${LISTENER_EXAMPLE[field.key] ?? scalar(field.fallback)}`)
+    const shown = LISTENER_EXAMPLE[field.key] ?? (field.fallback === undefined ? undefined : scalar(field.fallback))
+    out.line(0, shown === undefined ? `#     # ${field.key}:` : `#     ${field.key}: ${shown}`)
   }
   out.blank()
   out.comment(0, 'Virtual hosts. Each states only what differs from "default": mappings merge, lists replace.')

@@ -1,17 +1,27 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { fileMode, filePath } from '../../api/settings.js'
 
 const address = z.string().refine((a) => isIP(a) !== 0 || a === 'localhost', 'expected an IP address or "localhost"')
 
+/** Protocols without a login: whoever connects may write to everybody, so without an address they are on loopback alone. */
+export const loopbackProtocols: ReadonlySet<string> = new Set(['lmtp'])
+
+const account = z.string().regex(/^[\w.][\w.-]*$/, 'expected the name of an account or a group, or its number')
+
 /** One of `listeners`. */
 export const listenerSection = z.strictObject({
-  protocol: z.string().min(1).describe('What is spoken: imap4, pop3, or the name of a protocol that a plugin brings.'),
+  protocol: z.string().min(1).describe('What is spoken: imap4, pop3, pop2, lmtp, or the name of a protocol that a plugin brings.'),
   address: z
     .union([address, z.array(address).min(1)], 'expected an IP address or a list of them')
     .transform((a) => (typeof a === 'string' ? [a] : a))
     .optional()
-    .describe('Local addresses to listen on; without it all.'),
-  port: z.int().min(0).max(65_535).describe('TCP port.'),
+    .describe('Local addresses to listen on; without it all, and for lmtp, which has no login, those of loopback.'),
+  port: z.int().min(0).max(65_535).optional().describe('TCP port; required unless "unix" is given.'),
+  unix: filePath().optional().describe('Path of a socket file, in place of address and port: programs of this machine connect to it.'),
+  mode: fileMode().optional().describe('Permission bits of the socket file; whoever may write to it may connect. Without it 0600.'),
+  owner: account.optional().describe('Account that the socket file belongs to; without it the one that the server was started as.'),
+  group: account.optional().describe('Group of the socket file.'),
   tls: z
     .enum(['none', 'starttls', 'implicit'])
     .default('starttls')

@@ -14,3 +14,15 @@ export async function accountIdentity(name: string): Promise<Identity | undefine
     return undefined
   }
 }
+
+/** Id of a group, through the name service; undefined when there is none. */
+export async function groupId(name: string): Promise<number | undefined> {
+  if (/^\d+$/.test(name)) return Number(name)
+  try {
+    const { stdout } = await run('getent', ['group', '--', name])
+    const gid = Number(stdout.split(':')[2])
+    return Number.isInteger(gid) ? gid : undefined
+  } catch {
+    return undefined
+  }
+}

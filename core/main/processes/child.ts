@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { LOGGER, StartFailure } from '../../api/index.js'
+import { LOGGER, MailError, StartFailure } from '../../api/index.js'
 import type { LogSink, Role } from '../../api/index.js'
 import { configOf, readConfig } from '../../config/config.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
@@ -11,17 +11,20 @@ import { channelOf } from '../../processes/channel.js'
 import type { Channel } from '../../processes/channel.js'
 import { become } from '../../processes/privileges.js'
 import { adopt, SocketPairs } from '../../processes/sockets.js'
+import { encodeOutcome } from '../../processes/values.js'
 import { answerBlocks } from '../blocks.js'
 import { Connections } from '../connections.js'
 import { learnFromFirstCalls } from '../first-calls.js'
 import { HostTls } from '../host-tls.js'
 import { kernelOptions } from '../kernel-options.js'
+import { addressee } from '../delivery/incoming.js'
 import { FrontSessions } from './front.js'
 import { GateService } from './gate-service.js'
 import { MailSessions } from './mail.js'
 import type { ConfigOrigin, FromChild, GateAsk, GateTell, StartMessage, ToChild } from './messages.js'
+import { RemoteDelivery } from './remote-delivery.js'
+import { failureOf } from './failures.js'
 import { GateCalls } from './remote-gate.js'
-
 
 /** What a process does once it is what it is to be. */
 interface Part {
@@ -35,6 +38,8 @@ const toParent: LogSink = { write: (level, event, facts) => void channel.send({ 
 const log = new LogHub(toParent)
 setMaxListeners(0)
 
+/** Never given. */
+const untilTheEnd = new AbortController().signal
 let part: Part | undefined
 let starting = false
 channel.hear((message, socket) => {
@@ -98,14 +103,16 @@ const STARTS: Readonly<Record<Role, (message: StartMessage, source: ConfigSource
     take(message)
     const pairs = await SocketPairs.open(message.pipes ?? '/tmp')
     const calls = new GateCalls((body: GateAsk) => channel.send({ kind: 'auth', body }))
+    const delivery = new RemoteDelivery(channel, pairs)
     let sessions: FrontSessions | undefined
-    const connections = new Connections(kernel, log, tls, (hostOf) => (sessions = new FrontSessions({ hostOf, calls, channel, pairs, logger: log })))
+    const connections = new Connections(kernel, log, tls, (hostOf) => (sessions = new FrontSessions({ hostOf, calls, channel, pairs, delivery, logger: log })))
     return {
       hear(what, socket) {
         if (what.kind === 'connection' && socket !== undefined) {
           void connections.serveSocket(adopt(socket), what.place).then(() => channel.send({ kind: 'load', open: connections.count }))
         } else if (what.kind === 'auth') calls.hear(what.body as GateTell)
         else if (what.kind === 'opened') sessions?.opened(what.session, what.failure)
+        else if (what.kind === 'recipient-found' || what.kind === 'delivered') delivery.hear(what.id, what.failure)
         else if (what.kind === 'auth-lost') calls.lost()
         else if (what.kind === 'tune') sessions?.tune(what.session, what.octets)
       },
@@ -130,6 +137,7 @@ const STARTS: Readonly<Record<Role, (message: StartMessage, source: ConfigSource
       hear(what) {
         if (what.kind === 'auth') service.hear(what.body as GateAsk)
         else if (what.kind === 'session-ended') service.ended(what.session)
+        else if (what.kind === 'recipient') void tellAddressee(kernel, what).then((told) => channel.send(told))
         else if (what.kind === 'blocks') void channel.send({ kind: 'blocks', id: what.id, answer: answerBlocks(kernel.hosts.values(), what.request) })
       },
       stop: () => kernel.stop(),
@@ -158,9 +166,9 @@ const STARTS: Readonly<Record<Role, (message: StartMessage, source: ConfigSource
             },
           )
         } else if (what.kind === 'abandoned') void sessions?.then((ready) => ready.abandon(what.session)).catch(() => undefined)
-        else if (what.kind === 'session' && socket !== undefined) {
+        else if ((what.kind === 'session' || what.kind === 'delivery') && socket !== undefined) {
           const mine = adopt(socket)
-          void (sessions ?? Promise.reject(new Error('no mail was opened'))).then((ready) => ready.accept(what, mine)).catch(() => mine.destroy())
+          void (sessions ?? Promise.reject(new Error('no mail was opened'))).then((ready) => (what.kind === 'session' ? ready.accept(what, mine) : ready.deliver(what, mine))).catch(() => mine.destroy())
         }
       },
       async stop(withinMs) {
@@ -173,6 +181,17 @@ const STARTS: Readonly<Record<Role, (message: StartMessage, source: ConfigSource
   main() {
     return Promise.reject(new Error('the process that starts the others is not started by one'))
   },
+}
+
+/** Whose an address is. Never rejects. */
+async function tellAddressee(kernel: Kernel<ConfigPlan>, { id, address, localAddress }: Extract<ToChild, { kind: 'recipient' }>): Promise<Extract<FromChild, { kind: 'recipient-found' }>> {
+  try {
+    const { host, user, folder } = await addressee({ kernel }, address, { localAddress }, undefined, untilTheEnd)
+    return { kind: 'recipient-found', id, found: { host: host.id, folder, login: encodeOutcome({ kind: 'in', user, authcid: user.name, alerts: [] }) } }
+  } catch (error) {
+    if (!(error instanceof MailError)) log.error('whose an address is cannot be found out', { error })
+    return { kind: 'recipient-found', id, failure: failureOf(error) }
+  }
 }
 
 /** The same configuration with some of its hosts only. */

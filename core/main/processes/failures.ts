@@ -2,8 +2,8 @@ import { MailError } from '../../api/index.js'
 import type { MailProblem } from '../../api/index.js'
 import type { Failure } from './messages.js'
 
-/** Kinds that may cross: a login or an opening ends in one of them. */
-const PROBLEMS: ReadonlySet<string> = new Set<MailProblem>(['unavailable', 'unsupported', 'cancelled', 'limit', 'denied', 'not-found', 'corrupt', 'in-use', 'read-only'])
+/** Kinds that may cross: a login, an opening or a delivery ends in one of them. */
+const PROBLEMS: ReadonlySet<string> = new Set<MailProblem>(['unavailable', 'unsupported', 'cancelled', 'limit', 'denied', 'not-found', 'exists', 'over-quota', 'corrupt', 'vanished', 'in-use', 'read-only'])
 
 /** What another process is told; undefined: a fault of our own, of which it is told nothing. */
 export function failureOf(error: unknown): Failure {

@@ -1,5 +1,5 @@
 import { DEFAULT_TWEAKS, MailError, ProtocolAbort } from '../../api/index.js'
-import type { Logger, MailUser, Protocol } from '../../api/index.js'
+import type { Logger, MailDelivery, MailUser, Protocol } from '../../api/index.js'
 import type { HostView } from '../../kernel/kernel.js'
 import type { ByteLink } from '../../net/byte-link.js'
 import type { Channel } from '../../processes/channel.js'
@@ -20,6 +20,7 @@ export interface FrontParts {
   readonly calls: GateCalls
   readonly channel: Pick<Channel<ToChild, FromChild>, 'send'>
   readonly pairs: SocketPairs
+  readonly delivery: MailDelivery
   readonly logger: Logger
 }
 
@@ -47,7 +48,7 @@ export class FrontSessions implements Sessions {
     link.whenSecured((peer) => remote.learn(peer))
     let passed = false
     try {
-      const from = await entry.greet(link, gate, DEFAULT_TWEAKS)
+      const from = await entry.greet(link, gate, DEFAULT_TWEAKS, this.#parts.delivery)
       if (from === undefined) return 'ended'
       const token = remote.tokenOf(from.login)
       if (token === undefined) throw new ProtocolAbort(undefined, 'somebody came in whom the authenticator did not admit')

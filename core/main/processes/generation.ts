@@ -10,6 +10,7 @@ import type { ControlAnswer } from '../control.js'
 import { accountIdentity } from './accounts.js'
 import { assignerOf } from './assignment.js'
 import { ServerProcess } from './child-process.js'
+import { DeliveryDesk } from './delivery-desk.js'
 import { environmentFor } from './environment.js'
 import type { ConfigOrigin, FromChild } from './messages.js'
 import { UserProcesses } from './user-processes.js'
@@ -41,6 +42,7 @@ export class Generation {
   readonly #pipes: string
   readonly #identities: Identities
   readonly #users: UserProcesses
+  readonly #desk: DeliveryDesk
   readonly #grants = new Map<string, Grant>()
   readonly #answers = new Map<number, (answer: ControlAnswer) => void>()
   #asked = 0
@@ -53,7 +55,7 @@ export class Generation {
   #retired = false
   #empty: (() => void) | undefined
 
-  private constructor(plan: ConfigPlan, origin: ConfigOrigin, logger: Logger, pipes: string, identities: Identities) {
+  private constructor(plan: ConfigPlan, origin: ConfigOrigin, logger: Logger, pipes: string, delivers: () => boolean, identities: Identities) {
     this.#plan = plan
     this.#origin = { ...origin, machine: plan.server.name }
     this.#logger = logger
@@ -72,14 +74,32 @@ export class Generation {
       logger,
       tune: (session, octets) => void this.#front?.send({ kind: 'tune', session, octets }),
       log: (message, from) => this.#write(message, from),
-      ended: (session) => void this.#auth?.send({ kind: 'session-ended', session }),
-      opened: (session, failure) => void this.#front?.send({ kind: 'opened', session, ...(failure === undefined ? {} : { failure }) }),
+      ended: (session) => {
+        if (this.#desk.has(session)) this.#desk.ended(session)
+        else void this.#auth?.send({ kind: 'session-ended', session })
+      },
+      opened: (session, failure) => {
+        if (this.#desk.has(session)) this.#desk.opened(session, failure)
+        else void this.#front?.send({ kind: 'opened', session, ...(failure === undefined ? {} : { failure }) })
+      },
+      delivered: (session, failure) => this.#desk.answered(session, failure),
+    })
+    this.#desk = new DeliveryDesk({
+      logger,
+      delivers: () => !this.#ending && delivers(),
+      toFront: (message) => void this.#front?.send(message),
+      toAuth: (message) => this.#auth?.send(message) ?? Promise.resolve(false),
+      open: (user, message) => this.#users.open(user, message),
+      serve: (message, socket) => this.#users.serve(message, socket),
     })
   }
 
-  /** @throws StartFailure; no process stays then. */
-  static async start(plan: ConfigPlan, origin: ConfigOrigin, logger: Logger, pipes: string): Promise<Generation> {
-    const generation = new Generation(plan, origin, logger, pipes, await identitiesOf(plan))
+  /**
+   * @param delivers whether any listener takes mail.
+   * @throws StartFailure; no process stays then.
+   */
+  static async start(plan: ConfigPlan, origin: ConfigOrigin, logger: Logger, pipes: string, delivers: () => boolean): Promise<Generation> {
+    const generation = new Generation(plan, origin, logger, pipes, delivers, await identitiesOf(plan))
     try {
       await Promise.all([generation.#startPart('auth'), generation.#startPart('front')])
       return generation
@@ -163,10 +183,12 @@ export class Generation {
     this.#logger.error(`the ${role} process ended${again ? ' and is started again' : ''}`, { by: how })
     if (role === 'front') {
       this.#front = undefined
+      this.#desk.frontLost()
       this.#load = 0
       this.#empty?.()
     } else {
       this.#auth = undefined
+      this.#desk.authLost()
       void this.#front?.send({ kind: 'auth-lost' })
     }
     if (!again) return
@@ -198,6 +220,13 @@ export class Generation {
         return
       case 'open':
         return void this.#open(message)
+      case 'recipient':
+        return void this.#desk.recipient(message)
+      case 'forget':
+        return this.#desk.forget(message.id)
+      case 'deliver':
+        if (socket !== undefined) void this.#desk.deliver(message, adopt(socket))
+        return
       case 'session':
         // Adopted in the turn in which it comes: it reads already, and the octets are the user's process's.
         if (socket !== undefined) this.#pass(message, adopt(socket))
@@ -212,6 +241,7 @@ export class Generation {
   #hearAuth(message: FromChild): void {
     if (message.kind === 'log') this.#write(message, 'auth')
     else if (message.kind === 'auth') void this.#front?.send({ kind: 'auth', body: message.body })
+    else if (message.kind === 'recipient-found') this.#desk.found(message)
     else if (message.kind === 'blocks') this.#answers.get(message.id)?.(message.answer)
     else if (message.kind === 'grant') {
       const { token, session, host, login } = message

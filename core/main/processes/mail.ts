@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { ConnectionLost, DEFAULT_TWEAKS, MailError, observers, transportLayers } from '../../api/index.js'
+import { ConnectionLost, DEFAULT_TWEAKS, MailError, SPOOL, observers, transportLayers } from '../../api/index.js'
 import type { Logger, MailAccess, PeerFacts } from '../../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
 import type { HostView, Kernel } from '../../kernel/kernel.js'
@@ -10,6 +10,7 @@ import type { Channel } from '../../processes/channel.js'
 import { adopt } from '../../processes/sockets.js'
 import { decodeHalf, decodeLogin } from '../../processes/values.js'
 import { hopsOf } from '../../session/watch/hops.js'
+import { deliverInto } from '../delivery/incoming.js'
 import { openedMail } from '../opened-mail.js'
 import { protocolOf } from '../sessions.js'
 import { watchedMail } from '../watched-mail.js'
@@ -18,6 +19,7 @@ import type { FromChild, ToChild } from './messages.js'
 
 const WRITE_STALL_MS = 5 * 60_000
 type SessionMessage = Extract<ToChild, { kind: 'session' }>
+type DeliveryMessage = Extract<ToChild, { kind: 'delivery' }>
 
 /** A link whose TLS, if any, is in another process, which is told what the session finds out for it. */
 class ServedLink extends ByteLink {
@@ -51,6 +53,7 @@ export class MailSessions {
   readonly #stopping = new AbortController()
   readonly #open = new Map<ByteLink, Promise<void>>()
   readonly #opened = new Map<string, Opened>()
+  readonly #deliveries = new Map<string, Promise<void>>()
   #adding: Promise<unknown> = Promise.resolve()
 
   constructor(kernel: Kernel<ConfigPlan>, channel: Channel<ToChild, FromChild>, logger: Logger, only: (hosts: ReadonlySet<string>) => ConfigSource) {
@@ -112,6 +115,19 @@ export class MailSessions {
     this.#open.set(link, run)
   }
 
+  /** A message for mail that was opened; its octets come over the socket, from which nothing was read. Resolves when it is answered; never rejects. */
+  deliver(message: DeliveryMessage, socket: Socket): Promise<void> {
+    const { session } = message
+    const run = this.#deliver(message, socket).finally(async () => {
+      socket.destroy()
+      this.#deliveries.delete(session)
+      await this.abandon(session)
+      await this.#channel.send({ kind: 'ended', session })
+    })
+    this.#deliveries.set(session, run)
+    return run
+  }
+
   /** Lets sessions end by themselves, then ends them. */
   async drain(withinMs: number): Promise<void> {
     this.#stopping.abort()
@@ -119,11 +135,27 @@ export class MailSessions {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, withinMs)
     })
-    await Promise.race([late, Promise.all(this.#open.values())])
+    await Promise.race([late, Promise.all([...this.#open.values(), ...this.#deliveries.values()])])
     clearTimeout(timer)
     for (const link of this.#open.keys()) link.abort('the server stops', 'stopped')
-    await Promise.all(this.#open.values())
+    for (const session of this.#deliveries.keys()) this.#opened.get(session)?.gone.abort(new MailError('cancelled', 'the server stops'))
+    await Promise.all([...this.#open.values(), ...this.#deliveries.values()])
     for (const session of this.#opened.keys()) await this.abandon(session)
+  }
+
+  async #deliver({ session, parcel, octets }: DeliveryMessage, socket: Socket): Promise<void> {
+    try {
+      const opened = this.#opened.get(session)
+      if (opened === undefined) throw new Error('its mail was not opened')
+      const { host, mail, gone } = opened
+      gone.signal.addEventListener('abort', () => socket.destroy(), { once: true })
+      await using message = await host.get(SPOOL).take({ size: octets, bytes: wholeOf(socket, octets), binary: false, system: 0, keywords: [], facts: new Map() }, gone.signal)
+      await deliverInto(host, mail, parcel, message, gone.signal)
+      await this.#channel.send({ kind: 'delivered', session })
+    } catch (error) {
+      if (!(error instanceof MailError)) this.#logger.error('a delivery failed for a reason of our own', { session, error })
+      await this.#channel.send({ kind: 'delivered', session, failure: failureOf(error) })
+    }
   }
 
   async #serve(link: ByteLink, message: SessionMessage): Promise<void> {
@@ -140,6 +172,7 @@ export class MailSessions {
       const entry = protocolOf(host, message.protocol)
       if (entry === undefined) throw new Error(`host ${host.id} does not serve ${message.protocol}`)
       const half = decodeHalf(message.half)
+      if (entry.made.serve === undefined) throw new Error(`${message.protocol} has no logins`)
       const after = await entry.made.serve(link, { ...half, sessionId: session, host: host.id, plan: '', login: decodeLogin(message.login) }, watchedMail(mail, link.hops), DEFAULT_TWEAKS)
       // Where the login is in another process there is no way back to it.
       if (after === 'unauthenticated') this.#logger.info('a session ends because it gave up its user', { session })
@@ -163,4 +196,20 @@ export class MailSessions {
     if (host === undefined) throw new Error(`there is no host ${id}`)
     return host
   }
+}
+
+/** @throws MailError `cancelled` when there are less octets than were announced: whoever sent them is gone. */
+async function* wholeOf(socket: Socket, octets: number): AsyncGenerator<Uint8Array> {
+  let came = 0
+  try {
+    for await (const chunk of socket) {
+      // A socket without an encoding gives octets.
+      const piece = chunk as Buffer
+      came += piece.length
+      yield piece
+    }
+  } catch (cause) {
+    throw new MailError('cancelled', 'the message did not come whole', { cause })
+  }
+  if (came !== octets) throw new MailError('cancelled', 'the message did not come whole')
 }

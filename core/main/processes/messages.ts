@@ -2,6 +2,7 @@ import type { Problem, Role } from '../../api/index.js'
 import type { Identity } from '../../processes/privileges.js'
 import type { Place } from '../connections.js'
 import type { ControlAnswer } from '../control.js'
+import type { Parcel } from '../delivery/incoming.js'
 
 /** How a process finds the configuration: the file, or a value that a program gave. */
 export interface ConfigOrigin {
@@ -40,6 +41,11 @@ export type ToChild =
   | { readonly kind: 'tune'; readonly session: string; readonly octets: number }
   /** To a front: nobody answers what was asked of the authenticator. */
   | { readonly kind: 'auth-lost' }
+  /** To an authenticator: whose an address is; to a front: that it is somebody's. */
+  | { readonly kind: 'recipient'; readonly id: string; readonly address: string; readonly localAddress: string }
+  | { readonly kind: 'recipient-found'; readonly id: string; readonly failure?: Failure }
+  /** To a front: a message is on the disk, or why not. */
+  | { readonly kind: 'delivered'; readonly id: string; readonly failure?: Failure }
   /** To an authenticator: a word of the operator's. */
   | { readonly kind: 'blocks'; readonly id: number; readonly request: `blocks ${string}` }
   /** To an authenticator: a session that it granted has ended, or did not come about. */
@@ -49,6 +55,8 @@ export type ToChild =
   | { readonly kind: 'opened'; readonly session: string; readonly failure?: Failure }
   /** To a mail process: the session does not come after all. */
   | { readonly kind: 'abandoned'; readonly session: string }
+  /** To a mail process: a message of so many octets, which come over the socket beside it. */
+  | { readonly kind: 'delivery'; readonly session: string; readonly parcel: Parcel; readonly octets: number }
   /** To a mail process: a session to serve, whose socket comes with it. */
   | { readonly kind: 'session'; readonly session: string; readonly host: string; readonly protocol: string; readonly login: unknown; readonly half: unknown }
 
@@ -68,6 +76,15 @@ export type FromChild =
   | { readonly kind: 'session'; readonly token: string; readonly session: string; readonly protocol: string; readonly half: unknown }
   | { readonly kind: 'tune'; readonly session: string; readonly octets: number }
   | { readonly kind: 'ended'; readonly session: string }
+  /** From a front: whether mail for an address is taken; no message comes for it after all. */
+  | { readonly kind: 'recipient'; readonly id: string; readonly address: string; readonly localAddress: string }
+  | { readonly kind: 'forget'; readonly id: string }
+  /** From a front: the message for it, of so many octets, which come over the socket beside it. */
+  | { readonly kind: 'deliver'; readonly id: string; readonly sender: string; readonly createFolder: boolean; readonly octets: number }
+  /** From an authenticator: whose an address is. */
+  | { readonly kind: 'recipient-found'; readonly id: string; readonly found?: { readonly host: string; readonly login: unknown; readonly folder: string | undefined }; readonly failure?: Failure }
+  /** From a mail process: a message is on the disk, or why not. */
+  | { readonly kind: 'delivered'; readonly session: string; readonly failure?: Failure }
   /** From an authenticator, to the operator. */
   | { readonly kind: 'blocks'; readonly id: number; readonly answer: ControlAnswer }
   /** How many connections it has: a front that is being replaced ends with its last. */

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import type { Socket } from 'node:net'
-import { StartFailure, logSinks } from '../../api/index.js'
+import { StartFailure, logSinks, protocols } from '../../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
 import type { Kernel, Reloaded } from '../../kernel/kernel.js'
 import { startKernel } from '../../kernel/lifecycle/start.js'
@@ -10,6 +10,7 @@ import { Bindings } from '../bindings.js'
 import type { ServerAddress } from '../bindings.js'
 import type { Place } from '../connections.js'
 import type { ControlAnswer } from '../control.js'
+import { deliveringProtocols, protocolFaults } from '../listener-protocols.js'
 import { kernelOptions } from '../kernel-options.js'
 import { located } from '../located.js'
 import type { RunningServer, ServerParts } from '../running-server.js'
@@ -52,7 +53,7 @@ export class Supervisor implements RunningServer {
     log.use(kernel.process.entries(logSinks).map((entry) => entry.made))
     let first: Generation | undefined
     try {
-      first = await Generation.start(kernel.plan, origin, log, tmpdir())
+      first = await Generation.start(kernel.plan, origin, log, tmpdir(), () => takesMail(kernel, kernel.plan))
       const server = new Supervisor(kernel, parts, first)
       if (parts.listen) await server.#listen()
       return server
@@ -87,7 +88,7 @@ export class Supervisor implements RunningServer {
     let next: Generation | undefined
     try {
       if (prepared.problems.length > 0) throw new StartFailure(located(prepared.problems, preview))
-      next = await Generation.start(preview, origin, this.#log, tmpdir())
+      next = await Generation.start(preview, origin, this.#log, tmpdir(), () => takesMail(this.kernel, preview))
       const reloaded = await this.kernel.reload(source)
       await prepared.commit()
       const old = this.#current
@@ -114,6 +115,9 @@ export class Supervisor implements RunningServer {
   }
 
   async #listen(): Promise<void> {
+    const { plan, wiring } = this.kernel
+    const wrong = protocolFaults(plan.listeners, wiring.slots.filter(({ point }) => point === protocols.id).flatMap(({ entries }) => entries.map(({ name }) => name)))
+    if (wrong.length > 0) throw new StartFailure(wrong)
     const prepared = await this.#bindings.prepare(this.kernel.plan.listeners)
     if (prepared.problems.length > 0) {
       await prepared.discard()
@@ -127,4 +131,10 @@ export class Supervisor implements RunningServer {
     mine.on('error', () => mine.destroy())
     this.#current.accept(mine, place)
   }
+}
+
+/** Whether a listener of the plan speaks a protocol by which mail comes in. */
+function takesMail({ wiring }: Pick<Kernel<ConfigPlan>, 'wiring'>, plan: ConfigPlan): boolean {
+  const delivering = deliveringProtocols(wiring.slots)
+  return plan.listeners.some(({ protocol }) => delivering.has(protocol))
 }

@@ -5,7 +5,7 @@ import type { Assigner, Assignment } from './assignment.js'
 import { ServerProcess } from './child-process.js'
 import type { Failure, FromChild, StartMessage, ToChild } from './messages.js'
 
-type Session = Extract<ToChild, { kind: 'session' }>
+type Session = Extract<ToChild, { kind: 'session' | 'delivery' }>
 interface UserProcess {
   readonly key: string
   readonly process: ServerProcess
@@ -36,6 +36,8 @@ export interface UserProcessOptions {
   /** A session is over, however it came about. */
   readonly ended: (session: string) => void
   readonly opened: (session: string, failure: Failure | undefined) => void
+  /** What became of a message. */
+  readonly delivered: (session: string, failure: Failure | undefined) => void
 }
 
 /** The processes that have the mail. All sessions of a user are in one; whether it serves others too is the assigner's affair. */
@@ -74,6 +76,8 @@ export class UserProcesses {
     const { logger, ended } = this.#options
     const { user, message, isRepeated } = opening
     const { session } = message
+    // A process that began now would be nobody's to end.
+    if (this.#closed) return { problem: 'unavailable', text: 'not available now' }
     const who = this.#options.assigner.of(user)
     if (typeof who === 'string') {
       logger.error('a session cannot be served', { user: user.name, text: who })
@@ -102,7 +106,7 @@ export class UserProcesses {
       return { problem: 'unavailable', text: 'not available now' }
     }
   }
-  /** Gives a session whose mail is open to its user's process. */
+  /** Gives a session whose mail is open, or a message for it, to its user's process. */
   serve(message: Session, socket: Socket): void {
     const of = this.#of.get(message.session)
     if (of === undefined) socket.destroy()
@@ -144,6 +148,7 @@ export class UserProcesses {
       if (message.kind === 'log') this.#options.log(message, account.name)
       else if (message.kind === 'tune') this.#options.tune(message.session, message.octets)
       else if (message.kind === 'ended') this.#ended(of, message.session)
+      else if (message.kind === 'delivered' && of.sessions.has(message.session)) this.#options.delivered(message.session, message.failure)
       else if (message.kind === 'opened') {
         this.#opening.delete(message.session)
         this.#options.opened(message.session, message.failure)

@@ -61,7 +61,26 @@ describe('hosts', () => {
     const one = { protocol: 'imap4', port: 143 }
     const plan = planOf({ listeners: { a: one, b: { ...one, address: '127.0.0.1' }, c: { ...one, address: ['::1', '127.0.0.1'] }, d: { ...one, port: 0 }, e: { ...one, port: 0 } } })
     expect(plan.problems.map((p) => `${p.code} ${p.path} ${p.message}`)).toEqual(['CFG_DUPLICATE_LISTENER listeners.c port 143 of 127.0.0.1 is taken by listener "b"'])
-    expect(plan.listeners.find((l) => l.id === 'b')).toEqual({ id: 'b', path: 'listeners.b', protocol: 'imap4', address: ['127.0.0.1'], port: 143, tls: 'starttls', proxy: [], rate: { perMinute: 0, perAddressPerMinute: 0 } })
+    expect(plan.listeners.find((l) => l.id === 'b')).toEqual({ id: 'b', path: 'listeners.b', protocol: 'imap4', address: ['127.0.0.1'], port: 143, unix: undefined, tls: 'starttls', proxy: [], rate: { perMinute: 0, perAddressPerMinute: 0 } })
+  })
+
+  test('a listener is at a port or at a socket file, and one without a login is on loopback unless it says more', () => {
+    const plan = planOf({
+      listeners: {
+        file: { protocol: 'lmtp', unix: 'lmtp.sock', mode: '0660', group: 'postfix' }, again: { protocol: 'lmtp', unix: '/etc/site/lmtp.sock' }, near: { protocol: 'lmtp', port: 24 }, open: { protocol: 'lmtp', port: 25, address: '192.0.2.1' },
+        none: { protocol: 'imap4' }, both: { protocol: 'imap4', unix: 'a', port: 143, proxy: ['192.0.2.1'] }, odd: { protocol: 'imap4', port: 144, mode: '0600', owner: 'x y' }, more: { protocol: 'imap4', port: 145, mode: '0600' },
+      },
+    })
+    expect(plan.listeners.find((l) => l.id === 'file')).toMatchObject({ unix: { path: '/etc/site/lmtp.sock', mode: 0o660, owner: undefined, group: 'postfix' }, address: undefined, port: 0 })
+    expect([plan.listeners.find((l) => l.id === 'near')?.address, plan.listeners.find((l) => l.id === 'open')?.address]).toEqual([['localhost'], ['192.0.2.1']])
+    expect(plan.problems.map((p) => `${p.code} ${p.path} ${p.message}`)).toEqual([
+      'CFG_DUPLICATE_LISTENER listeners.again /etc/site/lmtp.sock is taken by listener "file"',
+      'CFG_SETTING listeners.none expected "port", or "unix" with the path of a socket file',
+      'CFG_SETTING listeners.both.port a socket file ("unix") has no "port"',
+      'CFG_SETTING listeners.both.proxy proxies are known by their addresses, and whoever connects to a socket file has none',
+      'CFG_SETTING listeners.odd.owner expected the name of an account or a group, or its number',
+      'CFG_SETTING listeners.more.mode "mode" is for socket files ("unix") alone',
+    ])
   })
 
   test('relative paths are relative to the file, secrets are places and never values', () => {

@@ -16,6 +16,8 @@ interface Row {
   /** Instead of `mail.example.org`. */
   readonly serverName?: string
   readonly tls?: string
+  /** A further line of `listeners`. */
+  readonly listener?: string
   readonly prepare?: () => Promise<void>
   /** In the order of the output; each must be the code, and a part of what is said with it. */
   readonly says: readonly (readonly [code: string, text: string])[]
@@ -54,6 +56,10 @@ async function withKey(name: string): Promise<void> {
 
 const rows: readonly Row[] = [
   { name: 'nothing', host: RIGHT, says: [] },
+  { name: 'mail is taken on loopback and at a socket file of the mail transport', host: RIGHT, listener: 'lmtp: { protocol: lmtp, port: 0 }\n  file: { protocol: lmtp, unix: lmtp.sock, mode: "0660" }', says: [] },
+  { name: 'mail is taken from every machine', host: RIGHT, listener: 'lmtp: { protocol: lmtp, port: 0, address: 0.0.0.0 }', says: [['NET_OPEN_DELIVERY', 'whoever reaches 0.0.0.0 may hand over mail for everybody']] },
+  { name: 'mail is taken from every account', host: RIGHT, listener: 'lmtp: { protocol: lmtp, unix: lmtp.sock, mode: "0666" }', says: [['NET_OPEN_DELIVERY', 'every account of this machine may connect']] },
+  { name: 'the folder of a socket file is not there', host: RIGHT, listener: 'lmtp: { protocol: lmtp, unix: nowhere/lmtp.sock }', code: 78, says: [['NET_NO_SUCH_ADDRESS', 'make ']] },
   { name: 'no backend: nobody can log in', host: `${OWN}\n${FILES}\n${NAMES}\nauth: { passwords: [] }`, says: [['AUTH_NO_LOGIN', 'there is no password backend']] },
   {
     name: 'passwords are refused, and nothing else is there',
@@ -181,12 +187,12 @@ const rows: readonly Row[] = [
 ]
 
 describe('mailwright check looks at the machine', () => {
-  for (const { name, host, serverName = 'mail.example.org', tls = 'starttls', prepare, says, code = 0, needs } of rows) {
+  for (const { name, host, serverName = 'mail.example.org', tls = 'starttls', listener = '', prepare, says, code = 0, needs } of rows) {
     test.skipIf(needs !== undefined && !has(needs))(`${name}`, async () => {
       await prepare?.()
       const file = join(folder, 'mailwright.config.yaml')
       const indented = host.split('\n').map((line) => `    ${line}`).join('\n')
-      await writeFile(file, `version: 1\nserver: { name: ${serverName}, runDirectory: run }\nlisteners:\n  imap: { protocol: imap4, address: 127.0.0.1, port: 0, tls: ${tls} }\nhosts:\n  default:\n${indented}\n`)
+      await writeFile(file, `version: 1\nserver: { name: ${serverName}, runDirectory: run }\nlisteners:\n  imap: { protocol: imap4, address: 127.0.0.1, port: 0, tls: ${tls} }\n  ${listener}\nhosts:\n  default:\n${indented}\n`)
       const done = await run(process.execPath, [CLI, 'check', '--config', file], { cwd: folder, env: { HOME: folder } })
       const found = [...done.stdout.matchAll(/\b((?:AUTH|FILES|HOST|NAMES|NET|CFG|PLG)_[A-Z0-9_]+)\b/g)].map(([, found = '']) => found)
       expect(found.toSorted(), done.stdout + done.stderr).toEqual(says.map(([one]) => one).toSorted())

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { certificateSources, HOST, LOGGER, LOGIN_GATE, logSinks, MAIL_DOOR, noSettings, observers, protocols, secret, transcripts, transportLayers } from '../../../core/api/index.js'
+import { certificateSources, HOST, LOGGER, LOGIN_GATE, logSinks, MAIL_DOOR, MailError, noSettings, observers, protocols, secret, transcripts, transportLayers } from '../../../core/api/index.js'
 import type { Link, Plugin } from '../../../core/api/index.js'
 import { configOf } from '../../../core/config/config.js'
 import type { ConfigPlan } from '../../../core/config/plan/types.js'
@@ -127,7 +127,7 @@ async function start(listeners: object, hosts: object = { default: { tls: { self
     logger: log,
     roles: ['front', 'auth', 'mail'],
   })
-  const connections = new Connections(kernel, log, new HostTls(log), (hostOf) => new LocalSessions(hostOf))
+  const connections = new Connections(kernel, log, new HostTls(log), (hostOf) => new LocalSessions(hostOf, { recipient: () => Promise.reject(new MailError('unavailable', 'no mail is taken here')) }))
   const bindings = new Bindings(
     (socket, place) => connections.accept(socket, place),
     () => undefined,

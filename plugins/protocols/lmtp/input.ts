@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream'
+import { ConnectionLost } from 'mailwright/api'
+import type { Clock, Link } from 'mailwright/api'
 
 const CR = 13
 const LF = 10
@@ -16,40 +17,45 @@ export class Stopping extends Error {}
 
 /** What the other side says: command lines, and the octets of a message after DATA. */
 export class LmtpInput {
-  readonly #chunks: AsyncIterator<Uint8Array>
+  readonly #link: Link
+  readonly #clock: Clock
   readonly #waitMs: number
-  readonly #stopping: AbortSignal
   #have: Buffer = NOTHING
   /** A message is being read, and stands at the beginning of a line. Who stops reading it may go on later. */
   #within = false
   #lineStart = true
 
-  constructor(stream: Readable, waitMs: number, stopping: AbortSignal) {
+  constructor(link: Link, clock: Clock, waitMs: number) {
+    this.#link = link
+    this.#clock = clock
     this.#waitMs = waitMs
-    this.#stopping = stopping
-    // A stream without an encoding gives octets.
-    this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
   }
-  /** More octets; false at their end. @throws Silence, Stopping */
+  /** Octets were said that no command has taken. */
+  get isAhead(): boolean {
+    return this.#have.length > 0
+  }
+  /** More octets; false at their end. @throws Silence, Stopping, ConnectionLost */
   async #more(): Promise<boolean> {
-    const next = this.#chunks.next()
-    // Who waits no longer does not hear how it ended.
-    next.catch(() => undefined)
-    let giveUp: (why: Error) => void = () => undefined
-    const never = new Promise<never>((_, reject) => (giveUp = reject))
-    const timer = setTimeout(() => giveUp(new Silence()), this.#waitMs)
-    const stop = (): void => {
-      if (!this.#within) giveUp(new Stopping())
-    }
-    this.#stopping.addEventListener('abort', stop, { once: true })
+    const { stopping } = this.#link
+    if (stopping?.aborted === true && !this.#within) throw new Stopping()
+    let timer: Disposable | undefined
+    let stop = (): void => undefined
     try {
-      const { done, value } = await Promise.race([next, never])
-      if (done === true) return false
-      this.#have = this.#have.length === 0 ? Buffer.from(value) : Buffer.concat([this.#have, value])
+      const chunk = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+        timer = this.#clock.after(this.#waitMs, () => reject(new Silence()))
+        stop = () => {
+          if (!this.#within) reject(new Stopping())
+        }
+        stopping?.addEventListener('abort', stop, { once: true })
+        this.#link.read().then(resolve, reject)
+      })
+      if (chunk === undefined) return false
+      // The chunk is the link's again with the next read.
+      this.#have = Buffer.concat([this.#have, chunk])
       return true
     } finally {
-      clearTimeout(timer)
-      this.#stopping.removeEventListener('abort', stop)
+      timer?.[Symbol.dispose]()
+      stopping?.removeEventListener('abort', stop)
     }
   }
 
@@ -70,14 +76,14 @@ export class LmtpInput {
   /**
    * A message, up to the line of one dot, without the dots in front of dots (RFC 5321 §4.5.2). Only CRLF ends a line: a dot between other line ends is text, so
    * that nobody can slip a second message in.
-   * @throws Error when the octets end before the message does
+   * @throws ConnectionLost when the octets end before the message does
    */
   async *message(): AsyncGenerator<Uint8Array> {
     if (!this.#within) this.#lineStart = true
     this.#within = true
     for (;;) {
       const wanted = this.#lineStart ? 3 : 1
-      while (this.#have.length < wanted) if (!(await this.#more())) throw new Error('the connection ended within a message')
+      while (this.#have.length < wanted) await this.#mustHaveMore()
       if (this.#lineStart && this.#have[0] === DOT) {
         const ends = this.#have[1] === CR && this.#have[2] === LF
         this.#have = this.#have.subarray(ends ? 3 : 1)
@@ -85,7 +91,7 @@ export class LmtpInput {
       }
       const to = this.#piece()
       if (to === 0) {
-        if (!(await this.#more())) throw new Error('the connection ended within a message')
+        await this.#mustHaveMore()
         continue
       }
       const piece = this.#have.subarray(0, to)
@@ -93,6 +99,9 @@ export class LmtpInput {
       yield piece
     }
     this.#within = false
+  }
+  async #mustHaveMore(): Promise<void> {
+    if (!(await this.#more())) throw new ConnectionLost('the connection ended within a message')
   }
   /** Octets that can be given out: whole lines up to one that begins with a dot, or what is there of a long one. */
   #piece(): number {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import * as api from '../../core/api/index.js'
 import { knownPoints } from '../../core/main/always.js'
+import { builtinPlugins } from '../../plugins/builtin.js'
 import { ImapFixture } from '../support/imap.js'
 import { project } from './sources.js'
 
@@ -66,6 +67,27 @@ describe('reference pages', () => {
       for (const token of line.split(' ').slice(2)) listed.add(token)
     }
     expect(new Set(rows.map(([name]) => name).filter((name) => name !== 'X-NETSCAPE'))).toEqual(listed)
+  })
+})
+
+describe('pages about what comes with the server', () => {
+  const lists = [
+    { page: 'plugins/imap/README.md', point: 'imap.extensions', of: 'imap-' },
+    { page: 'plugins/workarounds/README.md', point: 'client.workarounds', of: '' },
+    { page: 'docs/guide/logins.md', point: 'auth.mechanisms', of: '' },
+    { page: 'docs/guide/logins.md', point: 'auth.passwords', of: '' },
+    { page: 'docs/guide/logins.md', point: 'auth.policies', of: '' },
+  ]
+  test.each(lists)('$page names each of $point', ({ page, point, of }) => {
+    const names = builtinPlugins.filter(({ id }) => id.startsWith(of)).flatMap((p) => p.provides.filter((to) => to.point === point).map((to) => to.name))
+    const text = readFileSync(join(project, page), 'utf8')
+    expect(names).not.toEqual([])
+    expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+  })
+  test('every format has a page, which the README links', () => {
+    const readme = readFileSync(join(project, 'README.md'), 'utf8')
+    const names = builtinPlugins.flatMap((p) => p.provides.filter((to) => to.point === 'mail.formats').map((to) => to.name))
+    expect(names.filter((name) => !readme.includes(`(docs/reference/formats/${name}.md)`))).toEqual([])
   })
 })
 

@@ -1,23 +1,9 @@
 import { ConnectionLost, ProtocolAbort } from '../api/index.js'
-import type {
-  After,
-  ClientFacts,
-  Clock,
-  DriverAbout,
-  Files,
-  HostFacts,
-  ImapSettings,
-  LayerSpec,
-  Link,
-  LoginGate,
-  MailAccess,
-  Tweaks,
-  Workaround,
-} from '../api/index.js'
+import type { After, Clock, DriverAbout, Files, HostFacts, ImapSettings, LayerSpec, Workaround } from '../api/index.js'
 import type { Dialect } from '../session/dialects.js'
+import type { SessionHalf } from '../session/half.js'
 import { profileOf } from '../session/client-profile.js'
 import { endOfLink, whatEnded } from '../session/link-end.js'
-import type { Patience } from '../session/link-reader.js'
 import { SessionLog } from '../session/session-log.js'
 import type { SessionLogger } from '../session/session-log.js'
 import { SlotTable } from '../session/slots.js'
@@ -47,19 +33,6 @@ export interface ImapHost {
   readonly drivers: readonly DriverAbout[]
   readonly unfinished: Unfinished
 }
-/** One of the two halves of a session. */
-export interface Half {
-  readonly link: Link
-  readonly gate: LoginGate
-  readonly mail: MailAccess | undefined
-  readonly client: ClientFacts
-  readonly slots: SlotTable
-  readonly tweaks: Tweaks
-  readonly patience: Patience
-  /** Octets that the half before has read. */
-  readonly unread?: Uint8Array
-}
-
 /** How the tagged line of a command lets a conversation go on or end. */
 export type Parting = 'ended' | 'unauthenticated' | { readonly login: LayerSpec | undefined }
 
@@ -71,10 +44,10 @@ export class Conversation implements AsyncDisposable {
   readonly log: SessionLog
   readonly alerts: Alerts
   readonly slots: SlotTable
-  readonly #half: Half
+  readonly #half: SessionHalf
   readonly #dispatcher: Dispatcher
 
-  constructor(shared: ImapHost, half: Half) {
+  constructor(shared: ImapHost, half: SessionHalf) {
     const { link, mail } = half
     this.#half = half
     this.slots = half.slots

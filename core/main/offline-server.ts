@@ -1,12 +1,8 @@
-import { StartFailure } from '../api/index.js'
-import { LogHub } from '../log/log-hub.js'
-import { StreamSink } from '../log/sinks/stream-sink.js'
+import type { LogHub } from '../log/log-hub.js'
 import type { CommandContext } from './command.js'
-import { locateConfig } from './config-file.js'
 import { EXIT } from './exit-codes.js'
-import { problemText } from './problem-text.js'
-import { MailServer } from './server.js'
-import { say } from './terminal.js'
+import type { MailServer } from './server.js'
+import { startOffline } from './start-offline.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -22,17 +18,10 @@ export interface OfflineServer {
  * Work on mail from the command line, with the plugins, locks and settings of the configuration. Another server may run at the same time.
  * @returns what the work returns, or the exit code of a configuration that cannot be used, of which the problems were shown.
  */
-export async function withOfflineServer({ terminal, env }: CommandContext, config: string | undefined, work: (at: OfflineServer) => Promise<number>): Promise<number> {
-  const log = new LogHub(new StreamSink(process.stderr, { level: 'warn', format: 'auto', env }))
-  let server: MailServer
-  try {
-    const { source } = await locateConfig(config, env)
-    server = await MailServer.start({ source, log, inherited: new Map(), listen: false })
-  } catch (error) {
-    if (!(error instanceof StartFailure)) throw error
-    say(terminal.err, problemText(error.problems, { colours: false }))
-    return EXIT.configuration
-  }
+export async function withOfflineServer(context: CommandContext, config: string | undefined, work: (at: OfflineServer) => Promise<number>): Promise<number> {
+  const started = await startOffline(context, config)
+  if (started === undefined) return EXIT.configuration
+  const { server, log } = started
   const stopping = new AbortController()
   const onSignal = (name: string): void => stopping.abort(new Error(`stopped by ${name}`))
   for (const name of SIGNALS) process.once(name, onSignal)

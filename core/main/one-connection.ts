@@ -1,14 +1,10 @@
-import { StartFailure } from '../api/index.js'
-import { LogHub } from '../log/log-hub.js'
-import { StreamSink } from '../log/sinks/stream-sink.js'
 import type { CommandContext } from './command.js'
-import { locateConfig } from './config-file.js'
 import type { DeliveryRules } from './delivery/local-delivery.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { actAs } from './mail-account.js'
-import { problemText } from './problem-text.js'
-import { MailServer } from './server.js'
-import { lendOutput, say } from './terminal.js'
+import type { MailServer } from './server.js'
+import { startOffline } from './start-offline.js'
+import { lendOutput } from './terminal.js'
 
 /** How a connection on standard input is encrypted, when it is a socket. */
 export type StdinTls = 'none' | 'starttls' | 'implicit'
@@ -20,18 +16,11 @@ export function stdinTls(said: string): StdinTls {
 }
 
 /** Starts a server without listeners for the one connection that the process was started with, and stops it afterwards. The exit code is returned. */
-export async function serveOneConnection({ terminal, env }: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>, delivery?: DeliveryRules): Promise<number> {
+export async function serveOneConnection(context: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>, delivery?: DeliveryRules): Promise<number> {
   lendOutput()
-  const log = new LogHub(new StreamSink(process.stderr, { level: 'warn', format: 'auto', env }))
-  let server: MailServer
-  try {
-    const { source } = await locateConfig(config, env)
-    server = await MailServer.start({ source, log, inherited: new Map(), listen: false, actAs, ...(delivery === undefined ? {} : { delivery }) })
-  } catch (error) {
-    if (!(error instanceof StartFailure)) throw error
-    say(terminal.err, problemText(error.problems, { colours: false }))
-    return EXIT.configuration
-  }
+  const started = await startOffline(context, config, { actAs, ...(delivery === undefined ? {} : { delivery }) })
+  if (started === undefined) return EXIT.configuration
+  const { server } = started
   const onStop = (): void => void server.stop()
   // The server is stopped below, when the session is over; without one it is at once.
   const onHangUp = (): void => {

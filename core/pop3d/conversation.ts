@@ -1,13 +1,12 @@
 import { ConnectionLost, ProtocolAbort } from '../api/index.js'
-import type { ClientFacts, Clock, HostFacts, Link, LoginGate, MailAccess, Pop3Login, Pop3Settings, Tweaks, Workaround } from '../api/index.js'
+import type { Clock, HostFacts, Pop3Login, Pop3Settings, Workaround } from '../api/index.js'
+import type { SessionHalf } from '../session/half.js'
 import { profileOf } from '../session/client-profile.js'
 import type { Dialect } from '../session/dialects.js'
 import { Deadline } from '../session/deadline.js'
 import { endOfLink, whatEnded } from '../session/link-end.js'
-import type { Patience } from '../session/link-reader.js'
 import { SessionLog } from '../session/session-log.js'
 import type { SessionLogger } from '../session/session-log.js'
-import type { SlotTable } from '../session/slots.js'
 import { Dispatcher } from './dispatcher.js'
 import type { Pop3Assembly } from './extensions.js'
 import { LineInput } from './input.js'
@@ -28,31 +27,18 @@ export interface Pop3Host {
   readonly assembly: Pop3Assembly
   readonly workarounds: readonly Workaround[]
 }
-/** One of the two halves of a session. */
-export interface Half {
-  readonly link: Link
-  readonly gate: LoginGate
-  readonly mail: MailAccess | undefined
-  readonly client: ClientFacts
-  readonly slots: SlotTable
-  readonly tweaks: Tweaks
-  readonly patience: Patience
-  /** Octets that the half before has read. */
-  readonly unread?: Uint8Array
-}
-
 /** One half of a session with its parts: reader, writer, session, dispatcher. Closed by its maker. */
 export class Conversation implements Disposable {
   readonly session: LiveSession
   readonly input: LineInput
   readonly out: ReplyWriter
   readonly log: SessionLog
-  readonly #half: Half
+  readonly #half: SessionHalf
   readonly #dialect: Dialect
   readonly #dispatcher: Dispatcher
   readonly #pause: Deadline
 
-  constructor(shared: Pop3Host, half: Half) {
+  constructor(shared: Pop3Host, half: SessionHalf) {
     const { link, mail } = half
     this.#half = half
     this.#dialect = shared.dialect

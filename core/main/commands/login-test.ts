@@ -1,31 +1,28 @@
 import { isIP } from 'node:net'
-import { AUTH_SETTINGS, loginPolicies, MailError, passwordBackends, secret, StartFailure, userDirectories } from '../../api/index.js'
+import { AUTH_SETTINGS, loginPolicies, MailError, passwordBackends, secret, userDirectories } from '../../api/index.js'
 import type { MailUser, PeerFacts, Secret, Verdict } from '../../api/index.js'
 import type { HostView } from '../../kernel/kernel.js'
-import { LogHub } from '../../log/log-hub.js'
-import { StreamSink } from '../../log/sinks/stream-sink.js'
 import type { ConfigPlan } from '../../config/plan/types.js'
 import { refusedUnasked, splitAdministrator } from '../../session/auth/claims.js'
 import { accountName } from '../../session/auth/login-names.js'
 import { knownPoints } from '../always.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
-import { locateConfig } from '../config-file.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { domainOf, HostChoice } from '../host-choice.js'
 import { readPassword } from '../password-prompt.js'
-import { problemText } from '../problem-text.js'
 import { accountIdentity } from '../processes/accounts.js'
 import { assignerOf } from '../processes/assignment.js'
 import { modelOf, notServedBy } from '../processes/model.js'
-import { MailServer } from '../server.js'
+import { startOffline } from '../start-offline.js'
 import { say } from '../terminal.js'
 
 const TIMEOUT_MS = 60_000
 type Say = (line: string) => void
 
 /** `mailwright login-test USER`: the walk of a login with the true reason, which a client is never told (FAQ 7.4). */
-export async function run({ args, terminal, env }: CommandContext): Promise<number> {
+export async function run(context: CommandContext): Promise<number> {
+  const { args, terminal } = context
   const { values, positionals } = parseCommandLine(
     args,
     { config: { type: 'string', short: 'c' }, host: { type: 'string' }, from: { type: 'string' }, service: { type: 'string' } },
@@ -34,18 +31,10 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
   const [typed = ''] = positionals
   const address = values.from ?? '127.0.0.1'
   if (isIP(address) === 0) throw new CommandFailure(EXIT.usage, `"${address}" is no IP address`)
-  const log = new LogHub(new StreamSink(process.stderr, { level: 'warn', format: 'auto', env }))
-  let server: MailServer
-  try {
-    const { source } = await locateConfig(values.config, env)
-    // What the server would refuse to start with.
-    modelOf(source.plan(knownPoints), process.getuid?.() === 0)
-    server = await MailServer.start({ source, log, inherited: new Map(), listen: false })
-  } catch (error) {
-    if (!(error instanceof StartFailure)) throw error
-    say(terminal.err, problemText(error.problems, { colours: false }))
-    return EXIT.configuration
-  }
+  // What the server would refuse to start with.
+  const started = await startOffline(context, values.config, { check: (source) => void modelOf(source.plan(knownPoints), process.getuid?.() === 0) })
+  if (started === undefined) return EXIT.configuration
+  const { server } = started
   try {
     const { authcid, authzid } = splitAdministrator(typed)
     const id = values.host ?? new HostChoice(server.kernel.plan.hosts).choose({ localAddress: '', serverName: undefined, domain: domainOf(authcid) })

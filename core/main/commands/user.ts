@@ -1,34 +1,25 @@
-import { MailError, passwordBackends, secret, StartFailure } from '../../api/index.js'
+import { MailError, passwordBackends, secret } from '../../api/index.js'
 import type { AccountEditor } from '../../api/index.js'
-import { LogHub } from '../../log/log-hub.js'
-import { StreamSink } from '../../log/sinks/stream-sink.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
-import { locateConfig } from '../config-file.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { readNewPassword } from '../password-prompt.js'
-import { problemText } from '../problem-text.js'
-import { MailServer } from '../server.js'
+import type { MailServer } from '../server.js'
+import { startOffline } from '../start-offline.js'
 import { say, table } from '../terminal.js'
 
 const TIMEOUT_MS = 60_000
 
 /** `mailwright user add|passwd|remove|list`: accounts of a backend that can be edited, such as the password file. */
-export async function run({ args, terminal, env }: CommandContext): Promise<number> {
+export async function run(context: CommandContext): Promise<number> {
+  const { args, terminal } = context
   const { values, positionals } = parseCommandLine(args, { config: { type: 'string', short: 'c' }, host: { type: 'string' } }, { least: 1, most: 2 })
   const [what = '', name] = positionals
   if (!['add', 'passwd', 'remove', 'list'].includes(what)) throw new CommandFailure(EXIT.usage, `unknown action "${what}": add, passwd, remove or list`)
   if ((name === undefined) !== (what === 'list')) throw new CommandFailure(EXIT.usage, what === 'list' ? 'list takes no name' : `${what} needs the name of a user`)
-  const log = new LogHub(new StreamSink(process.stderr, { level: 'warn', format: 'auto', env }))
-  let server: MailServer
-  try {
-    const { source } = await locateConfig(values.config, env)
-    server = await MailServer.start({ source, log, inherited: new Map(), listen: false })
-  } catch (error) {
-    if (!(error instanceof StartFailure)) throw error
-    say(terminal.err, problemText(error.problems, { colours: false }))
-    return EXIT.configuration
-  }
+  const started = await startOffline(context, values.config)
+  if (started === undefined) return EXIT.configuration
+  const { server } = started
   try {
     const accounts = editorOf(server, values.host)
     const text = await edit(accounts, what, name ?? '')

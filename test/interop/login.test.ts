@@ -110,7 +110,7 @@ describe.skipIf(!hasPython('imaplib'))('imaplib', () => {
   test('LOGIN anonymous, to an empty mailbox that cannot be written', async () => {
     const ran = await python(`m.login('anonymous', 'guest@example.org')`)
     expect(ran.stderr).toBe('')
-    await expect.poll(() => server.log(), { timeout: 30_000 }).toMatch(/Authenticated.*anonymous.*guest@example\.org/)
+    await expect.poll(() => server.log(), { timeout: 30_000 }).toMatch(/Login anonymous=guest@example\.org/)
   })
 })
 

@@ -107,7 +107,7 @@ function fileHint({ tls }: Pick<HostPlan, 'tls'>): string | undefined {
 }
 
 /** A certificate against the names clients will ask for, and against the calendar. */
-export function certificateFaults(certificate: X509Certificate, host: Pick<HostPlan, 'serverName' | 'match' | 'tls'>, path: string): readonly Problem[] {
+function certificateFaults(certificate: X509Certificate, host: Pick<HostPlan, 'serverName' | 'match' | 'tls'>, path: string): readonly Problem[] {
   return [...nameFaults(certificate, host, path), ...calendarFaults(certificate, path, 'the certificate')]
 }
 function nameFaults(certificate: X509Certificate, host: Pick<HostPlan, 'serverName' | 'match' | 'tls'>, path: string): readonly Problem[] {

@@ -64,7 +64,7 @@ export function parseHeaderDate(text: string): HeaderDate | undefined {
 }
 
 /** Days since 1970 of a calendar date; months from 0. Undefined when there is no such day. */
-export function dayNumber(year: number, month: number, day: number): number | undefined {
+function dayNumber(year: number, month: number, day: number): number | undefined {
   const ms = Date.UTC(year, month, day)
   const back = new Date(ms)
   return year >= 100 && back.getUTCMonth() === month && back.getUTCDate() === day ? Math.round(ms / DAY_MS) : undefined

@@ -20,7 +20,7 @@ const NO_LOCKS: ReadonlySet<number> = new Set([EBADF, EINVAL, EIO, ENOLCK, ENOSY
  * Binds the C library through koffi, an optional dependency. Undefined where koffi is not installed or has no binary
  * for this machine; locks then answer `unavailable`.
  */
-export async function loadNativeLocks(): Promise<NativeLocks | undefined> {
+async function loadNativeLocks(): Promise<NativeLocks | undefined> {
   if (process.platform === 'win32') return undefined
   try {
     const { default: koffi } = await import('koffi')

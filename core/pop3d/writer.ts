@@ -3,7 +3,7 @@ import { OctetWriter } from '../wire/imap/writer.js'
 import type { OctetSink } from '../wire/imap/writer.js'
 
 /** A template with its values in place of `%1`, `%2`, ... */
-export function phraseText(text: Phrase, translate: (template: string) => string = (template) => template): string {
+function phraseText(text: Phrase, translate: (template: string) => string = (template) => template): string {
   if (typeof text === 'string') return translate(text)
   const [template, ...values] = text
   return translate(template).replaceAll(/%(\d)/g, (_, place: string) => String(values[Number(place) - 1] ?? ''))

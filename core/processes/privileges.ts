@@ -7,7 +7,7 @@ export interface Identity {
 }
 
 /** Thrown when a process kept more rights than it was told to; it must end. */
-export class PrivilegesKept extends Error {
+class PrivilegesKept extends Error {
   override readonly name = 'PrivilegesKept'
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { secret } from '../api/index.js'
-import type { Handover, LoginOutcome, MailUser, PeerFacts, Verdict } from '../api/index.js'
+import type { Handover, LoginOutcome, MailUser, PeerFacts } from '../api/index.js'
 
 /**
  * What crosses between processes, as JSON with octets in base64. The front has fewer rights than the processes that read what it sends,
@@ -12,7 +12,7 @@ const id = z.int().min(0).max(0xffffffff)
 
 const bindings = z.strictObject({ 'tls-exporter': octets.optional(), 'tls-server-end-point': octets.optional(), 'tls-unique': octets.optional() })
 /** Who is at the other end. */
-export const peerValue = z.strictObject({
+const peerValue = z.strictObject({
   session: text.optional(),
   address: text,
   name: text.optional(),
@@ -33,7 +33,7 @@ const userValue = z.strictObject({
 const layerValue = z.strictObject({ use: text, state: octets })
 const entered = z.strictObject({ kind: z.literal('in'), user: userValue, authcid: text, alerts: z.array(text), layer: layerValue.optional() })
 /** The answer to a login. */
-export const outcomeValue = z.union([entered, z.strictObject({ kind: z.literal('out'), referral: text.optional() })])
+const outcomeValue = z.union([entered, z.strictObject({ kind: z.literal('out'), referral: text.optional() })])
 /** The tweaks of a client that concern a login. */
 export const retriesValue = z.strictObject({ spacedPasswordRetry: z.boolean().optional(), lowerCaseUserRetry: z.boolean().optional() })
 /** A password, only ever inside a message to the authenticator. */
@@ -81,9 +81,6 @@ export function decodeHalf(wire: unknown): SessionHalf {
 /** @throws when the answer admits nobody. */
 export function decodeLogin(wire: unknown): In {
   return dense(entered.parse(wire)) as In
-}
-export function encodeVerdict(verdict: Verdict): object {
-  return { ...verdict }
 }
 
 function encodeUser(user: MailUser): Wire<typeof userValue> {

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { giveAlpinePassword, jumpInAlpine } from '../support/alpine.js'
 import { freshInbox, LINKS, type LinkName } from '../support/interop.js'
 import { has } from '../support/programs.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
@@ -30,19 +31,11 @@ describe.skipIf(!has('alpine') || !has('tmux'))('alpine', () => {
     await writeFile(rc, `inbox-path=${place}INBOX\nfolder-collections=Far ${place}[]\nfeature-list=${FEATURES}\nlast-version-used=99.9\nuser-domain=example.org\nsmtp-server=\nnntp-server=\n`)
     const screen = await Screen.open('alpine', ['-p', rc, '-i', '-d', '0'], { HOME: own })
     try {
-      await screen.shows('ENTER PASSWORD')
-      await screen.type('secret')
-      await screen.press('Enter')
-      await screen.shows('Preserve password on DISK')
-      await screen.type('n')
+      await giveAlpinePassword(screen)
       // Its line at the bottom says "opened with 3 messages", or only that opening is done, by which came last; the head stays.
       await screen.shows(/Folder: INBOX +Message \d of 3 /)
       // Read the second message.
-      await screen.type('j')
-      await screen.shows('Message number to jump to')
-      await screen.type('2')
-      await screen.press('Enter')
-      await screen.shows(/Message 2 of 3/)
+      await jumpInAlpine(screen, 2, 3)
       await screen.press('Enter')
       await screen.shows('Café at noon?')
       await screen.type('<')
@@ -60,11 +53,7 @@ describe.skipIf(!has('alpine') || !has('tmux'))('alpine', () => {
       await screen.type('y')
       await screen.shows(/D {3}2 /)
       // Mark the first as answered by hand, and expunge.
-      await screen.type('j')
-      await screen.shows('Message number to jump to')
-      await screen.type('1')
-      await screen.press('Enter')
-      await screen.shows(/Message 1 of 3/)
+      await jumpInAlpine(screen, 1, 3)
       await screen.type('*')
       await screen.shows('A Answered')
       await screen.type('a')
@@ -95,11 +84,7 @@ describe.skipIf(!has('alpine') || !has('tmux'))('alpine', () => {
     await writeFile(rc, `inbox-path=${place}INBOX\nfolder-collections=Far ${place}[]\nfeature-list=enable-aggregate-command-set,quit-without-confirm\nlast-version-used=99.9\nuser-domain=example.org\nsmtp-server=\nnntp-server=\n`)
     const screen = await Screen.open('alpine', ['-p', rc, '-i', '-d', '0'], { HOME: own })
     try {
-      await screen.shows('ENTER PASSWORD')
-      await screen.type('secret')
-      await screen.press('Enter')
-      await screen.shows('Preserve password on DISK')
-      await screen.type('n')
+      await giveAlpinePassword(screen)
       await screen.shows(/Folder: INBOX +Message \d of 3 /)
       await screen.type('<')
       await screen.shows(/INBOX +Recipes +Travel/)

@@ -1,7 +1,5 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids } from '../../core/api/index.js'
 import { SystemFiles } from '../../core/os/files.js'
@@ -11,27 +9,20 @@ import { sampleMessage } from '../../core/testing/messages.js'
 import { mmdfDialect } from '../../plugins/formats/mmdf/dialect.js'
 import { TextFormat } from '../../plugins/formats/shared/text/format.js'
 import { unixDialect } from '../../plugins/formats/shared/text/dialect.js'
+import { jumpInAlpine } from '../support/alpine.js'
+import { crowdOn, isWhole, subjectOf } from '../support/crowd.js'
 import { deliverTo, familyHome, mailutil, openBox, placeAt } from '../support/directory-formats.js'
-import { has, run, type Ran } from '../support/programs.js'
+import { has } from '../support/programs.js'
 import { Screen } from '../support/screen.js'
 import { TestClock, unixContext } from '../support/unix.js'
 
 const files = new SystemFiles(await nativeLocks())
-const PLAYER = fileURLToPath(new URL('../support/mailbox-player.mjs', import.meta.url))
 const LONG = process.env['MAILWRIGHT_LONG'] === '1'
-const NOBODY = 65534
-/** Runs a program as the user whose mail it is: processes of a server that serve one user are that user's. */
-function asOwner(home: string, program: string, args: readonly string[]): Promise<Ran> {
-  const options = { cwd: home, env: { HOME: home, TZ: 'UTC' }, limitMs: LONG ? 3_600_000 : 240_000 }
-  if (userInfo().uid !== 0) return run(program, args, options)
-  return run('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', program, ...args], options)
-}
 const dialects = [
   // Each message that they append to a mailbox of MMDF gets an empty line at its end.
   { name: 'unix', dialect: unixDialect, theirEnd: '' },
   { name: 'mmdf', dialect: mmdfDialect, theirEnd: '\r\n' },
 ] as const
-const subject = (m: BoxMessage): string => /Subject: (.*)\r\n/.exec(Buffer.from(m.bytes).toString('latin1'))?.[1] ?? ''
 const essence = (m: BoxMessage): unknown => [m.uid, m.flags, m.size, m.ms, m.zone, Buffer.from(m.bytes).toString('latin1')]
 
 describe.runIf(has('mailutil')).each(dialects)('$name mailboxes shared with programs of the c-client family', ({ name, dialect, theirEnd }) => {
@@ -102,34 +93,14 @@ describe.runIf(has('mailutil')).each(dialects)('$name mailboxes shared with prog
     await deliverTo(make(), path, [sampleMessage(0)])
     await writeFile(join(home, 'one'), 'From bob@example.org Mon Jan  5 09:08:07 2015\nSubject: theirs\n\nhello\n')
     expect((await mailutil(home, 'check', 'box')).stdout).toContain('1 total')
-    const players = ['a', 'b', 'c'].map((who) => asOwner(home, process.execPath, [PLAYER, name, path, who, LONG ? '600' : '24']))
-    const stop = { now: false }
-    const complaints: string[] = []
-    let theirs = 0
-    const appending = (async () => {
-      while (!stop.now) {
-        const { stderr } = await asOwner(home, 'mailutil', ['append', 'one', 'box'])
-        // It says when it waits, and then has its turn.
-        const complaint = stderr.replaceAll(/^warning: Mailbox \S+ is locked, will override in \d+ seconds\.\.\.\n/gm, '')
-        if (complaint === '') theirs++
-        else complaints.push(complaint)
-      }
-    })()
-    const told = await Promise.all(players)
-    stop.now = true
-    await appending
-    expect(complaints).toEqual([])
-    expect(theirs).toBeGreaterThan(0)
-    expect(told.map((t) => t.stderr)).toEqual(['', '', ''])
-    // Written by the player as one line of this shape.
-    const records = told.map((t) => JSON.parse(t.stdout) as { delivered: string[]; expunged: string[] })
-    const expected = records.flatMap((r) => r.delivered.filter((s) => !r.expunged.includes(s)))
+    // It says when it waits, and then has its turn.
+    const excused = (complaint: string): string => complaint.replaceAll(/^warning: Mailbox \S+ is locked, will override in \d+ seconds\.\.\.\n/gm, '')
+    const crowd = await crowdOn({ home, format: name, path, rounds: LONG ? 600 : 24, excused })
+    expect(crowd.complaints).toEqual([])
+    expect(crowd.theirs).toBeGreaterThan(0)
     const { messages } = await see()
-    expect(messages.map(subject).sort()).toEqual(['message 0', ...expected, ...Array.from({ length: theirs }, () => 'theirs')].sort())
-    for (const m of messages) {
-      const own = subject(m)
-      if (own !== 'theirs' && own !== 'message 0') expect(Buffer.from(m.bytes).toString()).toMatch(new RegExp(`^Subject: ${own}\\r\\n\\r\\n(?:text of ${own}\\r\\n)+$`))
-    }
+    expect(messages.map(subjectOf).sort()).toEqual(['message 0', ...crowd.subjects].sort())
+    expect(messages.filter((m) => !['theirs', 'message 0'].includes(subjectOf(m)) && !isWhole(m))).toEqual([])
   })
 
   test('a mailbox that they made, empty or with messages, is ours to use, and they read what we leave', async () => {
@@ -141,7 +112,7 @@ describe.runIf(has('mailutil')).each(dialects)('$name mailboxes shared with prog
     expect((await mailutil(home, 'check', 'box')).stdout).toMatch(/4 total/)
     const box = await openBox(make(), path)
     await box.refresh({ claimRecent: true })
-    expect((await box.messages()).map((m) => [m.uid, subject(m)])).toEqual([[1, 'one'], [2, 'two'], [3, 'message 1'], [4, 'message 2']])
+    expect((await box.messages()).map((m) => [m.uid, subjectOf(m)])).toEqual([[1, 'one'], [2, 'two'], [3, 'message 1'], [4, 'message 2']])
     for (const uid of [1, 4, 2, 3]) {
       await box.expunge(uids.one(uid), { always: true })
       expect((await mailutil(home, 'check', 'box')).stdout).toContain(box.rows.length === 0 ? 'No new messages, 0 total' : `${box.rows.length} total`)
@@ -167,20 +138,12 @@ describe.skipIf(!has('alpine') || !has('tmux')).each(dialects)('$name mailboxes 
       const screen = await Screen.open('alpine', ['-p', rc, '-i', '-d', '0', '-f', path], { HOME: home })
       try {
         await screen.shows(/Message \d of 3 /)
-        await screen.type('j')
-        await screen.shows('Message number to jump to')
-        await screen.type('2')
-        await screen.press('Enter')
-        await screen.shows(/Message 2 of 3/)
+        await jumpInAlpine(screen, 2, 3)
         await screen.type('*')
         await screen.shows('[Important]')
         await screen.press('Enter')
         await screen.shows('Flagged message 2 "Important"')
-        await screen.type('j')
-        await screen.shows('Message number to jump to')
-        await screen.type('1')
-        await screen.press('Enter')
-        await screen.shows(/Message 1 of 3/)
+        await jumpInAlpine(screen, 1, 3)
         await screen.type('d')
         await screen.shows(/D {3}1 /)
         await screen.type('x')

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { giveAlpinePassword } from '../support/alpine.js'
 import { has, hasPython, run, runOnTerminal, type Ran } from '../support/programs.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 import { Screen } from '../support/screen.js'
@@ -102,11 +103,7 @@ const clients: readonly Client[] = [
       await writeFile(rc, `inbox-path={localhost:${portOf(link)}${options[link]}/user=alice}INBOX\ndisable-these-authenticators=${others.join(',')}\nfeature-list=quit-without-confirm\nlast-version-used=99.9\nuser-domain=example.org\nsmtp-server=\nnntp-server=\n`)
       const screen = await Screen.open('alpine', ['-p', rc, '-i', '-d', '0'], { HOME: own })
       try {
-        await screen.shows('ENTER PASSWORD')
-        await screen.type('secret')
-        await screen.press('Enter')
-        await screen.shows('Preserve password on DISK')
-        await screen.type('n')
+        await giveAlpinePassword(screen)
         await screen.shows('Folder: INBOX')
         await screen.type('q')
         const { code, text } = await screen.ended()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { memoryLinkPair } from '../../core/net/memory-link.js'
+import { memoryLinkPair } from '../support/memory-link.js'
 import { DEFAULT_TWEAKS } from '../../core/api/index.js'
 import { settle } from '../support/imap-client.js'
 import { ImapFixture } from '../support/imap.js'

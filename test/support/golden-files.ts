@@ -1,27 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { SYSTEM } from '../../core/api/index.js'
 import { parseInternalDate } from '../../plugins/formats/shared/internal-date.js'
+import type { GoldenMailbox } from './golden.js'
 import type { SeenMessage } from './open-box.js'
 
-/** What the reference library reads in a sample. */
-export interface Golden {
-  readonly mailbox: string
-  readonly uidvalidity: number | 'time-of-open'
-  readonly uidlast: number
-  readonly recent: number
-  readonly keywords: readonly string[]
-  readonly messages: readonly {
-    readonly uid: number
-    readonly size: number
-    readonly header: number
-    readonly text: number
-    readonly internaldate: string
-    readonly flags: readonly string[]
-    readonly keywords: readonly string[]
-  }[]
-}
-export function goldenOf(format: string): readonly Golden[] {
-  return JSON.parse(readFileSync(new URL(`../fixtures/${format}/expected.json`, import.meta.url), 'utf8')) as Golden[]
+export function goldenOf(format: string): readonly GoldenMailbox[] {
+  return JSON.parse(readFileSync(new URL(`../fixtures/${format}/expected.json`, import.meta.url), 'utf8')) as GoldenMailbox[]
 }
 export function sampleOf(format: string, name: string): Buffer {
   return readFileSync(new URL(`../fixtures/${format}/${name}`, import.meta.url))
@@ -29,7 +13,7 @@ export function sampleOf(format: string, name: string): Buffer {
 const BITS: Readonly<Record<string, number>> = { '\\Seen': SYSTEM.seen, '\\Deleted': SYSTEM.deleted, '\\Flagged': SYSTEM.flagged, '\\Answered': SYSTEM.answered, '\\Draft': SYSTEM.draft }
 
 /** As a mailbox shows its messages, less their text. */
-export function expectedRows(golden: Golden): Omit<SeenMessage, 'text'>[] {
+export function expectedRows(golden: GoldenMailbox): Omit<SeenMessage, 'text'>[] {
   return golden.messages.map(({ uid, size, header, internaldate, flags, keywords }) => {
     const date = parseInternalDate(internaldate)
     return { uid, size, header, ms: date?.ms ?? 0, zone: date?.zone ?? 0, system: flags.reduce((sum, flag) => sum | (BITS[flag] ?? 0), 0), keywords }

@@ -1,12 +1,12 @@
-import { COMPAT_SETTINGS, DEFAULT_TWEAKS, IMAP_SETTINGS, CLOCK, sealDeriver } from '../../core/api/index.js'
-import type { Clock, CompatSettings, Entry, Handover, ImapExtension, ImapExtensionAbout, ImapSettings, LoginGate, MailAccess, MailUser, PeerFacts, Plugin, PluginSetup, Tweaks, Workaround } from '../../core/api/index.js'
+import { COMPAT_SETTINGS, DEFAULT_TWEAKS, IMAP_SETTINGS, CLOCK, imapExtensions, sealDeriver } from '../../core/api/index.js'
+import type { CompatSettings, Entry, Handover, ImapExtension, ImapExtensionAbout, ImapSettings, LoginGate, MailAccess, MailUser, PeerFacts, Plugin, Tweaks, Workaround } from '../../core/api/index.js'
 import { baseEntry } from '../../core/imapd/base.js'
 import { ExtensionAssembly } from '../../core/imapd/extensions/assembly.js'
 import { Imap4 } from '../../core/imapd/imap4.js'
 import { IMAP2BIS, imap2bis, mailboxReferrals } from '../../core/imapd/old-dialects.js'
 import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../../core/mime/facts.js'
 import { deriverTable } from '../../core/mail/view/deriving.js'
-import { memoryLinkPair } from '../../core/net/memory-link.js'
+import { memoryLinkPair } from './memory-link.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { dialects } from '../../core/session/dialects.js'
 import childrenPlugin from '../../plugins/imap/children/index.js'
@@ -23,6 +23,7 @@ import scanPlugin from '../../plugins/imap/scan/index.js'
 import uidplusPlugin from '../../plugins/imap/uidplus/index.js'
 import unselectPlugin from '../../plugins/imap/unselect/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
+import { contributedTo } from './contributed.js'
 import { ScriptClient } from './imap-client.js'
 import { RunningSessions } from './running-sessions.js'
 import type { Cut } from './imap-client.js'
@@ -37,35 +38,11 @@ export const testImapSettings: ImapSettings = {
   maxBadCommands: 0,
 }
 const TLS: NonNullable<PeerFacts['tls']> = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} }
-export const extensionPlugins: readonly Plugin[] = [
+const extensionPlugins: readonly Plugin[] = [
   literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, multiappendPlugin, condstorePlugin, scanPlugin,
 ]
 
 type ExtensionEntry = Entry<ImapExtension, ImapExtensionAbout>
-/** The extensions of plugins with their default settings, made as the kernel would. */
-export async function extensionEntries(plugins: readonly Plugin[], clock: Clock, settings: ImapSettings, dialect: CompatSettings['dialect'] = 'faq'): Promise<readonly ExtensionEntry[]> {
-  interface Contributed {
-    readonly name: string
-    readonly about: ImapExtensionAbout
-    readonly settings: { readonly '~standard': { validate(value: unknown): unknown } }
-    readonly needs?: Readonly<Record<string, { readonly id: string }>>
-    create(settings: unknown, needs: Readonly<Record<string, unknown>>): ImapExtension
-  }
-  const given = new Map<string, unknown>([[CLOCK.id, clock], [IMAP_SETTINGS.id, settings], [COMPAT_SETTINGS.id, { dialect }]])
-  const entries: ExtensionEntry[] = []
-  for (const plugin of plugins) {
-    const contributed: Contributed[] = []
-    // Only what extensions declare in `setup` is collected.
-    plugin.setup({ to: () => ({ contribute: (what: Contributed) => void contributed.push(what) }) } as unknown as PluginSetup)
-    for (const what of contributed) {
-      const checked = (await what.settings['~standard'].validate({})) as { readonly value: unknown }
-      const needs = Object.fromEntries(Object.entries(what.needs ?? {}).map(([key, token]) => [key, given.get(token.id)]))
-      entries.push({ name: what.name, plugin: plugin.id, about: what.about, made: what.create(checked.value, needs) })
-    }
-  }
-  return entries
-}
-
 /** What a test may want different. */
 export interface ImapOptions {
   readonly settings?: Partial<ImapSettings>
@@ -114,7 +91,7 @@ export class ImapFixture implements AsyncDisposable {
     const derivers = deriverTable([sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver)])
     const mail = mailFixture({ derivers, ...options.mail })
     const settings: ImapSettings = { ...testImapSettings, ...options.settings }
-    const made = await extensionEntries(extensionPlugins, mail.clock, settings, options.dialect)
+    const made = await contributedTo(imapExtensions, extensionPlugins, new Map<string, unknown>([[CLOCK.id, mail.clock], [IMAP_SETTINGS.id, settings], [COMPAT_SETTINGS.id, { dialect: options.dialect ?? 'faq' }]]))
     const core = [
       { name: IMAP2BIS, plugin: 'core-imapd', ...imap2bis },
       { name: 'mailbox-referrals', plugin: 'core-imapd', ...mailboxReferrals },

@@ -10,7 +10,7 @@ import { run, type Ran } from './programs.js'
 const [KDC, KADMIN, UTIL] = ['/usr/sbin/krb5kdc', '/usr/sbin/kadmin.local', '/usr/sbin/kdb5_util']
 export const hasKdc = [KDC, KADMIN, UTIL].every((program) => existsSync(program))
 /** The realm of the tests. */
-export const REALM = 'EXAMPLE.TEST'
+const REALM = 'EXAMPLE.TEST'
 
 /** MIT's KDC from Debian, with a realm of its own. */
 export interface Kdc extends AsyncDisposable {

@@ -1,7 +1,7 @@
-import type { ConnectionLost, Link, PeerFacts } from '../api/index.js'
-import { ByteLink } from './byte-link.js'
-import type { LinkOptions } from './byte-link.js'
-import type { Transport, TransportEvents } from './transport.js'
+import type { ConnectionLost, Link, PeerFacts } from '../../core/api/index.js'
+import { ByteLink } from '../../core/net/byte-link.js'
+import type { LinkOptions } from '../../core/net/byte-link.js'
+import type { Transport, TransportEvents } from '../../core/net/transport.js'
 
 const CLEAR_PEER: PeerFacts = { address: '127.0.0.1', localAddress: '127.0.0.1', localPort: 143, service: 'imap' }
 

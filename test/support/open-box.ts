@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { uids, type AppendItem, type AppendResult, type FilePlace, type FlagChange, type MailboxFormat, type MailboxSource, type MailUser } from '../../core/api/index.js'
 import { MailTable, type Commit } from '../../core/mail/table/table.js'
 import type { Edit } from '../../core/mail/table/edit.js'
-import { alice, never } from './unix.js'
+import { alice, editOf, never } from './unix.js'
 
 /** A row and its octets, as a client would see them. */
 export interface SeenMessage {
@@ -60,20 +60,8 @@ export class OpenBox {
     const table = after?.table ?? new MailTable({ ownModseqs: false, firstModseq: 1 })
     return new OpenBox(format, await format.open(placeOf(path), never), path, table)
   }
-  async edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
-    const edit = this.table.begin()
-    const notice = edit.notice.bind(edit)
-    edit.notice = (severity, text) => {
-      this.notices.push({ severity, text })
-      notice(severity, text)
-    }
-    try {
-      const value = await work(edit)
-      return { value, commit: edit.commit() }
-    } catch (error) {
-      edit.drop()
-      throw error
-    }
+  edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
+    return editOf(this, work)
   }
   async refresh(claimRecent = false): Promise<Commit> {
     return (await this.edit((edit) => this.source.refresh(edit, { claimRecent }, never))).commit

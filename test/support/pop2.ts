@@ -1,5 +1,5 @@
 import type { LoginGate } from '../../core/api/index.js'
-import { memoryLinkPair } from '../../core/net/memory-link.js'
+import { memoryLinkPair } from './memory-link.js'
 import { Pop2 } from '../../plugins/protocols/pop2/pop2.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
 import { ScriptClient, settle } from './imap-client.js'

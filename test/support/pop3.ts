@@ -1,8 +1,8 @@
-import { CLOCK, DEFAULT_TWEAKS, HOST, LOGGER, POP3_SETTINGS, RANDOM, sealDeriver } from '../../core/api/index.js'
-import type { CompatSettings, Entry, LoginGate, MailAccess, MaildropLocks, MailboxSource, MailUser, PeerFacts, Plugin, PluginSetup, Pop3Extension, Pop3ExtensionAbout, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
+import { CLOCK, DEFAULT_TWEAKS, HOST, LOGGER, pop3Extensions, POP3_SETTINGS, RANDOM, sealDeriver } from '../../core/api/index.js'
+import type { CompatSettings, LoginGate, MailAccess, MaildropLocks, MailboxSource, MailUser, PeerFacts, Plugin, Pop3Settings, Tweaks, Workaround } from '../../core/api/index.js'
 import { envelopeDeriver } from '../../core/mime/facts.js'
 import { deriverTable } from '../../core/mail/view/deriving.js'
-import { memoryLinkPair } from '../../core/net/memory-link.js'
+import { memoryLinkPair } from './memory-link.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { baseEntry } from '../../core/pop3d/base.js'
 import { Pop3Assembly } from '../../core/pop3d/extensions.js'
@@ -15,13 +15,14 @@ import langPlugin from '../../plugins/pop3/lang/index.js'
 import uidlPlugin from '../../plugins/pop3/uidl/index.js'
 import utf8Plugin from '../../plugins/pop3/utf8/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
+import { contributedTo } from './contributed.js'
 import { ScriptClient } from './imap-client.js'
 import { RunningSessions } from './running-sessions.js'
 import type { Cut } from './imap-client.js'
 import { alice, item, mailFixture, named, never, note, once, testSettings } from './mail.js'
 import type { MailFixture, MailOverrides, StillClock } from './mail.js'
 
-export const testPop3Settings: Pop3Settings = {
+const testPop3Settings: Pop3Settings = {
   greetingVersion: 'none',
   timeouts: { preloginMs: 180_000, inactivityMs: 600_000, giveWayMs: 300_000 },
   statusHeader: true,
@@ -32,32 +33,7 @@ export const testPop3Settings: Pop3Settings = {
   externalForOwner: true,
 }
 const TLS: NonNullable<PeerFacts['tls']> = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} }
-export const pop3Plugins: readonly Plugin[] = [capabilitiesPlugin, uidlPlugin, apopPlugin, langPlugin, utf8Plugin]
-
-type ExtensionEntry = Entry<Pop3Extension, Pop3ExtensionAbout>
-/** The extensions of plugins, made as the kernel would. */
-export async function pop3Entries(plugins: readonly Plugin[], given: ReadonlyMap<string, unknown>, settings: Readonly<Record<string, object>> = {}): Promise<readonly ExtensionEntry[]> {
-  interface Contributed {
-    readonly name: string
-    readonly about: Pop3ExtensionAbout
-    readonly settings: { readonly '~standard': { validate(value: unknown): unknown } }
-    readonly needs?: Readonly<Record<string, { readonly id: string }>>
-    create(settings: unknown, needs: Readonly<Record<string, unknown>>, site: unknown): Pop3Extension
-  }
-  const entries: ExtensionEntry[] = []
-  for (const plugin of plugins) {
-    const contributed: Contributed[] = []
-    // Only what is contributed to the extensions is collected.
-    const setup = { to: (point: { readonly id: string }) => ({ contribute: (what: Contributed) => void (point.id === 'pop3.extensions' && contributed.push(what)) }) }
-    plugin.setup(setup as unknown as PluginSetup)
-    for (const what of contributed) {
-      const checked = (await what.settings['~standard'].validate(settings[what.name] ?? {})) as { readonly value: unknown }
-      const needs = Object.fromEntries(Object.entries(what.needs ?? {}).map(([key, token]) => [key, given.get(token.id)]))
-      entries.push({ name: what.name, plugin: plugin.id, about: what.about, made: what.create(checked.value, needs, { warn: () => undefined }) })
-    }
-  }
-  return entries
-}
+const pop3Plugins: readonly Plugin[] = [capabilitiesPlugin, uidlPlugin, apopPlugin, langPlugin, utf8Plugin]
 
 /** What a test may want different. */
 export interface Pop3Options {
@@ -107,7 +83,7 @@ export class Pop3Fixture implements AsyncDisposable {
     const host = { id: 'default', serverName: 'mail.example.org' }
     const random = (octets: number): Uint8Array => new Uint8Array(octets).fill(0xab)
     const given = new Map<string, unknown>([[CLOCK.id, mail.clock], [POP3_SETTINGS.id, settings], [LOGGER.id, log], [RANDOM.id, random], [HOST.id, host]])
-    const entries = (await pop3Entries(pop3Plugins, given, options.extensions)).filter((e) => !(options.without ?? []).includes(e.name))
+    const entries = (await contributedTo(pop3Extensions, pop3Plugins, given, options.extensions)).filter((e) => !(options.without ?? []).includes(e.name))
     const files = new SystemFiles(undefined)
     // Homes of the fixture are not on the disk: the lock among processes is not to be had, as where there is no state folder.
     const mailbox = { ...testSettings, stateDirectory: '' }

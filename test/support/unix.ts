@@ -87,6 +87,22 @@ export function textFormat(dialect: TextDialect, { files, clock, random, locks, 
 export function withoutDelimiters(text: string): string {
   return text.includes('\x01\x01\x01\x01') ? withoutDelimiters(text.replaceAll('\x01\x01\x01\x01', '\x01\x01\x01')) : text
 }
+/** One edit as core makes it: committed when the work is done, dropped when it throws; notices are kept. */
+export async function editOf<T>(box: { readonly table: MailTable; readonly notices: { severity: string; text: string }[] }, work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
+  const edit = box.table.begin()
+  const notice = edit.notice.bind(edit)
+  edit.notice = (severity, text) => {
+    box.notices.push({ severity, text })
+    notice(severity, text)
+  }
+  try {
+    const value = await work(edit)
+    return { value, commit: edit.commit() }
+  } catch (error) {
+    edit.drop()
+    throw error
+  }
+}
 /** A mailbox with its table, as core holds it. */
 export class OpenUnix {
   readonly format: TextFormat
@@ -104,20 +120,8 @@ export class OpenUnix {
     const format = new TextFormat(ctx)
     return new OpenUnix(format, await format.open({ path, user: alice, fileMode: 0o600, directoryMode: 0o700 }), path)
   }
-  async edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
-    const edit = this.table.begin()
-    const notice = edit.notice.bind(edit)
-    edit.notice = (severity, text) => {
-      this.notices.push({ severity, text })
-      notice(severity, text)
-    }
-    try {
-      const value = await work(edit)
-      return { value, commit: edit.commit() }
-    } catch (error) {
-      edit.drop()
-      throw error
-    }
+  edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
+    return editOf(this, work)
   }
   refresh(claimRecent: boolean): Promise<{ commit: Commit }> {
     return this.edit((edit) => this.source.refresh(edit, { claimRecent }, never))

@@ -7,7 +7,7 @@ import { nodeOf, type ConfigNode } from '../tree.js'
 import { parseYaml } from './yaml.js'
 
 /** In this order; the first that exists is the configuration. */
-export const SEARCH_PLACES: readonly string[] = ['yaml', 'yml', 'json', 'ts', 'js'].map((ending) => `mailwright.config.${ending}`)
+const SEARCH_PLACES: readonly string[] = ['yaml', 'yml', 'json', 'ts', 'js'].map((ending) => `mailwright.config.${ending}`)
 
 /** A file as read, without what it imports. A class of its own, so that cosmiconfig's `$import`, which forgets files and lines, does not see the keys. */
 export class ReadFile {

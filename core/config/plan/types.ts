@@ -1,4 +1,3 @@
-import type { z } from 'zod'
 import type { Problem } from '../../api/problem.js'
 import type { Role, Scope, Token } from '../../api/kernel.js'
 import type { SecretSource } from '../../api/settings.js'
@@ -142,6 +141,3 @@ export interface ConfigSource {
   readonly plugins: readonly { readonly module: string; readonly path: string; readonly optional: boolean; readonly folder: string }[]
   plan(points: readonly SlotPoint[]): ConfigPlan
 }
-
-/** What a schema makes of its input. */
-export type Output<S extends z.ZodType> = z.output<S>

@@ -1,5 +1,5 @@
 /** Says which step ran out of time. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   override readonly name = 'DeadlineError'
 }
 

@@ -22,7 +22,7 @@ export function siteOf(node: EntryNode, host: string | undefined, roles: readonl
 }
 
 /** Octets of a file, less one line end at its end, or of an environment variable. */
-export async function readSecret(from: SecretSource, folder: string): Promise<Secret> {
+async function readSecret(from: SecretSource, folder: string): Promise<Secret> {
   if ('env' in from) {
     const value = process.env[from.env]
     if (value === undefined) throw new PluginRefusal('CFG_SECRET', `the environment variable ${from.env} is not set`, 'set it where the server is started')

@@ -1,7 +1,7 @@
 import { API_VERSION } from '../../api/kernel.js'
 
 /** Whether a plugin made for `wanted` runs here: equal major, minor at most ours. */
-export function judgeApi(wanted: string): 'fits' | 'too-new' | 'too-old' | 'malformed' {
+function judgeApi(wanted: string): 'fits' | 'too-new' | 'too-old' | 'malformed' {
   const asked = /^(\d+)\.(\d+)$/.exec(wanted)
   const ours = /^(\d+)\.(\d+)$/.exec(API_VERSION)
   if (asked === null || ours === null) return 'malformed'

@@ -5,7 +5,7 @@ import { apiProblem } from './api-version.js'
 import { missingPackage, PluginRefusal, wordsOf } from './refusal.js'
 
 /** Whether this Node runs `.ts` files by itself (22.18 and newer). */
-export const runsTypeScript: boolean = 'typescript' in process.features && Boolean(process.features.typescript)
+const runsTypeScript: boolean = 'typescript' in process.features && Boolean(process.features.typescript)
 
 /**
  * Imports one file and checks that its default export is a plugin for this API.

@@ -23,7 +23,7 @@ function asksEnvelopes(term: SearchTerm): boolean {
   }
 }
 /** What the general search sees of a view; cached envelopes are loaded when the term can use them. */
-export async function searchContext(
+async function searchContext(
   view: TableView,
   ability: SearchAbility | undefined,
   term: SearchTerm,

@@ -54,10 +54,6 @@ function parse(text: string): JournalRecord | undefined {
     return undefined
   }
 }
-/** The change that a record keeps. */
-export function changeOf(record: Extract<JournalRecord, { t: 'flags' }>): FlagChange {
-  return { uids: setOf(record.u), how: record.h, system: record.s, keywords: record.k }
-}
 export function setOf(pairs: readonly number[]): UidSet {
   return uids.ranges(Uint32Array.from(pairs))
 }

@@ -87,7 +87,7 @@ function numberTest(column: Uint32Array | Float64Array, term: { readonly above?:
 }
 
 /** RFC 3501 §6.4.4 disregards time and timezone: the day is the one that was written. */
-export function dayTest(rows: Rows, from = -Infinity, before = Infinity): RowTest {
+function dayTest(rows: Rows, from = -Infinity, before = Infinity): RowTest {
   const { date, zone } = rows
   return (row) => {
     const day = dayOf(date[row]!, zone[row]!)

@@ -8,7 +8,7 @@ import { inLargeMessage, inPart } from './body-test.js'
 import { TextPattern } from './pattern.js'
 
 /** Messages up to here are tested whole in memory; larger ones in windows. */
-export const WHOLE_LIMIT = 1024 * 1024
+const WHOLE_LIMIT = 1024 * 1024
 
 /** A message that is being tested. */
 export interface OpenedMessage {

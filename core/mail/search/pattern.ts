@@ -128,7 +128,7 @@ function isGuessed(charset: string | undefined): boolean {
 }
 
 /** Whether `=?` occurs. */
-export function hasEncodedWord(octets: Uint8Array): boolean {
+function hasEncodedWord(octets: Uint8Array): boolean {
   const buffer = asBuffer(octets)
   for (let at = buffer.indexOf(0x3d); at !== -1; at = buffer.indexOf(0x3d, at + 1)) if (buffer[at + 1] === 0x3f) return true
   return false

@@ -10,7 +10,7 @@ export interface SpoolLimits {
   /** The largest message at all (RFC 3501 has none; the original's is 1 GiB). */
   readonly message: number
 }
-export const SPOOL_LIMITS: SpoolLimits = { memory: 256 * 1024, memoryOfAll: 64 * 1024 * 1024, message: 1024 * 1024 * 1024 }
+const SPOOL_LIMITS: SpoolLimits = { memory: 256 * 1024, memoryOfAll: 64 * 1024 * 1024, message: 1024 * 1024 * 1024 }
 const PIECE = 64 * 1024
 
 /**

@@ -9,7 +9,7 @@ const SYSTEM_WIRE: readonly (readonly [number, string])[] = [
   [32, '\\Draft'],
 ]
 /** Every bit that is a flag; drivers' other bits (\Recent, "old") are no flags. */
-export const SYSTEM_MASK = 1 | 2 | 4 | 8 | 32
+const SYSTEM_MASK = 1 | 2 | 4 | 8 | 32
 
 const latin = new TextEncoder()
 

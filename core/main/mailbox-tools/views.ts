@@ -21,7 +21,7 @@ export function locate(mail: MailAccess, name: string, purpose: Parameters<MailA
   return mail.locate(name as MailboxName, purpose, signal)
 }
 /** Names directly below a mailbox, and what stands before them. */
-export async function childrenOf(mail: MailAccess, name: string, signal: AbortSignal): Promise<readonly string[]> {
+async function childrenOf(mail: MailAccess, name: string, signal: AbortSignal): Promise<readonly string[]> {
   const out: string[] = []
   for await (const batch of mail.list({ reference: '' as MailboxName, patterns: [`${name}*`] }, signal)) {
     for (const { name: found, delimiter } of batch) {

@@ -59,7 +59,7 @@ export function charsetClass(name: string | undefined): CharsetClass {
 const classes = new Map<string, CharsetClass>()
 
 /** Text without a label: ISO-2022-JP when it escapes to Japanese, else UTF-8 when that is what it is, else windows-1252. */
-export function inferText(octets: Uint8Array): string {
+function inferText(octets: Uint8Array): string {
   if (hasJapaneseEscape(octets)) return decodeIso2022(octets)
   return decodeUtf8(octets)
 }

@@ -19,12 +19,12 @@ export interface StatusFacts {
 }
 
 /** Digits of a serial number in one spelling. */
-export function serialOf(hex: string): string {
+function serialOf(hex: string): string {
   return hex.toLowerCase().replace(/^0+(?=.)/, '')
 }
 
 /** @throws Error what is wrong with the octets, or with what the authority says. */
-export function statusFacts(der: Uint8Array): StatusFacts {
+function statusFacts(der: Uint8Array): StatusFacts {
   const [status, responseBytes] = sequence(parse(der), 'OCSPResponse')
   const answered = typeof status?.value === 'string' ? status.value.charCodeAt(0) : undefined
   if (answered !== SUCCESSFUL) throw new Error(`the authority answered with the status ${answered ?? 'none'} instead of "successful"`)

@@ -4,9 +4,9 @@ import { secret, type Secret } from '../../api/kernel.js'
 /** Longest user name without its domain; longer ones are no accident (they were once used to overrun buffers). */
 export const MAX_LOCAL_OCTETS = 64
 /** Longest user name (RFC 5321 §4.5.3.1: a path of 256 octets less its brackets). */
-export const MAX_USER_OCTETS = 254
+const MAX_USER_OCTETS = 254
 /** Longest password that is handed to a backend: the cost of some hashes grows with it. */
-export const MAX_PASSWORD_OCTETS = 1024
+const MAX_PASSWORD_OCTETS = 1024
 
 /** A name so long that it can only be an attack. */
 export function isOversizedName(user: string): boolean {

@@ -8,7 +8,7 @@ const SINES = Uint32Array.from({ length: 64 }, (_, i) => Math.floor(Math.abs(Mat
 const START = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476] as const
 
 /** The 16 octets of state after exactly one block. */
-export function md5State(block: Uint8Array): Uint8Array {
+function md5State(block: Uint8Array): Uint8Array {
   const words = new DataView(block.buffer, block.byteOffset, 64)
   let [a, b, c, d]: [number, number, number, number] = [...START]
   for (let i = 0; i < 64; i++) {

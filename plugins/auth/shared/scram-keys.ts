@@ -8,7 +8,7 @@ export type ScramHash = 'sha1' | 'sha256'
 /** Of new keys. RFC 7677 §4 wants at least 4096; clients compute as much at every login, and phones are among them. */
 export const SCRAM_ITERATIONS = 10_000
 /** More than this was put there to stop clients, or the server. */
-export const MAX_SCRAM_ITERATIONS = 5_000_000
+const MAX_SCRAM_ITERATIONS = 5_000_000
 const SALT_OCTETS = 16
 
 /** Keys of a password (RFC 5802 §3), with a new salt where none is given. Off the main thread. */

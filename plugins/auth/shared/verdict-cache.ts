@@ -11,7 +11,7 @@ export interface CacheSettings {
  * Remembers what a backend accepted, for clients that log in every few seconds. Refusals are never remembered, so a new password works
  * at once; an old one works until its time is up. Kept are digests under a key of this process, never what was said.
  */
-export class VerdictCache {
+class VerdictCache {
   readonly #settings: CacheSettings
   readonly #clock: Clock
   readonly #key = randomBytes(32)

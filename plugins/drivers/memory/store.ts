@@ -19,7 +19,7 @@ const DELIMITER = '/'
 const INBOX = 'INBOX'
 
 /** All mailboxes of one account, by path. A path that is in between others without being a mailbox is not selectable. */
-export class MemoryAccount {
+class MemoryAccount {
   readonly mailboxes = new Map<string, MemoryMailbox>()
   readonly #name: string
   readonly #now: () => number
@@ -69,7 +69,7 @@ export class MemoryDriver implements MailDriver {
 }
 
 /** The names of one login. */
-export class MemoryStore implements MailStore {
+class MemoryStore implements MailStore {
   readonly delimiter = DELIMITER
   readonly #account: MemoryAccount
   readonly #now: () => number

@@ -17,8 +17,8 @@ const CR = 13
 const ESC = 27
 const WINDOW = 1 << 16
 /** BASE64 lines: octets that go into one, and its octets with the line's end. */
-export const LINE_IN = 45
-export const LINE_OUT = 62
+const LINE_IN = 45
+const LINE_OUT = 62
 
 /** Octets that no text has. */
 function isBinary(octet: number): boolean {
@@ -55,7 +55,7 @@ export async function readContents(file: OpenFile): Promise<Contents> {
   return { kind: 'text', charset: charset ?? (eightBit ? 'X-UNKNOWN' : 'US-ASCII'), eightBit, hasCr, size: octets + (hasCr ? 0 : lines) }
 }
 /** Octets of BASE64 with its lines. */
-export function encodedSize(octets: number): number {
+function encodedSize(octets: number): number {
   const rest = octets % LINE_IN
   return Math.floor(octets / LINE_IN) * LINE_OUT + (rest === 0 ? 0 : 4 * Math.ceil(rest / 3) + 2)
 }

@@ -39,11 +39,7 @@ export interface TextSize {
   readonly size: number
   readonly header: number
 }
-export function sizeOfText(text: Uint8Array): TextSize {
-  const crlf = withCrlf(text)
-  return { size: crlf.length, header: headerEnd(crlf) }
-}
-/** The same of a file, a piece at a time; headers longer than a piece count up to its end. */
+/** The size of a file, read a piece at a time; headers longer than a piece count up to its end. */
 export async function sizeOfFile(file: ReadableFile): Promise<TextSize> {
   const piece = Buffer.allocUnsafe(WINDOW)
   let size = 0

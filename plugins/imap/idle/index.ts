@@ -7,7 +7,7 @@ import { Idling } from './idling.js'
 const GOODBYE = { faq: 'Autologout; idle for too long', late: 'Autologout (idle for too long)' } as const satisfies Record<CompatSettings['dialect'], string>
 
 /** The command for a host's clock, timers and words. */
-export function idleCommand(clock: Clock, timeouts: ImapSettings['timeouts'], dialect: CompatSettings['dialect']): SealedCommand {
+function idleCommand(clock: Clock, timeouts: ImapSettings['timeouts'], dialect: CompatSettings['dialect']): SealedCommand {
   const command: ImapCommand<undefined, 'authenticated' | 'selected'> = {
     name: 'IDLE',
     states: ['authenticated', 'selected'],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ConnectionLost } from '../../../core/api/index.js'
 import type { TransportLayer } from '../../../core/api/index.js'
-import { memoryLinkPair } from '../../../core/net/memory-link.js'
+import { memoryLinkPair } from '../../support/memory-link.js'
 import { readText } from './sockets.js'
 
 /** Adds `key` to each octet on the way out and takes it off on the way in. */

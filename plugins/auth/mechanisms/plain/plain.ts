@@ -18,7 +18,7 @@ export const plainMechanism: SaslMechanism = {
 }
 
 /** What a PLAIN message says; the password is a view of it. Undefined when it is none. */
-export function parsePlain(message: Uint8Array): { readonly authzid: string; readonly authcid: string; readonly password: Uint8Array } | undefined {
+function parsePlain(message: Uint8Array): { readonly authzid: string; readonly authcid: string; readonly password: Uint8Array } | undefined {
   if (message.length > MAX_MESSAGE_OCTETS) return undefined
   const first = message.indexOf(0)
   const second = message.indexOf(0, first + 1)

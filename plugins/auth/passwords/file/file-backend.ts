@@ -97,7 +97,7 @@ export class FileBackend implements PasswordBackend {
 }
 
 /** The edits of `mailwright user`; hashes are made before the file is locked. */
-export function createAccountEditor(file: PasswordFile, hashing: Hashing, keep: readonly FurtherForm[]): AccountEditor {
+function createAccountEditor(file: PasswordFile, hashing: Hashing, keep: readonly FurtherForm[]): AccountEditor {
   const made = async (password: Secret, signal: AbortSignal): Promise<readonly string[]> => {
     const octets = password.reveal()
     if (octets.length === 0 || octets.length > 255 || octets.includes(0)) throw new MailError('unsupported', 'a password has 1 to 255 octets and no NUL')

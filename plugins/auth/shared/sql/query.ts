@@ -6,7 +6,7 @@ export interface SqlEngine extends AsyncDisposable {
 }
 
 /** The databases there are, with the form of the marks that stand for values. */
-export const MARKS = { sqlite: 'question', postgres: 'numbered', mysql: 'question' } as const
+const MARKS = { sqlite: 'question', postgres: 'numbered', mysql: 'question' } as const
 export type Engine = keyof typeof MARKS
 
 /** A query with its values apart. */

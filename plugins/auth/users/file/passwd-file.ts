@@ -39,7 +39,7 @@ export class PasswdFile implements UserDirectory {
 }
 
 /** Accounts by name; the first line of a name counts, and lines that say nothing are left out. */
-export function parsePasswd(text: string): ReadonlyMap<string, MailUser> {
+function parsePasswd(text: string): ReadonlyMap<string, MailUser> {
   const users = new Map<string, MailUser>()
   for (const line of text.split(/\r?\n/)) {
     if (line.startsWith('#')) continue

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
+import { failedWith } from '../api/index.js'
 import { plainAddress } from './addresses.js'
 import { listenOnFile, type UnixPlace } from './unix-socket.js'
 
@@ -110,5 +111,5 @@ function hostsOf(addresses: readonly string[] | undefined): readonly { readonly 
   )
 }
 function isMissingAddress(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT')
+  return failedWith(error, 'EADDRNOTAVAIL', 'EAFNOSUPPORT')
 }

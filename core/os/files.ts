@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import type { DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
+import { failedWith } from '../api/mail/file-failure.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
 import { answered, fileStat, finished, SystemFile } from './open-file.js'
@@ -9,11 +10,6 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.consta
 const O_NOATIME = 'O_NOATIME' in fs.constants ? fs.constants.O_NOATIME : 0
 /** Where it is missing, a sync follows each write. */
 const O_DSYNC = 'O_DSYNC' in fs.constants ? fs.constants.O_DSYNC : 0
-
-/** Whether a failure of a system call has this code. */
-function failedWith(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
-}
 
 async function statOrNothing(call: (done: (error: NodeJS.ErrnoException | null, s: fs.Stats) => void) => void): Promise<FileStat | undefined> {
   try {

@@ -1,6 +1,7 @@
 import { access, constants, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { failedWith } from '../../api/index.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
@@ -19,7 +20,7 @@ export async function run({ args, terminal }: CommandContext): Promise<number> {
   try {
     await writeFile(file, text, { flag: values.force === true ? 'w' : 'wx', mode: 0o644 })
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw new CommandFailure(EXIT.failed, `${shortPath(file)} is there already; --force replaces it`, { cause: error })
+    if (failedWith(error, 'EEXIST')) throw new CommandFailure(EXIT.failed, `${shortPath(file)} is there already; --force replaces it`, { cause: error })
     throw error
   }
   say(terminal.out, `wrote ${shortPath(file)}`)

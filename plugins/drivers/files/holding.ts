@@ -1,6 +1,7 @@
+import { failedWith } from 'mailwright/api'
 import type { Files, FilePlace, MailboxFormat } from 'mailwright/api'
 import { OctetFinder } from 'mailwright/toolkit'
-import { below, failedWith } from './paths.js'
+import { below } from './paths.js'
 
 const WINDOW = 1 << 16
 

@@ -1,6 +1,7 @@
+import { failedWith } from 'mailwright/api'
 import type { DirectoryEntry, Files, FileStat, ListQuery, MailboxEntry, MailboxFormat } from 'mailwright/api'
 import { fromDisk, isInternal, lockedBy, toDisk } from './names.js'
-import { below, failedWith, isInbox, rootOf, tidy } from './paths.js'
+import { below, isInbox, rootOf, tidy } from './paths.js'
 import { Reach } from './reach.js'
 
 export interface ListingSettings {

@@ -32,18 +32,3 @@ export function rootOf(at: MailLocation): string {
   if (!root.startsWith('/')) throw new MailError('not-found', 'no such mailbox')
   return root
 }
-/** Whether a system call failed with one of these codes. */
-export function failedWith(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
-}
-/** A failed system call as the problem of a mailbox. */
-export function asProblem(error: unknown, what: string): unknown {
-  if (failedWith(error, 'ENOENT', 'ENOTDIR')) return new MailError('not-found', `${what}: no such mailbox`, { cause: error })
-  if (failedWith(error, 'EACCES', 'EPERM')) return new MailError('denied', `${what}: permission denied`, { cause: error })
-  if (failedWith(error, 'EROFS')) return new MailError('read-only', `${what}: the file system is read-only`, { cause: error })
-  if (failedWith(error, 'EEXIST', 'ENOTEMPTY')) return new MailError('exists', `${what}: mailbox already exists`, { cause: error })
-  if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `${what}: the disk is full`, { cause: error })
-  if (failedWith(error, 'EDQUOT')) return new MailError('over-quota', `${what}: disk quota exceeded`, { cause: error })
-  if (failedWith(error, 'ENAMETOOLONG', 'ELOOP', 'EINVAL')) return new MailError('denied', `${what}: invalid name`, { cause: error })
-  return error
-}

@@ -1,5 +1,5 @@
 import {
-  MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
+  failedWith, fileFailure, MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
   type GivenNumbers,
 } from 'mailwright/api'
@@ -8,7 +8,7 @@ import { listDirectory, type ListingSettings } from './listing.js'
 import { isInternal, lockedBy, toDisk } from './names.js'
 import { UnreadableInbox } from './unreadable-inbox.js'
 import { Takers } from './takers.js'
-import { asProblem, below, failedWith, folderOf, isInbox, lastOf, rootOf, tidy } from './paths.js'
+import { below, folderOf, isInbox, lastOf, rootOf, tidy } from './paths.js'
 
 type Format = Entry<MailboxFormat, DriverAbout>
 
@@ -74,7 +74,7 @@ class FilesStore implements MailStore {
       return isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
     } catch (error) {
       if (error instanceof MailError && error.kind === 'corrupt' && isInbox(at) && this.#parts.mailbox.invalidInbox === 'empty') return this.#unreadable(at, place, error)
-      throw asProblem(error, `Can't open ${at.path}`)
+      throw fileFailure(error, `Can't open ${at.path}`)
     }
   }
   /** An INBOX of no format, under a key of its own: what is kept of the real one must not meet it. */
@@ -189,7 +189,7 @@ class FilesStore implements MailStore {
       if (locked !== undefined && locked !== '' && (await files.lstat(below(folderOf(file), locked))) !== undefined) throw what
       return file
     } catch (error) {
-      throw asProblem(error, at.path)
+      throw fileFailure(error, at.path)
     }
   }
   /** INBOX is there always: under whatever name it is reached, its file stays. */
@@ -218,7 +218,7 @@ class FilesStore implements MailStore {
       else await format.made.create(place, numbers)
       if (at.path.endsWith('/')) await this.#sync(folderOf(place.path))
     } catch (error) {
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   /** Where the format looks for an INBOX to take over (`#driver.mix/INBOX`). */
@@ -272,7 +272,7 @@ class FilesStore implements MailStore {
       await this.#sync(folderOf(place.path))
     } catch (error) {
       if (failedWith(error, 'ENOTEMPTY', 'EEXIST')) throw new MailError('denied', `${what}: it holds other mailboxes`, { cause: error })
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   async rename(from: MailLocation, to: MailLocation): Promise<void> {
@@ -295,7 +295,7 @@ class FilesStore implements MailStore {
       await this.#sync(folderOf(target.path))
       if (folderOf(source.path) !== folderOf(target.path)) await this.#sync(folderOf(source.path))
     } catch (error) {
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   /** The format of what is there; a file of no format is still a name that can be moved or deleted. */
@@ -320,7 +320,7 @@ class FilesStore implements MailStore {
       if (stat?.kind === 'directory') return await folderHolds(files, this.#formats(at).map((f) => f.made), place, octets, signal)
       return stat?.kind === 'file' && stat.size >= octets.length && (await fileHolds(files, place.path, octets, signal))
     } catch (error) {
-      throw asProblem(error, `Can't look into ${at.path}`)
+      throw fileFailure(error, `Can't look into ${at.path}`)
     }
   }
 
@@ -336,7 +336,7 @@ class FilesStore implements MailStore {
       const owns = format.made.owns?.bind(format.made)
       return { format: format.name, found: format.made.examine(place, signal), ...(owns === undefined ? {} : { owns }) }
     } catch (error) {
-      throw asProblem(error, `Can't examine ${at.path}`)
+      throw fileFailure(error, `Can't examine ${at.path}`)
     }
   }
   /** The format that finds most messages in a file whose beginning is damaged, or in a folder that lacks what makes it a mailbox. */
@@ -365,7 +365,7 @@ class FilesStore implements MailStore {
       if (probed === undefined) throw new MailError('not-found', `${what}: not a mailbox`)
       return await probed.format.made.append(place, signal)
     } catch (error) {
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   /** Names of files are on the disk, unless the site gave that up. */

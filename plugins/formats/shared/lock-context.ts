@@ -1,5 +1,7 @@
 import type { Clock, Files, LockSettings } from 'mailwright/api'
 
+export { failedWith } from 'mailwright/api'
+
 /** What taking a lock needs of the machine. */
 export interface LockContext {
   readonly files: Files
@@ -37,10 +39,6 @@ export function backOff(ctx: LockContext, tries: number): number {
   return Math.ceil(most * (0.5 + (ctx.random(1)[0] ?? 0) / 512))
 }
 
-/** Whether a system call failed with one of these codes. */
-export function failedWith(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
-}
 /** The reason of a failed system call as the operator knows it. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

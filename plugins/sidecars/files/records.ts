@@ -1,4 +1,4 @@
-import { MailError, type Files, type OpenFile, type Sidecar, type SidecarKind } from 'mailwright/api'
+import { failedWith, MailError, type Files, type OpenFile, type Sidecar, type SidecarKind } from 'mailwright/api'
 import { randomUUID } from 'node:crypto'
 import type { Turns } from './turns.js'
 
@@ -58,7 +58,7 @@ export class RecordFile implements Sidecar {
     try {
       file = await files.open(path)
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return {}
+      if (failedWith(error, 'ENOENT', 'ENOTDIR')) return {}
       throw error
     }
     try {
@@ -116,6 +116,6 @@ export async function makeFolders(files: Files, path: string, durable: boolean):
     await files.makeDirectory(path, 0o700)
     if (durable) await files.syncDirectory(above === '' ? '/' : above)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    if (!failedWith(error, 'EEXIST')) throw error
   }
 }

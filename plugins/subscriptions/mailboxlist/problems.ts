@@ -1,13 +1,9 @@
-import { MailError } from 'mailwright/api'
+import { failedWith, MailError } from 'mailwright/api'
 
 /** Folder of a path. */
 export function folderOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash > 0 ? path.slice(0, slash) : '/'
-}
-/** Whether a system call failed with one of these codes. */
-export function failedWith(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 /** A failed system call as the trouble that it is to the user. */
 export function problemOf(error: unknown, what: string): unknown {

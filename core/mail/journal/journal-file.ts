@@ -149,11 +149,10 @@ export class JournalFile {
   async #syncName(): Promise<void> {
     if (this.#durable) {
       // The folder of the mailbox, the one of all mailboxes and the state folder may all be as new as the file.
-      let folder = this.#path
-      for (let i = 0; i < NEW_FOLDERS; i++) {
-        folder = folder.slice(0, folder.lastIndexOf('/'))
-        if (folder !== '') await this.#files.syncDirectory(folder)
-      }
+      const folders: string[] = []
+      for (let path = folderOf(this.#path); path !== '' && folders.length < NEW_FOLDERS; path = folderOf(path)) folders.push(path)
+      // At once: the first change of a mailbox waits for all of them, in whatever order, and the disk is told to write once.
+      await Promise.all(folders.map((folder) => this.#files.syncDirectory(folder)))
     }
     this.#nameIsNew = false
   }
@@ -165,6 +164,9 @@ export class JournalFile {
   }
 }
 
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
 function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0)
 }

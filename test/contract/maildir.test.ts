@@ -142,6 +142,31 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
     expect(await names(client)).toEqual(['INBOX', 'lists/later', 'lists/next', 'lists/old'])
     await writeFile(list, 'V\t3\n\nx\n')
     expect([(await client.do('SUBSCRIBE y')).status, await readFile(list, 'utf8')]).toEqual(['NO', 'V\t3\n\nx\n'])
+    await rm(list)
+    await client.logout()
+  }, 60_000)
+
+  test('a mailbox that is transferred keeps its numbers, for Dovecot as well; no format is made where Maildirs are', async () => {
+    // As root it works with the rights of whoever owns the home.
+    const mailwright = async (...args: readonly string[]) => {
+      if (userInfo().uid === 0) await give(server.home('alice'))
+      return run(process.execPath, [join(site.modules, 'mailwright/dist/core/main/cli.js'), 'mailbox', '--config', server.config, ...args])
+    }
+    const copied = await mailwright('transfer', 'alice', 'INBOX', 'kept')
+    expect([copied.code, copied.stdout], copied.stderr).toEqual([0, 'INBOX [4 messages] => kept\n'])
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    const inbox = await weSee(client, 'INBOX')
+    expect(inbox.map((line) => line.split(' ')[0])).toEqual(['3', '4', '5', '6'])
+    const numbers = async (name: string): Promise<readonly string[]> => (await client.do(`SELECT ${name}`)).untagged.filter((line) => /UIDVALIDITY|UIDNEXT/.test(line))
+    expect([await weSee(client, 'kept'), await dovecotSees('kept')]).toEqual([inbox, inbox])
+    expect(await numbers('kept')).toEqual(await numbers('INBOX'))
+    // The next one is for both the one behind.
+    await doveadm(['save', '-m', 'kept'], 'Subject: next\n\nx\n')
+    expect((await weSee(client, 'kept')).at(-1)).toBe((await dovecotSees('kept')).at(-1))
+    expect((await weSee(client, 'kept')).at(-1)).toMatch(/^7 .* next$/)
+    const refused = await mailwright('transfer', 'alice', 'kept', '--to', 'mbx')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('kept as a Maildir, not in format mbx')])
+    expect((await client.do('CREATE #driver.mbx/files')).status).toBe('NO')
     await client.logout()
   }, 60_000)
 

@@ -49,10 +49,14 @@ export class MaildirDelivery {
         for (const word of words) letters.set(word.toLowerCase(), await folder.keywordBits([word], signal))
       }
       return await folder.locked(signal, async () => {
-        const first = await folder.number(this.#waiting.map(({ base }) => base))
+        const numbers = await folder.number(
+          this.#waiting.map(({ base }) => base),
+          this.#waiting.map(({ item }) => item.uid ?? 0),
+        )
         const { validity } = await folder.list()
         await this.#arrive((item) => item.keywords.reduce((bits, word) => bits | (letters.get(word.toLowerCase()) ?? 0), 0))
-        return { uidValidity: validity, uids: uids.ranges(Uint32Array.of(first, first + this.#waiting.splice(0).length - 1)) }
+        this.#waiting.splice(0)
+        return { uidValidity: validity, uids: uids.from(numbers) }
       })
     } catch (error) {
       throw asProblem(error, `Can't append to ${folder.path}`)

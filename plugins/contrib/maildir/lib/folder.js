@@ -8,6 +8,8 @@ const LIST = 'dovecot-uidlist'
 const KEYWORDS = 'dovecot-keywords'
 /** Names of a delivery of several messages that is on its way from `tmp` to `new`. */
 export const INCOMING = 'mailwright-incoming'
+/** One more would not fit into the head's next number. */
+const MAX_UID = 0xfffffffe
 /** A keyword as other programs can have it in `dovecot-keywords`. */
 const KEYWORD = /^[\x21-\x7e]{1,100}$/
 
@@ -48,9 +50,9 @@ export class Folder {
   async listMark() {
     return markOf(await this.files.stat(`${this.path}/${LIST}`))
   }
-  /** Under the lock: the list that there is, or a new one. */
-  async ownList() {
-    return (await this.list()) ?? (await this.writeList({ validity: this.#now(), next: 1, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() }))
+  /** Under the lock: the list that there is, or a new one, which begins with these numbers where they are given. */
+  async ownList({ uidValidity = this.#now(), uidNext = 1 } = {}) {
+    return (await this.list()) ?? (await this.writeList({ validity: uidValidity, next: uidNext, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() }))
   }
   #now() {
     return Math.max(1, Math.floor(this.ctx.clock.now() / 1000))
@@ -61,17 +63,26 @@ export class Folder {
     await this.#replace(LIST, `${LIST}.mailwright`, headText(list) + lines.join(''))
     return this.list()
   }
-  /** Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. */
-  async number(bases) {
+  /**
+   * Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. A number that is wished for is given when it
+   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given.
+   */
+  async number(bases, wishes = []) {
     const list = await this.ownList()
-    const first = list.next
-    if (first + bases.length > 0xffffffff) throw new MailError('limit', `${this.path}: there are no more uids`)
-    const lines = bases.map((base, i) => lineText(first + i, base)).join('')
+    let { last, next } = list
+    const numbers = bases.map((_, i) => {
+      const uid = wishes[i] > last && wishes[i] <= MAX_UID ? wishes[i] : next
+      if (uid > MAX_UID) throw new MailError('limit', `${this.path}: there are no more uids`)
+      last = uid
+      next = Math.max(next, uid + 1)
+      return uid
+    })
+    const lines = bases.map((base, i) => lineText(numbers[i], base)).join('')
     if (!list.whole) {
       const uids = new Map(list.uids)
-      for (const [i, base] of bases.entries()) uids.set(base, first + i)
-      await this.writeList({ ...list, next: first + bases.length, uids })
-      return first
+      for (const [i, base] of bases.entries()) uids.set(base, numbers[i])
+      await this.writeList({ ...list, next, uids })
+      return numbers
     }
     const file = await this.files.open(`${this.path}/${LIST}`, { write: true })
     try {
@@ -84,13 +95,14 @@ export class Folder {
         await file.truncate(size).catch(() => undefined)
         throw error
       }
-      for (const [i, base] of bases.entries()) list.uids.set(base, first + i)
-      list.next = first + bases.length
+      for (const [i, base] of bases.entries()) list.uids.set(base, numbers[i])
+      list.next = next
+      list.last = last
       this.#list = { mark: markOf(await file.stat()), value: list }
     } finally {
       await file.close()
     }
-    return first
+    return numbers
   }
   /** Under the lock: lines of messages that are gone are left out, when they are most of the list. */
   async tidy(isThere) {

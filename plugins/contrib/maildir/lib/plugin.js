@@ -6,7 +6,7 @@ import { MaildirSubscriptions } from './subscriptions.js'
 
 /** What is known of it before it is made. */
 export const about = Object.freeze({
-  modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false,
+  modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true,
 })
 
 /** Of the store and of the subscriptions, which must say the same. */

@@ -120,11 +120,12 @@ class MaildirStore {
   }
 
   /** Made under another name, so that a crash leaves a mailbox or none. */
-  async create(at) {
+  async create(at, numbers) {
     const { files, random } = this.#ctx
     const what = `Can't create mailbox ${at.path}`
     const signal = new AbortController().signal
     try {
+      refuseFormat(at, what)
       const place = this.#place(at)
       if (this.#isInbox(at)) throw new MailError('exists', `${what}: INBOX exists always`)
       const root = { ...place, path: place.root }
@@ -137,7 +138,7 @@ class MaildirStore {
         await (await files.open(`${fresh}/maildirfolder`, { write: true, create: 'new', mode: place.fileMode })).close()
         const folder = new Folder({ ...place, path: fresh }, this.#ctx)
         // UIDVALIDITY is told with the mailbox, and must not change.
-        await folder.locked(signal, () => folder.ownList())
+        await folder.locked(signal, () => folder.ownList(numbers))
         await this.#sync(fresh)
         await files.rename(fresh, place.path)
       } catch (error) {
@@ -200,6 +201,7 @@ class MaildirStore {
   }
   async append(at) {
     try {
+      refuseFormat(at, `Can't append to ${at.path}`)
       const place = this.#tryPlace(at)
       if (place !== undefined && this.#isInbox(at)) await this.#makeRoot(place)
       if (place === undefined || !(await this.#isMailbox(place.path))) throw new MailError('not-found', 'Must create mailbox before append')
@@ -211,4 +213,8 @@ class MaildirStore {
   async close() {
     // Nothing is held between calls.
   }
+}
+/** Formats are of files; what asks for one is not answered with something else. */
+function refuseFormat({ format }, what) {
+  if (format !== undefined) throw new MailError('unsupported', `${what}: it is kept as a Maildir, not in format ${format}`)
 }

@@ -3,7 +3,7 @@
  * appended while the file is locked; the next uid is the header's or the one behind the last line, whichever is larger.
  */
 
-/** What the file says. Undefined: it is no such list. Names are without flags; an unfinished last line is nothing. `more`: other facts of a message, as they stand. */
+/** What the file says. Undefined: it is no such list. Names are without flags; an unfinished last line is nothing. `more`: other facts of a message, as they stand; `last`: the highest number of a line. */
 export function parseUidList(text) {
   const [head = '', ...lines] = text.split('\n')
   const fields = head.split(' ')
@@ -32,7 +32,7 @@ export function parseUidList(text) {
     if (size !== undefined) sizes.set(base, Number(size))
   }
   next = Math.max(next, last + 1)
-  return { validity, next, guid: field('G') ?? '', others: old ? [] : fields.slice(1).filter((f) => f !== '' && !/^[VNG]/.test(f)), uids, sizes, more, whole: whole && !old }
+  return { validity, next, last, guid: field('G') ?? '', others: old ? [] : fields.slice(1).filter((f) => f !== '' && !/^[VNG]/.test(f)), uids, sizes, more, whole: whole && !old }
 }
 function isUid(n) {
   return Number.isInteger(n) && n > 0 && n <= 0xffffffff

@@ -49,11 +49,11 @@ describe('names of files', () => {
 })
 
 describe('dovecot-uidlist', () => {
-  const head = headText({ validity: 1275660208, next: 3, guid: 'ab' })
+  const head = headText({ validity: 1275660208, next: 3, guid: 'ab', others: [] })
   test('is read as it was written; what was appended counts for the next uid', () => {
     expect(head).toBe('3 V1275660208 N3 Gab\n')
-    const list = parseUidList(head + lineText(1, '1.a,S=3') + lineText(2, '2.b', 77) + lineText(9, '9.c'))
-    expect(list).toEqual({ validity: 1275660208, next: 10, guid: 'ab', uids: new Map([['1.a,S=3', 1], ['2.b', 2], ['9.c', 9]]), sizes: new Map([['2.b', 77]]), whole: true })
+    const list = parseUidList(head + lineText(1, '1.a,S=3') + lineText(2, '2.b', 'W77 P3 ') + lineText(9, '9.c'))
+    expect(list).toEqual({ validity: 1275660208, next: 10, last: 9, guid: 'ab', others: [], uids: new Map([['1.a,S=3', 1], ['2.b', 2], ['9.c', 9]]), sizes: new Map([['2.b', 77]]), more: new Map([['2.b', 'W77 P3 ']]), whole: true })
   })
   test('flags behind names are no part of them, and unknown fields are passed over', () => {
     expect(parseUidList('3 V5 X9 N25018\n25006 :1.a:2,\n25017 W2481 P3 :2.b:2,F\n')?.uids).toEqual(new Map([['1.a', 25006], ['2.b', 25017]]))

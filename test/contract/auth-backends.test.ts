@@ -45,7 +45,7 @@ import usersSql from '../../plugins/auth/users/sql/index.js'
 import { SystemUsers } from '../../plugins/auth/users/system/directory.js'
 import { createVirtualDirectory } from '../../plugins/auth/users/virtual/index.js'
 import { HeldClock, LoggedLines, never, peers, words } from '../support/auth.js'
-import { certificateIn, checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd, type TestService } from '../support/auth-services.js'
+import { certificateIn, checkpasswordProgram, hasMariadb, hasPostgres, hasSlapd, silentPort, startMariadb, startPostgres, startSlapd } from '../support/auth-services.js'
 import { hasKdc, startKdc } from '../support/kdc.js'
 import { ANY_ACCOUNT, hasPam, pamSleep, pamTable } from '../support/pam.js'
 import { freePort } from '../support/ports.js'
@@ -347,7 +347,7 @@ userPassword: ${password}
 
 `
 describe.skipIf(!hasSlapd)('LDAP', () => {
-  const service = once_(async (): Promise<TestService> => kept(await startSlapd(users.map((u, i) => person(u.name, u.password, 2000 + i)).join('') + person('twin', 'x', 3000).replace('uid=twin', 'cn=twin') + person('twin', 'x', 3001))))
+  const service = once_(async () => kept(await startSlapd(users.map((u, i) => person(u.name, u.password, 2000 + i)).join('') + person('twin', 'x', 3000).replace('uid=twin', 'cn=twin') + person('twin', 'x', 3001))))
   const directory = (port: number, timeoutMs = 60_000, more: object = {}): LdapDirectory =>
     kept(new LdapDirectory(ldapts, { url: `ldap://127.0.0.1:${port}`, startTls: false, ca: undefined, bindDn: 'cn=reader,dc=example,dc=org', bindPassword: words('reader secret'), base: 'ou=people,dc=example,dc=org', filter: '(uid={user})', timeoutMs, ...more }))
   const settings = { userDn: undefined, nameAttribute: 'uid', ...patientLimits }
@@ -376,15 +376,20 @@ describe.skipIf(!hasSlapd)('LDAP', () => {
     await expect(ask(directory(port), 'twin')).rejects.toMatchObject({ kind: 'unavailable' })
     await expect(ask(directory(port, 60_000, { bindPassword: words('wrong') }), 'alice')).rejects.toMatchObject({ kind: 'unavailable' })
   })
-  test('StartTLS: the passwords go encrypted to the server whose certificate is right, and to no other', async () => {
-    const { port, folder: place } = await service()
+  test.each(['StartTLS', 'ldaps'] as const)('%s: the passwords go encrypted to the server whose certificate is right, and to no other', async (how) => {
+    const { port, tlsPort, folder: place } = await service()
     const ca = await readFile(join(place, 'server.pem'), 'utf8')
-    const ask = (more: object): Promise<unknown> =>
-      new LdapBackend(directory(port, 60_000, { url: `ldap://localhost:${port}`, startTls: true, ...more }), settings).verify({ kind: 'password', user: 'alice', password: words(users[0].password) }, peers.encrypted, never)
-    expect(await ask({ ca })).toMatchObject({ kind: 'accepted' })
-    // Without the authority it could be anybody's.
-    await expect(ask({})).rejects.toMatchObject({ kind: 'unavailable' })
-    await expect(ask({ ca: await readFile(join((await otherCertificate()), 'server.pem'), 'utf8') })).rejects.toMatchObject({ kind: 'unavailable' })
+    const at = (name: string): object => (how === 'ldaps' ? { url: `ldaps://${name}:${tlsPort}` } : { url: `ldap://${name}:${port}`, startTls: true })
+    const ask = (more: object, password: string = users[0].password, name = 'localhost'): Promise<unknown> =>
+      new LdapBackend(directory(port, 60_000, { ...at(name), ...more }), settings).verify({ kind: 'password', user: 'alice', password: words(password) }, peers.encrypted, never)
+    for (const name of ['localhost', '127.0.0.1']) expect(await ask({ ca }, users[0].password, name)).toMatchObject({ kind: 'accepted' })
+    expect(await ask({ ca }, 'wrong')).toMatchObject({ kind: 'wrong-password' })
+    // A server that is not believed is an outage, whatever the password: without the authority, under another one, and under a name that its certificate does not have.
+    for (const password of [users[0].password, 'wrong']) {
+      await expect(ask({}, password)).rejects.toMatchObject({ kind: 'unavailable' })
+      await expect(ask({ ca: await readFile(join(await otherCertificate(), 'server.pem'), 'utf8') }, password)).rejects.toMatchObject({ kind: 'unavailable' })
+      await expect(ask({ ca }, password, '127.0.0.2')).rejects.toMatchObject({ kind: 'unavailable' })
+    }
   })
   test('a directory that goes away is an outage, also on a connection that was there before', async () => {
     const own = await startSlapd(person('alice', 'correct horse', 2000))

@@ -96,10 +96,10 @@ export async function startMariadb(sql: string): Promise<TestService> {
 }
 
 export const hasSlapd = existsSync('/usr/sbin/slapd')
-/** OpenLDAP's slapd from Debian, holding `dc=example,dc=org` with these entries; `cn=reader` (password `reader secret`) may search. */
-export async function startSlapd(ldif: string): Promise<TestService> {
+/** OpenLDAP's slapd from Debian, on 127.0.0.1 and 127.0.0.2, which its certificate does not name; with TLS from the first octet at `tlsPort`. It holds `dc=example,dc=org` with these entries; `cn=reader` (password `reader secret`) may search. */
+export async function startSlapd(ldif: string): Promise<TestService & { readonly tlsPort: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'mailwright-slapd-'))
-  const port = await freePort()
+  const [port, tlsPort] = [await freePort(), await freePort()]
   const config = join(folder, 'slapd.conf')
   const { certificate, key } = await certificateIn(folder)
   await writeFile(
@@ -140,7 +140,8 @@ userPassword: reader secret
 ${ldif}`
   const fed = await run('/usr/sbin/slapadd', ['-f', config], { input: entries })
   if (fed.code !== 0) throw new Error(`slapadd: ${fed.stderr}`)
-  return await started('/usr/sbin/slapd', ['-f', config, '-h', `ldap://127.0.0.1:${port}/`, '-d', '0'], port, folder, 'SIGTERM')
+  const urls = ['127.0.0.1', '127.0.0.2'].flatMap((address) => [`ldap://${address}:${port}/`, `ldaps://${address}:${tlsPort}/`])
+  return { ...(await started('/usr/sbin/slapd', ['-f', config, '-h', urls.join(' '), '-d', '0'], port, folder, 'SIGTERM')), tlsPort }
 }
 
 /** A port on which connections are taken and nothing is ever said. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { MailError, type Secret } from 'mailwright/api'
 import type { Client, ClientOptions } from 'ldapts'
 import { escapeFilter, fillTemplate } from './escape.js'
@@ -109,9 +110,10 @@ export class LdapDirectory implements AsyncDisposable {
     const options: ClientOptions = { url, timeout: timeoutMs, connectTimeout: timeoutMs, ...(url.startsWith('ldaps:') ? { tlsOptions } : {}) }
     const client = new this.#ldapts.Client(options)
     if (!startTls) return client
-    const { hostname } = new URL(url)
+    const hostname = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
     try {
-      await client.startTLS({ ...tlsOptions, host: hostname, servername: hostname })
+      // The certificate is compared with `host`; an address is no server name (RFC 6066 §3).
+      await client.startTLS({ ...tlsOptions, host: hostname, ...(isIP(hostname) === 0 ? { servername: hostname } : {}) })
       return client
     } catch (error) {
       // A server that is not believed keeps no connection.

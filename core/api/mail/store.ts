@@ -59,6 +59,12 @@ export interface GivenNumbers {
   /** Lower ones are given only to messages that come with them (`AppendItem.uid`). */
   readonly uidNext?: number
 }
+/** Subscriptions of one login that stand with the mailboxes themselves, such as those to newsgroups in `.newsrc`. Paths are those of locations in the mount. */
+export interface StoreSubscriptions {
+  list(): Promise<readonly string[]>
+  /** Durable when it resolves. Throws `not-found` for what cannot be subscribed, or is not subscribed when it is to be taken off. */
+  set(path: string, on: boolean): Promise<void>
+}
 /** Names and mailboxes of one login in one kind of storage. */
 export interface MailStore {
   readonly delimiter: string | undefined
@@ -73,6 +79,8 @@ export interface MailStore {
   figures?(at: readonly MailLocation[], signal: AbortSignal): AsyncIterable<MailboxFigures>
   watch?(event: (e: MailEvent) => void): Disposable
   readonly sidecars?: Sidecars
+  /** Whoever else uses this storage keeps the list of what the user subscribed, and it counts for names of this store; the driver's `about` says so too. */
+  readonly subscriptions?: StoreSubscriptions
   /**
    * Whether these octets are in what is stored of the mailbox, ASCII letters in either case; false for what is no mailbox. Takes no locks and
    * changes nothing, times of access included. Without it core reads the messages.
@@ -97,6 +105,8 @@ export interface DriverAbout {
   readonly manyProcesses: boolean
   /** Messages keep the numbers that they come with, and new mailboxes begin with those that they are given; of a store, in those of its formats that do. */
   readonly acceptsUids: boolean
+  /** Its stores have `subscriptions`. Absent: none has. */
+  readonly subscriptions?: true
 }
 /** Kinds of storage: `files`, `postgres`, `imap`, `news`, `memory`. */
 export const mailDrivers = extensionPoint<MailDriver, DriverAbout>('mail.drivers').in({ scope: 'host', pick: 'ordered', roles: ['mail'], slot: 'hosts.*.drivers.stores' })

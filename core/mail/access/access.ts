@@ -38,6 +38,7 @@ import { NewMail } from './new-mail.js'
 import { checkName, guardLocation, mountTable, nameAt, personalMount, resolveName } from './mounts.js'
 import { mayWrite, mustHave, rightsAt } from './rights.js'
 import { LoginStores } from './stores.js'
+import { setSubscription, subscribedNames, type SubscribingParts } from './subscribing.js'
 
 /** Purposes whose mailbox must be there. */
 const PROBED: readonly Purpose[] = ['open', 'examine', 'status', 'append']
@@ -167,7 +168,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
         mounts: this.mounts,
         store: (mount) => this.#stores.of(mount),
         locatedAt: (name, at) => this.#weighed(name, at, this.user, signal),
-        subscribed: () => this.#host.subscriptions.list(this.user),
+        subscribed: () => subscribedNames(this.#subscribing()),
         resolve: (name) => resolveName(name, 'list', this.user, this.#host.resolvers, this.mounts),
         homeOf: async (name) => {
           const other = await this.#account(name, signal)
@@ -187,8 +188,13 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     const answer = resolveName(canonical, 'subscribe', this.user, this.#host.resolvers, this.mounts)
     // A mailbox of the name may come; a name that can never lead to one is refused. To take it off the list is always right.
     if (on && (answer.kind === 'denied' || answer.kind === 'unknown')) throw new MailError('not-found', 'not a mailbox')
-    await this.#host.subscriptions.set(this.user, canonical, on)
+    await setSubscription(this.#subscribing(), canonical, on, answer.kind === 'at' ? answer.location : undefined)
     if (answer.kind === 'at') this.events.emit({ at: answer.location, kind: on ? 'subscribed' : 'unsubscribed' })
+  }
+  #subscribing(): SubscribingParts {
+    const { subscriptions: list, stores } = this.#host
+    const keepers = new Set(stores.filter(({ about }) => about.subscriptions === true).map(({ name }) => name))
+    return { user: this.user, mounts: this.mounts, list, keepers, store: (mount) => this.#stores.of(mount) }
   }
   sidecar(at: Located): Sidecar {
     return this.#sidecarAt(at.at)

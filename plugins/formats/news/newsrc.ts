@@ -52,6 +52,18 @@ export function withRead(text: string, group: string, ranges: Ranges, path: stri
   if (line !== undefined) return `${text.slice(0, line.list)} ${list}${text.slice(line.to)}`
   return `${text}${text === '' || text.endsWith(end) ? '' : end}${group}: ${list}${end}`
 }
+/** Groups that are subscribed, in the order of the file; options of other newsreaders are no groups. */
+export function subscribedIn(text: string): string[] {
+  return [...new Set(text.split(/\r\n|\n|\r/).flatMap((line) => /^([^\s:!]+):/.exec(line)?.[1] ?? []))]
+}
+/** The file with another mark for a group, which is added when it is to be subscribed and the file does not speak of it. Undefined: it is not subscribed. @throws MailError `corrupt`. */
+export function withSubscription(text: string, group: string, on: boolean, path: string): string | undefined {
+  const line = lineOf(text, group, path)
+  if (line !== undefined) return !on && text[line.list - 1] === '!' ? undefined : `${text.slice(0, line.list - 1)}${on ? ':' : '!'}${text.slice(line.list)}`
+  if (!on) return undefined
+  const end = lineEnd(text, path)
+  return `${text}${text === '' || text.endsWith(end) ? '' : end}${group}:${end}`
+}
 /** Ranges of articles that were read; they run over numbers that are not there any more, and begin at 1. */
 export function rangesOf(articles: readonly number[], isRead: (article: number) => boolean): Ranges {
   const out: [number, number][] = []

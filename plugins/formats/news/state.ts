@@ -40,8 +40,10 @@ export class NewsState {
       const after = work(before ?? '')
       if (after === before) return
       if (before !== undefined) await this.#put(`${this.path}.old`, before)
-      await this.#put(this.path, after)
-      if (this.#durable) await this.#files.syncDirectory(folderOf(this.path))
+      // A file that is a link stays one: what it leads to is replaced.
+      const path = (await this.#files.lstat(this.path))?.kind === 'symlink' ? await this.#files.realPath(this.path) : this.path
+      await this.#put(path, after)
+      if (this.#durable) await this.#files.syncDirectory(folderOf(path))
     })
   }
   async #put(path: string, text: string): Promise<void> {

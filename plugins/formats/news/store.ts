@@ -1,6 +1,7 @@
-import { MailError, type Files, type FoundMailbox, type MailboxEntry, type MailDriver, type MailLocation, type MailStore, type MailUser } from 'mailwright/api'
+import { MailError, type Files, type FoundMailbox, type MailboxEntry, type MailDriver, type MailLocation, type MailStore, type MailUser, type StoreSubscriptions } from 'mailwright/api'
 import { failedWith } from '../shared/lock-context.js'
 import { Turns } from '../shared/turns.js'
+import { subscribedIn, withSubscription } from './newsrc.js'
 import { NewsSource } from './source.js'
 import { NewsState } from './state.js'
 
@@ -37,11 +38,25 @@ class NewsStore implements MailStore {
   readonly #settings: NewsSettings
   readonly #files: Files
   readonly #state: NewsState | undefined
+  /** Absent for whoever has no state file. */
+  readonly subscriptions?: StoreSubscriptions
   constructor(user: MailUser, settings: NewsSettings, files: Files, state: NewsState | undefined) {
     this.#user = user
     this.#settings = settings
     this.#files = files
     this.#state = state
+    if (state === undefined) return
+    this.subscriptions = {
+      list: async () => subscribedIn((await state.text()) ?? ''),
+      set: async (group, on) => {
+        if (on && !(GROUP.test(group) && (await this.#groups()).has(group))) throw new MailError('not-found', `there is no newsgroup ${group}`)
+        await state.change((text) => {
+          const after = withSubscription(text, group, on, state.path)
+          if (after === undefined) throw new MailError('not-found', `Not subscribed to newsgroup ${group}`)
+          return after
+        })
+      },
+    }
   }
   /** Names of the list of groups: the first word of each line. */
   async #groups(): Promise<ReadonlySet<string>> {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Logger, MailUser } from '../../api/index.js'
 import { decodeLogin } from '../../processes/values.js'
+import { newSessionId } from '../session-id.js'
 import type { Failure, FromChild, ToChild } from './messages.js'
 
 type Asked = Extract<FromChild, { kind: 'recipient' }>
@@ -33,14 +34,16 @@ const MOST_NOTED = 20_000
 const UNAVAILABLE: Failure = { problem: 'unavailable', text: 'not available now' }
 
 /**
- * Messages on their way from the front to the processes of their users. A delivery is named like a session, and the user's process opens the
- * mail for it in the same way; whose an address is, is the authenticator's word.
+ * Messages on their way from the front to the processes of their users. The user's process opens the mail for a delivery as for a session; whose
+ * an address is, is the authenticator's word. The name of that session is made here and the front never hears it: a front that could choose it
+ * would have the mail of a recipient opened for a login of its own.
  */
 export class DeliveryDesk {
   readonly #parts: DeskParts
   /** Address by the delivery's id, until the authenticator has answered. */
   readonly #asked = new Map<string, string>()
   readonly #noted = new Map<string, Noted>()
+  /** By the name of the session. */
   readonly #underWay = new Map<string, UnderWay>()
 
   constructor(parts: DeskParts) {
@@ -51,9 +54,9 @@ export class DeliveryDesk {
   get size(): number {
     return this.#underWay.size
   }
-  /** Whether a session's name is that of a delivery. */
-  has(id: string): boolean {
-    return this.#underWay.has(id)
+  /** Whether a session is a delivery. */
+  has(session: string): boolean {
+    return this.#underWay.has(session)
   }
 
   /** The front asks whether there is such an account. */
@@ -100,31 +103,32 @@ export class DeliveryDesk {
       socket.destroy()
       return this.#parts.toFront({ kind: 'delivered', id, failure: UNAVAILABLE })
     }
-    this.#underWay.set(id, { noted, wanted, socket })
-    const failure = await this.#parts.open(decodeLogin(noted.login).user, { kind: 'open', session: id, host: noted.host, login: noted.login })
-    if (failure !== undefined) this.answered(id, failure)
+    const session = newSessionId()
+    this.#underWay.set(session, { noted, wanted, socket })
+    const failure = await this.#parts.open(decodeLogin(noted.login).user, { kind: 'open', session, host: noted.host, login: noted.login })
+    if (failure !== undefined) this.answered(session, failure)
   }
   /** The user's process has opened the mail, or says why not. */
-  opened(id: string, failure: Failure | undefined): void {
-    const one = this.#underWay.get(id)
+  opened(session: string, failure: Failure | undefined): void {
+    const one = this.#underWay.get(session)
     if (one === undefined) return
-    if (failure !== undefined) return this.answered(id, failure)
+    if (failure !== undefined) return this.answered(session, failure)
     const { noted, wanted, socket } = one
     const { address, folder } = noted
-    this.#parts.serve({ kind: 'delivery', session: id, parcel: { address, folder, sender: wanted.sender, createFolder: wanted.createFolder }, octets: wanted.octets }, socket)
+    this.#parts.serve({ kind: 'delivery', session, parcel: { address, folder, sender: wanted.sender, createFolder: wanted.createFolder }, octets: wanted.octets }, socket)
   }
   /** What became of it; the second word about one is not heard. */
-  answered(id: string, failure: Failure | undefined): void {
-    const one = this.#underWay.get(id)
+  answered(session: string, failure: Failure | undefined): void {
+    const one = this.#underWay.get(session)
     if (one === undefined) return
-    this.#underWay.delete(id)
+    this.#underWay.delete(session)
     // Sent to the process that had it, or not needed there.
     one.socket.destroy()
-    this.#parts.toFront({ kind: 'delivered', id, ...(failure === undefined ? {} : { failure }) })
+    this.#parts.toFront({ kind: 'delivered', id: one.wanted.id, ...(failure === undefined ? {} : { failure }) })
   }
   /** The process that had it has no more to do with it. */
-  ended(id: string): void {
-    this.answered(id, UNAVAILABLE)
+  ended(session: string): void {
+    this.answered(session, UNAVAILABLE)
   }
 
   #unknown(id: string, failure: Failure): void {

@@ -297,6 +297,24 @@ describe.each(kinds.filter(({ format }) => ['mbx', 'mx', 'mix'].includes(format)
     expect(kept).toBeGreaterThan(0)
   })
 })
+test.each([{ format: 'unix' }, { format: 'mmdf' }])('in $format a message behind which one is missing gets a new unique id, since it may have taken that in; all others keep theirs', async ({ format }) => {
+  await fill('box', format, 12)
+  const before = await withMailbox(mail, 'box', 'read-only', signal, async (view) => view.uidValidity)
+  const damaged = await filesAt('box')
+  const octets = damaged.get('') ?? Buffer.alloc(0)
+  const from = octets.lastIndexOf('From ', octets.indexOf('Subject: m6'))
+  // In one of MMDF a delimiter ends a message, and another begins the next.
+  octets.fill('x', format === 'unix' ? from : from - 10, from + 20)
+  await damage('box', damaged)
+  // That is no damage that is seen; a NUL is.
+  expect((await check('box', true)).out).toContain('good')
+  octets.write('\0', octets.indexOf('line of message 9'))
+  await damage('box', damaged)
+  expect((await check('box', true)).out).toContain('box: repaired, 11 messages, 10 of them with their unique ids')
+  const after = await withMailbox(mail, 'box', 'read-only', signal, async (view) => ({ validity: view.uidValidity, uids: [...view.rows.uid.subarray(0, view.announced)] }))
+  expect(after).toEqual({ validity: before, uids: [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13] })
+  expect((await messages('box')).map((m) => /Subject: m(\d+)/.exec(m.text)?.[1])).toEqual(['1', '2', '3', '4', '7', '8', '9', '10', '11', '12', '5'])
+})
 describe.each([{ format: 'unix' }, { format: 'mbx' }])('mailwright fsck of an INBOX in $format', ({ format }) => {
   test('INBOX stays where mail is delivered; what is readable is saved beside it', async () => {
     await fill('INBOX', format, 3)

@@ -5,7 +5,7 @@ import { PatientFile, unreadableDamage, type ReadableFile } from '../patient-fil
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
 import { fromLineDate, isFromLine } from './from-line.js'
-import { INTERNAL, internalLine, internalNameLength, statusBits, words } from './internal-lines.js'
+import { INTERNAL, internalLine, internalNameLength, numberAt, speltExactly, statusBits, uidBase, words, type UidBase } from './internal-lines.js'
 
 const LF = 10
 const CR = 13
@@ -34,14 +34,23 @@ export async function* examineText(at: FilePlace, { dialect, files }: Pick<TextC
     const { size } = await opened.stat()
     const file = new PatientFile(opened, size)
     const lost = (octets: number): Examined => ({ kind: 'damage', at: 0, text: `${octets} octets ${dialect.delimiter === '' ? 'before the first From line' : 'at the beginning'} belong to no message` })
-    let isFirst = true
+    let waiting: Looked | undefined
+    let base: UidBase | undefined
     for await (const extent of dialect.delimiter === '' ? betweenFromLines(file, size, signal) : betweenDelimiters(Buffer.from(dialect.delimiter, 'latin1'), file, size, signal)) {
-      if (isFirst && extent.start > dialect.delimiter.length) yield lost(extent.start)
-      isFirst = false
-      yield* messageIn(dialect, file, extent, signal)
-      for (const range of file.news()) yield unreadableDamage(range)
+      const header = await headerAt(file, extent)
+      if (waiting === undefined) {
+        const isWhole = extent.start <= dialect.delimiter.length
+        if (!isWhole) yield lost(extent.start)
+        base = isWhole ? header.base : undefined
+        if (base !== undefined) yield { kind: 'numbers', uidValidity: base.validity, uidNext: base.last + 1 }
+      } else {
+        yield* messageIn(dialect, file, waiting, header.uid, signal)
+        for (const range of file.news()) yield unreadableDamage(range)
+      }
+      waiting = { ...extent, header }
     }
-    if (isFirst && size > dialect.delimiter.length) yield lost(size)
+    if (waiting !== undefined) yield* messageIn(dialect, file, waiting, base === undefined ? undefined : base.last + 1, signal)
+    if (waiting === undefined && size > dialect.delimiter.length) yield lost(size)
     for (const range of file.news()) yield unreadableDamage(range)
   } finally {
     await opened.close()
@@ -111,14 +120,23 @@ async function endsLine(file: ReadableFile, at: number): Promise<boolean> {
   return (await file.read(octet, at)) === 1 && octet[0] === LF
 }
 
-/** A message or the format's own record, and what is wrong there. */
-async function* messageIn({ delimiter }: TextDialect, file: ReadableFile, { start, end }: Extent, signal: AbortSignal): AsyncGenerator<Examined> {
+/** A message whose header was looked at. */
+interface Looked extends Extent {
+  readonly header: Header
+}
+async function headerAt(file: ReadableFile, { start, end }: Extent): Promise<Header> {
   const head = Buffer.alloc(Math.min(PIECE, end - start))
-  const header = headerOf(head.subarray(0, await file.read(head, start)))
+  return headerOf(head.subarray(0, await file.read(head, start)))
+}
+/**
+ * A message or the format's own record, and what is wrong there. `next`: UID of the message behind it, or the next to be given. Only where that is one
+ * more than its own it is sure that it has not taken in a message whose beginning is destroyed.
+ */
+async function* messageIn({ delimiter }: TextDialect, file: ReadableFile, { start, end, header }: Looked, next: number | undefined, signal: AbortSignal): AsyncGenerator<Examined> {
   const body = start + header.octets
   const bodyEnd = delimiter === '' ? end - (await separatorAt(file, body, end)) : end
   let size = crlfSize(header.kept)
-  let nul = head.subarray(0, header.octets).indexOf(0) + start
+  let nul = header.nul + start
   for await (const piece of pieces(file, body, bodyEnd, signal)) {
     if (nul < start && piece.octets.includes(0)) nul = piece.at + piece.octets.indexOf(0)
     size += crlfSize(piece.octets)
@@ -131,7 +149,8 @@ async function* messageIn({ delimiter }: TextDialect, file: ReadableFile, { star
     yield crlf(kept)
     for await (const { octets } of pieces(file, body, bodyEnd, signal)) yield crlf(octets)
   }
-  yield { kind: 'message', at: start, size, system, keywords, ...(date === undefined ? {} : { date }), bytes: bytes() }
+  const sure = header.uid !== undefined && header.uid + 1 === next
+  yield { kind: 'message', at: start, ...(sure && { uid: header.uid }), size, system, keywords, ...(date === undefined ? {} : { date }), bytes: bytes() }
 }
 interface Header {
   /** From line, header and empty line; of a header larger than a piece, the lines that are whole. */
@@ -143,6 +162,12 @@ interface Header {
   readonly date: { readonly ms: number; readonly zone: number } | undefined
   /** It has the line that makes the first message the record of the mailbox. */
   readonly hasBase: boolean
+  /** What the mailbox says of its numbers, in the header of its first message. */
+  readonly base: UidBase | undefined
+  /** By the one line that says it. */
+  readonly uid: number | undefined
+  /** The first NUL; -1: there is none. */
+  readonly nul: number
 }
 /** From line and internal lines are no part of what a client sees. */
 function headerOf(octets: Buffer): Header {
@@ -156,6 +181,8 @@ function headerOf(octets: Buffer): Header {
   let bits = 0
   let keywords: readonly string[] = []
   let hasBase = false
+  let base: UidBase | undefined
+  const numbers: (number | undefined)[] = []
   let at = hasFrom ? Math.min(fromEnd + 1, octets.length) : 0
   for (let inHeader = true; inHeader && at < octets.length; ) {
     const lf = octets.indexOf(LF, at)
@@ -166,13 +193,15 @@ function headerOf(octets: Buffer): Header {
     const which = internalLine(octets, at, end)
     const value = at + internalNameLength(which)
     if (which === INTERNAL.xImap) hasBase = true
-    else if (which === INTERNAL.status || which === INTERNAL.xStatus) bits |= statusBits(octets, value, end)
+    if (which === INTERNAL.xUid) numbers.push(speltExactly(octets, at, which) ? numberAt(octets, value, end)?.value : undefined)
+    if (which === INTERNAL.xImap || which === INTERNAL.xImapBase) base ??= speltExactly(octets, at, which) ? uidBase(octets, value, end) : undefined
+    if (which === INTERNAL.status || which === INTERNAL.xStatus) bits |= statusBits(octets, value, end)
     else if (which === INTERNAL.xKeywords) keywords = words(octets, value, end)
     if (which === INTERNAL.none) kept.push(octets.subarray(at, next))
     inHeader = end > at && !(end === at + 1 && octets[at] === CR)
     at = next
   }
-  return { octets: at, kept: Buffer.concat(kept), system: bits & FLAGS, keywords, date, hasBase }
+  return { octets: at, kept: Buffer.concat(kept), system: bits & FLAGS, keywords, date, hasBase, base, uid: numbers.length === 1 ? numbers[0] : undefined, nul: octets.subarray(0, at).indexOf(0) }
 }
 /** Octets of the empty line in front of the next From line, which separates the messages. */
 async function separatorAt(file: ReadableFile, body: number, end: number): Promise<number> {

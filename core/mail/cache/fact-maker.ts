@@ -14,8 +14,10 @@ import { Copies } from './copies.js'
 const STEP = 32
 /** How long it works between two pauses; a pause is as long as the work before it. */
 const WORK_MS = 10
-/** After an arrival: what comes with it is made together, and its client is answered first. */
-const FIRST_PAUSE_MS = 100
+/** After the last arrival: whoever brings many messages is not kept waiting for what nobody asked for yet. */
+const QUIET_MS = 500
+/** While they keep coming, work is done so often all the same. */
+const LONGEST_WAIT_MS = 2000
 const MIN_PAUSE_MS = 10
 /** While the process has much else to do. */
 const MAX_PAUSE_MS = 250
@@ -58,6 +60,8 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   readonly #ending = new AbortController()
   #timer: Disposable | undefined
   #pause = MIN_PAUSE_MS
+  #arrivedAt = -Infinity
+  #workedAt = -Infinity
   #idleSince = performance.eventLoopUtilization()
   #step: Promise<void> | undefined
   constructor(parts: MakerParts) {
@@ -65,12 +69,14 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   }
   arrived(mailbox: SharedMailbox, set: UidSet): void {
     if (mailbox.settings.makeOnArrival === 'never' || mailbox.state === undefined || this.#parts.derivers.size === 0 || this.#ending.signal.aborted) return
+    this.#arrivedAt = this.#parts.clock.now()
+    if (this.#waiting.size === 0) this.#workedAt = this.#arrivedAt
     const { uidValidity, uidNext } = mailbox.table
     const from = set.ranges[0] ?? uidNext
     const waiting = this.#waiting.get(mailbox)
     if (waiting === undefined || waiting.numbering !== uidValidity) this.#waiting.set(mailbox, { numbering: uidValidity, from, resumed: false, unwritten: 0, copies: [] })
     else waiting.from = Math.min(waiting.from, from)
-    this.#after(FIRST_PAUSE_MS)
+    this.#after(QUIET_MS)
   }
   /** After `arrived`, if that told of them. */
   copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void {
@@ -85,6 +91,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
         this.#after(this.#pause)
         return
       }
+      this.#workedAt = this.#parts.clock.now()
       const began = performance.now()
       this.#step = this.#next().finally(() => {
         this.#step = undefined
@@ -94,8 +101,13 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
       })
     })
   }
-  /** While sessions keep the process busy, pauses grow; they end all the same. */
+  /** While messages arrive, or sessions keep the process busy, pauses grow; they end all the same. */
   #mustWait(): boolean {
+    const now = this.#parts.clock.now()
+    if (now - this.#arrivedAt < QUIET_MS && now - this.#workedAt < LONGEST_WAIT_MS) {
+      this.#pause = QUIET_MS
+      return true
+    }
     const { utilization } = performance.eventLoopUtilization(this.#idleSince)
     this.#idleSince = performance.eventLoopUtilization()
     if (utilization <= BUSY || this.#pause >= MAX_PAUSE_MS) return false

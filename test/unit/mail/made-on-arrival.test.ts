@@ -81,10 +81,12 @@ class Site {
   }
   /** Time in which nobody asks for anything. */
   async idle(): Promise<void> {
-    for (let second = 0; second < 12; second++) {
-      this.clock.advance(1000)
-      for (let turn = 0; turn < 20; turn++) await setImmediate()
-    }
+    for (let second = 0; second < 12; second++) await this.pass(1000)
+  }
+  /** Time, and turns in which what is due then is done. */
+  async pass(ms: number): Promise<void> {
+    this.clock.advance(ms)
+    for (let turn = 0; turn < 20; turn++) await setImmediate()
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.fixture[Symbol.asyncDispose]()
@@ -138,6 +140,20 @@ describe('envelopes of messages that arrive', () => {
     const mail = await site.login()
     await opened(mail)
     await deliverNotes(mail, 'INBOX', ...names)
+    await site.idle()
+    expect(site.made).toEqual(names)
+  })
+  test('while messages keep coming they wait, but not for ever', async () => {
+    await using site = await Site.start('always')
+    const mail = await site.login()
+    await opened(mail)
+    const names = Array.from({ length: 80 }, (_, i) => `m${i}`)
+    for (const [i, name] of names.entries()) {
+      await deliverNotes(mail, 'INBOX', name)
+      await site.pass(50)
+      if (i === 9) expect(site.made).toEqual([])
+    }
+    expect(site.made.length).toBeGreaterThan(0)
     await site.idle()
     expect(site.made).toEqual(names)
   })

@@ -27,7 +27,7 @@ export async function withinTime<T>(what: string, limitMs: number, signal: Abort
 }
 
 /** At most so many at a time; the others wait in order, each until its signal is raised. */
-export class Turns {
+export class CallLimit {
   #free: number
   readonly #waiting: (() => void)[] = []
   constructor(parallel: number) {

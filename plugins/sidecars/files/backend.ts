@@ -1,7 +1,6 @@
-import { MailError, stateFolder, type Files, type MailboxSettings, type MailLocation, type MailUser, type Sidecar, type SidecarBackend, type Sidecars } from 'mailwright/api'
+import { MailError, stateFolder, Turns, type Files, type MailboxSettings, type MailLocation, type MailUser, type Sidecar, type SidecarBackend, type Sidecars } from 'mailwright/api'
 import { createHash } from 'node:crypto'
 import { makeFolders, RecordFile } from './records.js'
-import { Turns } from './turns.js'
 
 export interface SidecarParts {
   readonly files: Files

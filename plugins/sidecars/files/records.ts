@@ -1,6 +1,5 @@
-import { failedWith, MailError, type Files, type OpenFile, type Sidecar, type SidecarKind } from 'mailwright/api'
+import { failedWith, MailError, type Files, type OpenFile, type Sidecar, type SidecarKind, type Turns } from 'mailwright/api'
 import { randomUUID } from 'node:crypto'
-import type { Turns } from './turns.js'
 
 /** Kinds by id, each with values by key; values are Base64 of their octets. */
 type Records = Record<string, Record<string, string>>

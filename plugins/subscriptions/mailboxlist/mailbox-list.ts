@@ -1,7 +1,6 @@
-import { failedWith, MailError, type Clock, type Files, type MailboxName, type MailboxSettings, type MailUser, type OpenFile, type SubscriptionStore } from 'mailwright/api'
+import { failedWith, MailError, Turns, type Clock, type Files, type MailboxName, type MailboxSettings, type MailUser, type OpenFile, type SubscriptionStore } from 'mailwright/api'
 import { canonical, parseLines, withName, withoutName, type Lines } from './lines.js'
 import { folderOf, problemOf } from './problems.js'
-import { Turns } from './turns.js'
 
 export interface MailboxListParts {
   readonly files: Files

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { MailError, type Claim, type PasswordBackend, type PeerFacts, type Secret, type Verdict } from 'mailwright/api'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 
 /** What its entry in the configuration says. */
 export interface CommandSettings {
@@ -24,11 +24,11 @@ const REFUSALS: Readonly<Record<number, Verdict>> = { 1: { kind: 'wrong-password
 export class CommandBackend implements PasswordBackend {
   readonly fallthrough: boolean
   readonly #settings: CommandSettings
-  readonly #turns: Turns
+  readonly #turns: CallLimit
   constructor(settings: CommandSettings) {
     this.#settings = settings
     this.fallthrough = settings.fallthrough
-    this.#turns = new Turns(settings.parallel)
+    this.#turns = new CallLimit(settings.parallel)
   }
 
   async verify(claim: Claim, peer: PeerFacts, signal: AbortSignal): Promise<Verdict> {

@@ -1,6 +1,6 @@
 import { MailError, type Claim, type PasswordBackend, type PeerFacts, type Secret, type Verdict } from 'mailwright/api'
 import { z } from 'zod'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 
 /** What its entry in the configuration says. */
 export interface HttpSettings {
@@ -27,11 +27,11 @@ const answerSchema = z.union([
 export class HttpBackend implements PasswordBackend {
   readonly fallthrough: boolean
   readonly #settings: HttpSettings
-  readonly #turns: Turns
+  readonly #turns: CallLimit
   constructor(settings: HttpSettings) {
     this.#settings = settings
     this.fallthrough = settings.fallthrough
-    this.#turns = new Turns(settings.parallel)
+    this.#turns = new CallLimit(settings.parallel)
   }
 
   serves(): Promise<{ readonly verifies: readonly Claim['kind'][]; readonly holds: readonly [] }> {

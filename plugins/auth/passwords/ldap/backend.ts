@@ -1,7 +1,7 @@
 import type { Claim, PasswordBackend, PeerFacts, Verdict } from 'mailwright/api'
 import type { LdapDirectory } from '../../shared/ldap/directory.js'
 import { escapeDn, fillTemplate } from '../../shared/ldap/escape.js'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 
 /** What its entry in the configuration says. */
 export interface LdapBackendSettings {
@@ -19,11 +19,11 @@ export class LdapBackend implements PasswordBackend, AsyncDisposable {
   readonly fallthrough: boolean
   readonly #directory: LdapDirectory
   readonly #settings: LdapBackendSettings
-  readonly #turns: Turns
+  readonly #turns: CallLimit
   constructor(directory: LdapDirectory, settings: LdapBackendSettings) {
     this.#directory = directory
     this.#settings = settings
-    this.#turns = new Turns(settings.parallel)
+    this.#turns = new CallLimit(settings.parallel)
     this.fallthrough = settings.fallthrough
   }
 

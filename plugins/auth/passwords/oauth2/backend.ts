@@ -1,5 +1,5 @@
 import type { Claim, Clock, PasswordBackend, PeerFacts, Verdict } from 'mailwright/api'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 import { userOf, type TokenRules } from './claims.js'
 
 /** Decides whether a token is genuine: its claims, or why it is none. An outage is thrown. */
@@ -21,12 +21,12 @@ export class Oauth2Backend implements PasswordBackend {
   readonly #check: TokenCheck
   readonly #settings: Oauth2Settings
   readonly #clock: Clock
-  readonly #turns: Turns
+  readonly #turns: CallLimit
   constructor(check: TokenCheck, settings: Oauth2Settings, clock: Clock) {
     this.#check = check
     this.#settings = settings
     this.#clock = clock
-    this.#turns = new Turns(settings.parallel)
+    this.#turns = new CallLimit(settings.parallel)
     this.fallthrough = settings.fallthrough
   }
 

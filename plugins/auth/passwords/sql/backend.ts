@@ -4,7 +4,7 @@ import { formsOf, missingForms, type FurtherForm } from '../../shared/forms.js'
 import { schemeName, type Hashing } from '../../shared/hashing.js'
 import { formsIn } from '../../shared/password-lines.js'
 import { prepare, queryValues, textOf, type Engine, type Prepared, type SqlEngine } from '../../shared/sql/query.js'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 
 /** What its entry in the configuration says. */
 export interface SqlBackendSettings {
@@ -32,7 +32,7 @@ export class SqlBackend implements PasswordBackend, AsyncDisposable {
   readonly #settings: SqlBackendSettings
   readonly #select: Prepared
   readonly #update: Prepared | undefined
-  readonly #turns: Turns
+  readonly #turns: CallLimit
 
   constructor(engine: SqlEngine, hashing: Hashing, logger: Logger, settings: SqlBackendSettings) {
     this.#engine = engine
@@ -41,7 +41,7 @@ export class SqlBackend implements PasswordBackend, AsyncDisposable {
     this.#settings = settings
     this.#select = prepare(settings.passwordQuery, settings.engine)
     this.#update = settings.updateQuery === undefined ? undefined : prepare(settings.updateQuery, settings.engine)
-    this.#turns = new Turns(settings.parallel)
+    this.#turns = new CallLimit(settings.parallel)
     this.fallthrough = settings.fallthrough
   }
 

@@ -1,5 +1,5 @@
 import { MailError, type Clock } from 'mailwright/api'
-import { Turns, withinTime } from '../time-limit.js'
+import { CallLimit, withinTime } from '../time-limit.js'
 import type { Calls } from './called.js'
 import { Child, type ChildProgram } from './child.js'
 
@@ -31,7 +31,7 @@ export class CallPool<C extends Calls> implements AsyncDisposable {
   readonly #program: ChildProgram
   readonly #limits: CallLimits
   readonly #clock: Clock
-  readonly #turns: Turns
+  readonly #turns: CallLimit
   readonly #children = new Set<Child>()
   /** Ends that are to come. */
   readonly #timers = new Map<Child, NodeJS.Timeout>()
@@ -45,7 +45,7 @@ export class CallPool<C extends Calls> implements AsyncDisposable {
     this.#program = program
     this.#limits = limits
     this.#clock = clock
-    this.#turns = new Turns(limits.parallel)
+    this.#turns = new CallLimit(limits.parallel)
   }
 
   /** @throws MailError `unavailable`, or `cancelled` when the signal is raised; the call itself then goes on to its end or its limit. */

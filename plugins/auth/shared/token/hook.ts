@@ -1,5 +1,5 @@
 import { MailError, type Logger, type PasswordBackend, type PeerFacts, type Secret, type UserDirectory } from 'mailwright/api'
-import { Turns, withinTime } from '../time-limit.js'
+import { CallLimit, withinTime } from '../time-limit.js'
 import { runToken, type RunIds, type TokenRun } from './program.js'
 
 /** What `token` of a backend says. */
@@ -34,14 +34,14 @@ export class TokenHook implements AsyncDisposable {
   readonly #directories: readonly UserDirectory[]
   readonly #logger: Logger
   readonly #ownUid: () => number
-  readonly #turns: Turns
+  readonly #turns: CallLimit
   readonly #holders = new Map<string, Holder>()
   constructor(settings: TokenSettings, parts: { readonly directories: readonly UserDirectory[]; readonly logger: Logger; readonly ownUid?: () => number }) {
     this.#settings = settings
     this.#directories = parts.directories
     this.#logger = parts.logger
     this.#ownUid = parts.ownUid ?? (() => process.geteuid?.() ?? -1)
-    this.#turns = new Turns(settings.parallel)
+    this.#turns = new CallLimit(settings.parallel)
   }
 
   /** @throws MailError `unavailable` when there is no token to be had: the mail could not be opened. */

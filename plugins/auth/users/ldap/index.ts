@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { accountOf } from '../../shared/account-fields.js'
 import { ldapDirectory, ldapSettings } from '../../shared/ldap/settings.js'
 import { remoteSettings } from '../../shared/remote-settings.js'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 
 const attribute = (fallback: string, what: string): z.ZodDefault<z.ZodString> => z.string().min(1).default(fallback).describe(what)
 
@@ -27,7 +27,7 @@ export default definePlugin({
       }),
       async create(s, _needs, site): Promise<Closing<UserDirectory>> {
         const directory = await ldapDirectory(s, s.timeout, site)
-        const turns = new Turns(s.parallel)
+        const turns = new CallLimit(s.parallel)
         const attributes = [s.nameAttribute, s.homeAttribute, s.uidAttribute, s.gidAttribute, ...s.facts]
         return {
           find: (user, signal) =>

@@ -4,7 +4,7 @@ import { accountOf } from '../../shared/account-fields.js'
 import { remoteSettings } from '../../shared/remote-settings.js'
 import { prepare, queryValues, textOf } from '../../shared/sql/query.js'
 import { databaseSettings, engineOf, queryText } from '../../shared/sql/settings.js'
-import { Turns, withinTime } from '../../shared/time-limit.js'
+import { CallLimit, withinTime } from '../../shared/time-limit.js'
 
 const OWN_COLUMNS: ReadonlySet<string> = new Set(['name', 'home', 'uid', 'gid'])
 
@@ -26,7 +26,7 @@ export default definePlugin({
       async create(s, needs, site): Promise<Closing<UserDirectory>> {
         const engine = await engineOf(s, { timeoutMs: s.timeout, connections: s.parallel }, needs, site)
         const { text, names } = prepare(s.userQuery, s.engine)
-        const turns = new Turns(s.parallel)
+        const turns = new CallLimit(s.parallel)
         return {
           find: (user, signal) =>
             withinTime('database', s.timeout, signal, async (both) => {

@@ -7,7 +7,8 @@ import { channelOf } from '../../processes/channel.js'
 import type { Channel } from '../../processes/channel.js'
 import type { FromChild, StartMessage, ToChild } from './messages.js'
 
-const ENTRY = fileURLToPath(new URL('./child.js', import.meta.url))
+const ENTRY = entry('./child.js')
+const STANDING_ENTRY = entry('./standing-child.js')
 /** After the time that sessions have, a process that does not end is ended. */
 const GRACE_MS = 5_000
 
@@ -42,10 +43,13 @@ export class ServerProcess {
     })
   }
 
-  /** A process that has loaded the program and waits to be told what it is to be. */
-  static spawn(env: NodeJS.ProcessEnv, hear: Hearer): ServerProcess {
+  /**
+   * A process that has loaded the program and waits to be told what it is to be.
+   * @param stays as long as the configuration does: its start may take longer, so that its first sessions are served sooner.
+   */
+  static spawn(env: NodeJS.ProcessEnv, stays: boolean, hear: Hearer): ServerProcess {
     // A group of its own: a key pressed at the terminal reaches the first process alone, which then ends the others in order.
-    return new ServerProcess(fork(ENTRY, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true }), hear)
+    return new ServerProcess(fork(stays ? STANDING_ENTRY : ENTRY, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true }), hear)
   }
 
   get pid(): number | undefined {
@@ -76,4 +80,8 @@ export class ServerProcess {
     await this.exited
     clearTimeout(timer)
   }
+}
+
+function entry(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url))
 }

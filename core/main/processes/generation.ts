@@ -165,7 +165,7 @@ export class Generation {
   }
 
   async #startPart(role: 'front' | 'auth', waitMs = RESTART_MS.first): Promise<void> {
-    const made = ServerProcess.spawn(this.#environment(role), (message, socket) => {
+    const made = ServerProcess.spawn(this.#environment(role), true, (message, socket) => {
       if (role === 'front') this.#hearFront(message, socket)
       else this.#hearAuth(message)
     })

@@ -205,7 +205,7 @@ export class UserProcesses {
     while (!this.#closed && this.#spare.length < this.#options.spare) this.#spare.push(this.#spawn())
   }
   #spawn(): ServerProcess {
-    const made: ServerProcess = ServerProcess.spawn(this.#options.env, (message) => this.#hearers.get(made)?.(message))
+    const made: ServerProcess = ServerProcess.spawn(this.#options.env, this.#options.assigner.always.length > 0, (message) => this.#hearers.get(made)?.(message))
     void made.exited.then(() => {
       const at = this.#spare.indexOf(made)
       if (at !== -1) this.#spare.splice(at, 1)

@@ -169,6 +169,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
         store: (mount) => this.#stores.of(mount),
         locatedAt: (name, at) => this.#weighed(name, at, this.user, signal),
         subscribed: () => subscribedNames(this.#subscribing()),
+        marked: () => this.#marked(),
         resolve: (name) => resolveName(name, 'list', this.user, this.#host.resolvers, this.mounts),
         homeOf: async (name) => {
           const other = await this.#account(name, signal)
@@ -190,6 +191,15 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     if (on && (answer.kind === 'denied' || answer.kind === 'unknown')) throw new MailError('not-found', 'not a mailbox')
     await setSubscription(this.#subscribing(), canonical, on, answer.kind === 'at' ? answer.location : undefined)
     if (answer.kind === 'at') this.events.emit({ at: answer.location, kind: on ? 'subscribed' : 'unsubscribed' })
+  }
+  /** For marks on mailboxes, which are there whatever became of the list. */
+  async #marked(): Promise<readonly MailboxName[]> {
+    try {
+      return await subscribedNames(this.#subscribing())
+    } catch (error) {
+      this.#host.logger.warn('subscriptions cannot be read, mailboxes are listed without their marks', { user: this.user.name, error })
+      return []
+    }
   }
   #subscribing(): SubscribingParts {
     const { subscriptions: list, stores } = this.#host

@@ -9,6 +9,8 @@ export interface Catalogue {
   store(mount: Mount): Promise<MailStore>
   locatedAt(name: MailboxName, at: MailLocation): Promise<Located>
   subscribed(): Promise<readonly MailboxName[]>
+  /** The same to mark mailboxes with; never rejects. */
+  marked(): Promise<readonly MailboxName[]>
   /** Where a name leads. */
   resolve(name: MailboxName): Resolution
   /** The mailboxes of another account, where there is one of this name. */
@@ -49,7 +51,7 @@ export async function* listNames(c: Catalogue, query: Query, signal: AbortSignal
     yield await listSubscribed(c, patterns)
     return
   }
-  const subscribed = new Set(await c.subscribed())
+  const subscribed = new Set(await c.marked())
   const home = personalMount(c.mounts)
   let inbox: ListEntry | undefined
   if (home !== undefined && patterns.some((p) => matchesInbox(p, '/'))) {

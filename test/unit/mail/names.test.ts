@@ -142,6 +142,14 @@ describe('LIST', () => {
     await mail.subscribe(named('Work'), false)
     expect(await listed(mail, 'W*', { subscribed: true })).toEqual([])
   })
+  test('where subscriptions cannot be read, mailboxes are listed all the same', async () => {
+    const failing = { list: () => Promise.reject(new MailError('unavailable', 'the list cannot be read')), set: () => Promise.resolve() }
+    await using f = mailFixture({ subscriptions: failing })
+    const mail = await f.login()
+    await mail.create(named('Work'), { specialUse: [] }, never)
+    expect(await listed(mail, '*')).toEqual(expect.arrayContaining([expect.stringContaining('Work')]))
+    await expect(listed(mail, '*', { subscribed: true })).rejects.toMatchObject({ kind: 'unavailable' })
+  })
 })
 
 describe('names of other users', () => {

@@ -103,6 +103,16 @@ export async function editOf<T>(box: { readonly table: MailTable; readonly notic
     throw error
   }
 }
+/** A mailbox of text ends a header that has no end. */
+function ended(text: string): string {
+  return text.startsWith('\r\n') || text.includes('\r\n\r\n') ? text : `${text}\r\n`
+}
+/** Octets of a message as they come back from a mailbox of the dialect. */
+export function storedIn({ delimiter }: TextDialect): (octets: Uint8Array) => Uint8Array {
+  // Where only From lines begin a message others are quoted.
+  const kept = (text: string): string => (delimiter === '' ? text.replaceAll('\nFrom ', '\n>From ') : withoutDelimiters(text))
+  return (octets) => Buffer.from(ended(kept(Buffer.from(octets).toString('latin1'))), 'latin1')
+}
 /** A mailbox with its table, as core holds it. */
 export class OpenUnix {
   readonly format: TextFormat

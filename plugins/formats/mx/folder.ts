@@ -135,7 +135,7 @@ export class MxFolder {
 
   /** Writes the index from a place on; what stands before it stays. */
   async patch(held: Held, patches: readonly { readonly at: number; readonly text: string }[], size: number): Promise<Held> {
-    await this.#changes.change(held, 'rewrite', held.stat.size, 0, async (w) => {
+    await this.#changes.change(held, { kind: 'rewrite', size: held.stat.size, start: 0 }, async (w) => {
       for (const { at, text } of patches) {
         w.stay(at)
         await w.bytes(Buffer.from(text, 'latin1'))

@@ -1,35 +1,42 @@
 import type { OpenFile } from 'mailwright/api'
 import { CHUNK, HEAD, pieces, type Segment, type Staged } from './redo-format.js'
 
-/**
- * Writes the new content over the old. Space for growth is taken first, so that a full disk is noticed while nothing
- * that was there is changed; what an append wrote is taken back when it fails.
- */
+/** Writes the new content over the old; room for growth was taken before. What an append wrote is taken back when it fails. */
 export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Staged, durable: boolean): Promise<void> {
   const { oldSize, newSize, kind, segments } = staged.trailer
-  try {
-    if (kind === 'append') {
+  if (kind === 'append') {
+    try {
       await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
       await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize)
       if (durable) await mailbox.sync()
-      return
+    } catch (error) {
+      await mailbox.truncate(oldSize)
+      for (const [i, octets] of staged.old.entries()) await mailbox.write([octets], segments[i]?.offset ?? 0)
+      if (durable) await mailbox.sync()
+      throw error
     }
-    if (newSize > oldSize) await takeRoom(mailbox, oldSize, newSize, durable)
-  } catch (error) {
-    await mailbox.truncate(oldSize)
-    if (kind === 'append') for (const [i, octets] of staged.old.entries()) await mailbox.write([octets], segments[i]?.offset ?? 0)
-    if (durable) await mailbox.sync()
-    throw error
+    return
   }
   await writeSegments(redo, mailbox, staged, () => true)
   if (newSize < oldSize) await mailbox.truncate(newSize)
   if (durable) await mailbox.sync()
 }
-async function takeRoom(mailbox: OpenFile, from: number, to: number, durable: boolean): Promise<void> {
+/**
+ * Makes the mailbox as long as it will be, so that a full disk is noticed while nothing that was there is changed. Returns why that could not be; the
+ * mailbox is then as it was. Throws when it is not.
+ */
+export async function takeRoom(mailbox: OpenFile, from: number, to: number, durable: boolean): Promise<unknown> {
   const zeros = Buffer.alloc(Math.min(CHUNK, to - from))
-  for (let at = from; at < to; at += zeros.length) await mailbox.write([zeros.subarray(0, Math.min(zeros.length, to - at))], at)
-  // The disk may refuse only when it is really written.
-  if (durable) await mailbox.sync()
+  try {
+    for (let at = from; at < to; at += zeros.length) await mailbox.write([zeros.subarray(0, Math.min(zeros.length, to - at))], at)
+    // The disk may refuse only when it is really written.
+    if (durable) await mailbox.sync()
+    return undefined
+  } catch (error) {
+    await mailbox.truncate(from)
+    if (durable) await mailbox.sync()
+    return error
+  }
 }
 /** Small writes under way at the same time. */
 const PARALLEL = 16

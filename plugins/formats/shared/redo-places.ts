@@ -39,7 +39,7 @@ export async function openRedo(files: Files, places: RedoPlaces, stateDirectory:
   try {
     return await openAt(files, places.first, stateDirectory)
   } catch (error) {
-    if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
+    if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT')) throw error
   }
   return openAt(files, places.second, stateDirectory)
 }
@@ -55,14 +55,21 @@ async function openAt(files: Files, path: string, stateDirectory: string): Promi
   if (stays) await makeFolders(files, folderOf(path))
   return { file: await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 }), fresh: true, room: stays ? 0 : undefined }
 }
+/** What it says is done, or not to be done. It keeps its blocks, up to so many octets. */
+export async function crossOut(redo: OpenFile, most: number): Promise<void> {
+  const { size } = await redo.stat()
+  // An empty one says nothing, and on a full disk it stays empty.
+  if (size > 0) await redo.write([CROSSED_OUT], 0)
+  if (size > most) await redo.truncate(most)
+}
 /**
  * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
  * the server see that there was a change.
  */
 export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
   if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
-  await redo.write([CROSSED_OUT], 0)
-  if ((await redo.stat()).size > MOST_ROOM) await redo.truncate(ROOM)
+  const { size } = await redo.stat()
+  await crossOut(redo, size > MOST_ROOM ? ROOM : size)
   // Whole milliseconds are read back as they are written.
   await redo.setTimes(mark, mark)
 }

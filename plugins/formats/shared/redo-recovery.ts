@@ -1,8 +1,12 @@
-import type { Files, OpenFile } from 'mailwright/api'
+import type { FileStat, Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { writeSegments } from './redo-apply.js'
+import { failedWith } from './lock-context.js'
+import { takeRoom, writeSegments } from './redo-apply.js'
 import { CHUNK, HEAD, judged, octetsAt, pieces, readHead, type Trailer } from './redo-format.js'
 import { clearRedo, type RedoPlaces } from './redo-places.js'
+import { Plan } from './redo-plan.js'
+import { leastRoom, readSteps } from './steps-format.js'
+import { Stepwise } from './stepwise.js'
 
 /** `none`: nothing to do; `redone`: an interrupted change was finished; `refused`: the mailbox was changed by others since, see the path. */
 export type Recovery = { readonly kind: 'none' | 'redone' } | { readonly kind: 'refused'; readonly path: string }
@@ -15,13 +19,9 @@ export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFil
     if (there?.kind !== 'file' || there.size === 0) continue
     const redo = await files.open(path, { write: true, noFollow: true })
     try {
-      const found = await readRedo(redo)
-      const verdict = found === undefined ? 'unused' : await judge(found, redo, mailbox)
-      if (found !== undefined && (verdict === 'finish' || verdict === 'finish-cut')) {
-        await finish(found.trailer, redo, mailbox, how.durable, verdict === 'finish-cut')
-        done = { kind: 'redone' }
-      }
-      if (verdict === 'foreign') {
+      const outcome = (await goOn(redo, mailbox, how.durable)) ?? (await finishWhole(redo, mailbox, how.durable))
+      if (outcome === 'redone') done = { kind: 'redone' }
+      if (outcome === 'foreign') {
         const aside = `${path}.${there.inode.toString(16)}.lost`
         await files.rename(path, aside)
         done = { kind: 'refused', path: aside }
@@ -32,14 +32,57 @@ export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFil
   }
   return done
 }
+/** A change that was made in steps; undefined when the file speaks of none. */
+async function goOn(redo: OpenFile, mailbox: OpenFile, durable: boolean): Promise<'redone' | 'unused' | 'foreign' | undefined> {
+  const head = await readSteps(redo)
+  if (head === undefined) return undefined
+  const steps = await Stepwise.found(redo, mailbox, head, durable)
+  if (steps === 'foreign') return 'foreign'
+  if (steps === 'done') return 'unused'
+  await steps.run()
+  return 'redone'
+}
+/** A change of which all new octets are there. */
+async function finishWhole(redo: OpenFile, mailbox: OpenFile, durable: boolean): Promise<'redone' | 'unused' | 'foreign'> {
+  const found = await readRedo(redo)
+  const verdict = found === undefined ? 'unused' : await judge(found, redo, mailbox)
+  if (found === undefined || verdict === 'unused' || verdict === 'foreign') return verdict === 'foreign' ? 'foreign' : 'unused'
+  const { kind, oldSize, newSize } = found.trailer
+  if (kind === 'rewrite' && newSize > oldSize && (await mailbox.stat()).size === oldSize) {
+    // Room is taken before anything is written, so that nothing is yet; where there is none now nothing will be.
+    const refused = await takeRoom(mailbox, oldSize, newSize, durable)
+    if (failedWith(refused, 'ENOSPC', 'EDQUOT', 'EFBIG')) return 'unused'
+    if (refused !== undefined) throw refused
+  }
+  await finish(found.trailer, redo, mailbox, durable, verdict === 'finish-cut')
+  return 'redone'
+}
 async function finish(trailer: Trailer, redo: OpenFile, mailbox: OpenFile, durable: boolean, cut: boolean): Promise<void> {
-  const { size } = await mailbox.stat()
+  const stat = await mailbox.stat()
+  const { size } = stat
+  if (!cut && size > trailer.oldSize && trailer.newSize < trailer.oldSize) {
+    await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true)
+    if (durable) await mailbox.sync()
+    await moveTail(trailer, redo, mailbox, stat, durable)
+    return
+  }
   const tail = cut ? await octetsAt(mailbox, trailer.newSize, Math.max(0, size - trailer.newSize)) : await foreignTail(trailer, redo, mailbox, size)
   await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true)
   // What others appended to the half-written file follows the new content.
   if (tail.length > 0) await mailbox.write([tail], trailer.newSize)
   await mailbox.truncate(trailer.newSize + tail.length)
   if (durable) await mailbox.sync()
+}
+/**
+ * What others appended to a file that becomes shorter follows the new content. To move it destroys what recovery goes by, so that it is a change of its
+ * own, in steps, of which the redo file speaks instead from the moment it begins.
+ */
+async function moveTail({ oldSize, newSize }: Trailer, redo: OpenFile, mailbox: OpenFile, stat: FileStat, durable: boolean): Promise<void> {
+  const plan = new Plan(0, [{ at: 0, length: newSize, from: 0 }, { at: newSize, length: stat.size - oldSize, from: oldSize }])
+  const { size: from, mtimeMs } = await redo.stat()
+  const steps = await Stepwise.begin(redo, mailbox, plan, { stat, size: stat.size, from, room: leastRoom(plan), durable, nonce: Math.floor(mtimeMs) })
+  if (durable) await redo.sync()
+  await steps.run()
 }
 
 interface FoundRedo {

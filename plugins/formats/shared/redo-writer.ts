@@ -1,5 +1,6 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import type { ContentWriter, Pieces } from './content-writer.js'
 import { CHUNK, HEAD, headOf, judged, octetsAt, pieces, type ChangeKind, type Segment, type Staged, type Trailer } from './redo-format.js'
 import { MOST_ROOM, ROOM } from './redo-places.js'
 
@@ -9,7 +10,8 @@ const KEEP_OLD = 1 << 16
 const FIRST = 1 << 13
 
 /** Collects new content front to back; parts that stay where they are cost nothing. */
-export class RedoWriter {
+export class RedoWriter implements ContentWriter {
+  readonly sparing = false
   /** Where the next octet goes in the mailbox. */
   at: number
   readonly #redo: OpenFile
@@ -54,6 +56,12 @@ export class RedoWriter {
       from += n
     }
   }
+  async copy(from: number, to: number, pieces: Pieces): Promise<void> {
+    for await (const piece of pieces(from, to)) await this.bytes(piece)
+  }
+  edited(part: Uint8Array): Promise<void> {
+    return this.bytes(part)
+  }
   async #more(wanted: number): Promise<void> {
     if (this.#buffer.length < CHUNK) {
       const wider = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(4 * this.#buffer.length, this.#filled + wanted)))
@@ -83,7 +91,7 @@ export class RedoWriter {
     const end = HEAD + trailer.payload + tail.length
     const missing = this.#room !== undefined && end > this.#room && end < MOST_ROOM ? (ROOM - (end % ROOM)) % ROOM : 0
     const head = headOf({ payload: trailer.payload, evidence: tail.length - text.length, trailer: text.length, sum: crc32(tail) })
-    const rest = [payload, tail, Buffer.alloc(missing)]
+    const rest = [payload, tail, Buffer.alloc(missing)].filter((part) => part.length > 0)
     if (inMemory) await this.#redo.write([head, ...rest], 0)
     else {
       await this.#redo.write(rest, HEAD + this.#written)

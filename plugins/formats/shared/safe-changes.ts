@@ -1,11 +1,15 @@
 import { MailError, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
+import type { ContentWriter } from './content-writer.js'
 import { failedWith, folderOf, reasonOf, type Say } from './lock-context.js'
-import { allOf, applyRedo } from './redo-apply.js'
-import { HEAD, type ChangeKind } from './redo-format.js'
-import { clearRedo, lookAtRedo, openRedo, redoPlaces } from './redo-places.js'
+import { allOf, applyRedo, takeRoom } from './redo-apply.js'
+import { HEAD, MAGIC, type ChangeKind } from './redo-format.js'
+import { clearRedo, crossOut, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'
+import { PlanWriter } from './redo-plan.js'
 import { recover } from './redo-recovery.js'
 import { RedoWriter } from './redo-writer.js'
 import { stateDirectory } from './state-directory.js'
+import { mustTakeOctets, roomForSteps } from './steps-room.js'
+import { Stepwise } from './stepwise.js'
 
 /** What changing a mailbox file needs of the host. */
 export interface ChangeContext {
@@ -21,6 +25,21 @@ export interface ChangedFile {
   /** Tells the last change by this server's processes; 0 where they leave no trace. */
   mark: number
 }
+
+/** What is changed. */
+export interface Change {
+  readonly kind: ChangeKind
+  /** Of the mailbox as it is. */
+  readonly size: number
+  /** Where the first octet of the new content goes. */
+  readonly start: number
+  /**
+   * Behind this place the mailbox may be cut wherever nothing follows that stays: it is whole then, only not all that was to go is gone. Where that is
+   * not so nothing is said.
+   */
+  readonly cutFrom?: number
+}
+type Build<T> = (w: ContentWriter) => Promise<T>
 
 /** Changes of one mailbox file, each whole or not at all, by way of its redo file. */
 export class SafeChanges {
@@ -56,7 +75,7 @@ export class SafeChanges {
           const head = Buffer.alloc(HEAD + octets)
           const got = await redo.read(head, 0)
           // What is crossed out was finished, of this mailbox or of one that had its inode before.
-          if (got > HEAD && head[0] !== 0) return head.subarray(HEAD, got)
+          if (got > HEAD && head.toString('latin1', 0, MAGIC.length) === MAGIC) return head.subarray(HEAD, got)
         } finally {
           await redo.close()
         }
@@ -99,41 +118,96 @@ export class SafeChanges {
     this.#settled = held.mark
   }
 
-  /** A crash at any point leaves the mailbox as it was, or as it is to be. `start` is where the first octet of `build` goes. */
-  async change<T>(held: ChangedFile, kind: ChangeKind, size: number, start: number, build: (w: RedoWriter) => Promise<T>): Promise<T> {
-    const { files } = this.#ctx
+  /**
+   * A crash at any point leaves the mailbox as it was, or as it is to be, when the next operation has looked at it. Where there is no room to write
+   * down all that a rewrite moves, it is made in steps; `build` says once more then what is wanted.
+   */
+  async change<T>(held: ChangedFile, what: Change, build: Build<T>): Promise<T> {
     const state = this.#state
     const places = redoPlaces(this.#place, state, held.stat)
     try {
-      const { file: redo, fresh, room } = await openRedo(files, places, state)
+      const redo = await openRedo(this.#ctx.files, places, state)
       // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
-      let keep = false
+      const work = { begun: false }
       try {
-        const w = new RedoWriter(redo, held.file, start, room)
-        const done = await build(w)
-        if (!w.changed && w.at === size) return done
-        const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
-        // A new name and what it names go to the disk together: the file system then writes its own journal once.
-        if (this.durable) await allOf(fresh ? [redo.sync(), files.syncDirectory(folderOf(redo.path))] : [redo.sync()])
-        keep = kind === 'rewrite'
-        await applyRedo(redo, held.file, staged, this.durable)
-        keep = false
-        return done
+        return await this.#whole(held, what, build, redo, work).catch((error: unknown) => {
+          if (work.begun || what.kind === 'append' || !isFull(error)) throw error
+          return this.#inSteps(held, what, build, redo, work, error)
+        })
       } catch (error) {
         // What failed must not happen after all at the next start.
-        if (!keep && this.durable) await redo.truncate(0).then(() => redo.sync(), () => undefined)
+        if (!work.begun && this.durable) await forget(redo)
         throw error
       } finally {
-        if (!keep) {
+        if (!work.begun) {
           const mark = this.#mark()
-          await clearRedo(files, redo, state, mark)
-          held.mark = redo.path === places.first && redo.path.startsWith(`${state}/`) ? mark : 0
+          await clearRedo(this.#ctx.files, redo.file, state, mark)
+          held.mark = redo.file.path === places.first && redo.file.path.startsWith(`${state}/`) ? mark : 0
         }
-        await redo.close()
+        await redo.file.close()
       }
     } catch (error) {
       throw outOfRoom(error)
     }
+  }
+  /** All new octets are in the redo file before the first is in the mailbox. */
+  async #whole<T>(held: ChangedFile, { kind, size, start }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }): Promise<T> {
+    const w = new RedoWriter(redo.file, held.file, start, redo.room)
+    const done = await build(w)
+    if (!w.changed) {
+      if (w.at < size) await this.#cut(held, w.at)
+      return done
+    }
+    const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
+    await this.#stage(redo)
+    work.begun = kind === 'rewrite'
+    const refused = work.begun && w.at > size ? await takeRoom(held.file, size, w.at, this.durable) : undefined
+    if (refused !== undefined) {
+      work.begun = false
+      throw refused
+    }
+    await applyRedo(redo.file, held.file, staged, this.durable)
+    work.begun = false
+    return done
+  }
+  async #inSteps<T>(held: ChangedFile, { size, start, cutFrom }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }, full: unknown): Promise<T> {
+    const w = new PlanWriter(start)
+    const done = await build(w)
+    const { plan } = w
+    if (plan.end > size || size === 0) throw full
+    await this.settle(held)
+    await mustTakeOctets(held.file, size, this.durable)
+    let left = size
+    let room = await roomForSteps(redo.file, plan, this.durable)
+    const cut = Math.max(plan.usedTo, plan.end, cutFrom ?? size)
+    if (room === undefined && cut < size) {
+      // What goes at the end makes room for the rest.
+      await this.#cut(held, cut)
+      left = cut
+      room = await roomForSteps(redo.file, plan, this.durable)
+    }
+    if (room === undefined) throw full
+    const [a = 0, b = 0, c = 0, d = 0] = this.#ctx.random(4)
+    const nonce = (a << 24) | (b << 16) | (c << 8) | d
+    const steps = await Stepwise.begin(redo.file, held.file, plan, { stat: held.stat, size: left, from: 0, room, durable: this.durable, nonce })
+    await this.#stage(redo)
+    work.begun = true
+    await steps.run()
+    work.begun = false
+    await crossOut(redo.file, Math.max(ROOM, redo.room ?? 0))
+    if (this.durable) await redo.file.sync()
+    return done
+  }
+  /** The end of a mailbox goes at once or not at all, and takes no room. */
+  async #cut(held: ChangedFile, to: number): Promise<void> {
+    await this.settle(held)
+    await held.file.truncate(to)
+    if (this.durable) await held.file.sync()
+  }
+  /** What the redo file says is on the disk. */
+  async #stage({ file, fresh }: OpenRedo): Promise<void> {
+    // A new name and what it names go to the disk together: the file system then writes its own journal once.
+    if (this.durable) await allOf(fresh ? [file.sync(), this.#ctx.files.syncDirectory(folderOf(file.path))] : [file.sync()])
   }
   #mark(): number {
     const [high = 0, low = 0] = this.#ctx.random(2)
@@ -141,9 +215,25 @@ export class SafeChanges {
   }
 }
 
+/** Crosses out, on the disk, what was not begun; the room stays for the next try. */
+async function forget({ file, room }: OpenRedo): Promise<void> {
+  try {
+    await crossOut(file, Math.max(ROOM, room ?? 0)).catch(() => file.truncate(0))
+    await file.sync()
+  } catch {
+    // The failure that led here is told.
+  }
+}
+function isFull(error: unknown): boolean {
+  return failedWith(error, 'ENOSPC', 'EDQUOT', 'EFBIG')
+}
 /** A full disk is the mailbox's trouble, not a bug. */
 export function outOfRoom(error: unknown): unknown {
   if (failedWith(error, 'ENOSPC')) return new MailError('unavailable', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
   if (failedWith(error, 'EDQUOT', 'EFBIG')) return new MailError('over-quota', `Unable to extend mailbox: ${reasonOf(error)}`, { cause: error })
   return error
+}
+/** Whether it is what `outOfRoom` made of a failure. */
+export function isOutOfRoom(error: unknown): boolean {
+  return error instanceof MailError && isFull(error.cause)
 }

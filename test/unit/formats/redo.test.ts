@@ -6,6 +6,7 @@ import { SystemFiles } from '../../../core/os/files.js'
 import { openRedo, type RedoPlaces } from '../../../plugins/formats/shared/redo-places.js'
 import { recover } from '../../../plugins/formats/shared/redo-recovery.js'
 import { RedoWriter } from '../../../plugins/formats/shared/redo-writer.js'
+import { FullDisk } from '../../support/full-disk.js'
 import { randomOf, seedOf } from '../../support/random.js'
 
 const files = new SystemFiles(undefined)
@@ -53,5 +54,45 @@ describe('a rewrite that a power failure interrupts', () => {
       await mailbox.close()
       expect((await readFile(path)).equals(fresh), `round ${round}`).toBe(true)
     }
+  })
+  test('is given up where it would make the mailbox longer, has written nothing yet, and finds a full disk', async () => {
+    const path = join(folder, 'box')
+    const old = Buffer.alloc(5000, 'o')
+    await writeFile(path, old)
+    const disk = new FullDisk(files, 4096)
+    const places: RedoPlaces = { first: join(folder, '.box.redo'), second: join(folder, 'other') }
+    const mailbox = await disk.files.open(path, { write: true })
+    const { file: redo, room } = await openRedo(disk.files, places, '/nowhere')
+    const { device, inode, size } = await mailbox.stat()
+    const writer = new RedoWriter(redo, mailbox, 0, room)
+    await writer.bytes(Buffer.alloc(9000, 'n'))
+    await writer.finish('rewrite', { device, inode, size })
+    await redo.close()
+    disk.free = 0
+    expect(await recover(disk.files, places, mailbox, { stateDirectory: '/nowhere', durable: true, mark: 0 })).toEqual({ kind: 'none' })
+    await mailbox.close()
+    expect((await readFile(path)).equals(old)).toBe(true)
+    expect(await files.stat(places.first)).toBeUndefined()
+  })
+  test('is written without empty pieces', async () => {
+    const path = join(folder, 'box')
+    await writeFile(path, 'o'.repeat(5000))
+    const mailbox = await files.open(path, { write: true })
+    const redo = await files.open(join(folder, 'redo'), { write: true, create: 'if-missing' })
+    const lengths: number[] = []
+    const write = redo.write.bind(redo)
+    redo.write = (chunks, at) => {
+      lengths.push(...chunks.map((chunk) => chunk.length))
+      return write(chunks, at)
+    }
+    const { device, inode, size } = await mailbox.stat()
+    for (const octets of [10, 3 << 20]) {
+      const writer = new RedoWriter(redo, mailbox, 0, undefined)
+      await writer.bytes(Buffer.alloc(octets, 'n'))
+      await writer.finish('rewrite', { device, inode, size })
+    }
+    for (const file of [mailbox, redo]) await file.close()
+    expect(lengths.length).toBeGreaterThan(5)
+    expect(Math.min(...lengths)).toBeGreaterThan(0)
   })
 })

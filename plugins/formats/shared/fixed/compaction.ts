@@ -32,8 +32,8 @@ export async function compact(box: FixedFile, held: Held, layout: Layout, start:
     moved[i] = end
     end += layout.endOf(i) - layout.at('offset', i)
   }
-  await box.changes.change(held, 'rewrite', held.stat.size, start, async (w) => {
-    const piece = Buffer.allocUnsafe(PIECE)
+  const { size } = held.stat
+  await box.changes.change(held, { kind: 'rewrite', size, start, cutFrom: start }, async (w) => {
     for (let i = 0; i < layout.count; i++) {
       if (!keep(i)) continue
       const from = layout.at('offset', i)
@@ -44,16 +44,19 @@ export async function compact(box: FixedFile, held: Held, layout: Layout, start:
       // Neighbours that stay together are read together.
       let last = i
       while (last + 1 < layout.count && keep(last + 1) && layout.at('offset', last + 1) === layout.endOf(last)) last++
-      const to = layout.endOf(last)
-      for (let at = from; at < to; ) {
-        signal.throwIfAborted()
-        const got = await held.file.read(piece.subarray(0, Math.min(PIECE, to - at)), at)
-        if (got === 0) throw new Error(`${box.path} ended at ${at}`)
-        await w.bytes(piece.subarray(0, got))
-        at += got
-      }
+      await w.copy(from, layout.endOf(last), (first, end) => pieces(box, held, first, end, signal))
       i = last
     }
   })
   return layout.moved(keep, moved)
+}
+async function* pieces(box: FixedFile, held: Held, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const piece = Buffer.allocUnsafe(Math.min(PIECE, to - from))
+  for (let at = from; at < to; ) {
+    signal.throwIfAborted()
+    const got = await held.file.read(piece.subarray(0, Math.min(PIECE, to - at)), at)
+    if (got === 0) throw new Error(`${box.path} ended at ${at}`)
+    yield piece.subarray(0, got)
+    at += got
+  }
 }

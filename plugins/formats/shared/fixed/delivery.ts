@@ -3,7 +3,7 @@ import { Gathered, type Waiting } from '../gathered.js'
 import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
 import { localZone, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
-import type { RedoWriter } from '../redo-writer.js'
+import type { ContentWriter } from '../content-writer.js'
 import { outOfRoom } from '../safe-changes.js'
 import { mustBeWhole, owes, readContents, settle, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
@@ -116,7 +116,7 @@ export class FixedDelivery implements Delivery {
       token: keywords === contents.keywords ? contents.header.token : freshToken(this.#ctx.locks.random),
     }
     const entered: Entered[] = []
-    await file.changes.change(held, 'append', size, size, async (w) => {
+    await file.changes.change(held, { kind: 'append', size, start: size }, async (w) => {
       if (kind !== undefined) await writeHeader(w, kind.write(header), contents.filed === undefined ? undefined : kind.write(contents.filed))
       // Room for the header is taken first where there is none.
       if (kind === undefined || contents.filed !== undefined) w.stay(size)
@@ -126,7 +126,7 @@ export class FixedDelivery implements Delivery {
     })
     return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
   }
-  async #record(w: RedoWriter, { item, spooled }: Waiting, uid: number, { keywords }: Contents, claimed: boolean, signal: AbortSignal): Promise<Entered> {
+  async #record(w: ContentWriter, { item, spooled }: Waiting, uid: number, { keywords }: Contents, claimed: boolean, signal: AbortSignal): Promise<Entered> {
     const dialect = this.#dialect
     const stored = dialect.text === 'as-is' ? spooled.size : await withoutCrs(spooled)
     if (stored === 0) throw new MailError('unsupported', 'Append of zero-length message')
@@ -160,7 +160,7 @@ function highestOf({ layout, header }: Contents, start: number, size: number): n
   return end < size ? header.last : last < 0 ? 0 : layout.at('uid', last)
 }
 /** Only what differs; all of it where there is none yet. */
-async function writeHeader(w: RedoWriter, after: Buffer, before: Buffer | undefined): Promise<void> {
+async function writeHeader(w: ContentWriter, after: Buffer, before: Buffer | undefined): Promise<void> {
   if (before === undefined) return w.bytes(after)
   for (let at = 0; at < after.length; ) {
     if (after[at] === before[at]) {

@@ -115,7 +115,7 @@ export class FixedFormat implements MailboxFormat {
     try {
       await box.locked(signal, () => undefined, async (held) => {
         if (held.stat.size > 0) throw new MailError('exists', `Can't create mailbox ${at.path}: mailbox already exists`)
-        await box.changes.change(held, 'append', 0, 0, (w) => w.bytes(record))
+        await box.changes.change(held, { kind: 'append', size: 0, start: 0 }, (w) => w.bytes(record))
       })
     } finally {
       await box.close()

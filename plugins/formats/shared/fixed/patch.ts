@@ -54,7 +54,7 @@ export async function patchFields(
     if (box.changes.durable && inRecords.length > 0) await held.file.sync()
     return
   }
-  await box.changes.change(held, 'rewrite', held.stat.size, 0, async (w) => {
+  await box.changes.change(held, { kind: 'rewrite', size: held.stat.size, start: 0 }, async (w) => {
     for (const c of [...own, ...token, ...inRecords]) {
       w.stay(c.at)
       await w.bytes(c.octets)

@@ -9,7 +9,7 @@ import { FORM } from './layout.js'
 import { firstBase, inTableOrder } from './rewrite.js'
 import type { Entered } from './source.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
-import type { RedoWriter } from '../redo-writer.js'
+import type { ContentWriter } from '../content-writer.js'
 import type { Stored } from './stored.js'
 import { NO_BASE, type Base } from './stamp.js'
 
@@ -66,7 +66,7 @@ export interface Appended {
 export async function appendMessages(
   file: OpenFile,
   size: number,
-  w: RedoWriter,
+  w: ContentWriter,
   waiting: readonly Waiting[],
   target: Target | undefined,
   how: AppendHow,
@@ -105,7 +105,7 @@ export async function appendMessages(
   return { entered, base: base ?? NO_BASE, last, end: w.at, mended: end.length > 0 || base === undefined }
 }
 
-async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, around: Envelope, { dialect, quoting }: AppendHow, signal: AbortSignal): Promise<Laid> {
+async function layIncoming(w: ContentWriter, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, around: Envelope, { dialect, quoting }: AppendHow, signal: AbortSignal): Promise<Laid> {
   const incoming = new IncomingMessage(dialect, around, quoting)
   await w.bytes(incoming.start())
   for await (const chunk of chunks) {
@@ -116,7 +116,7 @@ async function layIncoming(w: RedoWriter, chunks: AsyncIterable<Uint8Array> | It
   return incoming
 }
 /** Opening, lines and text stay; only what the mailbox says of the message is its own. */
-async function layStored(dialect: TextDialect, w: RedoWriter, { head, opening, text, visibleHeader, visibleText }: Stored, { before, after }: Omit<Envelope, 'fromLine'>): Promise<Laid> {
+async function layStored(dialect: TextDialect, w: ContentWriter, { head, opening, text, visibleHeader, visibleText }: Stored, { before, after }: Omit<Envelope, 'fromLine'>): Promise<Laid> {
   await w.bytes(head.subarray(0, opening))
   await w.bytes(Buffer.from(before, 'latin1'))
   await w.bytes(head.subarray(opening))

@@ -2,7 +2,7 @@ import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwri
 import { failedWith, reasonOf, type Say } from '../lock-context.js'
 import { openLocked, type LockedFile } from '../mailbox-lock.js'
 import { nameLockPath, takeNameLock, type NameLock } from '../name-lock.js'
-import type { RedoWriter } from '../redo-writer.js'
+import type { ContentWriter } from '../content-writer.js'
 import { SafeChanges } from '../safe-changes.js'
 import type { TextContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
@@ -89,11 +89,15 @@ export class MailboxFile {
 
   /** Rewrites in place, in the same inode. */
   rewrite(held: HeldFile, size: number, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
-    return this.#changes.change(held, 'rewrite', size, 0, (w) => rewrite(held.file, w, wish, signal))
+    const { layout, base, validity, last } = wish
+    // What the first message says of the mailbox must be kept by something; what the file does not say of it is not lost either.
+    const said = base.kind === 'none' || (base.validity === validity && base.last === last)
+    const cutFrom = layout.count > 0 && said ? layout.endOf(0) : size
+    return this.#changes.change(held, { kind: 'rewrite', size, start: 0, cutFrom }, (w) => rewrite(held.file, w, wish, signal))
   }
   /** Writes to the end, all or nothing. */
-  append<T>(held: HeldFile, size: number, write: (w: RedoWriter) => Promise<T>): Promise<T> {
-    return this.#changes.change(held, 'append', size, size, write)
+  append<T>(held: HeldFile, size: number, write: (w: ContentWriter) => Promise<T>): Promise<T> {
+    return this.#changes.change(held, { kind: 'append', size, start: size }, write)
   }
   /** 0 … 65535. */
   #lot(): number {

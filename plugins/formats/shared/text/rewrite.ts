@@ -6,7 +6,7 @@ import { fromLine } from './from-line.js'
 import { copyWithoutCr, filterHeader, hasBareCr, type FilteredHeader } from './header.js'
 import { BIT } from './internal-lines.js'
 import { FORM, Layout, type Place } from './layout.js'
-import type { RedoWriter } from '../redo-writer.js'
+import type { ContentWriter } from '../content-writer.js'
 import type { Base } from './stamp.js'
 import { WindowReader } from './window-reader.js'
 
@@ -37,7 +37,7 @@ export interface Rewritten {
 }
 
 /** Writes down front to back what changes; messages that neither change nor move are passed over. */
-export async function rewrite(file: OpenFile, w: RedoWriter, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
+export async function rewrite(file: OpenFile, w: ContentWriter, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
   return new Rewrite(file, w, wish).run(signal)
 }
 
@@ -47,7 +47,7 @@ const NOBODY = '-'
 const NO_FLAGS: FlagSet = { system: 0, keywords: [], wire: new Uint8Array() }
 
 class Rewrite {
-  readonly #w: RedoWriter
+  readonly #w: ContentWriter
   readonly #reader: WindowReader
   readonly #wish: RewriteWish
   readonly #out = new Layout()
@@ -56,7 +56,7 @@ class Rewrite {
   readonly #changed: number[] = []
   #base: Base
 
-  constructor(file: OpenFile, w: RedoWriter, wish: RewriteWish) {
+  constructor(file: OpenFile, w: ContentWriter, wish: RewriteWish) {
     this.#w = w
     this.#reader = new WindowReader(file)
     this.#wish = wish
@@ -196,8 +196,8 @@ class Rewrite {
     if (first) this.#base = firstBase(offset + bytes.length, validity, last, keywords)
     const inPlace = offset === place.offset && renewed.length === head.length && !layout.has(i, FORM.hasCr)
     if (inPlace) await this.#patch(head, renewed)
-    else await this.#w.bytes(renewed)
-    const form = FORM.numbered | FORM.canonical | (old ? FORM.old : 0)
+    else await this.#w.edited(renewed, head, place.offset)
+    const form = FORM.numbered | FORM.canonical | (old ? FORM.old : 0) | (this.#w.sparing && layout.has(i, FORM.hasCr) ? FORM.hasCr : 0)
     const header = visible + 2
     const next = { ...place, offset, head: renewed.length, header, filed, size: header + place.size - place.header }
     if (inPlace && layout.has(i, FORM.separated)) {
@@ -235,7 +235,7 @@ class Rewrite {
   }
   /** Copies the text, without CRs where that makes the same lines; returns its length. */
   async #text(i: number, from: number, to: number): Promise<number> {
-    if (!this.#wish.layout.has(i, FORM.hasCr) || (await this.#hasBareCr(from, to))) {
+    if (this.#w.sparing || !this.#wish.layout.has(i, FORM.hasCr) || (await this.#hasBareCr(from, to))) {
       await this.#copy(from, to)
       return to - from
     }
@@ -252,8 +252,8 @@ class Rewrite {
     for await (const piece of this.#reader.pieces(from, to)) if (hasBareCr(piece)) return true
     return false
   }
-  async #copy(from: number, to: number): Promise<void> {
-    for await (const piece of this.#reader.pieces(from, to)) await this.#w.bytes(piece)
+  #copy(from: number, to: number): Promise<void> {
+    return this.#w.copy(from, to, (first, end) => this.#reader.pieces(first, end))
   }
   /** Exactly one line end, or delimiter, follows the text; a text without a line end of its own takes one. */
   async #separate(i: number): Promise<{ form: number; length: number; size: number }> {

@@ -3,9 +3,10 @@ import {
   type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
-import type { Say } from '../lock-context.js'
+import { reasonOf, type Say } from '../lock-context.js'
 import { localZone } from '../internal-date.js'
 import { PROTECTED } from '../protected.js'
+import { isOutOfRoom } from '../safe-changes.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
@@ -28,6 +29,8 @@ export interface Entered {
 }
 
 const JUST_NOW_MS = 5000
+/** A full disk is not tried again for so long, unless the mailbox changes. */
+const FULL_FOR_MS = 30_000
 /** More warnings about one file are of no use to anybody. */
 const MOST_NOTICES = 20
 
@@ -52,6 +55,8 @@ export class TextSource implements MailboxSource {
   #claiming = false
   /** When another program was last found to have it open, though it was asked. */
   #heldMs = Number.NEGATIVE_INFINITY
+  /** When there was last no room for what the file lacks. */
+  #fullMs = Number.NEGATIVE_INFINITY
   #said = new Set<string>()
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
@@ -135,13 +140,12 @@ export class TextSource implements MailboxSource {
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
     // What was found before this turn may be older than what an operation of this process left.
-    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes)
+    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes && this.#ctx.clock.now() - this.#fullMs > FULL_FOR_MS)
     if ((how.found !== undefined && isAsKnown(how.found)) || isAsKnown(await this.#ctx.files.stat(this.#path))) return
     const found = await this.file.locked(claim ? 'owner' : 'shared', signal, this.say(edit), async (held) => {
       await this.catchUp(held, edit, signal)
-      const writing = claim && this.#owes && held.owner
-      if (writing) await this.#write(held, edit, { claim: true, keep: () => true }, signal)
-      else if (claim && !held.owner) {
+      const writing = claim && this.#owes && held.owner && (await this.#settle(held, edit, signal))
+      if (!writing && claim && !held.owner) {
         this.#heldMs = this.#ctx.clock.now()
         this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
       }
@@ -152,6 +156,21 @@ export class TextSource implements MailboxSource {
       return true
     })
     if (found === undefined) await this.#vanish(edit)
+  }
+  /**
+   * Writes what the file lacks. Where there is no room for it, mail can be read and deleted nevertheless: numbers that others would give as well
+   * are in the table alone for now.
+   */
+  async #settle(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#write(held, edit, { claim: true, keep: () => true }, signal)
+      return true
+    } catch (error) {
+      if (!isOutOfRoom(error)) throw error
+      this.#fullMs = this.#ctx.clock.now()
+      this.say(edit)('warning', `Mailbox ${this.#path} cannot be updated: ${reasonOf(error)}`)
+      return false
+    }
   }
   /**
    * There is no file. A mailbox without messages stays one. Messages are not told as expunged, since the folder may only be out of reach:

@@ -7,10 +7,16 @@ export function shown(name: MailboxName | string): string {
   return cut(encodeMailboxName(name))
 }
 
-/** Text of a reply: its first line, not longer than replies are. */
+/** What clients that read line by line take for the announcement of a literal, wherever it stands at the end of a line. */
+const LIKE_A_LITERAL = /\{\d+\+?\}$/
+/**
+ * Text of a reply: its first line, not longer than replies are. What a client or another user has put into it, such as the name of a mailbox, must not make
+ * the next line the octets of a literal.
+ */
 export function cut(text: string): string {
-  const [line = ''] = text.split(/[\r\n]/, 1)
-  return line.length > LIMITS.replyText ? line.slice(0, LIMITS.replyText) : line
+  const [first = ''] = text.split(/[\r\n]/, 1)
+  const line = first.length > LIMITS.replyText ? first.slice(0, LIMITS.replyText) : first
+  return LIKE_A_LITERAL.test(line) ? `${line} ` : line
 }
 
 /** `UID FETCH`. */

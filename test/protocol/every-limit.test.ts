@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Unfinished } from '../../core/imapd/unfinished.js'
 import { LIMITS } from '../../core/wire/limits.js'
 import type { LimitName } from '../../core/wire/limits.js'
+import { gateFor, tableBackend } from '../support/auth.js'
 import type { ImapOptions } from '../support/imap.js'
 import { ImapFixture } from '../support/imap.js'
 import type { ScriptClient } from '../support/imap-client.js'
@@ -89,6 +90,17 @@ describe('every bound of the wire, at the bound and one past it', () => {
     expect(await said(past, row, bound + 1)).toMatch(row.past)
     // Nothing that a client sends too much of costs it more than that command.
     expect(await past.command('b', 'NOOP')).toEqual(['b OK NOOP completed'])
+  })
+  test.each([
+    { octets: LIMITS.userName, logged: 0 },
+    { octets: LIMITS.userName + 1, logged: 1 },
+  ])('userName: $octets octets are answered as any other, and are an attack for the log $logged times', async ({ octets, logged }) => {
+    const gate = gateFor({ backends: [tableBackend({})], settings: { plaintext: 'always', failureDelayMs: 0 } })
+    await using server = await ImapFixture.make({ gate: gate.gate })
+    const early = server.connect()
+    await early.line()
+    expect(await early.command('a', `LOGIN ${x(octets)} secret`)).toEqual(['a NO [AUTHENTICATIONFAILED] LOGIN failed'])
+    expect(gate.log.lines.filter((line) => line.startsWith('warn Login SYSTEM BREAK-IN ATTEMPT'))).toHaveLength(logged)
   })
   test.each([
     { octets: LIMITS.tag, answer: /^x{50} OK NOOP completed$/ },

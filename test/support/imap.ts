@@ -54,6 +54,8 @@ export interface ImapOptions {
   readonly tweaks?: Partial<Tweaks>
   readonly mail?: MailOverrides
   readonly gate?: LoginGate
+  /** Passwords by name, instead of those of alice and bob. */
+  readonly users?: Readonly<Record<string, string>>
   /** Passwords are taken in clear; TLS is then not asked for. Default: yes. */
   readonly plaintext?: boolean
 }
@@ -81,7 +83,7 @@ export class ImapFixture implements AsyncDisposable {
     this.#running = new RunningSessions(this.log)
     this.imap = imap(this)
     const { gate } = gateFor({
-      backends: [tableBackend({ alice: 'secret', bob: 'secret' })],
+      backends: [tableBackend(options.users ?? { alice: 'secret', bob: 'secret' })],
       settings: { plaintext: options.plaintext === false ? 'encrypted-only' : 'always', failureDelayMs: 0 },
     })
     this.#gate = options.gate ?? gate

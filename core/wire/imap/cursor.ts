@@ -141,10 +141,9 @@ export class OctetCursor implements ImapCursor {
     const n = this.largeNumber()
     return n > 0xffffffff ? this.fail('a number below 4294967296') : n
   }
-  /** A number that is not 0. */
+  /** A number that does not begin with 0 (RFC 3501 §9, "nz-number"). */
   nzNumber(): number {
-    const n = this.number()
-    return n === 0 ? this.fail('a number above 0') : n
+    return this.peek() === 48 ? this.fail('a number above 0') : this.number()
   }
   largeNumber(): number {
     const from = this.#at

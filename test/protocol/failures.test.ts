@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { MailError, fetchItem, sealCommand, sealModifier } from '../../core/api/index.js'
-import type { ImapExtension, MailDriver, MailSession, SelectPlan } from '../../core/api/index.js'
+import type { ImapExtension, MailDriver, SelectPlan } from '../../core/api/index.js'
 import { MemoryDriver } from '../../plugins/drivers/memory/store.js'
+import { SystemFiles } from '../../core/os/files.js'
+import { Anonymous } from '../../plugins/auth/mechanisms/anonymous/anonymous.js'
+import { entry, gateFor } from '../support/auth.js'
 import { ImapFixture } from '../support/imap.js'
 import { fill, notes } from '../support/imap-scenes.js'
 
@@ -82,26 +85,15 @@ describe('an error inside a plugin is contained, answered and told to the operat
     expect(server.logged.filter((line) => line.startsWith('error '))).toEqual([expect.stringContaining('command=news')])
   })
   test('an anonymous login with LOGIN, where ANONYMOUS is offered (its trace is no password)', async () => {
-    const asked: string[] = []
-    const user: MailSession['mail']['user'] = { name: 'anonymous', kind: 'anonymous', facts: {} }
-    await using server = await ImapFixture.make({
-      gate: {
-        mechanisms: () => ['ANONYMOUS'],
-        plaintext: () => false,
-        offers: (mechanism) => mechanism === 'ANONYMOUS',
-        sasl(mechanism, initial) {
-          asked.push(`${mechanism} ${Buffer.from(initial ?? []).toString()}`)
-          return Promise.resolve({ kind: 'in', user, authcid: 'anonymous', alerts: [] })
-        },
-        password: () => Promise.resolve({ kind: 'out' }),
-        change: () => Promise.resolve({ kind: 'disabled' }),
-      },
-    })
+    const anonymous = entry('anonymous', new Anonymous(new SystemFiles(undefined), undefined, '/var/anonymous'), { name: 'ANONYMOUS', exposesPassword: false, verifiesBy: [], worksWith: [], offered: () => true })
+    const { gate, log } = gateFor({ mechanisms: [anonymous], settings: { plaintext: 'encrypted-only', failureDelayMs: 0 } })
+    await gate.prepare(AbortSignal.timeout(10_000))
+    await using server = await ImapFixture.make({ gate })
     const client = server.connect()
     await client.line()
     expect((await client.command('a', 'LOGIN bob guest@example.org')).at(-1)).toBe('a NO [PRIVACYREQUIRED] LOGIN failed')
     expect((await client.command('b', 'LOGIN Anonymous guest@example.org')).at(-1)).toContain('b OK [CAPABILITY ')
-    expect(asked).toEqual(['ANONYMOUS guest@example.org'])
+    expect(log.lines.at(-1)).toBe('info Login anonymous=guest@example.org host=[127.0.0.1]')
   })
 })
 

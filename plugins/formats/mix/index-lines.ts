@@ -2,6 +2,7 @@ import type { Row, TableEdit, UidSet } from 'mailwright/api'
 import { LINE, placeOf } from './columns.js'
 import { INDEX_OCTETS, indexText, LONGEST_LINE, SEQUENCE_OCTETS } from './records.js'
 import type { Patch } from './redo.js'
+import { rowsOf } from './rows.js'
 
 /** Without its line's end. */
 const TEXT_OCTETS = INDEX_OCTETS - 2
@@ -18,52 +19,54 @@ export interface IndexChange {
  * message that stays is stretched over those that go: the cost is that of what goes, not of what follows. Where lines would become too long, or
  * stretched ones most of the file, all that follows is written anew.
  */
-export function withoutLines(edit: TableEdit, gone: UidSet, end: number): IndexChange {
+export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: number): IndexChange {
   const { rows } = edit
+  // Rows of messages that others expunged stand there until the edit is committed; they have no line any more.
+  const present = rowsOf(rows, there)
   const lines = rows.column(LINE)
-  const lineOf = (row: number): number => (row < rows.length ? (lines[row] ?? 0) : end)
-  const isGone = (row: number): boolean => gone.has(rows.uid[row] ?? 0)
-  const left = rows.length - gone.count
+  const lineOf = (i: number): number => (i < present.length ? (lines[present[i] ?? 0] ?? 0) : end)
+  const isGone = (i: number): boolean => gone.has(rows.uid[present[i] ?? 0] ?? 0)
+  const rewritten = (from: number, before: readonly Patch[]): IndexChange => allFrom(edit, present.slice(from), isGoneRow, from === 0 ? SEQUENCE_OCTETS : lineOf(from), before)
+  const isGoneRow = (row: Row): boolean => gone.has(rows.uid[row] ?? 0)
+  const left = present.length - gone.count
   let first = 0
-  while (first < rows.length && !isGone(first)) first++
-  if (end - SEQUENCE_OCTETS > 2 * left * INDEX_OCTETS + 16 * INDEX_OCTETS) return rewritten(edit, isGone, 0)
+  while (first < present.length && !isGone(first)) first++
+  if (end - SEQUENCE_OCTETS > 2 * left * INDEX_OCTETS + 16 * INDEX_OCTETS) return rewritten(0, [])
   const patches: Patch[] = []
   /** Where the line of the last message that stays begins. */
   let kept = first > 0 ? lineOf(first - 1) : -1
-  for (let row = first; row < rows.length; ) {
-    if (!isGone(row)) {
-      kept = lineOf(row++)
+  for (let i = first; i < present.length; ) {
+    if (!isGone(i)) {
+      kept = lineOf(i++)
       continue
     }
-    let next = row
-    while (next < rows.length && isGone(next)) next++
+    let next = i
+    while (next < present.length && isGone(next)) next++
     // Nothing follows: the file ends where the first of them began.
-    if (next === rows.length) return { patches, size: kept < 0 ? SEQUENCE_OCTETS : lineOf(row) }
+    const staying = present[next]
+    if (staying === undefined) return { patches, size: kept < 0 ? SEQUENCE_OCTETS : lineOf(i) }
     const stop = kept < 0 ? lineOf(next + 1) : lineOf(next)
     const start = kept < 0 ? SEQUENCE_OCTETS : kept
-    if (stop - start > LONGEST_LINE) return rewritten(edit, isGone, kept < 0 ? 0 : row, patches)
+    if (stop - start > LONGEST_LINE) return rewritten(kept < 0 ? 0 : i, patches)
     if (kept < 0) {
-      patches.push({ at: start, bytes: Buffer.from(lineText(edit, next) + FILLER.repeat(stop - 2 - start - TEXT_OCTETS)) })
-      // A row number is an index of the table.
-      edit.set(next as Row, LINE, start)
+      patches.push({ at: start, bytes: Buffer.from(lineText(edit, staying) + FILLER.repeat(stop - 2 - start - TEXT_OCTETS)) })
+      edit.set(staying, LINE, start)
       kept = start
-      row = next + 1
+      i = next + 1
     } else {
       patches.push({ at: start + TEXT_OCTETS, bytes: Buffer.from(FILLER.repeat(stop - 2 - start - TEXT_OCTETS)) })
-      row = next
+      i = next
     }
   }
   return { patches, size: end }
 }
 
-/** Lines from a row on, one behind the other. */
-function rewritten(edit: TableEdit, isGone: (row: number) => boolean, from: number, before: readonly Patch[] = []): IndexChange {
-  const { rows } = edit
-  const start = from === 0 ? SEQUENCE_OCTETS : (rows.column(LINE)[from] ?? 0)
+/** Lines of rows, one behind the other. */
+function allFrom(edit: TableEdit, rows: readonly Row[], isGone: (row: Row) => boolean, start: number, before: readonly Patch[]): IndexChange {
   const text: string[] = []
-  for (let row = from; row < rows.length; row++) {
+  for (const row of rows) {
     if (isGone(row)) continue
-    edit.set(row as Row, LINE, start + text.length * INDEX_OCTETS)
+    edit.set(row, LINE, start + text.length * INDEX_OCTETS)
     text.push(`${lineText(edit, row)}\r\n`)
   }
   return { patches: [...before, { at: start, bytes: Buffer.from(text.join('')) }], size: start + text.length * INDEX_OCTETS }

@@ -73,6 +73,8 @@ export class MixSource implements MailboxSource {
   /** The data file that new messages go to, by the last look. */
   #current: number | undefined
   readonly #said = new Set<string>()
+  /** What an edit found gone: its rows stand there until the edit is committed, but have no line any more. */
+  #absent: { readonly edit: TableEdit; readonly uids: UidSet } | undefined
 
   constructor(place: FilePlace, writable: boolean, ctx: MixContext) {
     this.#ctx = ctx
@@ -191,7 +193,10 @@ export class MixSource implements MailboxSource {
       this.#enter(table, i, there ? (row++ as Row) : edit.add(uid, nothing, true), edit)
     }
     while (row < before) gone.push(edit.rows.uid[row++] ?? 0)
-    if (gone.length > 0) edit.remove(uids.from(gone))
+    if (gone.length > 0) {
+      edit.remove(uids.from(gone))
+      this.#absent = { edit, uids: uids.from(gone) }
+    }
     for (const uid of gone) this.#fresh.delete(uid)
     await this.#measure(table, edit)
   }
@@ -260,7 +265,10 @@ export class MixSource implements MailboxSource {
     })
   }
   /** Writes flags of rows as the table has them, each in its place. */
-  async #writeFlags(held: Held, edit: TableEdit, rows: readonly Row[]): Promise<Held> {
+  async #writeFlags(held: Held, edit: TableEdit, all: readonly Row[]): Promise<Held> {
+    const absent = this.#absentIn(edit)
+    const rows = all.filter((row) => !absent.has(edit.rows.uid[row] ?? 0))
+    if (rows.length === 0) return held
     const meta = this.#defineUsed(held, rows, edit)
     const sequence = this.folder.nextSequence(held)
     const lines = edit.rows.column(STATUS)
@@ -288,9 +296,10 @@ export class MixSource implements MailboxSource {
   }
   #wholeStatus(held: Held, edit: TableEdit, sequence: number, changed: ReadonlySet<number>, gone: UidSet = uids.none): NonNullable<Change['status']> {
     const { rows } = edit
+    const without = gone.or(this.#absentIn(edit))
     const text: string[] = []
     for (let row = 0; row < rows.length; row++) {
-      if (gone.has(rows.uid[row] ?? 0)) continue
+      if (without.has(rows.uid[row] ?? 0)) continue
       // A row number is an index of the table.
       edit.set(row as Row, STATUS, SEQUENCE_OCTETS + text.length * STATUS_OCTETS)
       text.push(this.#statusLine(edit, row, changed.has(row) ? sequence : held.status.sequence))
@@ -329,12 +338,14 @@ export class MixSource implements MailboxSource {
 
   async expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void> {
     await this.#changing(edit, signal, async (held) => {
-      const existing = uids.from(edit.rows.uid.subarray(0, edit.rows.length)).and(among)
+      const absent = this.#absentIn(edit)
+      const there = uids.from(edit.rows.uid.subarray(0, edit.rows.length)).minus(absent)
+      const existing = there.and(among)
       const gone = how.always ? existing : edit.deleted(existing)
       if (gone.count === 0) return held
       const sequence = this.folder.nextSequence(held)
-      const stay = edit.rows.length - gone.count
-      const index = withoutLines(edit, gone, this.#indexEnd)
+      const stay = there.count - gone.count
+      const index = withoutLines(edit, there, gone, this.#indexEnd)
       // Lines of messages that are gone mean nothing to anybody; they go when they are the greater part.
       const spare = held.status.size > SEQUENCE_OCTETS + (2 * stay + 64) * STATUS_OCTETS
       const done = await this.folder.commit(held, sequence, { index, ...(spare && { status: this.#wholeStatus(held, edit, sequence, new Set(), gone) }) })
@@ -343,12 +354,15 @@ export class MixSource implements MailboxSource {
       for (const uid of edit.rows.uid.subarray(0, edit.rows.length)) if (gone.has(uid)) this.#fresh.delete(uid)
       edit.remove(gone)
       const { rows } = edit
-      const left = holdings({ count: rows.length, size: rows.size, file: rows.column(FILE), at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => !gone.has(rows.uid[row] ?? 0))
+      const left = holdings({ count: rows.length, size: rows.size, file: rows.column(FILE), at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => there.has(rows.uid[row] ?? 0) && !gone.has(rows.uid[row] ?? 0))
       for (const file of files) this.#holes.set(file, left.get(file) ?? NOTHING)
       return done
     })
   }
 
+  #absentIn(edit: TableEdit): UidSet {
+    return this.#absent?.edit === edit ? this.#absent.uids : uids.none
+  }
   /** Messages were appended as described, and the mailbox is as `held` says. */
   entered(edit: TableEdit, messages: readonly Entered[], held: Held): void {
     for (const m of messages) {

@@ -103,6 +103,27 @@ describe('mix: what a change costs', () => {
     await anew.close()
   })
 
+  test.each([
+    { name: 'in the middle', theirs: [3], ours: 5 },
+    { name: 'at the beginning', theirs: [1, 2], ours: 3 },
+    { name: 'at the end', theirs: [6], ours: 5 },
+    { name: 'most of them', theirs: [1, 2, 4, 6, 7, ...Array.from({ length: 50 }, (_, n) => 10 + n)], ours: 5 },
+  ])('what another process expunged just before an expunge stays gone, and takes nothing with it: $name', async ({ theirs, ours }) => {
+    const [one, other] = [await openBox(format(), path), await openBox(format(), path)]
+    await deliverTo(format(), path, many(theirs.length > 10 ? 60 : 6), one)
+    await other.refresh()
+    await one.expunge(uids.from(theirs), { always: true })
+    await other.expunge(uids.one(ours), { always: true })
+    const left = Array.from({ length: theirs.length > 10 ? 60 : 6 }, (_, n) => n + 1).filter((uid) => uid !== ours && !theirs.includes(uid))
+    expect((await lines('index')).map((l) => Number.parseInt(l.slice(1, 9), 16))).toEqual(left)
+    await one.close()
+    await other.close()
+    const anew = await openBox(format(), path)
+    await anew.refresh()
+    expect((await anew.messages()).map((m) => m.uid)).toEqual(left)
+    await anew.close()
+  })
+
   test('lines do not grow without bound, and the index is written anew when most of it is empty', async () => {
     const box = await openBox(format(), path)
     await deliverTo(format(), path, many(100), box)

@@ -59,14 +59,14 @@ export class MxFolder {
     return parseMxIndex(octets.subarray(0, await file.read(octets, 0)))
   }
   /**
-   * Gives index and folder a time that no change by another program leaves, so that the next one shows however soon it comes: some seconds ago, by lot.
-   * Without the right to that, what changed just now is looked at again.
+   * Gives index and folder a time that no other change leaves, so that the next one shows however soon it comes: between one and two seconds ago, by lot.
+   * Where there is no right to that, or the file system keeps whole seconds, what changed just now is looked at again.
    */
   async markTimes(held: Held): Promise<void> {
     const { clock, files, random } = this.#ctx
     const [high = 0, low = 0] = random(2)
     const now = clock.now()
-    const at = Math.floor(now) - 1000 - (high * 256 + low)
+    const at = now - 1000 - (1000 * (high * 256 + low)) / 65_536
     try {
       await Promise.all([held.file.setTimes(now, at), files.setTimes(this.path, now, at)])
     } catch (error) {

@@ -23,8 +23,8 @@ interface State {
 }
 type FileMark = readonly [inode: number, size: number, mtimeMs: number, ctimeMs: number, mark: number]
 const VERSION = 'mx/1'
-/** A change so soon after another may leave the times as they were. */
-const SUSPICIOUS_MS = 50
+/** A change so soon after another may leave the times as they were; longer ago where times have no fractions of seconds. */
+const SUSPICIOUS_MS = { fine: 50, whole: 5000 }
 
 function decodeStamp(stamp: string | undefined): State | undefined {
   if (stamp === undefined) return undefined
@@ -95,7 +95,7 @@ export class MxSource implements MailboxSource {
     const marks = await this.#marks(held)
     if (marks === undefined) return
     this.#state = { ...marks, keywords: [...this.#keywords.names] }
-    this.#fresh = Math.max(marks.index[2], marks.folder[2]) > this.#ctx.clock.now() - SUSPICIOUS_MS
+    this.#fresh = [marks.index[2], marks.folder[2]].some((mtimeMs) => mtimeMs > this.#ctx.clock.now() - SUSPICIOUS_MS[mtimeMs % 1000 === 0 ? 'whole' : 'fine'])
     this.#stamp = edit.stamp = JSON.stringify([VERSION, this.#state])
     this.#publish(edit)
   }

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -88,18 +88,29 @@ describe('COPY between traditional mailboxes', () => {
     await delivery.abort()
     expect(await readFile(join(dir, 'to'))).toEqual(before)
   })
-  test('what another program delivers to the source meanwhile does not matter', async () => {
-    const ctx = unixContext(files, dir)
-    const from = await OpenUnix.open(ctx, join(dir, 'from'))
-    await from.refresh(false)
-    await appendFile(join(dir, 'from'), `\n\n${FROM}Subject: new\n\nnew\n`)
-    const format = new TextFormat(ctx)
-    await format.create(place('to'))
-    const delivery = await format.append(place('to'))
-    expect(await delivery.take(from.source, taken(from, [1, 3]), never)).toBe(true)
-    const result = await delivery.commit(undefined, never)
-    expect(result && [...result.uids.ranges]).toEqual([1, 2])
-    expect((await readFile(join(dir, 'to'), 'latin1')).match(/^Subject: .*$/gm)).toEqual(["Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA", 'Subject: one', 'Subject: three'])
+  const longer = [
+    { name: 'mail has come', to: (text: string) => `${text}\n${FROM}Subject: new\n\nnew\n` },
+    { name: 'a keyword more stands in the first message', to: (text: string) => text.replace('X-Keywords: a', 'X-Keywords: a work') },
+    { name: 'what the mailbox says of itself is longer', to: (text: string) => text.replace('X-IMAPbase: 5 0000000002', 'X-IMAPbase: 5 0000000002 work') },
+  ]
+  describe.each(longer)('where $name, the places of a source that has grown are not gone by', ({ to }) => {
+    const before = `${FROM}X-IMAPbase: 5 0000000002\nSubject: one\nX-Keywords: a\nX-UID: 1\n\nbody\n\n${FROM}Subject: two\nX-UID: 2\n\nbody\n\n\n\n`
+    test.each(['before', 'after'])('%s they were asked for', async (when) => {
+      await writeFile(join(dir, 'from'), before)
+      const ctx = unixContext(files, dir)
+      const from = await OpenUnix.open(ctx, join(dir, 'from'))
+      await from.refresh(false)
+      const format = new TextFormat(ctx)
+      await format.create(place('to'))
+      const delivery = await format.append(place('to'))
+      if (when === 'before') await writeFile(join(dir, 'from'), to(before))
+      expect(await delivery.take(from.source, taken(from), never)).toBe(when === 'after')
+      if (when === 'before') return delivery.abort()
+      await writeFile(join(dir, 'from'), to(before))
+      const empty = await readFile(join(dir, 'to'))
+      await expect(delivery.commit(undefined, never)).rejects.toMatchObject({ kind: 'vanished' })
+      expect(await readFile(join(dir, 'to'))).toEqual(empty)
+    })
   })
   test('a message that is too large to hold is not taken', async () => {
     await writeFile(join(dir, 'from'), `${FROM}Subject: large\n\n${'0123456789\n'.repeat(800_000)}`)

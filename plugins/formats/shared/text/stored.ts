@@ -58,9 +58,9 @@ export function placesOf(layout: Layout, { ranges, count }: UidSet): ReadonlyMap
   }
   return places.size === count ? places : undefined
 }
-/** Messages never change, and what others append moves nothing. */
+/** A file that has grown may have got mail, or was written anew with a longer beginning, which moves all messages: they are not looked for there. */
 export function isInPlace({ state }: StoredIn, now: FileStat | undefined): boolean {
-  return now !== undefined && compare(state, now) !== 'other'
+  return now !== undefined && compare(state, now) === 'same'
 }
 
 /** Reads messages as they lie in their file, one after the other. What was read counts only after `verify`. */
@@ -135,6 +135,7 @@ function storedOf(dialect: TextDialect, { head: headLength, length, header, size
   const opening = openingOf(dialect, head, 0, head.length)
   if (opening === undefined) return undefined
   const { bytes, visible } = filterHeader(head, opening.after)
+  if (visible + 2 !== header) return undefined
   const raw = octets.subarray(headLength, length)
   const whole = raw.length === 0 || raw[raw.length - 1] === LF
   let text = raw

@@ -14,6 +14,28 @@ import { alice, never, OpenUnix, TestClock, unixContext } from '../../support/un
 process.env['TZ'] = 'UTC'
 const FROM = 'From bob@example.net Mon Jan  5 09:08:07 2015\n'
 
+/** Something happens before each read that is not of a file's beginning. */
+function beforeReads(files: Files, happens: () => Promise<void>): Files {
+  const wrap = (file: OpenFile): OpenFile =>
+    new Proxy(file, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key)
+        if (key === 'read')
+          return async (into: Uint8Array, at: number) => {
+            if (at > 0) await happens()
+            return target.read(into, at)
+          }
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  return new Proxy(files, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key)
+      if (key === 'open') return async (...how: Parameters<Files['open']>) => wrap(await target.open(...how))
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
 /** Counts octets read, so that a test sees what was scanned. */
 function counting(files: Files): { files: Files; read: () => number } {
   let octets = 0
@@ -382,6 +404,29 @@ describe('unix mailboxes', () => {
           expect(Buffer.from(into.subarray(0, n)).toString('latin1')).toBe(whole.slice(at, at + 1000))
         }
         expect(m.headerSize).toBe('Subject: long\r\n\r\n'.length)
+      }
+    }
+  })
+
+  test.each(['before a piece is read', 'while a piece is read'])('another program writes a keyword %s, which moves a long message: its octets are found where they are', async (when) => {
+    const text = Array.from({ length: 9000 }, (_, n) => `line ${n} ${'.'.repeat(n % 70)}\n`).join('')
+    const before = `${FROM}Subject: first\nX-Keywords: a\nX-UID: 1\n\nx\n\n${FROM}Subject: long\nX-UID: 2\n\n${text}\n${FROM}Subject: last\nX-UID: 3\n\nx\n\n`
+    await writeFile(path, before)
+    let rewrite = async (): Promise<void> => undefined
+    const disturbed = beforeReads(files, () => rewrite())
+    const box = await OpenUnix.open(unixContext(disturbed, dir), path)
+    await box.refresh(false)
+    const whole = `Subject: long\r\n\r\n${text.replaceAll('\n', '\r\n')}`
+    for await (const batch of box.source.read(uids.one(2), { bytes: 'header', sections: [], facts: [] }, box.table.generation, never)) {
+      for (const m of batch) {
+        const once = async (): Promise<void> => {
+          rewrite = async () => undefined
+          await writeFile(path, before.replace('X-Keywords: a', 'X-Keywords: a work'))
+        }
+        if (when === 'before a piece is read') await once()
+        else rewrite = once
+        const into = new Uint8Array(1000)
+        expect(Buffer.from(into.subarray(0, await m.bytes.read(100_000, into, never))).toString('latin1')).toBe(whole.slice(100_000, 101_000))
       }
     }
   })

@@ -1,11 +1,13 @@
 import { MailError, type MessageBytes } from 'mailwright/api'
 import { toCrlf } from '../crlf.js'
 import type { Opened } from './kept-file.js'
-import type { Readable } from './readable.js'
-import { compare } from './stamp.js'
+import { agrees, type Readable } from './readable.js'
+import { compare, fileState, NO_BASE } from './stamp.js'
 
 /** Octets in the file that one read of a long text takes. */
 const PIECE = 1 << 18
+/** A file that is rewritten all the time cannot be read without the locks. */
+const TRIES = 5
 
 /** A long message: its header is at hand, its text is read in pieces, each found again by uid. */
 export class LongBytes implements MessageBytes {
@@ -36,49 +38,74 @@ export class LongBytes implements MessageBytes {
   }
   async #text(at: number, into: Buffer, signal: AbortSignal): Promise<number> {
     if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
-    const { opened, from, length } = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
-    try {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
-      const crlf = Buffer.allocUnsafe(2 * piece.length)
-      let done = 0
-      while (done < into.length && this.#storedAt < length) {
-        signal.throwIfAborted()
-        const n = await opened.file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
-        if (n === 0) break
-        const made = toCrlf(piece, 0, n, crlf, 0)
-        const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
-        const take = Math.min(made - skip, into.length - done)
-        crlf.copy(into, done, skip, skip + take)
-        done += take
-        // A piece that is used up is left behind; one that is not is converted again by the next read.
-        if (skip + take < made) break
-        this.#storedAt += n
-        this.#crlfAt += made
+    const [crlfAt, storedAt] = [this.#crlfAt, this.#storedAt]
+    for (let tries = 0; tries < TRIES; tries++) {
+      const found = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
+      try {
+        const done = await this.#fill(found, at, into, signal)
+        if (await found.stood()) return done
+      } finally {
+        await this.#box.kept.release(found.opened)
       }
-      return done
-    } finally {
-      await this.#box.kept.release(opened)
+      this.#crlfAt = crlfAt
+      this.#storedAt = storedAt
     }
+    throw new MailError('unavailable', `${this.#box.path} is rewritten again and again`)
+  }
+  async #fill({ opened, from, length }: Found, at: number, into: Buffer, signal: AbortSignal): Promise<number> {
+    const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
+    const crlf = Buffer.allocUnsafe(2 * piece.length)
+    let done = 0
+    while (done < into.length && this.#storedAt < length) {
+      signal.throwIfAborted()
+      const n = await opened.file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
+      if (n === 0) break
+      const made = toCrlf(piece, 0, n, crlf, 0)
+      const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
+      const take = Math.min(made - skip, into.length - done)
+      crlf.copy(into, done, skip, skip + take)
+      done += take
+      // A piece that is used up is left behind; one that is not is converted again by the next read.
+      if (skip + take < made) break
+      this.#storedAt += n
+      this.#crlfAt += made
+    }
+    return done
   }
 }
 
-/** The text of a message, wherever the message is now; the file is to be given back. */
-async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<{ opened: Opened; from: number; length: number }> {
+/** The text of a message, wherever the message is now. */
+interface Found {
+  /** To be given back. */
+  readonly opened: Opened
+  readonly from: number
+  readonly length: number
+  /** Nothing was moved since: what was read is the message's. */
+  stood(): Promise<boolean>
+}
+async function openMessage(box: Readable, uid: number, size: number, headerSize: number): Promise<Found> {
   let layout = box.layout()
   let stat = await box.files.stat(box.path)
-  const agrees = (): boolean => {
-    const state = box.state()
-    return state !== undefined && compare(state, stat) !== 'other'
-  }
-  if (!agrees()) {
+  let known = await agrees(box, stat)
+  if (!known) {
     await box.settled()
     stat = await box.files.stat(box.path)
-    layout = agrees() ? box.layout() : await box.relocate()
+    known = await agrees(box, stat)
+    layout = known ? box.layout() : await box.relocate()
   }
   const i = layout.find(uid)
   // Texts are never changed in place; another size means another message.
   const opened = i < 0 || layout.at(i, layout.size) !== size || layout.at(i, layout.header) !== headerSize ? undefined : await box.kept.take(stat?.inode ?? 0)
   if (opened === undefined) throw new MailError('vanished', `message ${uid} is gone`)
   const head = layout.at(i, layout.head)
-  return { opened, from: layout.at(i, layout.offset) + head, length: layout.at(i, layout.length) - head }
+  const asFound = fileState(stat, NO_BASE)
+  return {
+    opened,
+    from: layout.at(i, layout.offset) + head,
+    length: layout.at(i, layout.length) - head,
+    stood: async () => {
+      const now = await box.files.stat(box.path)
+      return known ? box.layout() === layout && (await agrees(box, now)) : compare(asFound, now) === 'same'
+    },
+  }
 }

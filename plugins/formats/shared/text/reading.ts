@@ -5,8 +5,7 @@ import { PlainTarget, usualHeader, visibleHeader, type Target } from './client-h
 import type { Ahead, Opened } from './kept-file.js'
 import { FORM, type Layout } from './layout.js'
 import { LongBytes } from './long-bytes.js'
-import type { Readable } from './readable.js'
-import { compare } from './stamp.js'
+import { agrees, type Readable } from './readable.js'
 
 /** Messages up to this size are handed out whole. */
 const INLINE = 1 << 16
@@ -159,16 +158,12 @@ class Reader {
     }
     return this.#found ?? this.#box.layout()
   }
-  #agrees(stat: Parameters<typeof compare>[1]): boolean {
-    const state = this.#box.state()
-    return state !== undefined && compare(state, stat) !== 'other'
-  }
   /** What was read is what the layout describes: nothing was moved before or meanwhile. */
   async #unchanged(layout: Layout): Promise<boolean> {
     const stat = await this.#box.files.stat(this.#box.path)
     if (stat?.inode !== this.#opened?.inode) return false
     if (this.#found !== undefined) return true
-    if (this.#box.layout() !== layout || !this.#agrees(stat)) return false
+    if (this.#box.layout() !== layout || !(await agrees(this.#box, stat))) return false
     if (this.#next !== undefined && this.#opened !== undefined) this.#opened.ahead = this.#next.state === this.#box.state() ? this.#next : undefined
     this.#next = undefined
     return true
@@ -178,7 +173,7 @@ class Reader {
     if (++this.#tries >= TRIES) throw new MailError('unavailable', `${this.#box.path} is rewritten again and again`)
     const before = this.#box.layout()
     await this.#box.settled()
-    if (!this.#agrees(await this.#box.files.stat(this.#box.path))) this.#found = await this.#box.relocate()
+    if (!(await agrees(this.#box, await this.#box.files.stat(this.#box.path)))) this.#found = await this.#box.relocate()
     else if (this.#found !== undefined || this.#box.layout() !== before) this.#found = undefined
     else this.#found = await this.#box.relocate()
   }

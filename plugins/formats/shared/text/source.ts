@@ -397,6 +397,7 @@ export class TextSource implements MailboxSource {
       // After an operation that failed the rows are what is left to go by.
       layout: () => this.#layout ?? Layout.of(rows, 0),
       state: () => this.#state,
+      unmoved: () => this.#unmoved(signal),
       settled: () => this.#ctx.turns.run(this.#path, () => Promise.resolve()),
       relocate: () => this.#relocate(rows, signal),
     }
@@ -409,6 +410,19 @@ export class TextSource implements MailboxSource {
     const places = placesOf(layout, set)
     const from = { dialect: this.#ctx.dialect, path, state }
     return places !== undefined && isInPlace(from, await this.#ctx.files.stat(path)) ? { from, places } : undefined
+  }
+  /** The last message stands where it stood, so nothing before it became longer or shorter. */
+  async #unmoved(signal: AbortSignal): Promise<boolean> {
+    const [layout, state] = [this.#layout, this.#state]
+    if (layout === undefined || state === undefined) return false
+    const file = await this.#ctx.files.open(this.#path, { keepAccessTime: true }).catch(() => undefined)
+    if (file === undefined) return false
+    try {
+      const known: Known = { validity: state.base.validity || 1, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
+      return (await scanTail(this.#ctx.dialect, file, layout.end, state.base, known, signal)) !== undefined
+    } finally {
+      await file.close()
+    }
   }
   /** The file changed while it was read: where things are now. What the table knows follows at the next refresh. */
   async #relocate(rows: Rows, signal: AbortSignal): Promise<Layout> {

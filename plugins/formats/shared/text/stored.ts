@@ -135,7 +135,8 @@ function storedOf(dialect: TextDialect, { head: headLength, length, header, size
   const opening = openingOf(dialect, head, 0, head.length)
   if (opening === undefined) return undefined
   const { bytes, visible } = filterHeader(head, opening.after)
-  if (visible + 2 !== header) return undefined
+  // Octets CR are dropped in the copy.
+  if (!hasCr && visible + 2 !== header) return undefined
   const raw = octets.subarray(headLength, length)
   const whole = raw.length === 0 || raw[raw.length - 1] === LF
   let text = raw

@@ -14,54 +14,40 @@ import { alice, never, OpenUnix, TestClock, unixContext } from '../../support/un
 process.env['TZ'] = 'UTC'
 const FROM = 'From bob@example.net Mon Jan  5 09:08:07 2015\n'
 
-/** Something happens before each read that is not of a file's beginning. */
-function beforeReads(files: Files, happens: () => Promise<void>): Files {
+/** The same files, with reads of their octets in other hands. */
+function withReads(files: Files, read: (file: OpenFile, into: Uint8Array, at: number) => Promise<number>): Files {
   const wrap = (file: OpenFile): OpenFile =>
     new Proxy(file, {
       get(target, key) {
+        if (key === 'read') return (into: Uint8Array, at: number) => read(target, into, at)
         const value: unknown = Reflect.get(target, key)
-        if (key === 'read')
-          return async (into: Uint8Array, at: number) => {
-            if (at > 0) await happens()
-            return target.read(into, at)
-          }
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
   return new Proxy(files, {
     get(target, key) {
-      const value: unknown = Reflect.get(target, key)
       if (key === 'open') return async (...how: Parameters<Files['open']>) => wrap(await target.open(...how))
+      const value: unknown = Reflect.get(target, key)
       return typeof value === 'function' ? value.bind(target) : value
     },
+  })
+}
+/** Something happens before each read that is not of a file's beginning. */
+function beforeReads(files: Files, happens: () => Promise<void>): Files {
+  return withReads(files, async (file, into, at) => {
+    if (at > 0) await happens()
+    return file.read(into, at)
   })
 }
 /** Counts octets read, so that a test sees what was scanned. */
 function counting(files: Files): { files: Files; read: () => number } {
   let octets = 0
-  const wrap = (file: OpenFile): OpenFile =>
-    new Proxy(file, {
-      get(target, key) {
-        if (key === 'read')
-          return async (into: Uint8Array, at: number) => {
-            const n = await target.read(into, at)
-            octets += n
-            return n
-          }
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  return {
-    files: new Proxy(files, {
-      get(target, key) {
-        if (key === 'open') return async (...args: Parameters<Files['open']>) => wrap(await target.open(...args))
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    }),
-    read: () => octets,
-  }
+  const counted = withReads(files, async (file, into, at) => {
+    const n = await file.read(into, at)
+    octets += n
+    return n
+  })
+  return { files: counted, read: () => octets }
 }
 function item(bytes: Uint8Array, change: Partial<AppendItem> = {}): AppendItem {
   return {

@@ -75,7 +75,7 @@ export interface ImapWriter {
 export interface ReplyShape {
   readonly expunge: 'numbers' | 'vanished'
   readonly address: 'numbers' | 'uids'
-  /** Items added to every unasked FETCH about a flag change (MODSEQ, UID). */
+  /** Items added to every unasked FETCH about a flag change (MODSEQ, UID), and to the answer of STORE, also of STORE .SILENT. */
   readonly changeItems: readonly SealedFetchItem[]
   /** Items sent with a new message (NOTIFY); empty: EXISTS alone. */
   readonly arrivalItems: readonly SealedFetchItem[]

@@ -52,8 +52,8 @@ export const store = sealCommand({
   async run({ rows, what, modifiers, uid }, session): Promise<ImapCompletion> {
     const view = session.selected
     if (view.readOnly) throw new Refused('mailbox is read-only', { code: 'NOPERM' })
-    // What an extension adds to every flag change (MODSEQ) belongs to this answer too (RFC 7162 §3.1).
-    const answerItems: SealedFetchItem[] = what.kind === 'flags' && !what.silent ? [FLAGS, ...session.shape.changeItems] : []
+    // What an extension adds to every flag change (MODSEQ) belongs to this answer too, and is the whole of it after .SILENT (RFC 7162 §3.1.4.2, Example 14).
+    const answerItems: SealedFetchItem[] = what.kind === 'flags' ? [...(what.silent ? [] : [FLAGS]), ...session.shape.changeItems] : []
     const plan: StorePlan = { view, uid, answerItems, codes: [] }
     for (const { modifier, args } of modifiers) await modifier.apply(args, plan, session)
     const refused = rows.count === 0 ? uids.none : await change(rows, what, plan, session)

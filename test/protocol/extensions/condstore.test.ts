@@ -104,6 +104,15 @@ describe('CONDSTORE (RFC 7162 §3.1)', () => {
     const lines = await client.command('a', String.raw`STORE 1 (UNCHANGEDSINCE 0) +FLAGS (\Deleted)`)
     expect(lines).toEqual([expect.stringMatching(/^a OK \[MODIFIED 1\] /)])
   })
+  test('STORE .SILENT answers with the new mod-sequence and no flags, once the client has shown that it knows them', async () => {
+    const { server, client } = await scene('SELECT INBOX')
+    await using _ = server
+    expect(await client.command('a', String.raw`STORE 2 +FLAGS.SILENT (\Flagged)`)).toEqual(['a OK STORE completed'])
+    const before = modseqs(await client.command('f', 'FETCH 2 MODSEQ')).get(2) ?? 0
+    const lines = await client.command('b', String.raw`UID STORE 2 +FLAGS.SILENT (\Deleted)`)
+    expect(lines).toEqual([expect.stringMatching(/^\* 2 FETCH \(UID 2 MODSEQ \(\d+\)\)$/), 'b OK UID STORE completed'])
+    expect(modseqs(lines).get(2)).toBeGreaterThan(before)
+  })
   test('SEARCH MODSEQ finds what has at least that number, and tells the highest found', async () => {
     const { server, client, highest } = await scene('SELECT INBOX (CONDSTORE)')
     await using _ = server

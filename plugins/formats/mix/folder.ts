@@ -1,6 +1,7 @@
-import { MailError, type FilePlace, type OpenFile } from 'mailwright/api'
+import { MailError, type FilePlace, type OpenFile, type OpenHow } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { backOff, failedWith, pause } from '../shared/lock-context.js'
+import { isWritable } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
 import { DataFiles } from './data-files.js'
@@ -37,6 +38,12 @@ const META_ROOM = 4096
 const MOST_META = (1 << 20) - 1
 
 type Handles = Readonly<Record<Control, OpenFile>> & { readonly inode: number; readonly writable: boolean }
+/** What a look without locks finds. */
+export interface Glance {
+  readonly sequences: Sequences
+  /** As that of `Held`. */
+  readonly inode: number
+}
 
 /**
  * Files and locks of one mailbox. Order of locks: metadata shared, index, status; nothing is locked between two calls.
@@ -51,6 +58,8 @@ export class MixFolder {
   readonly #ctx: MixContext
   readonly #redo: Redo
   #handles: Handles | undefined
+  /** The redo file held nothing to be made up for when it was looked at, which was since the files were opened. */
+  #lookedBack = false
 
   constructor(place: FilePlace, ctx: MixContext) {
     this.path = place.path
@@ -65,14 +74,27 @@ export class MixFolder {
 
   // ---- looking
 
-  /** Sequences without a lock, to find out whether anything changed; undefined when the mailbox is another one or gone. */
-  async peek(): Promise<Sequences | undefined> {
+  /**
+   * Opens what the first look needs, in as few steps as can be, so that a mailbox whose rows are known costs no lock. Answers whether it can be
+   * written; what is wrong with it is for the look to tell.
+   */
+  async prepare(): Promise<boolean> {
+    const [opened, redo] = await Promise.allSettled([this.#open(), this.#redo.isKnown()])
+    if (opened.status === 'rejected') return isWritable(this.#ctx.files, `${this.path}/${NAMES.meta}`)
+    this.#lookedBack = redo.status === 'fulfilled' && redo.value
+    return opened.value.writable
+  }
+  /**
+   * Sequences without a lock, to find out whether anything changed; undefined when the mailbox is another one or gone, or when nobody knows yet
+   * whether changes wait in the redo file.
+   */
+  async peek(): Promise<Glance | undefined> {
     const handles = this.#handles
-    if (handles === undefined) return undefined
+    if (handles === undefined || !this.#lookedBack) return undefined
     const [there, ...heads] = await Promise.all([this.#ctx.files.stat(`${this.path}/${NAMES.meta}`), ...CONTROLS.map((c) => readHead(handles[c]))])
     if (there?.inode !== handles.inode) return undefined
     const [meta, index, status] = heads.map((head, i) => parseSequence(head, WHAT[CONTROLS[i] ?? 'meta']))
-    return { meta: meta ?? 1, index: index ?? 1, status: status ?? 1 }
+    return { sequences: { meta: meta ?? 1, index: index ?? 1, status: status ?? 1 }, inode: handles.inode }
   }
 
   // ---- locks
@@ -96,6 +118,7 @@ export class MixFolder {
           }
           if (handles.writable) await this.#recover(handles)
         }
+        this.#lookedBack = true
         return await work(handles)
       } catch (error) {
         throw asRefusal(error, this.path)
@@ -129,23 +152,28 @@ export class MixFolder {
   }
   async #open(): Promise<Handles> {
     if (this.#handles !== undefined) return this.#handles
-    const { files } = this.#ctx
     const opened: OpenFile[] = []
     let writable = true
-    try {
-      for (const control of CONTROLS) {
-        const path = `${this.path}/${NAMES[control]}`
-        try {
-          // The index and flags of a mailbox without messages may be missing.
-          opened.push(await files.open(path, { write: true, ...(control !== 'meta' && { create: 'if-missing', mode: this.place.fileMode }) }))
-        } catch (error) {
-          if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
-          writable = false
-          opened.push(await files.open(path))
-        }
+    const open = async (control: Control, how: OpenHow): Promise<OpenFile> => {
+      const path = `${this.path}/${NAMES[control]}`
+      let file: OpenFile
+      try {
+        file = await this.#ctx.files.open(path, { ...how, write: true })
+      } catch (error) {
+        if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
+        writable = false
+        file = await this.#ctx.files.open(path)
       }
-      const [meta, index, status] = opened as [OpenFile, OpenFile, OpenFile]
-      return (this.#handles = { meta, index, status, inode: (await meta.stat()).inode, writable })
+      opened.push(file)
+      return file
+    }
+    // The index and flags of a mailbox without messages may be missing; they are made where there is a mailbox.
+    const orMade = (control: Control, found: OpenFile | undefined): OpenFile | Promise<OpenFile> => found ?? open(control, { create: 'if-missing', mode: this.place.fileMode })
+    try {
+      const [meta, ...others] = [open('meta', {}), ...(['index', 'status'] as const).map((c) => open(c, {}).catch(missing))]
+      const [, index, status] = await allDone([meta, ...others])
+      const files = { meta: await meta, index: await orMade('index', index), status: await orMade('status', status) }
+      return (this.#handles = { ...files, inode: (await files.meta.stat()).inode, writable })
     } catch (error) {
       for (const file of opened) await file.close()
       throw asRefusal(error, this.path)
@@ -342,6 +370,7 @@ export class MixFolder {
   async #close(): Promise<void> {
     const handles = this.#handles
     this.#handles = undefined
+    this.#lookedBack = false
     await this.#redo.close()
     await this.data.close()
     if (handles !== undefined) for (const control of CONTROLS) await handles[control].close()
@@ -360,6 +389,12 @@ async function wholeOf(file: OpenFile, size: number): Promise<Buffer> {
   return bytes.subarray(0, await file.read(bytes, 0))
 }
 /** Waits for all of them, and only then tells of the first failure: nothing is under way any more. */
-async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason
+async function allDone<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  return (await Promise.allSettled(work)).map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}
+function missing(error: unknown): undefined {
+  if (!failedWith(error, 'ENOENT')) throw error
 }

@@ -1,6 +1,6 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/lock-context.js'
-import { isWritable, removeEmptyFolder } from '../shared/folders.js'
+import { removeEmptyFolder } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
 import { MixDelivery } from './delivery.js'
@@ -71,7 +71,13 @@ export class MixFormat implements MailboxFormat {
     await files.syncDirectory(folderOf(at.path))
   }
   async open(at: FilePlace): Promise<MailboxSource> {
-    return new MixSource(at, await isWritable(this.#ctx.files, `${at.path}/${NAMES.meta}`), this.#ctx)
+    const folder = new MixFolder(at, this.#ctx)
+    try {
+      return new MixSource(folder, await folder.prepare(), this.#ctx)
+    } catch (error) {
+      await folder.close()
+      throw error
+    }
   }
   examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
     return examineMix(at, this.#ctx.files, signal)

@@ -1,5 +1,6 @@
 import type { Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { failedWith } from '../shared/lock-context.js'
 
 /*
  * `.mixredo`: changes of the control files, durable before any of them is touched. Entries follow each other from the beginning of the file; those of
@@ -97,10 +98,12 @@ export class Redo {
   readonly #path: string
   readonly #lot: () => number
   #file: OpenFile | undefined
+  #writable = false
   /** The chain that this process began, and where it ends. */
   #chain: number | undefined
   #end = 0
-  #size = 0
+  /** Of the file, once it matters. */
+  #size: number | undefined
   constructor(files: Files, path: string, lot: () => number) {
     this.#files = files
     this.#path = path
@@ -108,7 +111,7 @@ export class Redo {
   }
   /** Whether there is nothing in it that this process has not applied itself. */
   async isKnown(): Promise<boolean> {
-    const file = await this.#opened(false)
+    const file = await this.#opened('look')
     if (file === undefined) return true
     const first = new Uint8Array(ENTRY_HEAD)
     const next = new Uint8Array(ENTRY_HEAD)
@@ -118,7 +121,7 @@ export class Redo {
   }
   /** Every entry of the chain that the file begins with. */
   async entries(): Promise<readonly Entry[]> {
-    const file = await this.#opened(false)
+    const file = await this.#opened('look')
     if (file === undefined) return []
     const bytes = Buffer.alloc((await file.stat()).size)
     await file.read(bytes, 0)
@@ -137,8 +140,8 @@ export class Redo {
   }
   /** Writes an entry behind the others; it counts once `sync` has ended. Answers what takes it back. */
   async add(entry: Entry, mode: number): Promise<{ readonly fresh: boolean; readonly sync: () => Promise<void>; readonly undo: () => Promise<void> }> {
-    const fresh = (await this.#opened(false)) === undefined
-    const file = (await this.#opened(true, mode)) as OpenFile
+    const fresh = (await this.#opened('look')) === undefined
+    const file = (await this.#opened('make', mode)) as OpenFile
     const chain = this.#chain ?? this.#lot()
     const at = this.#chain === undefined ? 0 : this.#end
     const bytes = encode(chain, entry)
@@ -150,6 +153,7 @@ export class Redo {
     }
     try {
       const end = at + bytes.length
+      this.#size ??= (await file.stat()).size
       const room = end > this.#size ? STEP * Math.ceil(end / STEP) - end : 0
       await file.write(room > 0 ? [bytes, new Uint8Array(room)] : [bytes], at)
       this.#size = Math.max(this.#size, end + room)
@@ -163,11 +167,12 @@ export class Redo {
   }
   /** Gives the chain up: what it says is on the disk. */
   async clear(): Promise<void> {
-    const file = await this.#opened(false)
+    const file = await this.#opened('write')
     this.#chain = undefined
     this.#end = 0
     if (file === undefined) return
     await file.write([new Uint8Array(ENTRY_HEAD)], 0)
+    this.#size ??= (await file.stat()).size
     if (this.#size <= 2 * LONGEST_CHAIN) return
     await file.truncate(ENTRY_HEAD)
     this.#size = ENTRY_HEAD
@@ -177,16 +182,26 @@ export class Redo {
     this.#chain = undefined
     this.#end = 0
   }
-  async #opened(make: boolean, mode = 0o600): Promise<OpenFile | undefined> {
-    if (this.#file !== undefined) return this.#file
-    if (!make && (await this.#files.stat(this.#path)) === undefined) return undefined
-    this.#file = await this.#files.open(this.#path, make ? { write: true, create: 'if-missing', mode } : { write: true })
-    this.#size = (await this.#file.stat()).size
+  /** Undefined when it is missing and not to be made. Who may not write can look whether something waits there. */
+  async #opened(how: 'look' | 'write' | 'make', mode = 0o600): Promise<OpenFile | undefined> {
+    if (this.#file !== undefined && (how === 'look' || this.#writable)) return this.#file
+    await this.#file?.close()
+    this.#file = undefined
+    this.#writable = true
+    try {
+      this.#file = await this.#files.open(this.#path, how === 'make' ? { write: true, create: 'if-missing', mode } : { write: true })
+    } catch (error) {
+      if (how !== 'make' && failedWith(error, 'ENOENT')) return undefined
+      if (how !== 'look' || !failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
+      this.#file = await this.#files.open(this.#path)
+      this.#writable = false
+    }
     return this.#file
   }
   async close(): Promise<void> {
     const file = this.#file
     this.#file = undefined
+    this.#size = undefined
     this.forget()
     await file?.close()
   }

@@ -1,17 +1,17 @@
 import {
-  MailError, uids, type FilePlace, type FlagChange, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage, type TableEdit,
+  MailError, uids, type FlagChange, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage, type TableEdit,
   type UidSet, type Wants,
 } from 'mailwright/api'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { AT, COLUMNS, FILE, INTERNAL, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
 import type { MixContext } from './context.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
-import { MixFolder, type Change, type Held } from './folder.js'
+import type { Change, Held, MixFolder } from './folder.js'
 import { withoutLines } from './index-lines.js'
 import { readMessages } from './reading.js'
 import { reclaim } from './reclaim.js'
 import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS, type IndexTable } from './records.js'
-import type { Patch, Sequences } from './redo.js'
+import { CONTROLS, type Patch, type Sequences } from './redo.js'
 import { contradicts, rowsOf } from './rows.js'
 
 /** The state of the files that rows and columns describe. */
@@ -76,9 +76,10 @@ export class MixSource implements MailboxSource {
   /** What an edit found gone: its rows stand there until the edit is committed, but have no line any more. */
   #absent: { readonly edit: TableEdit; readonly uids: UidSet } | undefined
 
-  constructor(place: FilePlace, writable: boolean, ctx: MixContext) {
+  /** The folder is the source's from now on. */
+  constructor(folder: MixFolder, writable: boolean, ctx: MixContext) {
     this.#ctx = ctx
-    this.folder = new MixFolder(place, ctx)
+    this.folder = folder
     this.traits = { writable, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
   }
   /** A read-write session has the mailbox: what arrives is given to it. */
@@ -131,7 +132,7 @@ export class MixSource implements MailboxSource {
     const state = this.#state
     if (state !== undefined && !(claim && this.#fresh.size > 0)) {
       const now = await this.folder.peek()
-      if (now !== undefined && now.meta === state.sequences.meta && now.index === state.sequences.index && now.status === state.sequences.status) return
+      if (now?.inode === state.inode && CONTROLS.every((control) => now.sequences[control] === state.sequences[control])) return
     }
     await this.folder.locked(claim ? 'exclusive' : 'shared', signal, async (found) => {
       let held = await this.catchUp(found, edit)

@@ -2,14 +2,23 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids } from '../../../core/api/index.js'
+import { SYSTEM, uids, type OpenFile, type OpenHow } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { sampleMessage } from '../../../core/testing/messages.js'
 import { MixFormat } from '../../../plugins/formats/mix/format.js'
+import { SEQUENCE_OCTETS } from '../../../plugins/formats/mix/records.js'
+import { ENTRY_HEAD } from '../../../plugins/formats/mix/redo.js'
+import { countingFiles } from '../../support/counting-files.js'
 import { deliverTo, directoryContext, familyHome, openBox, placeAt } from '../../support/directory-formats.js'
 import { goldenFolder, goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
 
+/** Files that this user may not write. */
+class ReadOnlyFiles extends SystemFiles {
+  override open(path: string, how: OpenHow = {}): Promise<OpenFile> {
+    return how.write === true ? Promise.reject(Object.assign(new Error(`EACCES: permission denied, open '${path}'`), { code: 'EACCES' })) : super.open(path, how)
+  }
+}
 const files = new SystemFiles(await nativeLocks())
 const golden = await goldenMailboxes('mix')
 const format = (): MixFormat => new MixFormat(directoryContext(files))
@@ -181,6 +190,67 @@ describe('mix: what a change costs', () => {
     expect(await readdir(join(home, 'up'))).toEqual(['down'])
     expect(await format().recognise(placeAt(below))).toBe('mine')
     await expect(format().create(placeAt(join(home, '.mixed')))).rejects.toThrow('invalid MIX-format name')
+  })
+})
+
+describe('mix: opened again with the rows of last time', () => {
+  let home = ''
+  let path = ''
+  beforeEach(async () => {
+    home = await familyHome()
+    path = join(home, 'box')
+    await format().create(placeAt(path))
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+
+  test('an unchanged mailbox costs no lock, and of its files the heads alone are read', async () => {
+    const box = await openBox(format(), path)
+    await deliverTo(format(), path, Array.from({ length: 200 }, (_, i) => sampleMessage(i)), box)
+    await box.refresh({ claimRecent: true })
+    const saved = box.save()
+    await box.close()
+    const { files: counted, counts, reset } = countingFiles(files)
+    const again = await openBox(new MixFormat(directoryContext(counted)), path)
+    again.restore(saved)
+    await again.refresh({ claimRecent: true })
+    // Four files are opened, one asked for its identity; then the heads of all, and whether the name still leads there.
+    expect(counts()).toEqual({ calls: 10, octets: 3 * SEQUENCE_OCTETS + ENTRY_HEAD, names: 0 })
+    reset()
+    await again.refresh({ claimRecent: true })
+    expect(counts()).toEqual({ calls: 4, octets: 3 * SEQUENCE_OCTETS, names: 0 })
+    expect(again.rows).toHaveLength(200)
+    expect(await again.messages()).toHaveLength(200)
+    await again.close()
+  })
+
+  test('what a redo file still has to make good is made good before the rows are trusted', async () => {
+    const box = await openBox(format(), path)
+    await deliverTo(format(), path, [sampleMessage(0)], box)
+    await box.refresh({ claimRecent: true })
+    const saved = box.save()
+    const before = await Promise.all(['meta', 'index', 'status'].map((name) => readFile(join(path, `.mix${name}`))))
+    await deliverTo(format(), path, [sampleMessage(1)], box)
+    // The machine stops: of the delivery, the redo file and the message reached the disk.
+    const redo = await readFile(join(path, '.mixredo'))
+    await box.close()
+    for (const [i, name] of ['meta', 'index', 'status'].entries()) await writeFile(join(path, `.mix${name}`), before[i] ?? '')
+    await writeFile(join(path, '.mixredo'), redo)
+    const again = await openBox(format(), path)
+    again.restore(saved)
+    await again.refresh()
+    expect(again.rows.map((r) => r.uid)).toEqual([1, 2])
+    await again.close()
+  })
+
+  test('who may only read finds the mailbox, also beside a redo file', async () => {
+    const box = await openBox(format(), path)
+    await deliverTo(format(), path, [sampleMessage(0)], box)
+    await box.store({ uids: uids.one(1), system: SYSTEM.flagged })
+    const reader = await openBox(new MixFormat(directoryContext(new ReadOnlyFiles(await nativeLocks()))), path)
+    await reader.refresh({ claimRecent: true })
+    expect([reader.source.traits.writable, (await reader.messages()).map((m) => m.flags)]).toEqual([false, (await box.messages()).map((m) => m.flags)])
+    await reader.close()
+    await box.close()
   })
 })
 

@@ -24,6 +24,8 @@ export interface KernelOptions<P extends KernelPlan> {
   readonly given: readonly Given[]
   readonly logger: Logger
   readonly roles: readonly Role[]
+  /** What the caller has to say about a plan and what fills its slots, told together with all else; at a reload too. */
+  readonly check?: (found: { readonly plan: P; readonly slots: readonly ResolvedSlot[] }) => readonly Problem[]
   /** Deadline of each step of starting and stopping. */
   readonly startTimeoutMs?: number
   readonly stopTimeoutMs?: number

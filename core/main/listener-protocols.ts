@@ -1,23 +1,38 @@
 import { protocols } from '../api/index.js'
 import type { Problem } from '../api/index.js'
 import { didYouMean } from '../api/issues.js'
-import type { ListenerPlan } from '../config/plan/types.js'
-import type { ResolvedSlot } from '../kernel/kernel.js'
+import type { ConfigPlan, ListenerPlan } from '../config/plan/types.js'
+import type { KernelOptions, ResolvedSlot } from '../kernel/kernel.js'
 import { inNetworks } from '../net/addresses.js'
 
 const OTHERS_MAY_WRITE = 0o002
 
+/**
+ * What is checked of the listeners together with everything else. A server without any is an error for `serve`, which would wait for nothing; `check` only
+ * warns of it, since `imapd`, `pop3d` and `deliver` need none.
+ */
+export function checkListeners(withoutAny: Problem['severity']): NonNullable<KernelOptions<ConfigPlan>['check']> {
+  return ({ plan: { spoken, listeners, problems }, slots }) => {
+    const served = slots.filter(({ point }) => point === protocols.id).flatMap(({ entries }) => entries.map(({ name }) => name))
+    const none = listeners.length === 0 && !problems.some(({ path }) => path.startsWith('listeners'))
+    return [...protocolFaults(spoken, served), ...(none ? [noListener(withoutAny)] : [])]
+  }
+}
+function noListener(severity: Problem['severity']): Problem {
+  return { code: 'CFG_NO_LISTENER', severity, path: 'listeners', message: 'there is no listener, so "serve" would serve nobody', hint: 'name what is to be listened on, such as "imap: { protocol: imap4, port: 143 }"' }
+}
+
 /** Listeners whose protocol no host serves: every connection to them would be closed without a word. */
-export function protocolFaults(listeners: readonly ListenerPlan[], served: readonly string[]): readonly Problem[] {
+export function protocolFaults(spoken: ConfigPlan['spoken'], served: readonly string[]): readonly Problem[] {
   const names = [...new Set(served)]
-  return listeners
-    .filter((l) => !names.includes(l.protocol))
-    .map((l) => ({
+  return spoken
+    .filter(({ protocol }) => !names.includes(protocol))
+    .map(({ protocol, path }) => ({
       code: 'CFG_UNKNOWN_NAME',
       severity: 'error',
-      path: `${l.path}.protocol`,
-      message: `no host serves the protocol "${l.protocol}"`,
-      hint: didYouMean(l.protocol, names) ?? `there is ${names.join(', ')}`,
+      path,
+      message: `no host serves the protocol "${protocol}"`,
+      hint: didYouMean(protocol, names) ?? `there is ${names.join(', ')}`,
     }))
 }
 

@@ -12,7 +12,7 @@ import { Bindings } from './bindings.js'
 import { askServer } from './control.js'
 import { certificateNames, ownCertificates } from './host-tls.js'
 import { lockProgramFaults } from './lock-program-check.js'
-import { deliveryFaults, protocolFaults } from './listener-protocols.js'
+import { deliveryFaults } from './listener-protocols.js'
 import { accountsNotServed } from './processes/model.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
@@ -41,8 +41,7 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
     found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...(await lockProgramFaults(entriesOf(host, wired, lockers.id))), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)), ...(await pamServices(host, wired)))
   }
   found.push(...modelFaults(plan))
-  const served = wired.slots.filter((s) => s.point === protocols.id).flatMap((s) => s.entries.map((e) => e.name))
-  found.push(...protocolFaults(plan.listeners, served), ...deliveryFaults(plan.listeners, wired.slots), ...(await socketFolders(plan)), ...(await ports(plan, env)))
+  found.push(...deliveryFaults(plan.listeners, wired.slots), ...(await socketFolders(plan)), ...(await ports(plan, env)))
   return found.map((p) => ({ ...p, ...plan.where(p.path) }))
 }
 

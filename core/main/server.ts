@@ -7,7 +7,7 @@ import type { LogHub } from '../log/log-hub.js'
 import { knownPoints } from './always.js'
 import { answerBlocks } from './blocks.js'
 import { Bindings } from './bindings.js'
-import { protocolFaults } from './listener-protocols.js'
+import { checkListeners, protocolFaults } from './listener-protocols.js'
 import type { ServerAddress } from './bindings.js'
 import { Connections } from './connections.js'
 import type { ControlAnswer } from './control.js'
@@ -48,6 +48,7 @@ export class MailServer implements RunningServer {
     const preview = parts.source.plan(knownPoints)
     const kernel = await startKernel({
       ...kernelOptions(parts.source, parts.log),
+      ...(parts.listen ? { check: checkListeners('error') } : {}),
       startTimeoutMs: preview.server.startTimeoutMs,
       stopTimeoutMs: preview.server.stopTimeoutMs,
     })
@@ -108,7 +109,8 @@ export class MailServer implements RunningServer {
 
   async #listen(): Promise<void> {
     const { plan, hosts } = this.kernel
-    const wrong = protocolFaults(plan.listeners, [...hosts.values()].flatMap((host) => host.entries(protocols).map((e) => e.name)))
+    // One that is optional may be missing although the configuration has it.
+    const wrong = protocolFaults(plan.spoken, [...hosts.values()].flatMap((host) => host.entries(protocols).map((e) => e.name)))
     if (wrong.length > 0) throw new StartFailure(located(wrong, plan))
     const prepared = await this.#bindings.prepare(plan.listeners)
     if (prepared.problems.length > 0) {

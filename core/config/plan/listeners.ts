@@ -4,7 +4,17 @@ import { faultsOf } from '../../api/issues.js'
 import { listenerSection, loopbackProtocols } from '../schema/listeners.js'
 import { valueOf, type ConfigNode } from '../tree.js'
 import type { Faults } from './faults.js'
-import type { ListenerPlan } from './types.js'
+import type { ConfigPlan, ListenerPlan } from './types.js'
+
+/** What each of `listeners` is said to speak, whatever else is wrong with it. */
+export function spokenIn(node: ConfigNode | undefined): ConfigPlan['spoken'] {
+  if (node?.kind !== 'map') return []
+  return [...node.entries.values()].flatMap((said) => {
+    const named = said.kind === 'map' ? said.entries.get('protocol') : undefined
+    const protocol = named === undefined ? undefined : valueOf(named)
+    return typeof protocol === 'string' && protocol !== '' ? [{ protocol, path: `${said.at.path}.protocol` }] : []
+  })
+}
 
 /** `listeners`: a mapping of names, which appear in logs only. */
 export function readListeners(node: ConfigNode | undefined, faults: Faults): ListenerPlan[] {

@@ -6,7 +6,7 @@ import { hostSections, processSections, versionField } from '../schema/sections.
 import { joined, keysOf, merged, nearest, valueOf, type MapNode } from '../tree.js'
 import { Faults } from './faults.js'
 import { fallbackOf, readHost, type ReadHost } from './host.js'
-import { readListeners } from './listeners.js'
+import { readListeners, spokenIn } from './listeners.js'
 import { keysAt, placesOf } from './places.js'
 import { settingSources } from './sources.js'
 import type { ConfigPlan, SlotPoint } from './types.js'
@@ -43,6 +43,7 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
     },
     processes: processesOf(section('processes')),
     listeners: readListeners(root.entries.get('listeners'), faults),
+    spoken: spokenIn(root.entries.get('listeners')),
     process: { id: '', slots: walked.slots, given: [], said: saidOfProcess(below) },
     hosts: hosts.map((host) => host.plan),
     settings: settingSources(walked, hosts),

@@ -124,6 +124,8 @@ export interface ConfigPlan {
     readonly idleMs: number
   }
   readonly listeners: readonly ListenerPlan[]
+  /** What each listener is said to speak, also one that is wrong otherwise and not among the `listeners` for that. */
+  readonly spoken: readonly { readonly protocol: string; readonly path: string }[]
   readonly process: ConfigPart
   readonly hosts: readonly HostPlan[]
   where(path: string): { readonly file: string; readonly line: number | undefined } | undefined

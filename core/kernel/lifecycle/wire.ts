@@ -15,7 +15,7 @@ export interface Wired<P extends KernelPlan> extends Wiring<P> {
   readonly hostParts: readonly WiredPart[]
 }
 /** The part of the options that decides the wiring. */
-export type WiringOptions<P extends KernelPlan> = Pick<KernelOptions<P>, 'source' | 'builtins' | 'always' | 'points' | 'reads' | 'given' | 'roles'>
+export type WiringOptions<P extends KernelPlan> = Pick<KernelOptions<P>, 'source' | 'builtins' | 'always' | 'points' | 'reads' | 'given' | 'roles' | 'check'>
 
 /**
  * Loads, sets up, freezes and validates: everything up to the first `create`. Never throws for what an operator can mend;
@@ -34,11 +34,13 @@ export async function wire<P extends KernelPlan>(options: WiringOptions<P>): Pro
   const hostParts = plan.hosts.map((host) => builder.part(host, host.id))
   for (const part of [processPart, ...hostParts]) await validateEntries(part, problems)
   problems.push(...checkNeeds({ registry, processPart, hostParts, given: options.given, reads: options.reads, roles: options.roles }))
+  const slots = [processPart, ...hostParts].flatMap((part) => [...part.slots.values()].map((slot) => resolved(slot, part.host)))
+  problems.push(...(options.check?.({ plan, slots }) ?? []))
   return {
     plan,
     problems: placed(problems, plan),
     plugins: loadedPlugins(registry, loader),
-    slots: [processPart, ...hostParts].flatMap((part) => [...part.slots.values()].map((slot) => resolved(slot, part.host))),
+    slots,
     processPart,
     hostParts,
   }

@@ -3,6 +3,7 @@ import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { locateConfig } from '../config-file.js'
 import { EXIT } from '../exit-codes.js'
+import { checkListeners } from '../listener-protocols.js'
 import { checkMachine } from '../machine-check.js'
 import { countText, problemText, shortPath } from '../problem-text.js'
 import { kernelOptions } from '../kernel-options.js'
@@ -19,7 +20,7 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
   try {
     const { source } = await locateConfig(values.config, env)
     file = source.file
-    const wired = await wire(kernelOptions(source, new LogHub({ write: () => undefined })))
+    const wired = await wire({ ...kernelOptions(source, new LogHub({ write: () => undefined })), check: checkListeners('warning') })
     problems.push(...wired.problems, ...(await checkMachine(wired, env)))
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error

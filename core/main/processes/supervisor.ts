@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import type { Socket } from 'node:net'
-import { StartFailure, logSinks, protocols } from '../../api/index.js'
+import { StartFailure, logSinks } from '../../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
 import type { Kernel, Reloaded } from '../../kernel/kernel.js'
 import { startKernel } from '../../kernel/lifecycle/start.js'
@@ -10,7 +10,7 @@ import { Bindings } from '../bindings.js'
 import type { ServerAddress } from '../bindings.js'
 import type { Place } from '../connections.js'
 import type { ControlAnswer } from '../control.js'
-import { deliveringProtocols, protocolFaults } from '../listener-protocols.js'
+import { checkListeners, deliveringProtocols } from '../listener-protocols.js'
 import { kernelOptions } from '../kernel-options.js'
 import { located } from '../located.js'
 import type { RunningServer, ServerParts } from '../running-server.js'
@@ -49,7 +49,7 @@ export class Supervisor implements RunningServer {
   static async start(parts: ServerParts, origin: ConfigOrigin): Promise<Supervisor> {
     const { source, log } = parts
     const preview = source.plan(knownPoints)
-    const kernel = await startKernel({ ...kernelOptions(source, log), roles: ['main'], startTimeoutMs: preview.server.startTimeoutMs, stopTimeoutMs: preview.server.stopTimeoutMs })
+    const kernel = await startKernel({ ...kernelOptions(source, log), roles: ['main'], check: checkListeners('error'), startTimeoutMs: preview.server.startTimeoutMs, stopTimeoutMs: preview.server.stopTimeoutMs })
     log.use(kernel.process.entries(logSinks).map((entry) => entry.made))
     let first: Generation | undefined
     try {
@@ -115,9 +115,6 @@ export class Supervisor implements RunningServer {
   }
 
   async #listen(): Promise<void> {
-    const { plan, wiring } = this.kernel
-    const wrong = protocolFaults(plan.listeners, wiring.slots.filter(({ point }) => point === protocols.id).flatMap(({ entries }) => entries.map(({ name }) => name)))
-    if (wrong.length > 0) throw new StartFailure(wrong)
     const prepared = await this.#bindings.prepare(this.kernel.plan.listeners)
     if (prepared.problems.length > 0) {
       await prepared.discard()

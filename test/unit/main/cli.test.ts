@@ -147,6 +147,28 @@ describe('the command line', () => {
     const { out, err } = await mailwright(args)
     expect(out + err).toContain(said)
   })
+  test('a configuration without listeners is one for imapd and deliver: check warns, serve refuses', async () => {
+    await writeFile(join(folder, 'mailwright.config.yaml'), 'version: 1\nserver: { name: a.example.org, runDirectory: run }\n')
+    const check = await mailwright(['check'])
+    expect(check.code).toBe(0)
+    expect(check.out).toContain('CFG_NO_LISTENER')
+    for (const model of ['single', 'workers']) {
+      await writeFile(join(folder, 'mailwright.config.yaml'), `version: 1\nserver: { name: a.example.org, runDirectory: run }\nprocesses: { model: ${model}, mailUser: nobody }\n`)
+      const serve = await mailwright(['serve'])
+      expect(serve.code).toBe(78)
+      expect(serve.err).toContain('CFG_NO_LISTENER')
+    }
+  })
+  test('two mistakes in a listener, one of them its protocol, are told at once', async () => {
+    await writeFile(join(folder, 'mailwright.config.yaml'), 'version: 1\nserver: { name: a.example.org, runDirectory: run }\nlisteners:\n  x:\n    protocol: imap5\n    port: 99999\n')
+    for (const command of ['check', 'serve']) {
+      const { code, out, err } = await mailwright([command])
+      expect(code).toBe(78)
+      const said = out + err
+      for (const part of ['listeners.x.port', 'mailwright.config.yaml:6', 'no host serves the protocol "imap5"', 'mailwright.config.yaml:5']) expect(said).toContain(part)
+      expect(said).not.toContain('CFG_NO_LISTENER')
+    }
+  })
   test('explain names the host of a user and where settings come from', async () => {
     await writeConfig('  org: { match: { domains: [example.org] } }\n')
     const { code, out } = await mailwright(['explain', 'alice@example.org', '--from', '192.0.2.1', '--listener', 'imap'])

@@ -1,10 +1,15 @@
 import type { AnyFact, Files, OpenFile } from '../../api/index.js'
 import type { LoadableFacts } from '../registry/mailbox-state.js'
-import { readWhole } from './directories.js'
+import { readWhole, replaceFile } from './directories.js'
 import { SEGMENT_UIDS, Segment } from './segment.js'
 
 /** Octets of segments that are kept in memory by all mailboxes of the process. */
 const DEFAULT_BUDGET = 64 * 1024 * 1024
+/** Removed messages after which files are looked through for what is of them; those of fewer when the mailbox is closed. */
+const SWEEP_AFTER = 1024
+/** A file this small (octets) is not worth writing anew. */
+const SMALL_FILE = 4096
+const FILE_NAME = /^facts-(\d+)(?:\.new)?$/
 
 /** Bounds the segments of all mailboxes together; the one used longest ago goes first. */
 export class SegmentPool {
@@ -42,11 +47,14 @@ export interface MessagesNow {
   readonly uidValidity: number
   /** In octets; UNKNOWN when it is not known, or there is no such message. */
   sizeOf(uid: number): number
+  /** Messages with uids from `first` to `last`. */
+  countOf(first: number, last: number): number
 }
 
 /**
  * All facts of one mailbox in segment files of one folder. Losing them costs time only, and the mailbox is believed rather than they: a fact of
- * another UIDVALIDITY, or of a message of another size, is none.
+ * another UIDVALIDITY, or of a message of another size, is none. Files of messages that are gone go too, and one of which more than half is of such
+ * messages is written anew: a new file takes the place of the old one at once, and after a crash either is there.
  */
 export class FactStore {
   readonly #files: Files
@@ -57,6 +65,8 @@ export class FactStore {
   readonly #loading = new Map<number, Promise<void>>()
   #writing: Promise<void> = Promise.resolve()
   #closed = false
+  /** Messages that went since the files were looked through. */
+  #removed = 0
   constructor(files: Files, folder: string, pool: SegmentPool, now: MessagesNow) {
     this.#files = files
     this.#folder = folder
@@ -72,6 +82,10 @@ export class FactStore {
       load: (first, last) => this.#load(first, last),
     }
   }
+  /** So many messages went: what is kept of them will go, and nobody waits for it. */
+  removed(count: number): void {
+    this.#removed += count
+  }
   #path(number: number): string {
     return `${this.#folder}/facts-${number}`
   }
@@ -79,8 +93,7 @@ export class FactStore {
   #segment(number: number): Segment | undefined {
     const segment = this.#segments.get(number)
     if (segment === undefined || segment.uidValidity === this.#now.uidValidity) return segment
-    this.#segments.delete(number)
-    this.#pool.forget(segment)
+    this.#forget(number)
     return undefined
   }
   #put(name: string, uid: number, value: Uint8Array): void {
@@ -129,6 +142,7 @@ export class FactStore {
         const segment = this.#segment(number)
         if (segment?.isDirty === true) await this.#write(number, segment)
       }
+      if (this.#removed >= SWEEP_AFTER) await this.#sweep()
     })
     // The next flush tries again; facts that could not be written stay in memory.
     const result = this.#writing
@@ -149,8 +163,48 @@ export class FactStore {
     batch.written()
     this.#keep(number, segment)
   }
+  /** Looks through the files for what is of messages that are gone. */
+  async #sweep(): Promise<void> {
+    this.#removed = 0
+    const found = await this.#files.list(this.#folder)
+    for (const { name } of found) {
+      const [, digits] = FILE_NAME.exec(name) ?? []
+      if (digits === undefined) continue
+      const number = Number(digits)
+      const first = number * SEGMENT_UIDS
+      const there = this.#now.countOf(first, first + SEGMENT_UIDS - 1)
+      if (there === 0) {
+        await this.#files.unlink(`${this.#folder}/${name}`)
+        this.#forget(number)
+        // Fuller than that it is looked into only where it is in memory anyway.
+      } else if (name === `facts-${number}` && (there < SEGMENT_UIDS / 2 || this.#segments.has(number))) await this.#shrink(number)
+    }
+  }
+  async #shrink(number: number): Promise<void> {
+    await this.#loadOne(number)
+    const segment = this.#segment(number)
+    if (segment === undefined || segment.end <= SMALL_FILE) return
+    const isThere = (uid: number): boolean => this.#now.countOf(uid, uid) > 0
+    if (segment.live(isThere) * 2 > segment.end) return
+    const anew = segment.rewritten(isThere)
+    if (anew === undefined) {
+      await this.#files.unlink(this.#path(number))
+      this.#forget(number)
+      return
+    }
+    await replaceFile(this.#files, this.#path(number), anew.bytes)
+    anew.written()
+    this.#keep(number, segment)
+  }
+  #forget(number: number): void {
+    const segment = this.#segments.get(number)
+    if (segment === undefined) return
+    this.#segments.delete(number)
+    this.#pool.forget(segment)
+  }
   async close(): Promise<void> {
     await this.flush().catch(() => undefined)
+    if (this.#removed > 0) await this.#sweep().catch(() => undefined)
     this.#closed = true
     for (const segment of this.#segments.values()) this.#pool.forget(segment)
     this.#segments.clear()

@@ -9,6 +9,8 @@ const HEAD = 8
 const FRAME = 8
 const VALUE_HEAD = 13
 const ARENA = 32 * 1024
+/** Names of one batch have a number of an octet. */
+const MOST_NAMES = 255
 const MAX_BATCH = 256 * 1024 * 1024
 
 interface Place {
@@ -21,10 +23,18 @@ interface Fresh {
   readonly size: number
 }
 
+/** Values of one fact, by uid. */
+type Named = readonly [name: string, values: readonly (readonly [number, Fresh])[]]
+/** Octets to write, and what to call when they are written. */
+export interface Batch {
+  readonly bytes: Uint8Array
+  written(): void
+}
+
 /**
  * Facts of up to 4096 messages, of all kinds. A file is a magic number, the UIDVALIDITY that its uids belong to, and batches (length, checksum,
  * payload); a batch defines the fact names it uses and gives values, each with the size of the message that it is of; a later value replaces an
- * earlier one. A torn or damaged batch ends the file, and one of another UIDVALIDITY is as none.
+ * earlier one. A torn or damaged batch ends the file, and one of another UIDVALIDITY is as none. `rewritten` is the file anew, without what nobody asks for any more.
  */
 export class Segment {
   readonly base: number
@@ -136,10 +146,56 @@ export class Segment {
     wider.set(this.#bytes.subarray(0, this.end))
     this.#bytes = wider
   }
-  /** The octets to write at `end`, and the number of values; what is put later goes into the next batch. */
-  batch(): { readonly bytes: Uint8Array; written(): void } | undefined {
+  /** Octets of the file that are values of messages that are there. */
+  live(isThere: (uid: number) => boolean): number {
+    let octets = 0
+    for (const { offset, length } of this.#places.values()) {
+      for (let index = 0; index < SEGMENT_UIDS; index++) if (offset[index] !== 0 && isThere(this.base + index)) octets += VALUE_HEAD + length[index]!
+    }
+    return octets
+  }
+  /** The octets to write at `end`; what is put later goes into the next batch. */
+  batch(): Batch | undefined {
     if (this.#fresh.size === 0) return undefined
-    const facts = [...this.#fresh].slice(0, 255).map(([name, values]) => [name, [...values]] as const)
+    const facts = [...this.#fresh].slice(0, MOST_NAMES).map(([name, values]) => [name, [...values]] as const)
+    const bytes = this.#framed(facts, this.end === 0)
+    const written = (): void => {
+      const start = this.end + (this.end === 0 ? HEAD : 0) + FRAME
+      this.#grow(this.end + bytes.length)
+      this.#bytes.set(bytes, this.end)
+      this.end += bytes.length
+      this.#indexBatch(Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.end), start, this.end)
+      this.#settle(facts)
+    }
+    return { bytes, written }
+  }
+  /** The whole file anew with the values of messages that are there, fresh ones too; undefined where there are none. */
+  rewritten(isThere: (uid: number) => boolean): Batch | undefined {
+    const names = [...new Set([...this.#fresh.keys(), ...this.#places.keys()])].slice(0, MOST_NAMES)
+    const taken = [...this.#fresh].map(([name, values]) => [name, [...values]] as const)
+    const facts = names.map((name) => [name, this.#valuesOf(name).filter(([uid]) => isThere(uid))] as const).filter(([, values]) => values.length > 0)
+    if (facts.length === 0) return undefined
+    const bytes = this.#framed(facts, true)
+    const written = (): void => {
+      this.#bytes = bytes
+      this.#places.clear()
+      this.end = this.#index()
+      this.#settle(taken)
+    }
+    return { bytes, written }
+  }
+  #valuesOf(name: string): (readonly [number, Fresh])[] {
+    const fresh = this.#fresh.get(name) ?? new Map<number, Fresh>()
+    const kept: (readonly [number, Fresh])[] = []
+    const place = this.#places.get(name)
+    for (let index = 0; place !== undefined && index < SEGMENT_UIDS; index++) {
+      const at = place.offset[index]!
+      if (at !== 0 && !fresh.has(this.base + index)) kept.push([this.base + index, { value: this.#bytes.subarray(at, at + place.length[index]!), size: place.size[index]! }])
+    }
+    return [...kept, ...fresh]
+  }
+  /** A batch in its frame, behind the head of the file where it is the first. */
+  #framed(facts: readonly Named[], first: boolean): Uint8Array {
     const parts: Uint8Array[] = [Uint8Array.of(facts.length)]
     for (const [name] of facts) parts.push(Uint8Array.of(Buffer.byteLength(name, 'latin1')), Buffer.from(name, 'latin1'))
     for (const [code, [, values]] of facts.entries()) {
@@ -156,26 +212,21 @@ export class Segment {
     const frame = Buffer.allocUnsafe(FRAME)
     frame.writeUInt32LE(payload.length, 0)
     frame.writeUInt32LE(crc32(payload), 4)
-    const head = Buffer.allocUnsafe(this.end === 0 ? HEAD : 0)
-    if (head.length > 0) head.writeUInt32LE(this.uidValidity, head.writeUInt32LE(MAGIC, 0))
-    const bytes = Buffer.concat([head, frame, payload])
-    const written = (): void => {
-      const start = this.end + head.length + FRAME
-      this.#grow(this.end + bytes.length)
-      this.#bytes.set(bytes, this.end)
-      this.end += bytes.length
-      this.#indexBatch(Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.end), start, this.end)
-      for (const [name, values] of facts) {
-        const own = this.#fresh.get(name)
-        for (const [uid, fresh] of values) {
-          if (own?.get(uid) !== fresh) continue
-          own.delete(uid)
-          this.#freshOctets -= costOf(fresh)
-        }
-        if (own?.size === 0) this.#fresh.delete(name)
+    const head = Buffer.allocUnsafe(first ? HEAD : 0)
+    if (first) head.writeUInt32LE(this.uidValidity, head.writeUInt32LE(MAGIC, 0))
+    return Buffer.concat([head, frame, payload])
+  }
+  /** These are on the disk, or not wanted any more; what was put in their place meanwhile is not. */
+  #settle(facts: readonly Named[]): void {
+    for (const [name, values] of facts) {
+      const own = this.#fresh.get(name)
+      for (const [uid, fresh] of values) {
+        if (own?.get(uid) !== fresh) continue
+        own.delete(uid)
+        this.#freshOctets -= costOf(fresh)
       }
+      if (own?.size === 0) this.#fresh.delete(name)
     }
-    return { bytes, written }
   }
 }
 

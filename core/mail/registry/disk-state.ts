@@ -164,6 +164,7 @@ export class DiskState implements MailboxState {
       this.#journalValidity = 0
     }
     if (commit.removed.count > 0) {
+      this.#facts.removed(commit.removed.count)
       this.#pending.forget(commit.removed)
       this.#remember(commit.modseq, commit.removed)
       this.#note({ t: 'gone', m: commit.modseq, u: [...commit.removed.ranges] })

@@ -2,7 +2,7 @@ import { UNKNOWN, uids, type UidSet } from '../../api/index.js'
 import { ChangeLog, type Author, type LogNode } from './change-log.js'
 import { Edit } from './edit.js'
 import { FlagSets } from './flag-sets.js'
-import { Generation } from './generation.js'
+import { Generation, lowerBound } from './generation.js'
 
 /** What an edit changed, for events and for the journal. */
 export interface Commit {
@@ -93,6 +93,12 @@ export class MailTable {
   sizeOf(uid: number): number {
     const row = this.generation.find(uid)
     return row === -1 ? UNKNOWN : this.generation.size[row]!
+  }
+  /** Messages with uids from `first` to `last`. */
+  countOf(first: number, last: number): number {
+    const { uid, length } = this.generation
+    const from = lowerBound(uid, length, first)
+    return lowerBound(uid, length, last + 1, from) - from
   }
   nextModseq(): number {
     return Math.max(this.highestModseq + 1, this.#floor)

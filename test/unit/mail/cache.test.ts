@@ -8,7 +8,9 @@ import { SourceRegistry } from '../../../core/mail/registry/registry.js'
 import { stateFolder } from '../../../core/api/index.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
 import { MailTable } from '../../../core/mail/table/table.js'
+import { CRASH_MODES, afterCrash } from '../../../core/testing/disk/crash.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
+import { SeededRandom } from '../../../core/testing/random.js'
 import { QuietLogger, StillClock, alice, never, setOf, testSettings } from '../../support/mail.js'
 import { place } from '../../support/mail-table.js'
 import { TextDisk, type TextSource } from '../../support/mail-text-source.js'
@@ -124,6 +126,20 @@ describe('a restart', () => {
     expect([...(await again.vanished(first, setOf(1, 2, 3, 4, 5, 6), never)).ranges]).toEqual([4, 4])
     await two.registry[Symbol.asyncDispose]()
   })
+  test('an expunge takes the facts of its messages out of the cache', async () => {
+    const { start, files } = await site()
+    const d = disk()
+    const one = start()
+    const m = await one.open(d)
+    const facts = await m.state!.facts(createFact<Uint8Array>('envelope', 1, { encode: (v) => v, decode: (b) => b }))
+    for (let uid = 1; uid <= 5; uid++) facts.put(uid, new Uint8Array(2000))
+    await facts.flush()
+    const octets = async (): Promise<(number | undefined)[]> => (await files.list('/home/.mailwright/mailboxes')).map(({ name }) => files.contents(`/home/.mailwright/mailboxes/${name}/facts-0`)?.length)
+    expect(await octets()).toEqual([expect.closeTo(10_000, -3)])
+    await m.expunge(setOf(1, 2, 3, 5), true, never)
+    await one.registry[Symbol.asyncDispose]()
+    expect(await octets()).toEqual([expect.closeTo(2000, -2)])
+  })
   test('after a crash counts everything as changed, with numbers never told before', async () => {
     const { start, files, clock } = await site()
     const d = disk()
@@ -169,7 +185,7 @@ describe('a restart', () => {
 describe('facts in the cache', () => {
   const fact = createFact<Uint8Array>('envelope', 1, { encode: (v) => v, decode: (b) => b })
   const other = { id: 'structure', version: 2 }
-  const now = { uidValidity: 7, sizeOf: () => UNKNOWN }
+  const now = { uidValidity: 7, sizeOf: () => UNKNOWN, countOf: (first: number, last: number) => last - first + 1 }
   const value = (text: string): Uint8Array => new TextEncoder().encode(text)
   const text = (b: Uint8Array | undefined): string | undefined => (b === undefined ? undefined : new TextDecoder().decode(b))
   async function folder() {
@@ -227,7 +243,7 @@ describe('facts in the cache', () => {
     { name: 'the same message', change: {}, kept: 'of ten octets' },
   ])('of $name, in memory and on the disk', async ({ change, kept }) => {
     const files = await folder()
-    const mailbox = { uidValidity: 7, size: 10, sizeOf: () => mailbox.size }
+    const mailbox = { ...now, size: 10, sizeOf: () => mailbox.size }
     const one = new FactStore(files, '/f', new SegmentPool(), mailbox)
     const facts = one.of(fact)
     facts.put(1, value('of ten octets'))
@@ -275,5 +291,100 @@ describe('facts in the cache', () => {
     files.fault = undefined
     await facts.flush()
     await store.close()
+  })
+
+  /** A mailbox of which messages go. */
+  function shrinking(last: number) {
+    const there = new Set(Array.from({ length: last }, (_, i) => i + 1))
+    const keep = (wanted: (uid: number) => boolean): number => [...there].filter((uid) => !wanted(uid) && there.delete(uid)).length
+    return { ...now, keep, countOf: (from: number, to: number) => [...there].filter((uid) => uid >= from && uid <= to).length }
+  }
+  const octetsOf = (files: VirtualFiles, number: number): number | undefined => files.contents(`/f/facts-${number}`)?.length
+  async function written(files: VirtualFiles, mailbox: ReturnType<typeof shrinking>, last: number) {
+    const store = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    const facts = store.of(fact)
+    await facts.load(1, last)
+    for (let uid = 1; uid <= last; uid++) facts.put(uid, value(`${uid} `.padEnd(100, 'x')))
+    await facts.flush()
+    return store
+  }
+  const shrinks = [
+    { name: 'more than half', keep: (uid: number) => uid % 3 === 0, least: 100 / 3 },
+    { name: 'less than half', keep: (uid: number) => uid % 3 !== 0, least: 100 },
+    { name: 'all', keep: () => false, least: undefined },
+  ]
+  test.each(shrinks)('of messages that are gone go with them: $name of the messages', async ({ keep, least }) => {
+    const files = await folder()
+    const mailbox = shrinking(300)
+    const store = await written(files, mailbox, 300)
+    const before = octetsOf(files, 0)!
+    store.removed(mailbox.keep(keep))
+    await store.close()
+    const after = octetsOf(files, 0)
+    if (least === undefined) expect([after, await files.list('/f')]).toEqual([undefined, []])
+    else expect(after! / before).toBeCloseTo(least / 100, 2)
+    const again = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    await again.of(fact).load(1, 300)
+    const wrong = Array.from({ length: 300 }, (_, i) => i + 1).filter((uid) => keep(uid) && text(again.of(fact).get(uid))?.startsWith(`${uid} `) !== true)
+    expect(wrong).toEqual([])
+    await again.close()
+  })
+  test('of messages that come and go take bounded room, also when they were left by a process that did not look', async () => {
+    const files = await folder()
+    const mailbox = shrinking(9000)
+    const one = await written(files, mailbox, 9000)
+    mailbox.keep((uid) => uid > 8990)
+    // Nothing was said of removals: as after a crash.
+    await one.close()
+    expect([octetsOf(files, 0), octetsOf(files, 1), octetsOf(files, 2)].every((octets) => octets! > 50_000)).toBe(true)
+    const two = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    two.removed(mailbox.keep((uid) => uid > 8995))
+    await two.close()
+    expect([octetsOf(files, 0), octetsOf(files, 1)]).toEqual([undefined, undefined])
+    expect(octetsOf(files, 2)).toBeLessThan(5 * 150)
+  })
+  test('are dropped while the mailbox stays open, what was put meanwhile stays', async () => {
+    const files = await folder()
+    const mailbox = shrinking(3000)
+    const store = await written(files, mailbox, 3000)
+    const facts = store.of(fact)
+    const before = octetsOf(files, 0)!
+    store.removed(mailbox.keep((uid) => uid > 2000))
+    facts.put(2500, value('before'))
+    const flushed = facts.flush()
+    facts.put(2600, value('meanwhile'))
+    await flushed
+    expect(octetsOf(files, 0)! / before).toBeCloseTo(1 / 3, 1)
+    expect([2400, 2500, 2600].map((uid) => text(facts.get(uid))?.slice(0, 9))).toEqual(['2400 xxxx', 'before', 'meanwhile'])
+    await facts.flush()
+    await store.close()
+    const again = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    await again.of(fact).load(1, 3000)
+    expect([2400, 2500, 2600].map((uid) => text(again.of(fact).get(uid))?.slice(0, 9))).toEqual(['2400 xxxx', 'before', 'meanwhile'])
+    await again.close()
+  })
+  test.each(CRASH_MODES)('a crash (%s) at any step of dropping them leaves right values or none', async (mode) => {
+    const earlier = await folder()
+    const mailbox = shrinking(300)
+    await (await written(earlier, mailbox, 300)).close()
+    const files = new VirtualFiles(earlier.disk)
+    const store = new FactStore(files, '/f', new SegmentPool(), mailbox)
+    store.removed(mailbox.keep((uid) => uid > 290))
+    await store.close()
+    expect(files.log.length).toBeGreaterThan(1)
+    for (let point = 0; point <= files.log.length; point++) {
+      const crashed = new VirtualFiles(afterCrash(files.start, files.log, point, mode, new SeededRandom(point)))
+      const again = new FactStore(crashed, '/f', new SegmentPool(), mailbox)
+      await again.of(fact).load(1, 300)
+      const wrong = Array.from({ length: 300 }, (_, i) => i + 1).filter((uid) => text(again.of(fact).get(uid))?.startsWith(`${uid} `) === false)
+      expect(wrong).toEqual([])
+      again.of(fact).put(295, value('295 again'))
+      again.removed(1)
+      await again.close()
+      const third = new FactStore(crashed, '/f', new SegmentPool(), mailbox)
+      await third.of(fact).load(1, 300)
+      expect(text(third.of(fact).get(295))).toBe('295 again')
+      await third.close()
+    }
   })
 })

@@ -29,6 +29,10 @@ export class Pop2Server implements AsyncDisposable {
     this.#running.push(this.#serve(pair.server))
     return new ScriptClient(pair.client, cut)
   }
+  /** The links end, as when a client or its network goes. */
+  drop(): void {
+    for (const link of this.#links) link.abort('the client has gone')
+  }
   async #serve(link: ReturnType<typeof memoryLinkPair>['server']): Promise<void> {
     const from = await this.#pop2.greet(link, this.#gate)
     if (from !== undefined) {

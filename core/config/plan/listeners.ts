@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { faultsOf } from '../../api/issues.js'
-import { listenerSection, loopbackProtocols } from '../schema/listeners.js'
+import { listenerSection, loopbackProtocols, withoutStartTls } from '../schema/listeners.js'
 import { valueOf, type ConfigNode } from '../tree.js'
 import type { Faults } from './faults.js'
 import type { ConfigPlan, ListenerPlan } from './types.js'
@@ -32,8 +32,11 @@ export function readListeners(node: ConfigNode | undefined, faults: Faults): Lis
       }
       return []
     }
-    const { protocol, tls, proxy, maxPerMinute, maxPerMinuteAndAddress } = result.data
+    const { protocol, proxy, maxPerMinute, maxPerMinuteAndAddress } = result.data
     placeFaults(result.data, said, faults)
+    const lacksStartTls = withoutStartTls.has(protocol)
+    if (lacksStartTls && result.data.tls === 'starttls') faults.below(said, '.tls', 'CFG_SETTING', `${protocol} has no STARTTLS`, 'say "none", or "implicit" on a port of its own')
+    const tls = result.data.tls ?? (lacksStartTls ? 'none' : 'starttls')
     const { mode = 0o600, owner, group } = result.data
     const unix = result.data.unix === undefined ? undefined : { path: resolve(said.at.folder, result.data.unix), mode, owner, group }
     const address = unix === undefined ? (result.data.address ?? (loopbackProtocols.has(protocol) ? ['localhost'] : undefined)) : undefined

@@ -9,6 +9,9 @@ export const loopbackProtocols: ReadonlySet<string> = new Set(['lmtp'])
 
 const account = z.string().regex(/^[\w.][\w.-]*$/, 'expected the name of an account or a group, or its number')
 
+/** Protocols that cannot begin TLS on an open connection; it can lie under them all the same. */
+export const withoutStartTls: ReadonlySet<string> = new Set(['pop2'])
+
 /** One of `listeners`. */
 export const listenerSection = z.strictObject({
   protocol: z.string().min(1).describe('What is spoken: imap4, pop3, pop2, lmtp, or the name of a protocol that a plugin brings.'),
@@ -24,8 +27,8 @@ export const listenerSection = z.strictObject({
   group: account.optional().describe('Group of the socket file.'),
   tls: z
     .enum(['none', 'starttls', 'implicit'])
-    .default('starttls')
-    .describe('none: never encrypted; starttls: encrypted when the client asks, where the host has a certificate; implicit: encrypted from the first octet.'),
+    .optional()
+    .describe('none: never encrypted; starttls: encrypted when the client asks, where the host has a certificate; implicit: encrypted from the first octet. Without it starttls, and none for pop2, which has no STARTTLS.'),
   proxy: z
     .array(z.string().refine((text) => networkProblem(text) === undefined, 'expected an IP address or a network such as "192.0.2.0/24"'))
     .default([])

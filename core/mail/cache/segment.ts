@@ -186,9 +186,10 @@ export class Segment {
   }
   #valuesOf(name: string): (readonly [number, Fresh])[] {
     const fresh = this.#fresh.get(name) ?? new Map<number, Fresh>()
-    const kept: (readonly [number, Fresh])[] = []
     const place = this.#places.get(name)
-    for (let index = 0; place !== undefined && index < SEGMENT_UIDS; index++) {
+    if (place === undefined) return [...fresh]
+    const kept: (readonly [number, Fresh])[] = []
+    for (let index = 0; index < SEGMENT_UIDS; index++) {
       const at = place.offset[index]!
       if (at !== 0 && !fresh.has(this.base + index)) kept.push([this.base + index, { value: this.#bytes.subarray(at, at + place.length[index]!), size: place.size[index]! }])
     }

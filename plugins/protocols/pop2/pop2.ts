@@ -1,10 +1,10 @@
-import { MailError, ProtocolAbort, secret } from 'mailwright/api'
+import { ConnectionLost, MailError, ProtocolAbort, secret } from 'mailwright/api'
 import type { Clock, Handover, Link, Logger, LoginGate, MailAccess, MaildropSource, Pop3Extension, Protocol, Secret } from 'mailwright/api'
 import type { Folder } from './folder.js'
 import { LocalFolders } from './local-folders.js'
 import type { Folders, LocalParts } from './local-folders.js'
 import { RemoteFolders } from './remote-folders.js'
-import { Talk, isGone } from './talk.js'
+import { Talk } from './talk.js'
 import type { Said } from './talk.js'
 
 /** What the sessions of a host share. */
@@ -160,7 +160,7 @@ export class Pop2 implements Protocol {
       if (error instanceof ProtocolAbort) {
         if (error.bye !== undefined) talk.line(`- ${error.bye}`)
         this.#log(talk, user, error.message, error.cause === undefined ? {} : { error: error.cause })
-      } else if (isGone(error)) this.#log(talk, user, 'Connection lost')
+      } else if (error instanceof ConnectionLost) this.#log(talk, user, error.how === 'stopped' ? 'Killed' : 'Hangup')
       else {
         talk.line(error instanceof MailError ? '- Mailbox is not available now' : '- Internal error')
         this.#parts.logger.error('Session failed', { host: `[${talk.link.peer.address}]`, user, error })

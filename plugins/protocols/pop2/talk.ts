@@ -1,4 +1,4 @@
-import { ConnectionLost, ProtocolAbort } from 'mailwright/api'
+import { ProtocolAbort } from 'mailwright/api'
 import type { Clock, Link } from 'mailwright/api'
 import { LineFramer } from 'mailwright/toolkit'
 
@@ -87,9 +87,4 @@ function said(line: Uint8Array): Said {
   const command = (space < 0 ? text : text.slice(0, space)).toUpperCase()
   if (command === '') throw new ProtocolAbort('Missing or null command', 'Missing or null command')
   return { command, rest: space < 0 ? '' : text.slice(space + 1) }
-}
-
-/** Whether nothing can be said any more. */
-export function isGone(error: unknown): boolean {
-  return error instanceof ConnectionLost
 }

@@ -125,6 +125,18 @@ describe('POP2 (RFC 937)', () => {
     expect(server.log.lines.at(-1)).toBe('info Command stream end of file, while reading line user=alice host=[127.0.0.1] session=s1')
   })
 
+  test('a link that is lost is a Hangup, and changes nothing', async () => {
+    await using server = await Pop2Server.make()
+    await server.pop3.deliver('one')
+    const client = server.connect()
+    await client.send('HELO alice se cret\r\nREAD 1\r\nRETR\r\nACKD\r\n')
+    await client.unread()
+    server.drop()
+    await settle()
+    expect(await server.pop3.inbox()).toEqual(['one'])
+    expect(server.log.lines.at(-1)).toBe('info Hangup user=alice host=[127.0.0.1] session=s1')
+  })
+
   const before = [
     { name: 'a wrong password', line: 'HELO alice wrong', answer: '- Bad login' },
     { name: 'HELO without a password', line: 'HELO alice', answer: '- Missing user or password' },

@@ -57,6 +57,11 @@ describe('hosts', () => {
     ])
   })
 
+  test('POP2 has no STARTTLS: a listener without "tls" has none, and one that asks for it is told so', () => {
+    const plan = planOf({ listeners: { old: { protocol: 'pop2', port: 109 }, under: { protocol: 'pop2', port: 1109, tls: 'implicit' }, asked: { protocol: 'pop2', port: 2109, tls: 'starttls' }, new: { protocol: 'pop3', port: 110 } } })
+    expect(plan.problems.map((p) => `${p.code} ${p.path} ${p.message}`)).toEqual(['CFG_SETTING listeners.asked.tls pop2 has no STARTTLS'])
+    expect(plan.listeners.filter(({ id }) => id !== 'asked').map(({ id, tls }) => `${id} ${tls}`)).toEqual(['old none', 'under implicit', 'new starttls'])
+  })
   test('listeners on the same port of the same address are one too many', () => {
     const one = { protocol: 'imap4', port: 143 }
     const plan = planOf({ listeners: { a: one, b: { ...one, address: '127.0.0.1' }, c: { ...one, address: ['::1', '127.0.0.1'] }, d: { ...one, port: 0 }, e: { ...one, port: 0 } } })

@@ -3,6 +3,7 @@ import { backOff, failedWith, pause } from '../shared/lock-context.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
 import { DataWriter } from './data-writer.js'
+import { ReadAlong } from './read-along.js'
 import { hex8 } from './records.js'
 
 /** Messages go on to a new file when the old one would become larger. */
@@ -19,12 +20,15 @@ export class DataFiles {
   readonly #opened = new Map<number, Promise<OpenFile>>()
   /** No longer in use, but somebody may be reading from them. */
   readonly #retired: Promise<OpenFile>[] = []
+  /** Of messages that are read one after the other. */
+  readonly along: ReadAlong
   #readers = 0
   #reading: OpenFile | undefined
   constructor(place: FilePlace, lockPath: string, ctx: MixContext) {
     this.#place = place
     this.#lockPath = lockPath
     this.#ctx = ctx
+    this.along = new ReadAlong(ctx.clock)
   }
   path(file: number): string {
     return `${this.#place.path}/.mix${hex8(file)}`
@@ -121,6 +125,7 @@ export class DataFiles {
     return this.#ctx.files.stat(this.path(file))
   }
   async close(): Promise<void> {
+    this.along.forget()
     await this.#reading?.close()
     this.#reading = undefined
     const opened = [...this.#opened.values(), ...this.#retired.splice(0)]

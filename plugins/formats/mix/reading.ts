@@ -2,12 +2,16 @@ import { MailError, type MessageBytes, type OpenFile, type Rows, type StoredMess
 import { WholeBytes } from '../shared/whole-bytes.js'
 import { placeOf, type Place } from './columns.js'
 import type { MixFolder } from './folder.js'
+import { ALONG } from './read-along.js'
 import { isDataRecord, parseIndex } from './records.js'
 
 /** Messages up to this size are handed out whole. */
 const INLINE = 1 << 16
-/** Octets of one batch, and how far apart two messages may be for one read to fetch both. */
+/** Octets of the first batch, so that something is on its way soon; of the later ones; how much larger each is than the one before. */
+const FIRST = 1 << 17
 const BATCH = 1 << 20
+const GROWTH = 4
+/** How far apart two messages may be for one read to fetch both. */
 const NEAR = 1 << 14
 /** So many messages of one batch at most. */
 const MANY = 1000
@@ -16,6 +20,8 @@ const PARALLEL = 8
 
 /** A message to be read. */
 interface Wanted {
+  /** Where the rows had it when it was asked for. */
+  readonly row: number
   readonly uid: number
   readonly size: number
   readonly place: Place
@@ -32,28 +38,46 @@ interface Run {
 }
 
 /**
- * Messages of the set in ascending batches. Each is known by the record in front of it; one that does not stand where the rows say is looked up in the
- * index, and left out when it is not there any more.
+ * Messages of the set in ascending batches; the next one is read while the caller has the last. Each message is known by the record in front of it; one
+ * that does not stand where the rows say is looked up in the index, and left out when it is not there any more.
  */
 export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const octets = wants.bytes !== 'none' || wants.sections.length > 0
-  const headOnly = wants.bytes === 'header' && wants.sections.length === 0
   const found = new Relocated(folder, signal)
+  let reading: Promise<readonly StoredMessage[]> | undefined
+  try {
+    for (const batch of batches(set, wants, rows, octets)) {
+      const read = await reading
+      reading = octets ? readBatch(folder, batch, rows, found, signal) : Promise.resolve(batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) })))
+      reading.catch(() => undefined)
+      if (read !== undefined) yield read
+    }
+    const last = await reading
+    reading = undefined
+    if (last !== undefined) yield last
+  } finally {
+    await reading?.catch(() => undefined)
+  }
+}
+function* batches(set: UidSet, wants: Wants, rows: Rows, octets: boolean): Generator<readonly Wanted[]> {
+  const headOnly = wants.bytes === 'header' && wants.sections.length === 0
   let batch: Wanted[] = []
+  let room = FIRST
   let sum = 0
   for (const row of eachRow(rows, set)) {
     const place = placeOf(rows, row)
     const size = rows.size[row] ?? 0
     const whole = !headOnly && size <= INLINE
     const length = octets ? place.internal + (whole ? size : Math.min(size, place.header)) : 0
-    batch.push({ uid: rows.uid[row] ?? 0, size, place, octets: length })
+    batch.push({ row, uid: rows.uid[row] ?? 0, size, place, octets: length })
     sum += length
-    if (sum < BATCH && batch.length < MANY) continue
-    yield await readBatch(folder, batch, found, octets, signal)
+    if (sum < room && batch.length < MANY) continue
+    yield batch
+    room = Math.min(BATCH, GROWTH * room)
     batch = []
     sum = 0
   }
-  if (batch.length > 0) yield await readBatch(folder, batch, found, octets, signal)
+  if (batch.length > 0) yield batch
 }
 
 function* eachRow(rows: Rows, set: UidSet): Generator<number> {
@@ -72,11 +96,15 @@ function* eachRow(rows: Rows, set: UidSet): Generator<number> {
   }
 }
 
-async function readBatch(folder: MixFolder, batch: readonly Wanted[], found: Relocated, octets: boolean, signal: AbortSignal): Promise<readonly StoredMessage[]> {
+async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows, found: Relocated, signal: AbortSignal): Promise<readonly StoredMessage[]> {
   signal.throwIfAborted()
-  if (!octets) return batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) }))
+  const { along } = folder.data
+  const alone = batch.length === 1 ? batch[0] : undefined
+  const known = alone && along.find(alone.place.file, alone.place.at, alone.octets)
+  if (alone !== undefined && known !== undefined && isDataRecord(known, 0, alone.uid, alone.size)) return [stored(folder, alone, found, known)]
   return folder.data.reading(signal, async () => {
     const runs = runsOf(batch)
+    if (alone !== undefined && along.follows(alone.place.file, alone.place.at, alone.octets)) for (const run of runs) run.length = Math.max(run.length, reach(rows, alone))
     const room = runs.reduce((all, run) => Math.max(all, run.into + run.length), 0)
     const buffer = Buffer.allocUnsafe(room)
     const missing = new Set<Wanted>()
@@ -86,25 +114,38 @@ async function readBatch(folder: MixFolder, batch: readonly Wanted[], found: Rel
           const file = await folder.data.open(run.file)
           const got = file === undefined ? 0 : await file.read(buffer.subarray(run.into, run.into + run.length), run.at)
           for (const m of run.messages) if (m.place.at - run.at + m.octets > got || !isDataRecord(buffer, run.into + m.place.at - run.at, m.uid, m.size)) missing.add(m)
+          if (alone !== undefined && got > alone.octets) along.keep(run.file, run.at, buffer.subarray(0, got))
         }),
       )
     }
     const out: StoredMessage[] = []
     for (const run of runs) {
       for (const m of run.messages) {
-        if (missing.has(m)) {
-          const late = await found.look(m, true)
-          if (late !== undefined) out.push({ uid: m.uid, headerSize: late.place.header, bytes: new LateBytes(folder, late, found) })
-          continue
-        }
-        const start = run.into + m.place.at - run.at + m.place.internal
-        const inline = m.octets === m.place.internal + m.size ? buffer.subarray(start, start + m.size) : undefined
-        const head = inline === undefined ? buffer.subarray(start, start + m.octets - m.place.internal) : undefined
-        out.push({ uid: m.uid, headerSize: m.place.header, bytes: inline === undefined ? new LateBytes(folder, m, found, head) : new WholeBytes(inline) })
+        const late = missing.has(m) ? await found.look(m, true) : undefined
+        if (late !== undefined) out.push({ uid: m.uid, headerSize: late.place.header, bytes: new LateBytes(folder, late, found) })
+        if (missing.has(m)) continue
+        const start = run.into + m.place.at - run.at
+        out.push(stored(folder, m, found, buffer.subarray(start, start + m.octets)))
       }
     }
     return out
   })
+}
+/** Octets from a message to the end of one that follows it, by rows: what stands behind the last of them may still be under way, or come to nothing. */
+function reach(rows: Rows, { row, place: from }: Wanted): number {
+  let end = from.at
+  for (let i = row; i < rows.length; i++) {
+    const { file, at, internal } = placeOf(rows, i)
+    const stop = at + internal + (rows.size[i] ?? 0)
+    if (file !== from.file || at < end || stop - from.at > ALONG) break
+    end = stop
+  }
+  return end - from.at
+}
+/** A message of which this much was read, the record in front included. */
+function stored(folder: MixFolder, m: Wanted, found: Relocated, read: Buffer): StoredMessage {
+  const text = read.subarray(m.place.internal)
+  return { uid: m.uid, headerSize: m.place.header, bytes: text.length === m.size ? new WholeBytes(text) : new LateBytes(folder, m, found, text) }
 }
 /** Messages that stand near each other are fetched by one read. */
 function runsOf(batch: readonly Wanted[]): Run[] {
@@ -151,9 +192,10 @@ class LateBytes implements MessageBytes {
       for (let tries = 0; ; tries++) {
         const { place, uid, size } = this.#message
         const file = await this.#folder.data.open(place.file)
-        if (file !== undefined && (await isThere(file, place, uid, size))) {
-          const got = await file.read(into.subarray(0, length), place.at + place.internal + at)
-          if (got === length) return got
+        if (file !== undefined) {
+          // Whether it is the one is seen at the same time.
+          const [there, got] = await Promise.all([isThere(file, place, uid, size), file.read(into.subarray(0, length), place.at + place.internal + at)])
+          if (there && got === length) return got
         }
         const now = tries > 1 ? undefined : await this.#found.look(this.#message, tries > 0)
         if (now === undefined) throw new MailError('vanished', `message ${uid} is gone`)
@@ -187,6 +229,6 @@ class Relocated {
     const file = await this.#folder.data.open(place.file)
     if (file === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.data.path(place.file)}`)
     if (!(await isThere(file, place, m.uid, m.size))) throw new MailError('corrupt', `Error reading mix message header, uid=${m.uid}`)
-    return { uid: m.uid, size: m.size, place, octets: place.internal }
+    return { row: m.row, uid: m.uid, size: m.size, place, octets: place.internal }
   }
 }

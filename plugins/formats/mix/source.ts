@@ -158,6 +158,7 @@ export class MixSource implements MailboxSource {
     if (edit.uidValidity !== meta.validity) {
       if (edit.uidValidity !== 0 || edit.rows.length > 0) edit.reset(meta.validity)
       this.#state = undefined
+      this.folder.data.along.forget()
       edit.uidValidity = meta.validity
     }
     const known = this.#state?.inode === held.inode ? this.#state : undefined

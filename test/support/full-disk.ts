@@ -53,7 +53,7 @@ export class FullDisk {
   }
 }
 /** The same object but for some methods. */
-function withMethods<T extends object>(object: T, methods: Partial<T>): T {
+export function withMethods<T extends object>(object: T, methods: Partial<T>): T {
   return new Proxy(object, {
     get(target, key) {
       const value: unknown = Reflect.get(key in methods ? methods : target, key)

@@ -8,8 +8,8 @@ import { Plan } from './redo-plan.js'
 import { leastRoom, readSteps } from './steps-format.js'
 import { Stepwise } from './stepwise.js'
 
-/** `none`: nothing to do; `redone`: an interrupted change was finished; `refused`: the mailbox was changed by others since, see the path. */
-export type Recovery = { readonly kind: 'none' | 'redone' } | { readonly kind: 'refused'; readonly path: string }
+/** `none`: nothing to do; `redone`: an interrupted change was finished; `refused`: the mailbox was changed by others since, see the path. `steps`: it was made in steps. */
+export type Recovery = { readonly kind: 'none' | 'redone' } | { readonly kind: 'refused'; readonly path: string; readonly steps: boolean }
 
 /** Finishes an interrupted change. The caller holds all locks; `mailbox` is open for writing. */
 export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFile, how: { readonly stateDirectory: string; readonly durable: boolean; readonly mark: number }): Promise<Recovery> {
@@ -19,12 +19,13 @@ export async function recover(files: Files, places: RedoPlaces, mailbox: OpenFil
     if (there?.kind !== 'file' || there.size === 0) continue
     const redo = await files.open(path, { write: true, noFollow: true })
     try {
-      const outcome = (await goOn(redo, mailbox, how.durable)) ?? (await finishWhole(redo, mailbox, how.durable))
+      const stepped = await goOn(redo, mailbox, how.durable)
+      const outcome = stepped ?? (await finishWhole(redo, mailbox, how.durable))
       if (outcome === 'redone') done = { kind: 'redone' }
       if (outcome === 'foreign') {
         const aside = `${path}.${there.inode.toString(16)}.lost`
         await files.rename(path, aside)
-        done = { kind: 'refused', path: aside }
+        done = { kind: 'refused', path: aside, steps: stepped !== undefined }
       } else await clearRedo(files, redo, how.stateDirectory, how.mark)
     } finally {
       await redo.close()

@@ -92,7 +92,10 @@ export class SafeChanges {
     const places = redoPlaces(this.#place, this.#state, before)
     const found = await recover(files, places, file, { stateDirectory: this.#state, durable: this.durable, mark: this.#mark() })
     const { mark } = await lookAtRedo(files, places)
-    if (found.kind === 'refused') say('warning', `Mailbox ${this.#place.path} was changed after an interrupted rewrite; what was to be written is kept in ${found.path}`)
+    if (found.kind === 'refused') {
+      const left = found.steps ? 'a part of one message may be there twice, and what was to be moved is noted in' : 'what was to be written is kept in'
+      say('warning', `Mailbox ${this.#place.path} was changed after an interrupted rewrite; ${left} ${found.path}`)
+    }
     return { stat: await file.stat(), mark }
   }
 

@@ -40,7 +40,7 @@ describe('mailwright lmtpd', () => {
   async function greeted(): Promise<Transport> {
     const transport = new Transport(...command())
     expect(await transport.replies(1)).toEqual(['220 mail.example.org LMTP'])
-    expect(await transport.say('LHLO relay.example.org\r\n')).toEqual(['250-mail.example.org\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE'])
+    expect(await transport.say('LHLO relay.example.org\r\n')).toEqual(['250-mail.example.org\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250 SIZE'])
     return transport
   }
   const box = (user: string, name = 'INBOX'): Promise<string> => readFile(join(folder, 'mail', user, name), 'latin1').catch(() => '')

@@ -15,7 +15,7 @@ export class Silence extends Error {}
 /** This side is told to end, and no message is under way. */
 export class Stopping extends Error {}
 
-/** What the other side says: command lines, and the octets of a message after DATA. */
+/** What the other side says: command lines, and the octets of a message after DATA and BDAT. */
 export class LmtpInput {
   readonly #link: Link
   readonly #clock: Clock
@@ -96,6 +96,18 @@ export class LmtpInput {
       }
       const piece = this.#have.subarray(0, to)
       this.#have = this.#have.subarray(to)
+      yield piece
+    }
+    this.#within = false
+  }
+  /** So many octets, whatever they are: a chunk of BDAT (RFC 3030 §2). @throws ConnectionLost when they end before */
+  async *octets(count: number): AsyncGenerator<Uint8Array> {
+    this.#within = true
+    for (let left = count; left > 0; ) {
+      if (this.#have.length === 0) await this.#mustHaveMore()
+      const piece = this.#have.subarray(0, left)
+      this.#have = this.#have.subarray(piece.length)
+      left -= piece.length
       yield piece
     }
     this.#within = false

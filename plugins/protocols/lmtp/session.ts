@@ -1,6 +1,7 @@
 import { ConnectionLost, MailError } from 'mailwright/api'
 import type { Link, MailDelivery, Recipient, Spool, Spooled } from 'mailwright/api'
 import { LineTooLong, Silence, Stopping, type LmtpInput } from './input.js'
+import { Abandoned, MessagePipe } from './message-pipe.js'
 import { pathArgument } from './paths.js'
 import { refusal, replyLine, type Answer, type Outcome } from './replies.js'
 
@@ -18,17 +19,25 @@ interface Addressed {
   readonly address: string
   readonly recipient: Recipient
 }
+/** A message that comes in pieces, and what became of it. Where it failed, all further pieces are answered so, until RSET (RFC 3030 §2). */
+interface Chunked {
+  readonly pipe: MessagePipe
+  readonly taken: Promise<Spooled | Answer>
+}
 interface Envelope {
   readonly sender: string
   readonly addressed: Addressed[]
+  chunked?: Chunked
 }
 
 const OK: Outcome = [250, '2.0.0']
 const SYNTAX: Outcome = [501, '5.5.4']
 const UNKNOWN: Outcome = [500, '5.5.1']
 const SEQUENCE: Outcome = [503, '5.5.1']
+const BDAT_BEGUN = 'the message has begun: BDAT, or RSET'
 const TOO_LARGE: Outcome = [552, '5.3.4']
-const PARAMETERS = new Set(['SIZE', 'BODY', 'SMTPUTF8'])
+/** Parameters of MAIL and the values that they may have (RFC 1870 §3, RFC 6152 §2, RFC 6531 §3.4). Without BINARYMIME, which no mailbox could keep. */
+const PARAMETERS: Readonly<Record<string, RegExp>> = { SIZE: /^\d{1,20}$/, BODY: /^(?:7BIT|8BITMIME)$/i, SMTPUTF8: /^$/ }
 /** What ends a session, with what the other side is told. */
 const ENDS = [
   { of: LineTooLong, outcome: [500, '5.5.2'], text: 'the line is too long' },
@@ -50,6 +59,7 @@ export class LmtpSession implements Disposable {
     MAIL: (argument) => this.#mail(argument),
     RCPT: (argument) => this.#rcpt(argument),
     DATA: (argument) => this.#data(argument),
+    BDAT: (argument) => this.#bdat(argument),
     RSET: () => {
       this.#forget()
       return this.#reply(OK, 'reset')
@@ -98,6 +108,7 @@ export class LmtpSession implements Disposable {
   }
   #forget(): void {
     for (const { recipient } of this.#envelope?.addressed ?? []) recipient[Symbol.dispose]()
+    this.#envelope?.chunked?.pipe.end(new Abandoned('the message was not finished'))
     this.#envelope = undefined
   }
 
@@ -107,7 +118,7 @@ export class LmtpSession implements Disposable {
     this.#forget()
     const { serverName, maxMessage } = this.#parts
     const size = maxMessage === 0 ? 'SIZE' : `SIZE ${maxMessage}`
-    const lines = [serverName, 'PIPELINING', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8', ...(this.#mayStartTls ? ['STARTTLS'] : []), size]
+    const lines = [serverName, 'PIPELINING', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8', 'CHUNKING', ...(this.#mayStartTls ? ['STARTTLS'] : []), size]
     await this.#say(lines.map((line, i) => `250${i + 1 < lines.length ? '-' : ' '}${line}\r\n`).join(''))
   }
   get #mayStartTls(): boolean {
@@ -133,7 +144,11 @@ export class LmtpSession implements Disposable {
     if (this.#envelope !== undefined) return this.#reply(SEQUENCE, 'a message is under way')
     const said = pathArgument('FROM', argument)
     if (said === undefined) return this.#reply(SYNTAX, 'MAIL FROM:<address>')
-    for (const name of said.parameters.keys()) if (!PARAMETERS.has(name)) return this.#reply([555, '5.5.4'], `unknown parameter ${name}`)
+    for (const [name, value] of said.parameters) {
+      const values = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined
+      if (values === undefined) return this.#reply([555, '5.5.4'], `unknown parameter ${name}`)
+      if (!values.test(value)) return this.#reply(SYNTAX, `${name} cannot be "${value}"`)
+    }
     const { maxMessage } = this.#parts
     if (maxMessage > 0 && Number(said.parameters.get('SIZE')) > maxMessage) return this.#reply(TOO_LARGE, tooLarge(maxMessage))
     this.#envelope = { sender: said.path, addressed: [] }
@@ -141,6 +156,7 @@ export class LmtpSession implements Disposable {
   }
   async #rcpt(argument: string): Promise<void> {
     if (this.#envelope === undefined) return this.#reply(SEQUENCE, 'MAIL first')
+    if (this.#envelope.chunked !== undefined) return this.#reply(SEQUENCE, BDAT_BEGUN)
     const said = pathArgument('TO', argument)
     if (said === undefined || said.path === '') return this.#reply([501, '5.1.3'], 'RCPT TO:<address>')
     const [parameter] = said.parameters.keys()
@@ -162,11 +178,55 @@ export class LmtpSession implements Disposable {
     if (argument !== '') return this.#reply(SYNTAX, 'DATA stands alone')
     const envelope = this.#envelope
     if (envelope === undefined || envelope.addressed.length === 0) return this.#reply(SEQUENCE, 'there is no recipient')
+    if (envelope.chunked !== undefined) return this.#reply(SEQUENCE, BDAT_BEGUN)
     await this.#say('354 the message, then a line of one dot\r\n')
-    const taken = await this.#take()
+    const message = (): AsyncGenerator<Uint8Array> => this.#input.message()
+    // What could not be taken must still be read, or the rest of the message would be commands.
+    const taken = await this.#take(message(), async () => {
+      for await (const _ of message()) continue
+    })
+    return this.#handOver(envelope, taken)
+  }
+  /**
+   * A piece of a message (RFC 3030 §2). Each is answered once, the last for every recipient (RFC 2033 §4.3); the octets of one that is refused are read all the
+   * same, since they would be commands otherwise.
+   */
+  async #bdat(argument: string): Promise<boolean | void> {
+    const [, digits, last] = /^ *(\d{1,15})(?: +(LAST))? *$/i.exec(argument) ?? []
+    if (digits === undefined) {
+      // Nobody knows how many octets follow.
+      await this.#reply(SYNTAX, 'BDAT SIZE or BDAT SIZE LAST')
+      return true
+    }
+    const envelope = this.#envelope
+    if (envelope === undefined || envelope.addressed.length === 0) {
+      for await (const _ of this.#input.octets(Number(digits))) continue
+      return this.#reply(SEQUENCE, 'there is no recipient')
+    }
+    const chunked = (envelope.chunked ??= this.#chunked())
+    for await (const piece of this.#input.octets(Number(digits))) await chunked.pipe.write(piece)
+    if (last !== undefined) {
+      chunked.pipe.end('said')
+      return this.#handOver(envelope, await chunked.taken)
+    }
+    if (!chunked.pipe.isLeft) return this.#reply(OK, `${digits} octets taken`)
+    const refused = await chunked.taken
+    // Nobody leaves the pipe before its end with a message in hand.
+    if (!('outcome' in refused)) throw new Error('a message was complete before it was')
+    return this.#reply(refused.outcome, refused.text)
+  }
+  #chunked(): Chunked {
+    const pipe = new MessagePipe()
+    const taken = this.#take(pipe.bytes(), () => Promise.resolve()).finally(() => pipe.leave())
+    // Who is told of it has asked; one that was given up is nobody's.
+    taken.catch(() => undefined)
+    return { pipe, taken }
+  }
+  /** Every recipient is answered, and the message is over. */
+  async #handOver({ addressed, sender }: Envelope, taken: Spooled | Answer): Promise<void> {
     try {
-      for (const one of envelope.addressed) {
-        const { outcome, text } = 'outcome' in taken ? taken : await this.#deliver(one, taken, envelope.sender)
+      for (const one of addressed) {
+        const { outcome, text } = 'outcome' in taken ? taken : await this.#deliver(one, taken, sender)
         await this.#reply(outcome, text)
       }
     } finally {
@@ -175,24 +235,23 @@ export class LmtpSession implements Disposable {
     }
   }
   /** The message, or what every recipient is answered. */
-  async #take(): Promise<Spooled | Answer> {
+  async #take(bytes: AsyncIterable<Uint8Array>, skip: () => Promise<void>): Promise<Spooled | Answer> {
     try {
-      const message = await this.#parts.spool.take({ size: undefined, bytes: this.#bounded(), binary: false, system: 0, keywords: [], facts: new Map() }, this.#link.signal)
+      const message = await this.#parts.spool.take({ size: undefined, bytes: this.#bounded(bytes), binary: false, system: 0, keywords: [], facts: new Map() }, this.#link.signal)
       if (message.size > 0) return message
       await message[Symbol.asyncDispose]()
       return { outcome: [554, '5.6.0'], text: 'there is no message' }
     } catch (error) {
-      if (error instanceof ConnectionLost || error instanceof Silence || this.#link.signal.aborted) throw error
-      // What it could not take must still be read, or the rest of the message would be commands.
-      for await (const _ of this.#input.message()) continue
+      if (error instanceof ConnectionLost || error instanceof Silence || error instanceof Abandoned || this.#link.signal.aborted) throw error
+      await skip()
       if (error instanceof MailError && error.kind === 'limit') return { outcome: TOO_LARGE, text: error.message }
       return { outcome: [451, '4.3.0'], text: `the message cannot be kept now: ${error instanceof Error ? error.message : String(error)}` }
     }
   }
-  async *#bounded(): AsyncGenerator<Uint8Array> {
+  async *#bounded(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const { maxMessage } = this.#parts
     let octets = 0
-    for await (const chunk of this.#input.message()) {
+    for await (const chunk of bytes) {
       octets += chunk.length
       if (maxMessage > 0 && octets > maxMessage) throw new MailError('limit', tooLarge(maxMessage))
       yield chunk

@@ -9,22 +9,25 @@ import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const NOBODY = 65534
+/** The packed server with everybody's mail in Maildirs; `more`: further lines of its host. */
+function maildirServer(site: PackedSite, more = ''): Promise<RunningServer> {
+  return startServer({
+    cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
+    top: `plugins: ['@mailwright/maildir']`,
+    namespaces: '[ { use: mailboxfile, store: maildir } ]',
+    host: `drivers: { stores: [maildir] }\n${more}`,
+    prepare: (folder) => symlink(site.modules, join(folder, 'node_modules')),
+  })
+}
+
 describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dovecot on the same Maildir', () => {
   let server: RunningServer
   let site: PackedSite
   beforeAll(async () => {
     site = await packedSite('maildir')
-    server = await startServer({
-      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
-      top: `plugins: ['@mailwright/maildir']`,
-      namespaces: '[ { use: mailboxfile, store: maildir } ]',
-      host: 'drivers: { stores: [maildir] }\nsubscriptions: maildir',
-      prepare: async (folder) => {
-        await symlink(site.modules, join(folder, 'node_modules'))
-        // Dovecot reads mail for no administrator.
-        await chmod(folder, 0o755)
-      },
-    })
+    server = await maildirServer(site, 'subscriptions: maildir')
+    // Dovecot reads mail for no administrator.
+    await chmod(server.folder, 0o755)
     await writeFile(
       join(server.folder, 'dovecot.conf'),
       `base_dir = ${server.folder}/dovecot\nlog_path = /dev/stderr\nmail_location = maildir:~/Maildir\nssl = no\nprotocols =\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n`,
@@ -189,13 +192,7 @@ describe.skipIf(!has('maildrop') || !has('procmail'))('delivery programs beside 
   test('every message of maildrop, procmail and our own deliveries is there once or expunged, and keeps its UID', { timeout: LONG ? 1_200_000 : 120_000 }, async () => {
     const random = randomOf(seedOf('maildir-deliveries'))
     await using site = await packedSite('maildir')
-    const server = await startServer({
-      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
-      top: `plugins: ['@mailwright/maildir']`,
-      namespaces: '[ { use: mailboxfile, store: maildir } ]',
-      host: 'drivers: { stores: [maildir] }',
-      prepare: (folder) => symlink(site.modules, join(folder, 'node_modules')),
-    })
+    const server = await maildirServer(site)
     try {
       const [home, sent, gone, uidOf] = [server.home('alice'), new Set<string>(), new Set<string>(), new Map<string, string>()]
       const look = async (client: RawClient): Promise<readonly { readonly uid: string; readonly subject: string }[]> => {
@@ -261,13 +258,7 @@ describe('without any of the optional packages', () => {
     const optional = Object.keys(optionalDependencies).map((name) => name.split('/')[0] ?? '')
     expect(optional).toContain('koffi')
     await using site = await packedSiteWithout(optional, 'maildir')
-    const server = await startServer({
-      cli: join(site.modules, 'mailwright/dist/core/main/cli.js'),
-      top: `plugins: ['@mailwright/maildir']`,
-      namespaces: '[ { use: mailboxfile, store: maildir } ]',
-      host: 'drivers: { stores: [maildir] }',
-      prepare: (folder) => symlink(site.modules, join(folder, 'node_modules')),
-    })
+    const server = await maildirServer(site)
     try {
       const client = await RawClient.login(server.ports.imap, 'alice')
       expect((await client.append('INBOX', 'Subject: x\r\n\r\nhello\r\n', '(\\Seen)')).status, server.log()).toBe('OK')

@@ -1,5 +1,4 @@
-import { MailError, uids } from 'mailwright/api'
-import { asProblem, failedWith } from './failures.js'
+import { failedWith, fileFailure, MailError, uids } from 'mailwright/api'
 import { infoOf, timeOfDate } from './file-name.js'
 
 let count = 0
@@ -33,7 +32,7 @@ export class MaildirDelivery {
         await file.close()
       }
     } catch (error) {
-      throw asProblem(error, `Can't append to ${path}`)
+      throw fileFailure(error, `Can't append to ${path}`)
     }
     // Octets are kept as they are on the wire, so both sizes are one.
     waiting.base = `${unique},S=${waiting.size},W=${waiting.size}`
@@ -59,7 +58,7 @@ export class MaildirDelivery {
         return { uidValidity: validity, uids: uids.from(numbers) }
       })
     } catch (error) {
-      throw asProblem(error, `Can't append to ${folder.path}`)
+      throw fileFailure(error, `Can't append to ${folder.path}`)
     } finally {
       await this.abort()
     }

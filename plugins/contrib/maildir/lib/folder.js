@@ -1,5 +1,4 @@
-import { MailError } from 'mailwright/api'
-import { failedWith } from './failures.js'
+import { failedWith, MailError } from 'mailwright/api'
 import { MAX_KEYWORDS } from './file-name.js'
 import { withListLock } from './lock.js'
 import { headText, lineText, parseUidList } from './uid-list.js'

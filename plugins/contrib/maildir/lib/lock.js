@@ -1,5 +1,4 @@
-import { MailError } from 'mailwright/api'
-import { failedWith } from './failures.js'
+import { failedWith, MailError } from 'mailwright/api'
 
 /** Without a change for so long a lock of another machine is taken to be left behind; Dovecot waits as long. */
 const STALE_MS = 120_000

@@ -1,6 +1,5 @@
-import { MailError, UNKNOWN } from 'mailwright/api'
+import { failedWith, MailError, UNKNOWN } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
-import { failedWith } from './failures.js'
 
 const [CR, LF] = [13, 10]
 /** Messages up to this size are handed out whole. */

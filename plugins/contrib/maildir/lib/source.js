@@ -1,5 +1,4 @@
-import { createColumn, UNKNOWN, uids } from 'mailwright/api'
-import { asProblem, failedWith } from './failures.js'
+import { createColumn, failedWith, fileFailure, uids, UNKNOWN } from 'mailwright/api'
 import { dateOfTime, infoOf, MAX_KEYWORDS, parseName, sizesOf } from './file-name.js'
 import { Folder, INCOMING, markOf } from './folder.js'
 import { readMessages, sizeOf } from './reading.js'
@@ -37,7 +36,7 @@ export class MaildirSource {
     try {
       return await work()
     } catch (error) {
-      throw asProblem(error, this.#folder.path)
+      throw fileFailure(error, this.#folder.path)
     }
   }
 
@@ -363,7 +362,7 @@ export class MaildirSource {
     try {
       yield* readMessages((row) => this.#open(rows, row), set, wants, rows, (_row, size) => size, signal)
     } catch (error) {
-      throw asProblem(error, this.#folder.path)
+      throw fileFailure(error, this.#folder.path)
     }
   }
   /** The file of a message, which may have been renamed since; undefined when it is gone. */

@@ -1,6 +1,5 @@
-import { MailError } from 'mailwright/api'
+import { failedWith, fileFailure, MailError } from 'mailwright/api'
 import { MaildirDelivery } from './delivery.js'
-import { asProblem, failedWith } from './failures.js'
 import { Folder } from './folder.js'
 import { folderNameOf, mailboxNameOf } from './names.js'
 import { MaildirSource } from './source.js'
@@ -62,7 +61,7 @@ class MaildirStore {
         if (name !== undefined && (await this.#isMailbox(`${root}/${folder}`))) names.set(name, true)
       }
     } catch (error) {
-      if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw asProblem(error, root)
+      if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw fileFailure(error, root)
     }
     const parents = new Set()
     for (const name of names.keys()) {
@@ -90,7 +89,7 @@ class MaildirStore {
       if (key === undefined) return undefined
       return { key, place: place.path, isAlsoAt: async (path) => (await keyOf(path)) === key, empty: false, open: async () => new MaildirSource(place, this.#ctx) }
     } catch (error) {
-      throw asProblem(error, `Can't open ${at.path}`)
+      throw fileFailure(error, `Can't open ${at.path}`)
     }
   }
   /** A name that no folder can have names no mailbox. */
@@ -147,7 +146,7 @@ class MaildirStore {
       }
       await this.#sync(place.root)
     } catch (error) {
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   async remove(at) {
@@ -163,7 +162,7 @@ class MaildirStore {
       // Nobody finds it any more; what cannot be removed now costs room and nothing else.
       await this.#removeTree(gone).catch((error) => this.#ctx.logger.warn('maildir.remains', { path: gone, error }))
     } catch (error) {
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   async #removeTree(path) {
@@ -196,7 +195,7 @@ class MaildirStore {
       for (const [name, next] of names) await files.rename(`${source.root}/${name}`, `${source.root}/${next}`)
       await this.#sync(source.root)
     } catch (error) {
-      throw asProblem(error, what)
+      throw fileFailure(error, what)
     }
   }
   async append(at) {
@@ -207,7 +206,7 @@ class MaildirStore {
       if (place === undefined || !(await this.#isMailbox(place.path))) throw new MailError('not-found', 'Must create mailbox before append')
       return new MaildirDelivery(new Folder(place, this.#ctx))
     } catch (error) {
-      throw asProblem(error, `Can't append to ${at.path}`)
+      throw fileFailure(error, `Can't append to ${at.path}`)
     }
   }
   async close() {

@@ -1,6 +1,5 @@
-import { MailError } from 'mailwright/api'
+import { failedWith, fileFailure, MailError } from 'mailwright/api'
 import { decodeMailboxName, encodeMailboxName } from 'mailwright/toolkit'
-import { asProblem, failedWith } from './failures.js'
 
 const FILE = 'subscriptions'
 /** Made exclusively, filled, and renamed to the file: lock and new content in one, for Dovecot as well. */
@@ -33,7 +32,7 @@ export class MaildirSubscriptions {
       const { lines, nameOf } = await this.#read(folder)
       return [...new Set(lines.map(nameOf).filter((name) => name !== undefined))]
     } catch (error) {
-      throw asProblem(error, "Can't read the subscriptions")
+      throw fileFailure(error, "Can't read the subscriptions")
     }
   }
   async set(user, name, on) {
@@ -68,7 +67,7 @@ export class MaildirSubscriptions {
       }
       if (mailbox.durability === 'full') await files.syncDirectory(folder)
     } catch (error) {
-      throw asProblem(error, "Can't write the subscriptions")
+      throw fileFailure(error, "Can't write the subscriptions")
     }
   }
   async #makeFolder(folder) {

@@ -253,13 +253,14 @@ describe.skipIf(!has('maildrop') || !has('procmail'))('delivery programs beside 
 })
 
 describe('without any of the optional packages', () => {
-  test('the packed server starts and keeps mail in a Maildir', { timeout: 120_000 }, async () => {
+  test('the packed server starts and keeps mail in a Maildir, also of an account that has no home yet', { timeout: 120_000 }, async () => {
     const { optionalDependencies } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly optionalDependencies: Readonly<Record<string, string>> }
     const optional = Object.keys(optionalDependencies).map((name) => name.split('/')[0] ?? '')
     expect(optional).toContain('koffi')
     await using site = await packedSiteWithout(optional, 'maildir')
     const server = await maildirServer(site)
     try {
+      await rm(server.home('alice'), { recursive: true })
       const client = await RawClient.login(server.ports.imap, 'alice')
       expect((await client.append('INBOX', 'Subject: x\r\n\r\nhello\r\n', '(\\Seen)')).status, server.log()).toBe('OK')
       expect((await client.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')

@@ -1,6 +1,7 @@
 import { failedWith, fileFailure, MailError } from 'mailwright/api'
 import { MaildirDelivery } from './delivery.js'
 import { Folder } from './folder.js'
+import { makeFolders } from './folders.js'
 import { folderNameOf, mailboxNameOf } from './names.js'
 import { MaildirSource } from './source.js'
 
@@ -103,19 +104,9 @@ class MaildirStore {
   }
   /** The Maildir itself, which is the INBOX: it exists always. */
   async #makeRoot({ path, directoryMode }) {
-    const { files } = this.#ctx
     if (await this.#isMailbox(path)) return
-    const made = async (folder) => {
-      try {
-        await files.makeDirectory(folder, directoryMode)
-      } catch (error) {
-        if (!failedWith(error, 'EEXIST')) throw error
-      }
-    }
-    await made(path)
-    await this.#sync(path.slice(0, path.lastIndexOf('/')) || '/')
-    for (const name of ['tmp', 'new', 'cur']) await made(`${path}/${name}`)
-    await this.#sync(path)
+    await makeFolders(this.#ctx, path, directoryMode)
+    for (const name of ['tmp', 'new', 'cur']) await makeFolders(this.#ctx, `${path}/${name}`, directoryMode)
   }
 
   /** Made under another name, so that a crash leaves a mailbox or none. */

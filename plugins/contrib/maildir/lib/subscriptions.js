@@ -1,5 +1,6 @@
 import { failedWith, fileFailure, MailError } from 'mailwright/api'
 import { decodeMailboxName, encodeMailboxName } from 'mailwright/toolkit'
+import { makeFolders } from './folders.js'
 
 const FILE = 'subscriptions'
 /** Made exclusively, filled, and renamed to the file: lock and new content in one, for Dovecot as well. */
@@ -41,7 +42,7 @@ export class MaildirSubscriptions {
     const wanted = canonical(name)
     if (wanted === '' || /[\0\r\n]/.test(wanted)) throw new MailError('denied', 'invalid name')
     try {
-      await this.#makeFolder(folder)
+      await makeFolders(this.#ctx, folder, mailbox.directoryMode)
       const lock = await this.#lock(folder)
       let renamed = false
       try {
@@ -68,13 +69,6 @@ export class MaildirSubscriptions {
       if (mailbox.durability === 'full') await files.syncDirectory(folder)
     } catch (error) {
       throw fileFailure(error, "Can't write the subscriptions")
-    }
-  }
-  async #makeFolder(folder) {
-    try {
-      await this.#ctx.files.makeDirectory(folder, this.#ctx.mailbox.directoryMode)
-    } catch (error) {
-      if (!failedWith(error, 'EEXIST')) throw error
     }
   }
   /** The new file, which nobody else makes as long as it is there. */

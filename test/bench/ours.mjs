@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // This server, built, as a peer of the benchmark: `node test/bench/ours.mjs start|stop|restart|pids|wipe`.
-// Mail lives in mailboxes of the format BENCH_FORMAT (unix), in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
+// Mail lives in mailboxes of the format BENCH_FORMAT (unix; maildir: the package of plugins/contrib), in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
 // BENCH_MODEL=workers or per-user: the process model, as root with the account "mail" as the owner of the mail.
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
@@ -21,8 +21,16 @@ const model = process.env.BENCH_MODEL ?? 'single'
 /** In the other models root gives the mail to an account. */
 const owner = model === 'single' || process.getuid?.() !== 0 ? undefined : 'mail'
 
+/** Where mail is kept, as lines of the host. Maildir is a package of its own, installed beside the configuration as at any site. */
+const storage =
+  format === 'maildir'
+    ? `drivers: { stores: [maildir] }
+    namespaces: [ { use: mailboxfile, store: maildir } ]`
+    : `drivers: { use: [ ${format === 'mh' ? `{ use: mh, path: ${JSON.stringify(join(home, 'mail'))} }` : format}, dummy ], create: ${format}, empty: ${format} }
+    namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]`
+
 const config = `version: 1
-server: { name: localhost, runDirectory: run }
+${format === 'maildir' ? "plugins: ['@mailwright/maildir']\n" : ''}server: { name: localhost, runDirectory: run }
 processes: { model: ${model}${owner === undefined ? '' : `, mailUser: ${owner}`} }
 log: [ { use: stderr, level: warn } ]
 listeners:
@@ -30,14 +38,13 @@ listeners:
   pop3: { protocol: pop3, address: 127.0.0.1, port: ${pop3Port}, tls: none }
 hosts:
   default:
-    drivers: { use: [ ${format === 'mh' ? `{ use: mh, path: ${JSON.stringify(join(home, 'mail'))} }` : format}, dummy ], create: ${format}, empty: ${format} }
+    ${storage}
     auth:
       plaintext: always
       failureDelay: 0s
       schemes: [ { use: plain, allow: true } ]
       passwords: [ { use: file, path: users.txt } ]
       users: [ { use: virtual, home: ${JSON.stringify(join(home, 'mail', '{user}'))} } ]
-    namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]
     mailbox: { durability: ${process.env.BENCH_DURABILITY ?? 'full'} }
 `
 
@@ -64,6 +71,16 @@ const listening = () =>
     s.on('error', () => resolve(false))
   })
 
+/** What `npm install` would put beside the configuration. */
+function install() {
+  const modules = join(home, 'node_modules')
+  mkdirSync(join(modules, '@mailwright'), { recursive: true })
+  for (const [name, target] of [['mailwright', top], ['zod', join(top, 'node_modules/zod')]]) {
+    rmSync(join(modules, name), { force: true })
+    symlinkSync(target, join(modules, name))
+  }
+  cpSync(join(top, 'plugins/contrib/maildir'), join(modules, '@mailwright/maildir'), { recursive: true })
+}
 async function start() {
   if (pid() !== 0 && alive(pid())) return
   mkdirSync(join(home, 'mail'), { recursive: true })
@@ -75,6 +92,7 @@ async function start() {
   const users = Array.from({ length: 20 }, (_, i) => `testuser${i + 1}:{PLAIN}testpass`).join('\n')
   writeFileSync(join(home, 'users.txt'), `${users}\n`, { mode: 0o600 })
   writeFileSync(configFile, config)
+  if (format === 'maildir') install()
   const log = openSync(join(home, 'server.log'), 'a')
   const node = process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []
   const child = spawn(process.execPath, [...node, join(top, 'dist/core/main/cli.js'), 'serve', '--config', configFile], {

@@ -7,13 +7,11 @@
 //   --logins N (30)   --minutes N (no group begins after so many)   --out DIR (var/bench-results)
 // However it ends, by itself, out of time or interrupted, it stops both servers and prints the table of what was measured; after each round the table
 // is in DIR/table.md as well.
-import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { ahead, control, Loads, median, mustKnow, onlyOne, ours, show, theirs, top, versionOf } from './peer.mjs'
 
-const here = fileURLToPath(new URL('.', import.meta.url))
 /** Scenarios that belong together: those of the large INBOX build on one another. */
 const GROUPS = {
   login: 'login',
@@ -38,48 +36,25 @@ const { values: opt } = parseArgs({
     logins: { type: 'string', default: '30' },
     minutes: { type: 'string', default: '' },
     rows: { type: 'string', default: Object.keys(GROUPS).filter((g) => g !== 'large').join(',') },
-    out: { type: 'string', default: join(here, '../../var/bench-results') },
+    out: { type: 'string', default: join(top, 'var/bench-results') },
   },
 })
 const groups = opt.rows.split(',')
-const unknown = groups.filter((g) => !Object.hasOwn(GROUPS, g))
-if (unknown.length > 0) {
-  console.error(`unknown rows: ${unknown.join(', ')}; there are ${Object.keys(GROUPS).join(', ')}`)
-  process.exit(64)
-}
+mustKnow('rows', groups, Object.keys(GROUPS))
+onlyOne()
 const port = Number(opt.port)
-const peers = [
-  { name: 'mailwright', port: port + 99, control: ['node', join(here, 'ours.mjs')], env: { IMAP_PORT: port + 99, POP3_PORT: port + 98, BENCH_FORMAT: opt.format } },
-  { name: 'dovecot', port, control: [join(here, 'peers/dovecot.sh')], env: { IMAP_PORT: port, POP3_PORT: port + 1, DOVECOT_MAIL: opt.mail } },
+const [mailwright, dovecot] = [
+  { ...ours('mailwright', { BENCH_FORMAT: opt.format }), port: port + 99, pop3: port + 98 },
+  { ...theirs('dovecot', 'dovecot', { DOVECOT_MAIL: opt.mail }), port, pop3: port + 1 },
 ]
-const envOf = (peer) => ({ ...process.env, ...Object.fromEntries(Object.entries(peer.env).map(([name, value]) => [name, String(value)])) })
-const control = (peer, verb) => execFileSync(peer.control[0], [...peer.control.slice(1), verb], { stdio: ['ignore', 'ignore', 'inherit'], env: envOf(peer) })
-
-let loading
-let interrupted = false
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    interrupted = true
-    loading?.kill('SIGTERM')
-  })
-}
-const endsAt = opt.minutes === '' ? Infinity : Date.now() + Number(opt.minutes) * 60_000
+const peers = [mailwright, dovecot]
+const loads = new Loads(opt.minutes)
 /** No row is worth more than that. */
 const LONGEST_GROUP_MS = 20 * 60_000
 
-/** The client's lines of one group. */
-async function load(peer, group) {
+function argsOf(group) {
   const large = group === 'large'
-  const args = [join(here, 'load.mjs'), '--label', peer.name, '--imap-port', String(peer.port), '--messages', large ? opt.large : opt.messages,
-    '--small', opt.small, '--logins', opt.logins, '--scenario', GROUPS[group], '--fresh', ...(large ? ['--first', '15', '--users', '5'] : []),
-    '--cold-cmd', `${peer.control.join(' ')} restart </dev/null >/dev/null`]
-  loading = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LONGEST_GROUP_MS, env: envOf(peer) })
-  let out = ''
-  // Where a scenario failed, its line says so.
-  for await (const chunk of loading.stdout) out += chunk
-  loading = undefined
-  // One that was interrupted may have left half a line.
-  return out.split('\n').slice(0, -1).map((line) => JSON.parse(line))
+  return ['--messages', large ? opt.large : opt.messages, '--small', opt.small, '--logins', opt.logins, '--scenario', GROUPS[group], '--fresh', ...(large ? ['--first', '15', '--users', '5'] : [])]
 }
 
 mkdirSync(opt.out, { recursive: true })
@@ -91,17 +66,15 @@ try {
     control(peer, 'wipe')
     control(peer, 'start')
   }
-  for (let round = 1; round <= Number(opt.rounds) && !interrupted; round++) {
+  for (let round = 1; round <= Number(opt.rounds) && !loads.interrupted; round++) {
     for (const group of groups) {
-      if (Date.now() >= endsAt) interrupted = true
       for (const peer of round % 2 === 1 ? peers : peers.toReversed()) {
-        if (interrupted) break
+        if (loads.interrupted) break
         console.error(`round ${round} of ${opt.rounds}: ${group}: ${peer.name}`)
-        const lines = await load(peer, group)
-        if (interrupted) break
+        const lines = await loads.of(peer, argsOf(group), LONGEST_GROUP_MS)
+        if (loads.interrupted) break
         writeFileSync(join(opt.out, `${peer.name}-${group}-${round}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
-        for (const { scenario, metric, unit, median: value, error } of lines) {
-          if (error) console.error(`  ${scenario}: ${error}`)
+        for (const { scenario, metric, unit, median: value } of lines) {
           if (unit === undefined) continue
           const name = `${group === 'large' ? `${opt.large} messages, ` : ''}${scenario}: ${metric}`
           if (!rows.has(name)) rows.set(name, { unit, rounds: new Map() })
@@ -118,28 +91,21 @@ try {
 }
 console.log(table())
 
-function median(list) {
-  const s = list.toSorted((a, b) => a - b)
-  return s.length % 2 === 1 ? s[(s.length - 1) / 2] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2
-}
-function show(list) {
-  if (list.length === 0) return '-'
-  return median(list) >= 100 ? median(list).toFixed(0) : median(list).toPrecision(3)
-}
 function table() {
-  const dovecot = execFileSync(peers[1].control[0], ['version']).toString().split(/\s/)[0]
   const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), process model ${process.env.BENCH_MODEL ?? 'single'}.
-dovecot ${dovecot}: ${opt.mail}, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
+dovecot ${versionOf(dovecot)}: ${opt.mail}, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
 Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
 
 | row | unit | mailwright | dovecot | ratio | of single rounds |
 |---|---|---:|---:|---:|---|`
   const lines = [...rows].map(([name, { unit, rounds }]) => {
-    const of = (peer) => [...rounds.values()].flatMap((r) => r[peer] ?? [])
-    const ratios = [...rounds.values()].flatMap(({ mailwright, dovecot: theirs }) =>
-      mailwright === undefined || theirs === undefined ? [] : [unit.endsWith('/s') ? mailwright / theirs : theirs / mailwright])
+    const middle = (peer) => {
+      const values = [...rounds.values()].flatMap((r) => r[peer] ?? [])
+      return show(values.length === 0 ? undefined : median(values))
+    }
+    const ratios = [...rounds.values()].flatMap((r) => (r.mailwright === undefined || r.dovecot === undefined ? [] : [ahead(unit, r.mailwright, r.dovecot)]))
     const range = ratios.map((x) => x.toFixed(2)).join(' ')
-    return `| ${name} | ${unit} | ${show(of('mailwright'))} | ${show(of('dovecot'))} | ${ratios.length === 0 ? '' : median(ratios).toFixed(2)} | ${range} |`
+    return `| ${name} | ${unit} | ${middle('mailwright')} | ${middle('dovecot')} | ${ratios.length === 0 ? '' : median(ratios).toFixed(2)} | ${range} |`
   })
   return `${head}\n${lines.join('\n')}\n`
 }

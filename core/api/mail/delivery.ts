@@ -1,7 +1,7 @@
 import { createToken } from '../kernel.js'
 import type { AnyFact } from './message.js'
 import type { MailboxSource } from './source.js'
-import type { TableEdit } from './table.js'
+import type { Rows, TableEdit } from './table.js'
 import type { UidSet } from './uid-set.js'
 
 /** One message on its way in; `bytes` can be read once. */
@@ -42,8 +42,10 @@ export interface Delivery {
    * Takes messages of another mailbox as that mailbox keeps them, instead of `add` for each: within one format octets need not be turned into
    * those of a client and back. False when it cannot do that with these; nothing is taken then. Octets may be read as late as at the commit, which
    * throws `vanished` when they are not there any more; nothing has arrived then.
+   *
+   * @param rows of `from`, with its columns, as for `MailboxSource.read`; not to be kept.
    */
-  take?(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean>
+  take?(from: MailboxSource, messages: readonly TakenMessage[], rows: Rows, signal: AbortSignal): Promise<boolean>
   /** All or nothing, durable when it resolves. */
   commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined>
   abort(): Promise<void>

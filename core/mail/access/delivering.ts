@@ -87,7 +87,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
 }
 async function takes(delivery: Delivery, to: Located, { mailbox, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
   if (delivery.take === undefined) return false
-  return delivery.take(mailbox.source, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), signal)
+  return delivery.take(mailbox.source, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), mailbox.table.generation, signal)
 }
 /**
  * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.

@@ -262,7 +262,7 @@ export class Scenario {
     })
     const delivery = await this.bench.store.append(this.bench.at(to), never)
     try {
-      must((await delivery.take?.(box.source, messages, never)) === true, 'messages of the same format are not taken')
+      must((await delivery.take?.(box.source, messages, rows, never)) === true, 'messages of the same format are not taken')
       await delivery.commit(undefined, never)
     } catch (error) {
       await delivery.abort()

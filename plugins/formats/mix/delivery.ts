@@ -1,5 +1,5 @@
-import { uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
-import { Gathered, type Waiting } from '../shared/gathered.js'
+import { uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TakenMessage } from 'mailwright/api'
+import { Gathered } from '../shared/gathered.js'
 import { headerEnd } from 'mailwright/toolkit'
 import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
@@ -9,6 +9,7 @@ import type { DataWriter } from './data-writer.js'
 import { MixFolder, type Held } from './folder.js'
 import { DATA_OCTETS, dataRecord, INDEX_OCTETS, indexText, OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS } from './records.js'
 import { MixSource, type Entered } from './source.js'
+import { layDown, lyingOf, type Lying } from './taking.js'
 
 /** Where new lines go, and what numbers are taken. */
 interface Ends {
@@ -21,11 +22,29 @@ interface Ends {
 /** A header is looked for in so many octets; one that is longer counts as the whole message. */
 const LONGEST_HEADER = 1 << 20
 
-/** Appends messages: octets are gathered without locks, written in one locked section, all or none. */
+/** What is to be known of a message before its octets are there. */
+type Arriving = Pick<AppendItem, 'system' | 'keywords' | 'date' | 'uid'>
+/** Where a message was put. */
+interface Laid {
+  readonly at: number
+  readonly header: number
+}
+/** Messages of another mailbox of the format, where they lie. */
+interface Taken {
+  readonly from: MixSource
+  readonly items: readonly Arriving[]
+  readonly lying: readonly Lying[]
+}
+
+/**
+ * Appends messages, all or none, in one locked section: octets that arrive are gathered before, without locks; those of another mailbox of the format
+ * are read where they lie.
+ */
 export class MixDelivery implements Delivery {
   readonly #place: FilePlace
   readonly #ctx: MixContext
   readonly #gathered: Gathered
+  #taken: Taken | undefined
 
   constructor(place: FilePlace, ctx: MixContext) {
     this.#place = place
@@ -34,6 +53,14 @@ export class MixDelivery implements Delivery {
   }
   add(item: AppendItem, signal: AbortSignal): Promise<void> {
     return this.#gathered.add(item, signal)
+  }
+  take(from: MailboxSource, messages: readonly TakenMessage[], rows: Rows, _signal: AbortSignal): Promise<boolean> {
+    if (!(from instanceof MixSource)) return Promise.resolve(false)
+    const lying = lyingOf(messages, rows)
+    if (lying === undefined) return Promise.resolve(false)
+    // Numbers are those of the other mailbox; here the messages get their own.
+    this.#taken = { from, lying, items: messages.map(({ system, keywords, date }) => ({ system, keywords, ...(date && { date }) })) }
+    return Promise.resolve(true)
   }
   abort(): Promise<void> {
     return this.#gathered.drop()
@@ -66,23 +93,36 @@ export class MixDelivery implements Delivery {
 
   async #append(folder: MixFolder, held: Held, ends: Ends, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<{ result: AppendResult; entered: readonly Entered[]; held: Held }> {
     const sequence = folder.nextSequence(held)
-    keywords.define(this.#gathered.list.flatMap(({ item }) => item.keywords))
-    const octets = this.#gathered.list.reduce((sum, { spooled }) => sum + spooled.size + DATA_OCTETS, 0)
-    const numbers = giveNumbers(this.#gathered.list.map(({ item }) => item), ends)
+    const items: readonly Arriving[] = this.#taken?.items ?? this.#gathered.list.map(({ item }) => item)
+    const sizes = this.#taken?.lying.map(({ size }) => size) ?? this.#gathered.list.map(({ spooled }) => spooled.size)
+    keywords.define(items.flatMap((item) => item.keywords))
+    const numbers = giveNumbers(items, ends)
+    const now = this.#ctx.clock.now()
+    const messages = items.map((item, i) => {
+      const date = item.date ?? { ms: now, zone: localZone(now) }
+      // Dates are kept to the second.
+      return { uid: numbers[i] ?? 0, ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone, size: sizes[i] ?? 0, system: item.system & SYSTEM_BITS, keywords: keywords.list(keywords.mask(item.keywords)) }
+    })
+    const octets = sizes.reduce((sum, size) => sum + size + DATA_OCTETS, 0)
     const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
     try {
-      const entered: Entered[] = []
-      for (const waiting of this.#gathered.list) entered.push(await this.#put(writer, waiting, numbers[entered.length] ?? 0, ends, entered.length, keywords, claimed, signal))
+      const record = (i: number): Uint8Array => dataRecord(messages[i]?.uid ?? 0, messages[i]?.ms ?? 0, messages[i]?.zone ?? 0, sizes[i] ?? 0)
+      const laid = this.#taken === undefined ? await this.#layArrived(writer, record, signal) : await layTaken(this.#taken, writer, record, signal)
       await writer.flush()
+      const entered = messages.map((m, i): Entered => ({
+        ...m, old: claimed,
+        place: { file: writer.file, at: laid[i]?.at ?? 0, internal: DATA_OCTETS, header: laid[i]?.header ?? m.size },
+        line: ends.index + i * INDEX_OCTETS, status: ends.status + i * STATUS_OCTETS,
+      }))
       const index = entered.map((m) => `${indexText({ ...m, ...m.place })}\r\n`).join('')
-      const status = entered.map((m) => statusText(m.uid, keywords.mask(m.keywords), (m.system & SYSTEM_BITS) | (m.old ? OLD : 0), sequence)).join('')
+      const status = entered.map((m) => statusText(m.uid, keywords.mask(m.keywords), m.system | (m.old ? OLD : 0), sequence)).join('')
       const done = await folder.commit(held, sequence, {
         meta: { ...held.meta, last: lastGiven(ends.last, numbers), file: writer.file, keywords: [...keywords.names] },
         index: { patches: [{ at: ends.index, bytes: Buffer.from(index) }], size: ends.index + index.length },
         status: { patches: [{ at: ends.status, bytes: Buffer.from(status) }], size: ends.status + status.length },
         data: writer,
       })
-      return { result: { uidValidity: held.meta.validity, uids: uids.from(entered.map(({ uid }) => uid)) }, entered, held: done }
+      return { result: { uidValidity: held.meta.validity, uids: uids.from(numbers) }, entered, held: done }
     } catch (error) {
       if (!folder.owes) await writer.undo().catch(() => undefined)
       throw error
@@ -90,25 +130,30 @@ export class MixDelivery implements Delivery {
       await writer.close()
     }
   }
-  async #put(writer: DataWriter, { item, spooled }: Waiting, uid: number, ends: Ends, count: number, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<Entered> {
-    const now = this.#ctx.clock.now()
-    const date = item.date ?? { ms: now, zone: localZone(now) }
-    // Dates are kept to the second.
-    const [ms, zone] = [Math.floor(date.ms / 1000) * 1000, date.zone]
-    const at = writer.at
-    await writer.add(dataRecord(uid, ms, zone, spooled.size))
-    const head = new HeaderSize()
-    for await (const chunk of spooled.chunks()) {
-      signal.throwIfAborted()
-      head.add(chunk)
-      await writer.add(chunk)
+  async #layArrived(writer: DataWriter, record: (index: number) => Uint8Array, signal: AbortSignal): Promise<readonly Laid[]> {
+    const laid: Laid[] = []
+    for (const { spooled } of this.#gathered.list) {
+      const { at } = writer
+      await writer.add(record(laid.length))
+      laid.push({ at, header: await layOne(spooled, writer, signal) })
     }
-    return {
-      uid, ms, zone, size: spooled.size, system: item.system & SYSTEM_BITS, keywords: keywords.list(keywords.mask(item.keywords)), old: claimed,
-      place: { file: writer.file, at, internal: DATA_OCTETS, header: head.size ?? spooled.size },
-      line: ends.index + count * INDEX_OCTETS, status: ends.status + count * STATUS_OCTETS,
-    }
+    return laid
   }
+}
+/** Answers the octets of the header. */
+async function layOne(spooled: Spooled, writer: DataWriter, signal: AbortSignal): Promise<number> {
+  const head = new HeaderSize()
+  for await (const chunk of spooled.chunks()) {
+    signal.throwIfAborted()
+    head.add(chunk)
+    await writer.add(chunk)
+  }
+  return head.size ?? spooled.size
+}
+/** While nobody moves what the other mailbox has. */
+async function layTaken({ from, lying }: Taken, writer: DataWriter, record: (index: number) => Uint8Array, signal: AbortSignal): Promise<readonly Laid[]> {
+  const starts = await from.folder.data.reading(signal, () => layDown(from.folder, lying, record, writer, signal))
+  return starts.map((at, i) => ({ at, header: lying[i]?.place.header ?? 0 }))
 }
 
 /** Octets up to the empty line, found while they pass. */

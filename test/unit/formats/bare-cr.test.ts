@@ -86,7 +86,7 @@ describe.each([unixDialect, mmdfDialect])('CR octets without LF in mailboxes of 
       await format.create({ path: join(dir, 'copy'), user: alice, fileMode: 0o600, directoryMode: 0o700 })
       const delivery = await format.append({ path: join(dir, 'copy'), user: alice, fileMode: 0o600, directoryMode: 0o700 })
       const taken = box.uids.map((uid) => ({ uid, system: 0, keywords: [], date: { ms: 1_420_448_887_000, zone: 0 } }))
-      expect(await delivery.take(box.source, taken, never)).toBe(true)
+      expect(await delivery.take(box.source, taken, box.table.generation, never)).toBe(true)
       await delivery.commit(undefined, never)
     } else {
       // The first look of a session that may write gives the numbers; then flags are written, twice.

@@ -26,7 +26,7 @@ function taking(more: string): StoreLayer {
           const delivery = await inner.append(at, signal)
           return {
             add: (message, s) => delivery.add(message, s),
-            async take(from, messages, s) {
+            async take(from, messages, _rows, s) {
               for (const { uid, ...rest } of messages) {
                 for await (const batch of from.read(setOf(uid), { bytes: 'whole', sections: [], facts: [] }, rows, s)) {
                   for (const m of batch) await delivery.add(item(`${new TextDecoder().decode(m.bytes.inline)}${more}`, rest), s)

@@ -1,4 +1,4 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
 import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
 import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target } from './append.js'
@@ -41,7 +41,7 @@ export class TextDelivery implements Delivery {
   }
 
   /** Out of another mailbox of the format the octets are taken as they lie there, when they are written. */
-  async take(from: MailboxSource, messages: readonly TakenMessage[], signal: AbortSignal): Promise<boolean> {
+  async take(from: MailboxSource, messages: readonly TakenMessage[], _rows: Rows, signal: AbortSignal): Promise<boolean> {
     if (!(from instanceof TextSource) || from.dialect.name !== this.#ctx.dialect.name) return false
     const stored = await from.stored(uids.from(messages.map(({ uid }) => uid)))
     signal.throwIfAborted()

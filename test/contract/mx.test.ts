@@ -1,7 +1,7 @@
 import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { MxFormat } from '../../plugins/formats/mx/format.js'
-import { Turns } from '../../plugins/formats/shared/turns.js'
+import { Turns } from '../../core/api/index.js'
 
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 

@@ -5,7 +5,7 @@ import type { Clock, FilePlace, Files, MailboxFormat } from '../../core/api/inde
 import { Box, never } from '../../core/testing/box.js'
 import { memorySpool } from '../../core/testing/kit-spool.js'
 import { itemOf, type SampleMessage } from '../../core/testing/messages.js'
-import { Turns } from '../../plugins/formats/shared/turns.js'
+import { Turns } from '../../core/api/index.js'
 import { run, type Ran } from './programs.js'
 import { alice, lockSettings, mailboxSettings, TestClock } from './unix.js'
 

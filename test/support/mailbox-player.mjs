@@ -3,8 +3,7 @@
 import { SystemFiles } from '../../dist/core/os/files.js'
 import { nativeLocks } from '../../dist/core/os/native-locks.js'
 import { MailTable } from '../../dist/core/mail/table/table.js'
-import { uids } from '../../dist/core/api/index.js'
-import { Turns } from '../../dist/plugins/formats/shared/turns.js'
+import { Turns, uids } from '../../dist/core/api/index.js'
 
 const [format = '', path = '', name = '', rounds = '0'] = process.argv.slice(2)
 const folder = async (x, name, made) => new (await import(`../../dist/plugins/formats/${name}/format.js`))[made]({ ...x, locks: { files, clock, random, settings, machine: { host: 'mail.example.org', pid: process.pid } } })

@@ -45,8 +45,6 @@ function json<T>(): Codec<T> {
 export const ENVELOPE = createFact<Uint8Array>('envelope', 1, octets)
 export const BODYSTRUCTURE = createFact<Uint8Array>('bodystructure', 1, octets)
 export const SAVE_DATE = createFact<number>('save-date', 1, json<number>())
-export const EMAIL_ID = createFact<string>('email-id', 1, json<string>())
-export const THREAD_ID = createFact<string | undefined>('thread-id', 1, json<string | undefined>())
 /** A part of a message, for stores that can fetch it alone. */
 export interface Section {
   readonly part: readonly number[]

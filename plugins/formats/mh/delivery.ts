@@ -1,7 +1,6 @@
-import { MailError, SYSTEM, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
+import { MailError, SYSTEM, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
 import { Gathered, type Waiting } from '../shared/gathered.js'
 import { timeOfDate } from '../shared/file-dates.js'
-import { failedWith } from '../shared/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { withoutCr } from '../shared/text-file.js'
 import type { MhContext } from './context.js'

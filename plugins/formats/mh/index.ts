@@ -1,7 +1,6 @@
-import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL, type DriverAbout } from 'mailwright/api'
+import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL, Turns, type DriverAbout } from 'mailwright/api'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { Turns } from '../shared/turns.js'
 import { MhFormat } from './format.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false }

@@ -1,5 +1,5 @@
+import { failedWith } from 'mailwright/api'
 import type { Files, MailUser } from 'mailwright/api'
-import { failedWith } from '../shared/lock-context.js'
 
 /** Settings of the format. */
 export interface MhSettings {

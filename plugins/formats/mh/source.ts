@@ -1,9 +1,9 @@
+import { failedWith } from 'mailwright/api'
 import {
   createColumn, MailError, SYSTEM, UNKNOWN, uids, type FilePlace, type FileStat, type FlagChange, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage,
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
-import { failedWith } from '../shared/lock-context.js'
 import { fillSizes, listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import { SEQUENCES, type MhContext } from './context.js'

@@ -1,6 +1,5 @@
-import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { Clock, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
 import type { LockContext } from '../shared/lock-context.js'
-import type { Turns } from '../shared/turns.js'
 
 /** What the format's parts share; one per host. */
 export interface MixContext {

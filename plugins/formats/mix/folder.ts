@@ -1,6 +1,6 @@
-import { MailError, type FilePlace, type OpenFile, type OpenHow } from 'mailwright/api'
+import { MailError, failedWith, type FilePlace, type OpenFile, type OpenHow } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { backOff, failedWith, pause } from '../shared/lock-context.js'
+import { backOff, pause } from '../shared/lock-context.js'
 import { isWritable } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'

@@ -1,6 +1,5 @@
-import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, noSettings, RANDOM, SPOOL, type DriverAbout } from 'mailwright/api'
+import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, noSettings, RANDOM, SPOOL, Turns, type DriverAbout } from 'mailwright/api'
 import { hostname } from 'node:os'
-import { Turns } from '../shared/turns.js'
 import { MixFormat } from './format.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true }

@@ -1,6 +1,6 @@
+import { failedWith } from 'mailwright/api'
 import type { Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { failedWith } from '../shared/lock-context.js'
 
 /*
  * `.mixredo`: changes of the control files, durable before any of them is touched. Entries follow each other from the beginning of the file; those of

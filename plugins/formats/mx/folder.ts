@@ -1,5 +1,5 @@
-import { MailError, type FilePlace, type OpenFile } from 'mailwright/api'
-import { backOff, failedWith, pause, type Say } from '../shared/lock-context.js'
+import { MailError, failedWith, type FilePlace, type OpenFile } from 'mailwright/api'
+import { backOff, pause, type Say } from '../shared/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { SafeChanges, type ChangedFile } from '../shared/safe-changes.js'

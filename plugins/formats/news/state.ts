@@ -1,6 +1,6 @@
-import type { Files } from 'mailwright/api'
-import { failedWith, folderOf, nameOf } from '../shared/lock-context.js'
-import type { Turns } from '../shared/turns.js'
+import { failedWith } from 'mailwright/api'
+import type { Files, Turns } from 'mailwright/api'
+import { folderOf, nameOf } from '../shared/lock-context.js'
 
 /** The state file of one user. */
 export class NewsState {

@@ -1,6 +1,4 @@
-import { MailError, type Files, type FoundMailbox, type MailboxEntry, type MailDriver, type MailLocation, type MailStore, type MailUser, type StoreSubscriptions } from 'mailwright/api'
-import { failedWith } from '../shared/lock-context.js'
-import { Turns } from '../shared/turns.js'
+import { MailError, Turns, failedWith, type Files, type FoundMailbox, type MailboxEntry, type MailDriver, type MailLocation, type MailStore, type MailUser, type StoreSubscriptions } from 'mailwright/api'
 import { subscribedIn, withSubscription } from './newsrc.js'
 import { NewsSource } from './source.js'
 import { NewsState } from './state.js'

@@ -1,6 +1,6 @@
-import { MailError, type FileStat, type OpenFile } from 'mailwright/api'
+import { MailError, failedWith, type FileStat, type OpenFile } from 'mailwright/api'
 import { holderText, orphanOf } from './holder.js'
-import { backOff, failedWith, folderOf, pause, reasonOf, type Say } from './lock-context.js'
+import { backOff, folderOf, pause, reasonOf, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 
 /** `locked`; `vulnerable`: it cannot be made here, and only kernel locks protect; `refused`: a symbolic link stands in its place; `busy`: others had it all the time. */

@@ -1,6 +1,6 @@
+import { failedWith } from 'mailwright/api'
 import type { Examined, OpenFile } from 'mailwright/api'
 import { dateOfTime } from './file-dates.js'
-import { failedWith } from './lock-context.js'
 import type { NumberedFolder } from './numbered-files.js'
 import { PatientFile, unreadableDamage } from './patient-file.js'
 import { sizeOfFile, withCrlf } from './text-file.js'

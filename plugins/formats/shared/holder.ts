@@ -1,5 +1,5 @@
+import { failedWith } from 'mailwright/api'
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { failedWith } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 import type { Machine } from './machine.js'
 

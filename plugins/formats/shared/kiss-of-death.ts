@@ -1,5 +1,6 @@
+import { failedWith } from 'mailwright/api'
 import type { Owner } from './name-lock.js'
-import { failedWith, type Say } from './lock-context.js'
+import type { Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 
 /** So long a program that kept its mailbox is not asked again: every try makes the session wait. */

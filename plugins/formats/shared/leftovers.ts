@@ -1,4 +1,4 @@
-import { failedWith } from './lock-context.js'
+import { failedWith } from 'mailwright/api'
 import type { FileLocks } from './locks.js'
 
 /** `BOX.lock.SECONDS.PID.HOST`: what is linked to the name of a lock, for some milliseconds. */

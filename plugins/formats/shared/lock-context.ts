@@ -1,7 +1,5 @@
 import type { Clock, Files, LockSettings } from 'mailwright/api'
 
-export { failedWith } from 'mailwright/api'
-
 /** What taking a lock needs of the machine. */
 export interface LockContext {
   readonly files: Files

@@ -1,7 +1,8 @@
+import { failedWith } from 'mailwright/api'
 import type { FileStat, OpenFile } from 'mailwright/api'
 import { askOwner } from './kiss-of-death.js'
 import { holderText, LONGEST_HOLDER, readHolder } from './holder.js'
-import { backOff, failedWith, pause, reasonOf, type Say } from './lock-context.js'
+import { backOff, pause, reasonOf, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 
 /**

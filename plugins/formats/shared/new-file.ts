@@ -1,5 +1,6 @@
+import { failedWith } from 'mailwright/api'
 import type { FilePlace, Files, MailboxSettings } from 'mailwright/api'
-import { failedWith, folderOf, nameOf } from './lock-context.js'
+import { folderOf, nameOf } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 import { REDO_SUFFIX } from './redo-places.js'
 

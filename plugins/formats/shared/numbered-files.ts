@@ -1,8 +1,8 @@
+import { failedWith } from 'mailwright/api'
 import {
   MailError, UNKNOWN, type Files, type FileStat, type MessageBytes, type OpenFile, type Row, type Rows, type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
-import { failedWith } from './lock-context.js'
 import { sizeOfFile, TextReader, withCrlf, type TextSize } from './text-file.js'
 
 /*

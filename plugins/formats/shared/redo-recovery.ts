@@ -1,6 +1,6 @@
+import { failedWith } from 'mailwright/api'
 import type { FileStat, Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { failedWith } from './lock-context.js'
 import { takeRoom, writeSegments } from './redo-apply.js'
 import { CHUNK, HEAD, judged, octetsAt, pieces, readHead, type Trailer } from './redo-format.js'
 import { clearRedo, type RedoPlaces } from './redo-places.js'

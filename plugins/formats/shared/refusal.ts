@@ -1,5 +1,5 @@
-import { MailError } from 'mailwright/api'
-import { failedWith, reasonOf } from './lock-context.js'
+import { MailError, failedWith } from 'mailwright/api'
+import { reasonOf } from './lock-context.js'
 import { outOfRoom } from './safe-changes.js'
 
 /** Failures of the system as problems of a mailbox that is a folder. */

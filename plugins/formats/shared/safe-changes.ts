@@ -1,6 +1,6 @@
-import { MailError, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
+import { MailError, failedWith, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
 import type { ContentWriter } from './content-writer.js'
-import { failedWith, folderOf, reasonOf, type Say } from './lock-context.js'
+import { folderOf, reasonOf, type Say } from './lock-context.js'
 import { allOf, applyRedo, takeRoom } from './redo-apply.js'
 import { HEAD, MAGIC, type ChangeKind } from './redo-format.js'
 import { clearRedo, crossOut, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'

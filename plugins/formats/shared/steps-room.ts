@@ -1,5 +1,5 @@
+import { failedWith } from 'mailwright/api'
 import type { OpenFile } from 'mailwright/api'
-import { failedWith } from './lock-context.js'
 import { octetsAt } from './redo-format.js'
 import type { Plan } from './redo-plan.js'
 import { leastRoom } from './steps-format.js'

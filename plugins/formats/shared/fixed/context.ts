@@ -1,6 +1,5 @@
-import type { Clock, Files, MailboxSettings, Spool } from 'mailwright/api'
+import type { Clock, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
 import type { FileLocks } from '../locks.js'
-import type { Turns } from '../turns.js'
 import type { FixedFile } from './fixed-file.js'
 
 /** What the parts of such a format share; one per host. */

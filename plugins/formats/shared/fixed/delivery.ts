@@ -1,6 +1,6 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
+import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
 import { Gathered, type Waiting } from '../gathered.js'
-import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
+import { folderOf, reasonOf, type Say } from '../lock-context.js'
 import { localZone, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { ContentWriter } from '../content-writer.js'

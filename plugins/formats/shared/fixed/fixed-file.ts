@@ -1,6 +1,6 @@
-import { MailError, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
+import { MailError, failedWith, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
 import { takeDotLock } from '../dot-lock.js'
-import { backOff, failedWith, pause, reasonOf, type Say } from '../lock-context.js'
+import { backOff, pause, reasonOf, type Say } from '../lock-context.js'
 import { tryNameLock } from '../name-lock.js'
 import { SafeChanges } from '../safe-changes.js'
 import type { FixedContext } from './context.js'

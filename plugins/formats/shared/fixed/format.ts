@@ -1,6 +1,6 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { isWritable } from '../folders.js'
-import { failedWith, folderOf } from '../lock-context.js'
+import { folderOf } from '../lock-context.js'
 import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'

@@ -1,7 +1,6 @@
-import { CLOCK, chosen, FILES, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, type Clock, type Files, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
+import { CLOCK, chosen, FILES, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, Turns, type Clock, type Files, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
 import { z } from 'zod'
 import { fileLocks } from '../locks.js'
-import { Turns } from '../turns.js'
 import type { FixedContext } from './context.js'
 
 /** Settings of formats whose records have fixed forms. */

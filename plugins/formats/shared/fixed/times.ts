@@ -1,5 +1,5 @@
+import { failedWith } from 'mailwright/api'
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { failedWith } from '../lock-context.js'
 
 /*
  * Programs of this family read the times of a mailbox: modified is when flags were, accessed is when somebody read, and a change after the

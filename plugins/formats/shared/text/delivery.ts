@@ -1,5 +1,5 @@
-import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
-import { failedWith, folderOf, reasonOf, type Say } from '../lock-context.js'
+import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
+import { folderOf, reasonOf, type Say } from '../lock-context.js'
 import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target } from './append.js'
 import { arriving, type Source } from './arriving.js'

@@ -1,6 +1,6 @@
-import { MailError, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, failedWith, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource } from 'mailwright/api'
 import { isWritable } from '../folders.js'
-import { failedWith, folderOf } from '../lock-context.js'
+import { folderOf } from '../lock-context.js'
 import { makeWhole } from '../new-file.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../state-directory.js'

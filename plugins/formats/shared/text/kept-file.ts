@@ -1,5 +1,5 @@
+import { failedWith } from 'mailwright/api'
 import type { Files, OpenFile } from 'mailwright/api'
-import { failedWith } from '../lock-context.js'
 import type { FileState } from './stamp.js'
 
 /** Mailbox files that stay open for reading; the ones that nobody read for longest are closed first. */

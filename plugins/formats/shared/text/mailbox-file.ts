@@ -1,5 +1,5 @@
-import { MailError, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
-import { failedWith, reasonOf, type Say } from '../lock-context.js'
+import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
+import { reasonOf, type Say } from '../lock-context.js'
 import { openLocked, type LockedFile } from '../mailbox-lock.js'
 import { nameLockPath, takeNameLock, type NameLock } from '../name-lock.js'
 import type { ContentWriter } from '../content-writer.js'

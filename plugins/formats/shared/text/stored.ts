@@ -1,5 +1,4 @@
-import { MailError, type FileStat, type Files, type OpenFile, type UidSet } from 'mailwright/api'
-import { failedWith } from '../lock-context.js'
+import { MailError, failedWith, type FileStat, type Files, type OpenFile, type UidSet } from 'mailwright/api'
 import { openingOf, type TextDialect } from './dialect.js'
 import { copyWithoutCr, filterHeader, hasBareCr } from './header.js'
 import { FORM, type Layout } from './layout.js'

@@ -45,7 +45,7 @@ function editDistance(a: string, b: string, limit: number): number {
 }
 
 /** `a.b[0]` from the keys of a path. */
-export function writePath(keys: readonly (PropertyKey | { readonly key: PropertyKey })[]): string {
+function writePath(keys: readonly (PropertyKey | { readonly key: PropertyKey })[]): string {
   return keys
     .map((step) => (typeof step === 'object' ? step.key : step))
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
@@ -83,7 +83,7 @@ function unknownKeys(issue: Issue): readonly string[] | undefined {
 }
 
 /** Keys of the object at a path of a zod schema, found by looking, so that no version of zod is required. */
-export function knownKeys(schema: unknown, path: readonly (PropertyKey | { readonly key: PropertyKey })[]): string[] {
+function knownKeys(schema: unknown, path: readonly (PropertyKey | { readonly key: PropertyKey })[]): string[] {
   let at = unwrap(schema)
   for (const step of path) {
     const key = typeof step === 'object' ? step.key : step

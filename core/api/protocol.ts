@@ -110,10 +110,3 @@ export interface CertificateSource {
 }
 /** Files, ACME. */
 export const certificateSources = extensionPoint<CertificateSource>('net.certificates').in({ scope: 'host', pick: 'ordered', roles: ['front'], slot: 'hosts.*.tls.certificates' })
-/** Carries events between processes of one host, or of many machines; built in: a local socket. */
-export interface EventBus {
-  publish(topic: string, bytes: Uint8Array): void
-  subscribe(topic: string, hear: (bytes: Uint8Array) => void): Disposable
-}
-/** Losing a message costs latency, never mail. */
-export const eventBuses = extensionPoint<EventBus>('process.bus').in({ scope: 'process', pick: 'one', roles: ['front', 'auth', 'mail'], slot: 'bus' })

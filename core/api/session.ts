@@ -1,4 +1,3 @@
-import type { TweakGroup } from './workaround.js'
 import type { Slot } from './protocol.js'
 import type { AppendItem, AppendResult } from './mail/delivery.js'
 import type { MailEvents } from './mail/events.js'
@@ -134,9 +133,8 @@ export interface ViewChanges {
   /** UIDVALIDITY changed: nothing that the client knows holds. */
   readonly reset: boolean
 }
-/** Typed access to slots and to a plugin's own tweaks. */
+/** Typed access to slots. */
 export interface SlotHolder {
   slot<T>(s: Slot<T>): T
   setSlot<T>(s: Slot<T>, value: T): void
-  tweak<T extends object>(g: TweakGroup<T>): T
 }

@@ -45,12 +45,3 @@ export interface Workaround {
 }
 /** Merged in list order; later wins. */
 export const workarounds = extensionPoint<Workaround>('client.workarounds').in({ scope: 'host', pick: 'ordered', roles: ['front', 'mail'], slot: 'hosts.*.workarounds' })
-/** A plugin's own switches, typed like core's. */
-export interface TweakGroup<T extends object> {
-  readonly id: string
-  readonly defaults: T
-}
-/** Read with `session.tweak(group)`. */
-export function createTweaks<T extends object>(id: string, defaults: T): TweakGroup<T> {
-  return Object.freeze({ id, defaults })
-}

@@ -23,7 +23,7 @@ export interface Fetched {
 }
 
 /** The union of what the items need; undefined: columns suffice. */
-export function wantsOfAll(items: readonly BoundItem[]): Wants | undefined {
+function wantsOfAll(items: readonly BoundItem[]): Wants | undefined {
   let bytes: Wants['bytes'] = 'none'
   let reading = false
   const sections: Wants['sections'][number][] = []

@@ -13,7 +13,6 @@ import type {
   ReplyShape,
   SessionHops,
   Slot,
-  TweakGroup,
   Tweaks,
 } from '../api/index.js'
 import { learned } from '../session/client-facts.js'
@@ -26,7 +25,7 @@ import type { Grammar } from './extensions/grammar.js'
 import type { SessionUpdates } from './updates.js'
 
 /** How a session is told things before an extension changed it. */
-export const PLAIN_SHAPE: ReplyShape = { expunge: 'numbers', address: 'numbers', changeItems: [], arrivalItems: [], quiet: false }
+const PLAIN_SHAPE: ReplyShape = { expunge: 'numbers', address: 'numbers', changeItems: [], arrivalItems: [], quiet: false }
 
 /** What of the host commands tell. */
 export interface SessionHost {
@@ -145,9 +144,6 @@ export class LiveSession implements ImapSession {
   }
   setSlot<T>(s: Slot<T>, value: T): void {
     this.#parts.slots.set(s, value)
-  }
-  tweak<T extends object>(g: TweakGroup<T>): T {
-    return g.defaults
   }
 
   #treatText(): void {

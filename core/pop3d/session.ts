@@ -1,4 +1,4 @@
-import type { ClientFacts, LoginGate, LoginOutcome, MailAccess, PeerFacts, Pop3Completion, Pop3Session, Pop3Settings, Pop3State, Pop3Way, Slot, TweakGroup, Tweaks } from '../api/index.js'
+import type { ClientFacts, LoginGate, LoginOutcome, MailAccess, PeerFacts, Pop3Completion, Pop3Session, Pop3Settings, Pop3State, Pop3Way, Slot, Tweaks } from '../api/index.js'
 import type { ClientProfile } from '../session/client-profile.js'
 import type { SessionLog } from '../session/session-log.js'
 import type { SlotTable } from '../session/slots.js'
@@ -107,9 +107,6 @@ export class LiveSession implements Pop3Session {
   }
   setSlot<T>(s: Slot<T>, value: T): void {
     this.#parts.slots.set(s, value)
-  }
-  tweak<T extends object>(g: TweakGroup<T>): T {
-    return g.defaults
   }
 }
 

@@ -38,7 +38,6 @@ const outcomeValue = z.union([entered, z.strictObject({ kind: z.literal('out'), 
 export const retriesValue = z.strictObject({ spacedPasswordRetry: z.boolean().optional(), lowerCaseUserRetry: z.boolean().optional() })
 /** A password, only ever inside a message to the authenticator. */
 export const secretValue = z.codec(z.base64(), z.custom<ReturnType<typeof secret>>(), { decode: (encoded) => secret(Buffer.from(encoded, 'base64')), encode: (value) => Buffer.from(value.reveal()).toString('base64') })
-export { octets as octetsValue }
 
 const clientValue = z.strictObject({ address: text, id: z.array(z.tuple([text, text])), commands: z.array(text) })
 /** What the front knows of a session; who it belongs to is the authenticator's word. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { sealStoreTarget, uids } from '../../core/api/index.js'
 import { ImapFixture } from '../support/imap.js'
 import { fill, notes } from '../support/imap-scenes.js'
 
@@ -136,4 +137,33 @@ describe('EXPUNGE (RFC 3501 §6.4.3, §7.4.1)', () => {
       S: a7 OK UID EXPUNGE completed
     `)
   })
+})
+
+test('an extension stores what is no flag under a name of its own (StoreTarget)', async () => {
+  const labels: string[] = []
+  const target = sealStoreTarget<string>({
+    name: 'X-LABEL',
+    parse(input) {
+      input.space()
+      return Buffer.from(input.astring()).toString()
+    },
+    run(label, rows, plan) {
+      plan.answerItems.length = 0
+      labels.push(`${label}: ${[...plan.view.uidsOf(rows).ranges].join(' ')}`)
+      return Promise.resolve(uids.none)
+    },
+  })
+  await using server = await ImapFixture.make({ more: [{ name: 'labels', plugin: 'test-labels', about: { requires: [], capabilities: () => ['X-LABELS'] }, made: { storeTargets: [target] } }] })
+  await fill(server, 'INBOX', notes('one', 'two', 'three'))
+  const client = await server.session()
+  await client.command('s', 'SELECT INBOX')
+  await client.play(String.raw`
+    C: a1 STORE 2:3 X-LABEL "to do"
+    S: a1 OK STORE completed
+    C: a2 UID STORE 1 x-label later
+    S: a2 OK UID STORE completed
+    C: a3 STORE 1 X-LABEL
+    S: a3 BAD Bogus attribute list in STORE
+  `)
+  expect(labels).toEqual(['to do: 2 3', 'later: 1 1'])
 })

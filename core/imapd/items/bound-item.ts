@@ -4,7 +4,7 @@ import type { ImapTables } from '../extensions/tables.js'
 import { wire } from '../arguments.js'
 import { BadArgument } from '../failure.js'
 import { SyntaxFailure } from '../../api/index.js'
-import { FETCH_MACROS, parseFetchItems } from '../../wire/imap/fetch-items.js'
+import { parseFetchItems } from '../../wire/imap/fetch-items.js'
 
 /** An item with its arguments, as plans and shapes hold it. */
 export class BoundItem implements SealedFetchItem {
@@ -59,6 +59,3 @@ function listMistake({ expected }: SyntaxFailure, command: string): string {
   if (expected.startsWith('at most')) return `Excessively complex ${command} attribute list`
   return expected === '")"' ? `Unterminated ${command} attribute list` : `Bogus attribute list in ${command}`
 }
-
-/** Names of all that the macros stand for; a test holds the table of items to it. */
-export const MACRO_ITEMS: ReadonlySet<string> = new Set(Object.values(FETCH_MACROS).flat())

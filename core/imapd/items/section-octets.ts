@@ -8,7 +8,7 @@ import type { PartialRange } from '../../wire/imap/fetch-items.js'
 import { factOf } from './structure.js'
 
 /** A window of a message; nothing is copied. */
-export function windowOf(m: MessageBytes, at: number, size: number): MessageBytes {
+function windowOf(m: MessageBytes, at: number, size: number): MessageBytes {
   if (at === 0 && size === m.size) return m
   const { inline } = m
   return {

@@ -71,7 +71,7 @@ function encode(chain: number, entry: Entry): Buffer {
   return Buffer.concat([fixed, body])
 }
 /** Chain of the entry that begins here, by its first octets. */
-export function chainAt(head: Uint8Array): number | undefined {
+function chainAt(head: Uint8Array): number | undefined {
   if (head.length < ENTRY_HEAD) return undefined
   const b = Buffer.from(head.buffer, head.byteOffset, head.length)
   return b.readUInt32BE(0) === MAGIC ? b.readUInt32BE(4) : undefined

@@ -7,9 +7,9 @@ import { BASE_EXTENSION, ExtensionAssembly } from '../../../core/imapd/extension
 import type { HostAbilities } from '../../../core/imapd/extensions/requirements.js'
 import type { ExtensionEntry } from '../../../core/imapd/extensions/tables.js'
 import { failureTable } from '../../../core/imapd/failure.js'
-import { MACRO_ITEMS } from '../../../core/imapd/items/bound-item.js'
 import { greetingDate } from '../../../core/imapd/texts.js'
 import { SERVER_VERSION } from '../../../core/session/version.js'
+import { FETCH_MACROS } from '../../../core/wire/imap/fetch-items.js'
 import { memoryAbout } from '../../support/mail.js'
 
 function command(name: string, uidForm: 'no' | 'also' | 'only' = 'no', replaces?: string): SealedCommand {
@@ -65,7 +65,7 @@ describe('extension assembly', () => {
       'APPEND AUTHENTICATE CAPABILITY CHECK CLOSE COPY CREATE DELETE EXAMINE EXPUNGE FETCH LIST LOGIN LOGOUT LSUB NOOP RENAME SEARCH SELECT STARTTLS STATUS STORE SUBSCRIBE UID UNSUBSCRIBE'.split(' '),
     )
     const items = new Set((baseExtension.fetchItems ?? []).map((i) => i.name))
-    expect([...MACRO_ITEMS].filter((name) => !items.has(name))).toEqual([])
+    expect(Object.values(FETCH_MACROS).flat().filter((name) => !items.has(name))).toEqual([])
   })
 })
 

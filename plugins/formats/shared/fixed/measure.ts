@@ -24,7 +24,7 @@ function count(octets: Buffer, octet: number): number {
   return n
 }
 /** Octets that a client gets for stored ones. */
-export function clientOctets(dialect: Dialect, stored: Buffer): number {
+function clientOctets(dialect: Dialect, stored: Buffer): number {
   return dialect.text === 'as-is' ? stored.length : stored.length + count(stored, LF) - (stored.includes(CR) ? count(stored, CR) : 0)
 }
 /** Octets of the header as a client gets it, with its empty line; 0 when it goes on behind the octets, which are not all. */

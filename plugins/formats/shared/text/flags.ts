@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { BIT } from './internal-lines.js'
 
 /** Keywords that the format's other users can hold. */
-export const MAX_KEYWORDS = 30
+const MAX_KEYWORDS = 30
 export const LONGEST_KEYWORD = 50
 const SYSTEM_BITS = BIT.seen | BIT.deleted | BIT.flagged | BIT.answered | BIT.draft
 

@@ -288,6 +288,6 @@ export function inTableOrder(words: readonly string[], table: readonly string[])
   const wanted = new Set(words.map((word) => word.toLowerCase()))
   return table.filter((name) => name !== '' && wanted.has(name.toLowerCase()))
 }
-export function sameWords(a: readonly string[], b: readonly string[]): boolean {
+function sameWords(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((word, i) => word === b[i])
 }

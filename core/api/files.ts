@@ -26,6 +26,12 @@ export interface OpenFile {
   readonly path: string
   /** Octets read, 0 at the end; fills `into` unless the file ends. */
   read(into: Uint8Array, at: number): Promise<number>
+  /**
+   * Fills `into` with what the system has in memory, at once; false, with anything in `into`, where it would have to wait for a disk or a server, where the
+   * file ends before, and where it cannot tell: then `read` does it. For few octets, since the event loop does nothing else meanwhile. Absent where the
+   * machine has no such call.
+   */
+  readNow?(into: Uint8Array, at: number): boolean
   /** Writes all chunks one after the other from `at`, or throws; a failed write may have written a part. */
   write(chunks: readonly Uint8Array[], at: number): Promise<void>
   truncate(size: number): Promise<void>

@@ -1,16 +1,21 @@
 import { constants } from 'node:os'
+import type * as koffiModule from 'koffi'
 import type { LockOutcome } from '../api/files.js'
 
-/** The lock calls that Node lacks. Every call tries once and returns at once. */
+/** Calls that Node lacks. Every one tries once and returns at once. */
 export interface NativeLocks {
   flock(fd: number, mode: 'shared' | 'exclusive' | 'none'): LockOutcome
   /** Open-file-description lock on the whole file: conflicts with classic fcntl locks and between two descriptors of one process. */
   fcntl(fd: number, mode: 'shared' | 'exclusive' | 'none'): LockOutcome
+  /** Octets read of those that are in memory; below 0 where that would have to wait, or is not to be had of this file. Absent where the system lacks it. */
+  readonly readNow?: (fd: number, into: Uint8Array, at: number) => number
 }
 
+type Koffi = typeof koffiModule.default
 const FLOCK = { shared: 1, exclusive: 2, none: 8 } as const
 const FLOCK_NOWAIT = 4
 const OFD_SETLK = 37
+const RWF_NOWAIT = 8
 const FCNTL = { shared: 0, exclusive: 1, none: 2 } as const
 const { EBADF, EINTR, EINVAL, EIO, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP } = constants.errno
 /** What the system says where there are no locks, on some network file systems. Anything else says that somebody else has it: going on without a lock is what may lose mail. */
@@ -41,15 +46,29 @@ async function loadNativeLocks(): Promise<NativeLocks | undefined> {
     }
     // The layout of struct flock and the number of F_OFD_SETLK are Linux's, on machines of 64 bits.
     if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return native
+    const readNow = nonWaitingRead(koffi, c)
     koffi.struct('mailwright_flock', { type: 'int16', whence: 'int16', start: 'int64', len: 'int64', pid: 'int32' })
     const fcntl = c.func('int fcntl(int, int, ...)') as (fd: number, command: number, type: string, lock: object) => number
     return {
       ...native,
+      ...(readNow && { readNow }),
       fcntl: (fd, mode) =>
         outcome(() => fcntl(fd, OFD_SETLK, 'mailwright_flock *', { type: FCNTL[mode], whence: 0, start: 0, len: 0, pid: 0 })),
     }
   } catch {
     // Not installed, or built for another machine: the dot-lock remains (spec of locks §6).
+    return undefined
+  }
+}
+
+/** Linux alone can be told not to wait; C libraries have the call since 2017 (glibc 2.26) and 2024 (musl 1.2.5). */
+function nonWaitingRead(koffi: Koffi, c: ReturnType<Koffi['load']>): NativeLocks['readNow'] {
+  try {
+    koffi.struct('mailwright_iovec', { base: 'void *', length: 'size_t' })
+    // koffi calls are untyped; the prototype says what it takes and returns.
+    const preadv2 = c.func('int64 preadv2(int, mailwright_iovec *, int, int64, int)') as (fd: number, into: object, pieces: number, at: number, flags: number) => number
+    return (fd, into, at) => preadv2(fd, { base: into, length: into.length }, 1, at, RWF_NOWAIT)
+  } catch {
     return undefined
   }
 }

@@ -60,6 +60,12 @@ export class SystemFile implements OpenFile {
     return got
   }
 
+  readNow(into: Uint8Array, at: number): boolean {
+    // The number of a closed file may be another's by now.
+    if (this.#closed || into.length === 0) return false
+    return this.#locks?.readNow?.(this.#fd, into, at) === into.length
+  }
+
   async write(chunks: readonly Uint8Array[], at: number): Promise<void> {
     let place = at
     for (let first = 0; first < chunks.length; first += MAX_PIECES) {

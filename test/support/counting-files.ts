@@ -20,6 +20,14 @@ export function countingFiles(under: Files): { readonly files: Files; readonly c
       now.octets += got
       return got
     },
+    readNow: (into, at) => {
+      const done = open.readNow?.(into, at) === true
+      if (done) {
+        now.calls++
+        now.octets += into.length
+      }
+      return done
+    },
     write: (chunks, at) => {
       now.calls++
       now.octets += chunks.reduce((sum, chunk) => sum + chunk.length, 0)

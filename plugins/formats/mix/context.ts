@@ -1,12 +1,17 @@
 import type { Clock, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
 import type { LockContext } from '../shared/lock-context.js'
+import type { MetaFiles } from './meta-files.js'
 
-/** What the format's parts share; one per host. */
-export interface MixContext {
+/** What the format is made of; one per host. */
+export interface MixParts {
   readonly files: Files
   readonly clock: Clock
   readonly locks: LockContext
   readonly turns: Turns
   readonly spool: Spool
   readonly mailbox: MailboxSettings
+}
+/** What its parts share. */
+export interface MixContext extends MixParts {
+  readonly metaFiles: MetaFiles
 }

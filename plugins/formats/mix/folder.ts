@@ -1,4 +1,4 @@
-import { MailError, failedWith, type FilePlace, type OpenFile, type OpenHow } from 'mailwright/api'
+import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile, type OpenHow } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { backOff, pause } from '../shared/lock-context.js'
 import { isWritable } from '../shared/folders.js'
@@ -86,15 +86,21 @@ export class MixFolder {
   }
   /**
    * Sequences without a lock, to find out whether anything changed; undefined when the mailbox is another one or gone, or when nobody knows yet
-   * whether changes wait in the redo file.
+   * whether changes wait in the redo file. `found`: how the folder was found just now.
    */
-  async peek(): Promise<Glance | undefined> {
+  async peek(found: FileStat | undefined): Promise<Glance | undefined> {
     const handles = this.#handles
     if (handles === undefined || !this.#lookedBack) return undefined
-    const [there, ...heads] = await Promise.all([this.#ctx.files.stat(`${this.path}/${NAMES.meta}`), ...CONTROLS.map((c) => readHead(handles[c]))])
-    if (there?.inode !== handles.inode) return undefined
+    const known = found && this.#ctx.metaFiles.of(this.path, found)
+    const [inode, ...heads] = await Promise.all([known ?? this.#inode(), ...CONTROLS.map((c) => readHead(handles[c]))])
+    if (inode !== handles.inode) return undefined
     const [meta, index, status] = heads.map((head, i) => parseSequence(head, WHAT[CONTROLS[i] ?? 'meta']))
     return { sequences: { meta: meta ?? 1, index: index ?? 1, status: status ?? 1 }, inode: handles.inode }
+  }
+
+  /** Of the metadata file that has the name. */
+  async #inode(): Promise<number | undefined> {
+    return (await this.#ctx.files.stat(`${this.path}/${NAMES.meta}`))?.inode
   }
 
   // ---- locks
@@ -128,7 +134,7 @@ export class MixFolder {
     })
   }
   async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal): Promise<Handles> {
-    const { clock, locks, files } = this.#ctx
+    const { clock, locks } = this.#ctx
     const deadline = clock.now() + locks.settings.dotlockTimeoutMs
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
@@ -136,7 +142,7 @@ export class MixFolder {
       if (mode === 'exclusive' && !handles.writable) throw new MailError('read-only', `${this.path} is read-only`)
       const wanted: readonly (readonly [Control, 'shared' | 'exclusive'])[] = [['meta', 'shared'], ['index', mode], ['status', mode]]
       if (wanted.every(([control, how]) => handles[control].lock('flock', how) !== 'busy')) {
-        if ((await files.stat(`${this.path}/${NAMES.meta}`))?.inode === handles.inode) return handles
+        if ((await this.#inode()) === handles.inode) return handles
         // Replaced while it was waited for.
         this.#unlock(handles)
         await this.#close()
@@ -382,6 +388,7 @@ function sequencesOf({ meta, index, status }: Held): string {
 }
 async function readHead(file: OpenFile): Promise<Uint8Array> {
   const head = new Uint8Array(SEQUENCE_OCTETS)
+  if (file.readNow?.(head, 0) === true) return head
   return head.subarray(0, await file.read(head, 0))
 }
 async function wholeOf(file: OpenFile, size: number): Promise<Buffer> {

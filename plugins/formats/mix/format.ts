@@ -2,10 +2,11 @@ import { MailError, type Delivery, type Examined, type FilePlace, type FileStat,
 import { folderOf, nameOf } from '../shared/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
-import type { MixContext } from './context.js'
+import type { MixContext, MixParts } from './context.js'
 import { MixDelivery } from './delivery.js'
 import { examineMix } from './examine.js'
 import { MixFolder, NAMES } from './folder.js'
+import { MetaFiles } from './meta-files.js'
 import { hex8, metaText } from './records.js'
 import { MixSource } from './source.js'
 
@@ -15,12 +16,18 @@ const OWN = '.mix'
 /** Mailboxes in the format mix: a folder with few files, for many sessions and programs at once. */
 export class MixFormat implements MailboxFormat {
   readonly #ctx: MixContext
-  constructor(ctx: MixContext) {
-    this.#ctx = ctx
+  constructor(parts: MixParts) {
+    this.#ctx = { ...parts, metaFiles: new MetaFiles(parts.clock) }
   }
   async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'not-mine'> {
     if (seen !== undefined && seen.kind !== 'directory') return 'not-mine'
-    return (await this.#ctx.files.stat(`${at.path}/${NAMES.meta}`))?.kind === 'file' ? 'mine' : 'not-mine'
+    const { files, metaFiles } = this.#ctx
+    if (seen !== undefined && metaFiles.of(at.path, seen) !== undefined) return 'mine'
+    const meta = await files.lstat(`${at.path}/${NAMES.meta}`)
+    if (meta?.kind === 'symlink') return (await files.stat(`${at.path}/${NAMES.meta}`))?.kind === 'file' ? 'mine' : 'not-mine'
+    if (meta?.kind !== 'file') return 'not-mine'
+    if (seen !== undefined) metaFiles.learn(at.path, seen, meta.inode)
+    return 'mine'
   }
   claims({ names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | undefined {
     return names.includes(NAMES.meta) ? 'mailbox' : undefined

@@ -15,6 +15,8 @@ const GROWTH = 4
 const NEAR = 1 << 14
 /** So many messages of one batch at most. */
 const MANY = 1000
+/** So few octets are copied while the event loop waits, where they are in memory. */
+const AT_ONCE = 1 << 15
 /** Reads under way at the same time. */
 const PARALLEL = 8
 
@@ -112,7 +114,7 @@ async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows
       await Promise.all(
         runs.slice(n, n + PARALLEL).map(async (run) => {
           const file = await folder.data.open(run.file)
-          const got = file === undefined ? 0 : await file.read(buffer.subarray(run.into, run.into + run.length), run.at)
+          const got = file === undefined ? 0 : await readRun(file, buffer.subarray(run.into, run.into + run.length), run.at)
           for (const m of run.messages) if (m.place.at - run.at + m.octets > got || !isDataRecord(buffer, run.into + m.place.at - run.at, m.uid, m.size)) missing.add(m)
           if (alone !== undefined && got > alone.octets) along.keep(run.file, run.at, buffer.subarray(0, got))
         }),
@@ -146,6 +148,10 @@ function reach(rows: Rows, { row, place: from }: Wanted): number {
 function stored(folder: MixFolder, m: Wanted, found: Relocated, read: Buffer): StoredMessage {
   const text = read.subarray(m.place.internal)
   return { uid: m.uid, headerSize: m.place.header, bytes: text.length === m.size ? new WholeBytes(text) : new LateBytes(folder, m, found, text) }
+}
+/** What little is asked for of a message that came or was read just now is in memory, where a thread would take longer to say so. */
+async function readRun(file: OpenFile, into: Buffer, at: number): Promise<number> {
+  return into.length <= AT_ONCE && file.readNow?.(into, at) === true ? into.length : file.read(into, at)
 }
 /** Messages that stand near each other are fetched by one read. */
 function runsOf(batch: readonly Wanted[]): Run[] {
@@ -206,7 +212,7 @@ class LateBytes implements MessageBytes {
 }
 async function isThere(file: OpenFile, place: Place, uid: number, size: number): Promise<boolean> {
   const record = Buffer.alloc(place.internal)
-  return (await file.read(record, place.at)) === record.length && isDataRecord(record, 0, uid, size)
+  return (await readRun(file, record, place.at)) === record.length && isDataRecord(record, 0, uid, size)
 }
 
 /** Where messages are by the index, for readers whose rows are out of date. */

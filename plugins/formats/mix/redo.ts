@@ -76,6 +76,11 @@ function chainAt(head: Uint8Array): number | undefined {
   const b = Buffer.from(head.buffer, head.byteOffset, head.length)
   return b.readUInt32BE(0) === MAGIC ? b.readUInt32BE(4) : undefined
 }
+async function headAt(file: OpenFile, at: number): Promise<Uint8Array> {
+  const head = new Uint8Array(ENTRY_HEAD)
+  if (file.readNow?.(head, at) === true) return head
+  return head.subarray(0, await file.read(head, at))
+}
 function decode(bytes: Buffer, at: number, chain: number): { readonly entry: Entry; readonly end: number } | undefined {
   if (chainAt(bytes.subarray(at, at + ENTRY_HEAD)) !== chain) return undefined
   const headLength = bytes.readUInt32BE(at + 8)
@@ -113,11 +118,9 @@ export class Redo {
   async isKnown(): Promise<boolean> {
     const file = await this.#opened('look')
     if (file === undefined) return true
-    const first = new Uint8Array(ENTRY_HEAD)
-    const next = new Uint8Array(ENTRY_HEAD)
-    const [got, more] = await Promise.all([file.read(first, 0), this.#chain === undefined ? 0 : file.read(next, this.#end)])
-    const chain = chainAt(first.subarray(0, got))
-    return chain === this.#chain && (chain === undefined || chainAt(next.subarray(0, more)) !== chain)
+    const [first, next] = await Promise.all([headAt(file, 0), this.#chain === undefined ? undefined : headAt(file, this.#end)])
+    const chain = chainAt(first)
+    return chain === this.#chain && (chain === undefined || next === undefined || chainAt(next) !== chain)
   }
   /** Every entry of the chain that the file begins with. */
   async entries(): Promise<readonly Entry[]> {

@@ -1,5 +1,5 @@
 import {
-  MailError, uids, type FlagChange, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage, type TableEdit,
+  MailError, uids, type FileStat, type FlagChange, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage, type TableEdit,
   type UidSet, type Wants,
 } from 'mailwright/api'
 import { KeywordBits } from '../shared/keyword-bits.js'
@@ -125,13 +125,13 @@ export class MixSource implements MailboxSource {
     edit.notice('warning', text)
   }
 
-  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean }, signal: AbortSignal): Promise<void> {
+  async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {
     this.#attach(edit)
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
     const state = this.#state
     if (state !== undefined && !(claim && this.#fresh.size > 0)) {
-      const now = await this.folder.peek()
+      const now = await this.folder.peek(how.found)
       if (now?.inode === state.inode && CONTROLS.every((control) => now.sequences[control] === state.sequences[control])) return
     }
     await this.folder.locked(claim ? 'exclusive' : 'shared', signal, async (found) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SYSTEM, uids, type Clock, type OpenFile, type OpenHow } from '../../../core/api/index.js'
@@ -23,8 +23,12 @@ class ReadOnlyFiles extends SystemFiles {
 /** Time passes when it is told to. */
 class HeldClock implements Clock {
   readonly #waiting = new Set<() => void>()
+  readonly #ms: number
+  constructor(ms = Date.now()) {
+    this.#ms = ms
+  }
   now(): number {
-    return 1_800_000_000_000
+    return this.#ms
   }
   after(_ms: number, run: () => void): Disposable {
     this.#waiting.add(run)
@@ -237,6 +241,47 @@ describe('mix: opened again with the rows of last time', () => {
     expect(again.rows).toHaveLength(200)
     expect(await again.messages()).toHaveLength(200)
     await again.close()
+  })
+
+  test('where the folder is as it was, its metadata file is: looks ask for heads alone', async () => {
+    await deliverTo(format(), path, [sampleMessage(0)])
+    const { files: counted, counts, reset } = countingFiles(files)
+    // Some time after the folder was changed; then times of change tell everything.
+    const later = new MixFormat(directoryContext(counted, new HeldClock(Date.now() + 10_000)))
+    const look = async (box: Box): Promise<void> => {
+      const found = await files.stat(path)
+      expect(await later.recognise(placeAt(path), never, found)).toBe('mine')
+      await box.edit((edit) => box.source.refresh(edit, { claimRecent: true, ...(found && { found }) }, never))
+    }
+    const box = await openBox(later, path)
+    await look(box)
+    reset()
+    await look(box)
+    expect(counts()).toEqual({ calls: 3, octets: 3 * SEQUENCE_OCTETS, names: 0 })
+    // Another program puts new metadata in the place of the old.
+    await copyFile(join(path, '.mixmeta'), join(home, 'meta'))
+    await rename(join(home, 'meta'), join(path, '.mixmeta'))
+    await look(box)
+    const { inode } = (await files.stat(join(path, '.mixmeta'))) ?? { inode: 0 }
+    expect(JSON.parse(box.table.stamp ?? '')).toEqual(['mix/1', expect.objectContaining({ inode })])
+    await box.close()
+  })
+
+  test.each([
+    { name: 'a folder that was changed just now', after: 0, link: false },
+    { name: 'a symbolic link', after: 10_000, link: true },
+  ])('$name is looked at each time', async ({ after, link }) => {
+    if (link) {
+      await rename(join(path, '.mixmeta'), join(home, 'meta'))
+      await symlink(join(home, 'meta'), join(path, '.mixmeta'))
+    }
+    const { files: counted, counts, reset } = countingFiles(files)
+    const found = await files.stat(path)
+    const looking = new MixFormat(directoryContext(counted, new HeldClock(Math.floor(found?.ctimeMs ?? 0) + 1000 + after)))
+    expect(await looking.recognise(placeAt(path), never, found)).toBe('mine')
+    reset()
+    expect(await looking.recognise(placeAt(path), never, found)).toBe('mine')
+    expect(counts().calls).toBe(link ? 2 : 1)
   })
 
   test('what a redo file still has to make good is made good before the rows are trusted', async () => {

@@ -102,6 +102,23 @@ describe('system files', () => {
     await two.close()
   })
 
+  test('what is in memory is read without waiting, and nothing else', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'one two three')
+    const file = await files.open(path)
+    const native = (await nativeLocks())?.readNow !== undefined
+    await file.read(new Uint8Array(13), 0)
+    const [part, all] = [new Uint8Array(3), Buffer.alloc(100_000)]
+    expect(file.readNow?.(part, 4)).toBe(native)
+    expect(text(part)).toBe(native ? 'two' : '\0\0\0')
+    // The file ends before, what follows is not there.
+    expect([file.readNow?.(all, 0), file.readNow?.(new Uint8Array(1), 13), file.readNow?.(new Uint8Array(0), 0)]).toEqual([false, false, false])
+    await writeFile(path, 'x'.repeat(100_000))
+    expect([file.readNow?.(all, 0), text(all).replaceAll('x', '')]).toEqual([native, native ? '' : text(all)])
+    await file.close()
+    expect(file.readNow?.(part, 4)).toBe(false)
+  })
+
   test('without native calls a lock is unavailable', async () => {
     const file = await new SystemFiles(undefined).open(join(dir, 'a'), { write: true, create: 'new' })
     expect([file.lock('flock', 'exclusive'), file.lock('fcntl', 'shared')]).toEqual(['unavailable', 'unavailable'])

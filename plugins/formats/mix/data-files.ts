@@ -25,6 +25,8 @@ export class DataFiles {
   readonly along: ReadAlong
   #readers = 0
   #reading: OpenFile | undefined
+  /** The one that messages were put into last, open for the next. */
+  #written: { readonly file: number; readonly inode: number; readonly open: OpenFile } | undefined
   constructor(place: FilePlace, lockPath: string, ctx: MixContext) {
     this.#place = place
     this.#lockPath = lockPath
@@ -44,6 +46,8 @@ export class DataFiles {
     const there = await this.stat(current)
     const at = there?.size ?? 0
     if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, signal)
+    const kept = this.#written
+    if (kept !== undefined && kept.inode === there?.inode && kept.file === current) return new DataWriter(kept.open, current, at, false, signal)
     return this.#begin(current, at, there === undefined, signal)
   }
   /** Puts messages into a file that is not there yet. */
@@ -53,7 +57,20 @@ export class DataFiles {
     return this.#begin(file, 0, true, signal)
   }
   async #begin(file: number, at: number, fresh: boolean, signal: AbortSignal): Promise<DataWriter> {
-    return new DataWriter(await this.#ctx.files.open(this.path(file), { write: true, create: 'if-missing', mode: this.#place.fileMode }), file, at, fresh, signal)
+    await this.#closeWritten()
+    const open = await this.#ctx.files.open(this.path(file), { write: true, create: 'if-missing', mode: this.#place.fileMode })
+    try {
+      this.#written = { file, open, inode: (await open.stat()).inode }
+    } catch (error) {
+      await open.close()
+      throw error
+    }
+    return new DataWriter(open, file, at, fresh, signal)
+  }
+  async #closeWritten(): Promise<void> {
+    const kept = this.#written
+    this.#written = undefined
+    await kept?.open.close()
   }
   /** Whoever reads holds the metadata shared, so that nobody moves messages. */
   async reading<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -107,6 +124,7 @@ export class DataFiles {
   /** A data file without messages goes, or is cut to nothing when new messages go there. */
   async giveUp(file: number, current: boolean): Promise<void> {
     await this.#drop(file)
+    if (this.#written?.file === file) await this.#closeWritten()
     if (!current) {
       await this.#ctx.files.unlink(this.path(file))
       return
@@ -129,6 +147,7 @@ export class DataFiles {
     this.along.forget()
     await this.#reading?.close()
     this.#reading = undefined
+    await this.#closeWritten()
     const opened = [...this.#opened.values(), ...this.#retired.splice(0)]
     this.#opened.clear()
     for (const opening of opened) await opening.then((f) => f.close(), () => undefined)

@@ -5,7 +5,7 @@ import type { Extent } from './redo.js'
 /** Octets are gathered into pieces of this size. */
 const PIECE = 1 << 18
 
-/** Writes messages to the end of a data file and sums them up. */
+/** Writes messages to the end of a data file and sums them up. The file stays open for the next ones. */
 export class DataWriter {
   readonly file: number
   /** The file was made for it: its name has to be synced. */
@@ -43,17 +43,17 @@ export class DataWriter {
     this.#waiting = []
     this.#octets = 0
   }
+  /** What was added, written or not. */
   get extents(): readonly Extent[] {
-    return [{ file: this.file, at: this.#start, length: this.#at - this.#start, sum: this.#sum }]
+    return [{ file: this.file, at: this.#start, length: this.at - this.#start, sum: this.#sum }]
   }
-  syncs(): readonly Promise<void>[] {
-    return [this.#open.sync()]
+  /** Everything is in the file, and with `durable` on the disk. */
+  async finish(durable: boolean): Promise<void> {
+    await this.flush()
+    if (durable) await this.#open.sync()
   }
   /** Takes back what was written. */
   async undo(): Promise<void> {
     await this.#open.truncate(this.#start)
-  }
-  close(): Promise<void> {
-    return this.#open.close()
   }
 }

@@ -108,7 +108,6 @@ export class MixDelivery implements Delivery {
     try {
       const record = (i: number): Uint8Array => dataRecord(messages[i]?.uid ?? 0, messages[i]?.ms ?? 0, messages[i]?.zone ?? 0, sizes[i] ?? 0)
       const laid = this.#taken === undefined ? await this.#layArrived(writer, record, signal) : await layTaken(this.#taken, writer, record, signal)
-      await writer.flush()
       const entered = messages.map((m, i): Entered => ({
         ...m, old: claimed,
         place: { file: writer.file, at: laid[i]?.at ?? 0, internal: DATA_OCTETS, header: laid[i]?.header ?? m.size },
@@ -126,8 +125,6 @@ export class MixDelivery implements Delivery {
     } catch (error) {
       if (!folder.owes) await writer.undo().catch(() => undefined)
       throw error
-    } finally {
-      await writer.close()
     }
   }
   async #layArrived(writer: DataWriter, record: (index: number) => Uint8Array, signal: AbortSignal): Promise<readonly Laid[]> {

@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import { backOff, pause } from '../shared/lock-context.js'
 import { isWritable } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
+import { allDone } from './all-done.js'
 import type { MixContext } from './context.js'
 import { DataFiles } from './data-files.js'
 import type { DataWriter } from './data-writer.js'
@@ -66,7 +67,7 @@ export class MixFolder {
     this.place = place
     this.#ctx = ctx
     this.data = new DataFiles(place, `${place.path}/${NAMES.meta}`, ctx)
-    this.#redo = new Redo(ctx.files, `${place.path}/.mixredo`, () => Buffer.from(ctx.locks.random(4)).readUInt32BE(0))
+    this.#redo = new Redo(ctx.files, `${place.path}/.mixredo`, this.durable, () => Buffer.from(ctx.locks.random(4)).readUInt32BE(0))
   }
   get durable(): boolean {
     return this.#ctx.mailbox.durability === 'full'
@@ -185,7 +186,17 @@ export class MixFolder {
       throw asRefusal(error, this.path)
     }
   }
+  /** Whoever changes a control file gives it another sequence: where all three are those of last time, so is the rest. */
   async #held(handles: Handles): Promise<Held> {
+    const last = this.#last
+    if (last !== undefined && sequencesOf(last) === (await this.#sequences(handles))) return last
+    return (this.#last = await this.#readHeld(handles))
+  }
+  async #sequences(handles: Handles): Promise<string> {
+    const heads = await allDone(CONTROLS.map((c) => readHead(handles[c])))
+    return heads.map((head, i) => parseSequence(head, WHAT[CONTROLS[i] ?? 'meta'])).join(' ')
+  }
+  async #readHeld(handles: Handles): Promise<Held> {
     const room = Buffer.alloc(META_ROOM)
     const [got, index, status, indexStat, statusStat] = await Promise.all([
       handles.meta.read(room, 0), readHead(handles.index), readHead(handles.status), handles.index.stat(), handles.status.stat(),
@@ -251,29 +262,30 @@ export class MixFolder {
       heads[control] = { sequence, size }
     }
     const entry: Entry = { found: { meta: held.meta.sequence, index: held.index.sequence, status: held.status.sequence }, changes, data: change.data?.extents ?? [] }
-    const added = await this.#redo.add(entry, this.place.fileMode)
-    if (this.durable) {
-      try {
-        const syncs = [added.sync(), ...(change.data?.syncs() ?? [])]
-        if (added.fresh || change.data?.fresh === true) syncs.push(this.#ctx.files.syncDirectory(this.path))
-        await allDone(syncs)
-      } catch (error) {
-        // What failed must not happen after all.
-        await added.undo().catch(() => undefined)
-        throw error
-      }
-    }
+    await this.#write(entry, change.data)
     try {
       await this.#apply(handles, entry, new Map([['meta', held.metaSize], ['index', held.index.size], ['status', held.status.size]]))
     } catch (error) {
       // It is in the redo file: the next operation finishes the work.
       this.#redo.forget()
+      this.#last = undefined
       this.#owes = true
       throw error
     }
     const done = { ...held, meta, metaSize, index: heads.index, status: heads.status }
     this.#chained = sequencesOf(done)
-    return done
+    return (this.#last = done)
+  }
+  /** The entry and the octets that it speaks of, beside each other: a crash in between leaves an entry whose sums are wrong. All or none. */
+  async #write(entry: Entry, data: DataWriter | undefined): Promise<void> {
+    const adding = this.#redo.add(entry, { mode: this.place.fileMode, newNames: data?.fresh === true })
+    try {
+      await allDone<unknown>([adding, ...(data === undefined ? [] : [data.finish(this.durable)])])
+    } catch (error) {
+      // What failed must not happen after all. An entry that could not be added has taken itself back.
+      await adding.then((undo) => undo()).catch(() => undefined)
+      throw error
+    }
   }
   async #apply(handles: Handles, entry: Entry, sizes: ReadonlyMap<Control, number>): Promise<void> {
     await allDone(
@@ -288,6 +300,8 @@ export class MixFolder {
     return this.#owes
   }
   #owes = false
+  /** What is there, by the last look or change. */
+  #last: Held | undefined
   /** What the last entry of the redo file left. */
   #chained = ''
   /** Control files are on the disk as they are; the redo file has done its work. */
@@ -310,6 +324,7 @@ export class MixFolder {
     }
     if (this.durable) await allDone(CONTROLS.map((c) => handles[c].sync()))
     await this.#redo.clear()
+    this.#last = undefined
     this.#owes = false
   }
   /**
@@ -376,6 +391,7 @@ export class MixFolder {
   async #close(): Promise<void> {
     const handles = this.#handles
     this.#handles = undefined
+    this.#last = undefined
     this.#lookedBack = false
     await this.#redo.close()
     await this.data.close()
@@ -394,13 +410,6 @@ async function readHead(file: OpenFile): Promise<Uint8Array> {
 async function wholeOf(file: OpenFile, size: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(size)
   return bytes.subarray(0, await file.read(bytes, 0))
-}
-/** Waits for all of them, and only then tells of the first failure: nothing is under way any more. */
-async function allDone<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  return (await Promise.allSettled(work)).map((result) => {
-    if (result.status === 'rejected') throw result.reason
-    return result.value
-  })
 }
 function missing(error: unknown): undefined {
   if (!failedWith(error, 'ENOENT')) throw error

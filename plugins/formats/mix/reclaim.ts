@@ -92,7 +92,6 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
         done += got
       }
     }
-    await writer.flush()
     for (const [i, at] of moved) {
       table.file[i] = writer.file
       table.at[i] = at
@@ -107,8 +106,6 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
   } catch (error) {
     if (!folder.owes) await folder.data.giveUp(writer.file, false).catch(() => undefined)
     throw error
-  } finally {
-    await writer.close()
   }
 }
 function linesOf(table: IndexTable): string[] {

@@ -1,6 +1,8 @@
 import { failedWith } from 'mailwright/api'
 import type { Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { folderOf } from '../shared/lock-context.js'
+import { allDone } from './all-done.js'
 
 /*
  * `.mixredo`: changes of the control files, durable before any of them is touched. Entries follow each other from the beginning of the file; those of
@@ -109,9 +111,13 @@ export class Redo {
   #end = 0
   /** Of the file, once it matters. */
   #size: number | undefined
-  constructor(files: Files, path: string, lot: () => number) {
+  /** Its name is on the disk. */
+  #named = false
+  readonly #durable: boolean
+  constructor(files: Files, path: string, durable: boolean, lot: () => number) {
     this.#files = files
     this.#path = path
+    this.#durable = durable
     this.#lot = lot
   }
   /** Whether there is nothing in it that this process has not applied itself. */
@@ -141,32 +147,42 @@ export class Redo {
   get isLong(): boolean {
     return this.#end >= LONGEST_CHAIN
   }
-  /** Writes an entry behind the others; it counts once `sync` has ended. Answers what takes it back. */
-  async add(entry: Entry, mode: number): Promise<{ readonly fresh: boolean; readonly sync: () => Promise<void>; readonly undo: () => Promise<void> }> {
-    const fresh = (await this.#opened('look')) === undefined
-    const file = (await this.#opened('make', mode)) as OpenFile
+  /**
+   * Writes an entry behind the others; when this resolves it counts, and is on the disk where changes are to be. Answers what takes it back.
+   *
+   * @param how `newNames`: a file was made that the entry speaks of
+   */
+  async add(entry: Entry, how: { readonly mode: number; readonly newNames: boolean }): Promise<() => Promise<void>> {
+    // `make` always answers a file.
+    const file = (await this.#opened('write')) ?? ((await this.#opened('make', how.mode)) as OpenFile)
+    this.#size ??= (await file.stat()).size
     const chain = this.#chain ?? this.#lot()
     const at = this.#chain === undefined ? 0 : this.#end
     const bytes = encode(chain, entry)
     const undo = async (): Promise<void> => {
       // Not known what is there now: the next operation looks.
-      this.#chain = undefined
-      this.#end = 0
+      this.forget()
       await file.write([new Uint8Array(ENTRY_HEAD)], at)
     }
+    const end = at + bytes.length
+    const room = end > this.#size ? STEP * Math.ceil(end / STEP) - end : 0
     try {
-      const end = at + bytes.length
-      this.#size ??= (await file.stat()).size
-      const room = end > this.#size ? STEP * Math.ceil(end / STEP) - end : 0
-      await file.write(room > 0 ? [bytes, new Uint8Array(room)] : [bytes], at)
-      this.#size = Math.max(this.#size, end + room)
+      // Also the name of a file that was there: whoever made it may have ended before it was synced.
+      const names = this.#durable && (how.newNames || !this.#named) ? [this.#files.syncDirectory(folderOf(this.#path))] : []
+      await allDone([this.#put(file, room > 0 ? [bytes, new Uint8Array(room)] : [bytes], at), ...names])
+      this.#named = true
     } catch (error) {
       await undo().catch(() => undefined)
       throw error
     }
+    this.#size = Math.max(this.#size, end + room)
     this.#chain = chain
-    this.#end = at + bytes.length
-    return { fresh, sync: () => file.sync(), undo }
+    this.#end = end
+    return undo
+  }
+  async #put(file: OpenFile, chunks: readonly Uint8Array[], at: number): Promise<void> {
+    await file.write(chunks, at)
+    if (this.#durable) await file.sync()
   }
   /** Gives the chain up: what it says is on the disk. */
   async clear(): Promise<void> {
@@ -192,7 +208,7 @@ export class Redo {
     this.#file = undefined
     this.#writable = true
     try {
-      this.#file = await this.#files.open(this.#path, how === 'make' ? { write: true, create: 'if-missing', mode } : { write: true })
+      this.#file = await this.#files.open(this.#path, { write: true, ...(how === 'make' && { create: 'if-missing', mode }) })
     } catch (error) {
       if (how !== 'make' && failedWith(error, 'ENOENT')) return undefined
       if (how !== 'look' || !failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error
@@ -205,6 +221,7 @@ export class Redo {
     const file = this.#file
     this.#file = undefined
     this.#size = undefined
+    this.#named = false
     this.forget()
     await file?.close()
   }

@@ -1,0 +1,91 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SYSTEM, uids } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { never, type Box } from '../../../core/testing/box.js'
+import { sampleMessage } from '../../../core/testing/messages.js'
+import { MixFormat } from '../../../plugins/formats/mix/format.js'
+import { countingFiles, type Counts } from '../../support/counting-files.js'
+import { deliverTo, directoryContext, familyHome, openBox, placeAt } from '../../support/directory-formats.js'
+
+const { files, counts, reset } = countingFiles(new SystemFiles(await nativeLocks()))
+const format = new MixFormat(directoryContext(files))
+/** Three locks, whether the mailbox is still the one that has the name, three heads, two places of the redo file, three locks given back. */
+const LOCKED = 12
+/** One entry of the redo file is written and synced. */
+const ENTRY = 2
+
+describe('mix: calls for one change', () => {
+  let home = ''
+  let box: Box
+  const path = (): string => join(home, 'box')
+  beforeEach(async () => {
+    home = await familyHome()
+    await format.create(placeAt(path()))
+    box = await openBox(format, path())
+    await deliverTo(format, path(), Array.from({ length: 200 }, (_, n) => sampleMessage(n)), box)
+    await box.store({ uids: uids.one(1), system: SYSTEM.seen })
+  })
+  afterEach(async () => {
+    await box.close()
+    await rm(home, { recursive: true, force: true })
+  })
+  async function cost(work: () => Promise<unknown>): Promise<Counts> {
+    reset()
+    await work()
+    return counts()
+  }
+
+  test('flags of one message: its line and the sequence', async () => {
+    const { calls, octets } = await cost(() => box.store({ uids: uids.one(77), system: SYSTEM.flagged }))
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 2)
+    expect(octets).toBeLessThan(400)
+  })
+  test('flags of all messages: their lines at once', async () => {
+    const { calls, octets } = await cost(() => box.store({ uids: uids.all, system: SYSTEM.answered }))
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 2)
+    // Lines of 35 octets, in the redo file and in their place.
+    expect(octets).toBeLessThan(2 * 200 * 35 + 500)
+  })
+  test('a message that arrives: its octets, and a line in two control files', async () => {
+    const arriving = sampleMessage(300)
+    await deliverTo(format, path(), [sampleMessage(299)], box)
+    const { calls, octets } = await cost(() => deliverTo(format, path(), [arriving], box))
+    // The data file is looked at, written, synced; metadata once, index and flags twice.
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 3 + 5)
+    expect(octets).toBeLessThan(arriving.bytes.length + 1000)
+  })
+  test('messages that arrive together cost no more calls', async () => {
+    const { calls } = await cost(() => deliverTo(format, path(), Array.from({ length: 20 }, (_, n) => sampleMessage(300 + n)), box))
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 3 + 5)
+  })
+  test('an expunge of one message: the line before it', async () => {
+    const { calls, octets } = await cost(() => box.expunge(uids.one(77), { always: true }))
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 2)
+    expect(octets).toBeLessThan(600)
+  })
+
+  test('what another program adds, or does not finish, is seen', async () => {
+    const other = await openBox(new MixFormat(directoryContext(files)), path())
+    await other.refresh()
+    await deliverTo(new MixFormat(directoryContext(files)), path(), [sampleMessage(400)], other)
+    await box.store({ uids: uids.one(2), system: SYSTEM.flagged })
+    expect(box.table.length).toBe(201)
+    // One that makes room and is killed, as programs of the family do: the sequence is what it was.
+    const index = await files.open(join(path(), '.mixindex'), { write: true })
+    await index.truncate((await index.stat()).size + 500)
+    await index.close()
+    await deliverTo(format, path(), [sampleMessage(401)], box)
+    await deliverTo(format, path(), [sampleMessage(402)], box)
+    const anew = await openBox(format, path())
+    await anew.refresh()
+    expect(anew.rows.map((r) => r.uid)).toEqual(Array.from({ length: 203 }, (_, i) => i + 1))
+    expect((await readFile(join(path(), '.mixindex'), 'latin1')).split('\r\n').filter((l) => l.startsWith(':'))).toHaveLength(203)
+    await other.refresh({ claimRecent: true }, never)
+    expect(other.rows.map((r) => r.uid)).toEqual(anew.rows.map((r) => r.uid))
+    await anew.close()
+    await other.close()
+  })
+})

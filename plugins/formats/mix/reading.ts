@@ -46,11 +46,12 @@ interface Run {
 export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const octets = wants.bytes !== 'none' || wants.sections.length > 0
   const found = new Relocated(folder, signal)
+  const rooms = new Rooms()
   let reading: Promise<readonly StoredMessage[]> | undefined
   try {
     for (const batch of batches(set, wants, rows, octets)) {
       const read = await reading
-      reading = octets ? readBatch(folder, batch, rows, found, signal) : Promise.resolve(batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) })))
+      reading = octets ? readBatch(folder, batch, rows, found, rooms, signal) : Promise.resolve(batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) })))
       reading.catch(() => undefined)
       if (read !== undefined) yield read
     }
@@ -98,7 +99,7 @@ function* eachRow(rows: Rows, set: UidSet): Generator<number> {
   }
 }
 
-async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows, found: Relocated, signal: AbortSignal): Promise<readonly StoredMessage[]> {
+async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows, found: Relocated, rooms: Rooms, signal: AbortSignal): Promise<readonly StoredMessage[]> {
   signal.throwIfAborted()
   const { along } = folder.data
   const alone = batch.length === 1 ? batch[0] : undefined
@@ -108,7 +109,8 @@ async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows
     const runs = runsOf(batch)
     if (alone !== undefined && along.follows(alone.place.file, alone.place.at, alone.octets)) for (const run of runs) run.length = Math.max(run.length, reach(rows, alone))
     const room = runs.reduce((all, run) => Math.max(all, run.into + run.length), 0)
-    const buffer = Buffer.allocUnsafe(room)
+    // What is read along is kept.
+    const buffer = alone === undefined ? rooms.take(room) : Buffer.allocUnsafe(room)
     const missing = new Set<Wanted>()
     for (let n = 0; n < runs.length; n += PARALLEL) {
       await Promise.all(
@@ -148,6 +150,17 @@ function reach(rows: Rows, { row, place: from }: Wanted): number {
 function stored(folder: MixFolder, m: Wanted, found: Relocated, read: Buffer): StoredMessage {
   const text = read.subarray(m.place.internal)
   return { uid: m.uid, headerSize: m.place.header, bytes: text.length === m.size ? new WholeBytes(text) : new LateBytes(folder, m, found, text) }
+}
+/** Memory for batches, used again: a caller has one until it asks for the next, which is read meanwhile. */
+class Rooms {
+  #next = Buffer.alloc(0)
+  #other = Buffer.alloc(0)
+  take(octets: number): Buffer {
+    const room = this.#next.length < octets ? Buffer.allocUnsafe(octets) : this.#next
+    this.#next = this.#other
+    this.#other = room
+    return room
+  }
 }
 /** What little is asked for of a message that came or was read just now is in memory, where a thread would take longer to say so. */
 async function readRun(file: OpenFile, into: Buffer, at: number): Promise<number> {

@@ -360,6 +360,23 @@ describe('mix: messages that are read one after the other', () => {
     await box.close()
   })
 
+  test('batches that are read into the same memory by turns have the octets of their own messages', async () => {
+    const large = Array.from({ length: 900 }, (_, i) => ({ ...sampleMessage(i), bytes: Buffer.from(`number ${i} `.repeat(400)) }))
+    await deliverTo(format(), path, large)
+    const box = await openBox(format(), path)
+    await box.refresh()
+    let batches = 0
+    let right = 0
+    for await (const batch of box.source.read(box.uids, WHOLE, box.table.generation, never)) {
+      batches++
+      // What is read meanwhile goes elsewhere.
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      for (const { uid, bytes } of batch) if (Buffer.from(bytes.inline ?? []).equals(large[uid - 1]?.bytes ?? Buffer.alloc(0))) right++
+    }
+    expect({ right, several: batches > 4 }).toEqual({ right: large.length, several: true })
+    await box.close()
+  })
+
   test('what stands behind the last message that is known is not read along: it may come to nothing', async () => {
     await deliver(0, 3)
     const { files: counted, counts, reset } = countingFiles(files)

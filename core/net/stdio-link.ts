@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs'
-import { Socket } from 'node:net'
+import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { PeerFacts } from '../api/index.js'
 import { ByteLink } from './byte-link.js'
@@ -65,8 +65,14 @@ export function streamLink(input: Readable, output: Writable, peer: PeerFacts, o
   return new ByteLink(new StreamTransport(input, output), peer, options)
 }
 
-/** The connection that inetd or a systemd `Accept=yes` socket put on a descriptor; undefined when the descriptor is no socket. */
+/**
+ * The connection that inetd or a systemd `Accept=yes` socket put on a descriptor; undefined when the descriptor is no socket. Nothing is read from it before a
+ * link takes it over: what a client says first (TLS) would be lost.
+ */
 export function inheritedConnection(fd: number): Socket | undefined {
   // Once at the start of a process that serves one connection: nobody waits for this call.
-  return fstatSync(fd).isSocket() ? new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }) : undefined
+  if (!fstatSync(fd).isSocket()) return undefined
+  // `manualStart` is what `pauseOnConnect` is for servers; the typings leave it out.
+  const options = { fd, readable: true, writable: true, allowHalfOpen: true, manualStart: true } as SocketConstructorOpts
+  return new Socket(options)
 }

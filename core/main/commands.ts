@@ -88,7 +88,8 @@ For inetd, systemd sockets with Accept=yes, and ssh. As root it is a connection 
 the session of the account that started it.
 
 ${CONFIG}      --user NAME     root only: the session of this account
-      --tls HOW       when standard input is a socket: none, starttls (default) or implicit
+      --tls HOW       when standard input is a socket: none, starttls or implicit; without it implicit on the port of
+                      imaps (services(5)), starttls on others
       --protocol NAME imap4, or the name of a protocol that a plugin brings
 `,
     load: () => import('./commands/imapd.js'),
@@ -100,7 +101,8 @@ ${CONFIG}      --user NAME     root only: the session of this account
 
 For inetd, systemd sockets with Accept=yes, and ssh. There is always a login.
 
-${CONFIG}      --tls HOW       when standard input is a socket: none, starttls (default) or implicit
+${CONFIG}      --tls HOW       when standard input is a socket: none, starttls or implicit; without it implicit on the port of
+                      pop3s (services(5)), starttls on others
       --protocol NAME pop3, pop2, or the name of a protocol that a plugin brings
 `,
     load: () => import('./commands/pop3d.js'),

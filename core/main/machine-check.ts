@@ -14,6 +14,7 @@ import { certificateNames, ownCertificates } from './host-tls.js'
 import { lockProgramFaults } from './lock-program-check.js'
 import { deliveryFaults } from './listener-protocols.js'
 import { accountsNotServed } from './processes/model.js'
+import { portsOfProtocols } from './service-ports.js'
 import { runDirectory } from './run-directory.js'
 import { SelfSignedCertificate } from '../net/tls/self-signed.js'
 
@@ -41,7 +42,7 @@ export async function checkMachine(wired: Checked, env: NodeJS.ProcessEnv): Prom
     found.push(...(await certificates(host, plan)), ...names(host), ...logins(host, wired), ...(await lockDirectory(host)), ...(await spool(host, wired)), ...(await lockProgramFaults(entriesOf(host, wired, lockers.id))), ...openNames(host, wired), ...(await passwordFiles(host, wired)), ...(await md5Databases(host, wired)), ...(await pamServices(host, wired)))
   }
   found.push(...modelFaults(plan))
-  found.push(...deliveryFaults(plan.listeners, wired.slots), ...(await socketFolders(plan)), ...(await ports(plan, env)))
+  found.push(...deliveryFaults(plan.listeners, wired.slots), ...(await portFaults(wired)), ...(await socketFolders(plan)), ...(await ports(plan, env)))
   return found.map((p) => ({ ...p, ...plan.where(p.path) }))
 }
 
@@ -250,6 +251,19 @@ function servicesOf(host: HostPlan, { slots, plan }: Checked): readonly string[]
   const served = slots.filter((slot) => slot.host === host.id && slot.point === protocols.id).flatMap(({ entries }) => entries)
   const about = served.filter(({ name }) => plan.listeners.some(({ protocol }) => protocol === name)).map((entry) => entry.about)
   return [...new Set(about.flatMap((a) => (typeof a === 'object' && a !== null && 'service' in a && typeof a.service === 'string' ? [a.service] : [])))]
+}
+
+/** Listeners that do on a well-known port what clients do not expect there: both sides would wait for the other. */
+async function portFaults({ plan, slots }: Checked): Promise<readonly Problem[]> {
+  const ports = await portsOfProtocols(slots)
+  return plan.listeners.flatMap(({ id, protocol, port, tls, proxy, unix, path }): readonly Problem[] => {
+    const own = ports.get(protocol)
+    // A proxy has a port of its own for clients, and may take the encryption off.
+    if (own === undefined || unix !== undefined || proxy.length > 0) return []
+    if (port === own.tls && tls !== 'implicit') return [warning('NET_TLS_PORT', `${path}.tls`, `listener "${id}": clients begin TLS at once on port ${port}, and wait for ever when they are greeted in clear`, 'say "tls: implicit"')]
+    if (port === own.plain && tls === 'implicit') return [warning('NET_TLS_PORT', `${path}.tls`, `listener "${id}": clients wait for a greeting in clear on port ${port}, which "tls: implicit" does not give`, own.tls === undefined ? 'choose another port' : `listen on port ${own.tls}`)]
+    return []
+  })
 }
 
 /** Whether the ports can be had, unless our own server has them. */

@@ -3,16 +3,22 @@ import type { DeliveryRules } from './delivery/local-delivery.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { actAs } from './mail-account.js'
 import type { MailServer } from './server.js'
+import { portsOfProtocols } from './service-ports.js'
 import { startOffline } from './start-offline.js'
 import { lendOutput } from './terminal.js'
 
 /** How a connection on standard input is encrypted, when it is a socket. */
 export type StdinTls = 'none' | 'starttls' | 'implicit'
 
-/** @throws CommandFailure for anything else. */
-export function stdinTls(said: string): StdinTls {
-  if (said === 'none' || said === 'starttls' || said === 'implicit') return said
+/** @throws CommandFailure for what is said and none of them. */
+export function stdinTls(said: string | undefined): StdinTls | undefined {
+  if (said === undefined || said === 'none' || said === 'starttls' || said === 'implicit') return said
   throw new CommandFailure(EXIT.usage, '--tls is none, starttls or implicit')
+}
+/** How a connection is encrypted where nobody said so: as the port that the client connected to is for (`imaps`, `pop3s` of services(5)). */
+export async function tlsByPort({ kernel }: MailServer, protocol: string, port: number | undefined): Promise<StdinTls> {
+  const ports = (await portsOfProtocols(kernel.wiring.slots)).get(protocol)
+  return port !== undefined && port === ports?.tls ? 'implicit' : 'starttls'
 }
 
 /** Starts a server without listeners for the one connection that the process was started with, and stops it afterwards. The exit code is returned. */

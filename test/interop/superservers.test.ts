@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { freshInbox } from '../support/interop.js'
@@ -175,5 +177,32 @@ m.logout()
     const got = await runOnTerminal('mutt', ['-F', rc, '-n', '-e', `push '<jump>1<enter><delete-message><sync-mailbox><quit>'`], { env: { HOME: server.folder } })
     expect(got.code, got.stdout).toBe(0)
     expect(subjectsIn(await readFile(server.inbox('alice'), 'latin1'))).toEqual(['Plans with a picture', 'Short'])
+  })
+})
+
+// An address of loopback that nobody else uses; only root may have these ports.
+const BY_PORT = [
+  { command: 'imapd', port: 993, tls: true, greeting: /^\* OK / },
+  { command: 'imapd', port: 143, tls: false, greeting: /^\* OK / },
+  { command: 'pop3d', port: 995, tls: true, greeting: /^\+OK / },
+  { command: 'pop3d', port: 110, tls: false, greeting: /^\+OK / },
+] as const
+describe.runIf(ROOT)('the port of services(5) decides about TLS where nothing else does (FAQ 7.45)', () => {
+  test.each(BY_PORT)('$command on port $port: TLS from the first octet: $tls', { timeout: 60_000 }, async ({ command, port, tls, greeting }) => {
+    // As inetd does.
+    const inetd = createServer({ pauseOnConnect: true }, (socket) => {
+      const child = spawn(process.execPath, [CLI, command, '--config', server.config], { stdio: [socket, socket, 'ignore'] })
+      running.push(child)
+      child.once('exit', () => socket.destroy())
+    }).listen(port, '127.0.0.94')
+    await once(inetd, 'listening')
+    const client = tls ? connectTls({ host: '127.0.0.94', port, servername: 'localhost', ca: await readFile(server.certificate) }) : connect(port, '127.0.0.94')
+    try {
+      const [said] = (await once(client, 'data')) as [Buffer]
+      expect(said.toString()).toMatch(greeting)
+    } finally {
+      client.destroy()
+      inetd.close()
+    }
   })
 })

@@ -5,7 +5,7 @@ import { inheritedConnection, streamLink } from '../../net/stdio-link.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
-import { clientOf, serveOneConnection, stdinTls } from '../one-connection.js'
+import { clientOf, serveOneConnection, stdinTls, tlsByPort } from '../one-connection.js'
 import type { MailServer } from '../server.js'
 import { newSessionId } from '../session-id.js'
 
@@ -20,7 +20,7 @@ export function run(context: CommandContext): Promise<number> {
   const { values } = parseCommandLine(args, {
     config: { type: 'string', short: 'c' },
     protocol: { type: 'string', default: 'imap4' },
-    tls: { type: 'string', default: 'starttls' },
+    tls: { type: 'string' },
     user: { type: 'string' },
   })
   const { protocol } = values
@@ -29,7 +29,7 @@ export function run(context: CommandContext): Promise<number> {
     const root = process.getuid?.() === 0
     const socket = root && values.user === undefined ? inheritedConnection(STANDARD_INPUT) : undefined
     if (socket !== undefined) {
-      await server.connections.serveSocket(socket, { id: 'stdin', protocol, tls })
+      await server.connections.serveSocket(socket, { id: 'stdin', protocol, tls: tls ?? (await tlsByPort(server, protocol, socket.localPort)) })
       return
     }
     const peer: PeerFacts = { session: newSessionId(), address: clientOf(env), localAddress: '', localPort: 0, service: 'imap' }

@@ -4,7 +4,7 @@ import type { PeerFacts } from '../../api/index.js'
 import { inheritedConnection, streamLink } from '../../net/stdio-link.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
-import { clientOf, serveOneConnection, stdinTls } from '../one-connection.js'
+import { clientOf, serveOneConnection, stdinTls, tlsByPort } from '../one-connection.js'
 import { newSessionId } from '../session-id.js'
 
 const STANDARD_INPUT = 0
@@ -17,7 +17,7 @@ export function run(context: CommandContext): Promise<number> {
   const { values } = parseCommandLine(context.args, {
     config: { type: 'string', short: 'c' },
     protocol: { type: 'string', default: 'pop3' },
-    tls: { type: 'string', default: 'starttls' },
+    tls: { type: 'string' },
   })
   const { protocol } = values
   const tls = stdinTls(values.tls)
@@ -25,7 +25,7 @@ export function run(context: CommandContext): Promise<number> {
     const socket = inheritedConnection(STANDARD_INPUT)
     // Programs that start others give them sockets without an address for pipes.
     if (socket?.remoteAddress !== undefined) {
-      await server.connections.serveSocket(socket, { id: 'stdin', protocol, tls })
+      await server.connections.serveSocket(socket, { id: 'stdin', protocol, tls: tls ?? (await tlsByPort(server, protocol, socket.localPort)) })
       return
     }
     const host = server.kernel.hosts.values().next().value

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { has, run } from '../../support/programs.js'
 
+const ROOT = process.getuid?.() === 0
 const CLI = fileURLToPath(new URL('../../../dist/core/main/cli.js', import.meta.url))
 
 /** One run of `mailwright check`: the file, what lies around it, and what is said. */
@@ -149,6 +150,15 @@ const rows: readonly Row[] = [
   },
   { name: 'an MD5 database that is not there yet', host: RIGHT.replace('passwords: [', 'passwords: [{ use: md5-database, path: later.pwd }, '), says: [] },
   { name: 'a name without a domain', host: `${BARE}\ntls: { certificate: short.pem, key: { file: short.pem.key } }`, serverName: 'mail', needs: 'openssl', prepare: async () => certificate('short.pem', 'mail', 90), says: [['HOST_NAME_UNQUALIFIED', 'the host name "mail" has no domain']] },
+  // Only root may have these ports; an address of loopback that nobody else uses.
+  ...([
+    { name: 'the port of imaps without TLS', listener: 'x: { protocol: imap4, address: 127.0.0.93, port: 993 }', text: 'listener "x": clients begin TLS at once on port 993' },
+    { name: 'the port of pop3 under TLS', listener: 'x: { protocol: pop3, address: 127.0.0.93, port: 110, tls: implicit }', text: 'listener "x": clients wait for a greeting in clear on port 110' },
+    { name: 'the port of imaps under TLS', listener: 'x: { protocol: imap4, address: 127.0.0.93, port: 993, tls: implicit }', text: undefined },
+    { name: 'the port of imaps behind a proxy', listener: 'x: { protocol: imap4, address: 127.0.0.93, port: 993, proxy: [192.0.2.1] }', text: undefined },
+  ].map(({ text, ...row }): Row => ({
+    ...row, host: RIGHT, code: ROOT ? 0 : 78, says: [...(text === undefined ? [] : [['NET_TLS_PORT', text] as const]), ...(ROOT ? [] : [['NET_NOT_PERMITTED', 'may not be used by this account'] as const])],
+  }))),
   { name: 'no certificate where TLS is offered', host: BARE, says: [['NET_NO_CERTIFICATE', 'there is no certificate']] },
   {
     name: 'a certificate for another name, soon at its end', needs: 'openssl', prepare: async () => certificate('other.pem', 'other.example.org', 3),

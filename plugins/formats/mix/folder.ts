@@ -7,6 +7,7 @@ import { allDone } from './all-done.js'
 import type { MixContext } from './context.js'
 import { DataFiles } from './data-files.js'
 import type { DataWriter } from './data-writer.js'
+import { writePatches } from './patching.js'
 import { metaText, parseMeta, parseSequence, SEQUENCE_OCTETS, sequenceRecord, type Meta } from './records.js'
 import { CONTROLS, Redo, type Control, type ControlChange, type Entry, type Extent, type Patch, type Sequences } from './redo.js'
 
@@ -290,7 +291,7 @@ export class MixFolder {
   async #apply(handles: Handles, entry: Entry, sizes: ReadonlyMap<Control, number>): Promise<void> {
     await allDone(
       entry.changes.map(async ({ file, patches, size }) => {
-        for (const patch of patches) await handles[file].write([patch.bytes], patch.at)
+        await writePatches(handles[file], patches)
         if (size < (sizes.get(file) ?? Number.POSITIVE_INFINITY)) await handles[file].truncate(size)
       }),
     )

@@ -12,6 +12,7 @@ import { deliverTo, directoryContext, familyHome, openBox, placeAt } from '../..
 
 const { files, counts, reset } = countingFiles(new SystemFiles(await nativeLocks()))
 const format = new MixFormat(directoryContext(files))
+const everySecond = uids.from(Array.from({ length: 100 }, (_, i) => 2 * i + 1))
 /** Three locks, whether the mailbox is still the one that has the name, three heads, two places of the redo file, three locks given back. */
 const LOCKED = 12
 /** One entry of the redo file is written and synced. */
@@ -48,6 +49,26 @@ describe('mix: calls for one change', () => {
     expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 2)
     // Lines of 35 octets, in the redo file and in their place.
     expect(octets).toBeLessThan(2 * 200 * 35 + 500)
+  })
+  test('flags of every second message: with the lines between them, as they stand', async () => {
+    const status = async (): Promise<string[]> => (await readFile(join(path(), '.mixstatus'), 'latin1')).split('\r\n').slice(1)
+    const before = await status()
+    const { calls } = await cost(() => box.store({ uids: everySecond, system: SYSTEM.flagged }))
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 3)
+    const after = await status()
+    expect(after.map((line, i) => (line === before[i] ? undefined : i + 1)).filter((uid) => uid !== undefined)).toEqual(Array.from({ length: 100 }, (_, i) => 2 * i + 1))
+    expect(after[0]).toMatch(/^:00000001:00000000:0005:/)
+    expect(after[2]).toMatch(/^:00000003:00000000:0004:/)
+  })
+  test('an expunge of every second message', async () => {
+    const { calls } = await cost(() => box.expunge(everySecond, { always: true }))
+    // The first line is written twice, since what follows moves there.
+    expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 4)
+    const anew = await openBox(format, path())
+    await anew.refresh()
+    expect(anew.rows.map((r) => r.uid)).toEqual(Array.from({ length: 100 }, (_, i) => 2 * i + 2))
+    expect(await anew.messages()).toHaveLength(100)
+    await anew.close()
   })
   test('a message that arrives: its octets, and a line in two control files', async () => {
     const arriving = sampleMessage(300)

@@ -1,0 +1,40 @@
+import type { OpenFile } from 'mailwright/api'
+import type { Patch } from './redo.js'
+
+/** Octets between two patches that are written anew with them, because a call costs more than they do. */
+const NEAR = 4096
+/** Octets of one call. */
+const PIECE = 1 << 18
+
+/**
+ * Writes patches in their order. Those that follow each other closely go in one call, with what stands between them: only under locks that keep
+ * everybody else from writing there.
+ */
+export async function writePatches(file: OpenFile, patches: readonly Patch[]): Promise<void> {
+  for (const group of closeTogether(patches)) if (!(await writtenAtOnce(file, group))) for (const { at, bytes } of group) await file.write([bytes], at)
+}
+function closeTogether(patches: readonly Patch[]): readonly (readonly Patch[])[] {
+  const groups: Patch[][] = []
+  let [start, end] = [0, Number.POSITIVE_INFINITY]
+  for (const patch of patches) {
+    const { at, bytes } = patch
+    const last = groups.at(-1)
+    if (last !== undefined && at >= end && at - end <= NEAR && at + bytes.length - start <= PIECE) last.push(patch)
+    else {
+      groups.push([patch])
+      start = at
+    }
+    end = at + bytes.length
+  }
+  return groups
+}
+/** False when there is no gap to fill, or the file ends in one. */
+async function writtenAtOnce(file: OpenFile, group: readonly Patch[]): Promise<boolean> {
+  const [first, last] = [group[0], group.at(-1)]
+  if (first === undefined || last === undefined || first === last) return false
+  const into = Buffer.alloc(last.at - first.at)
+  if (file.readNow?.(into, first.at) !== true && (await file.read(into, first.at)) < into.length) return false
+  for (const { at, bytes } of group) if (at < last.at) into.set(bytes, at - first.at)
+  await file.write([into, last.bytes], first.at)
+  return true
+}

@@ -35,6 +35,8 @@ describe('character sets', () => {
     { charset: 'iso-2022-jp-2', octets: '1b2e41 1b4e69 41', text: 'éA' },
     { charset: 'iso-2022-kr', octets: '1b242943 0e 3021 0f 41', text: '가A' },
     { charset: 'iso-2022-jp', octets: '1b2442 46', text: '\ufffd' },
+    { charset: 'iso-2022-cn', octets: '1b242941 0e 3021 0f 41', text: '啊A' },
+    { charset: 'euc-jp', octets: 'c6fc 8fb0a1 8eb1', text: '日丂ｱ' },
     { charset: 'hz-gb-2312', octets: '417e7b 3021 7e7d 7e7e 42', text: 'A啊~B' },
     { charset: 'KS_C_5601-1992', octets: 'b0a1', text: '가' },
     { charset: 'cn-gb', octets: 'b0a1', text: '啊' },

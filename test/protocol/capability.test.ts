@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SERVER_VERSION } from '../../core/session/version.js'
 import { ImapFixture } from '../support/imap.js'
 
 const BASE = 'IMAP4REV1 I18NLEVEL=1 LITERAL+ ID'
@@ -49,4 +50,11 @@ describe('CAPABILITY (RFC 3501 §6.1.1)', () => {
       S: a2 BAD Argument given to CAPABILITY when none expected
     `)
   })
+})
+
+test('the greeting names the version of the server where the site wants it (FAQ 5.3)', async () => {
+  for (const [greetingVersion, version] of [['full', `${SERVER_VERSION} `], ['none', '']] as const) {
+    await using server = await ImapFixture.make({ settings: { greetingVersion } })
+    expect(await server.connect().line()).toContain(`] mail.example.org IMAP4rev1 ${version}at `)
+  }
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SERVER_VERSION } from '../../../core/session/version.js'
 import { CUTS } from '../../support/imap-client.js'
 import { Pop3Fixture } from '../../support/pop3.js'
 
@@ -350,4 +351,11 @@ describe('TRANSACTION', () => {
       S: <end>
     `)
   })
+})
+
+test('the greeting names the version of the server where the site wants it (FAQ 5.3)', async () => {
+  for (const [greetingVersion, version] of [['full', ` ${SERVER_VERSION}`], ['none', '']] as const) {
+    await using server = await Pop3Fixture.make({ settings: { greetingVersion } })
+    expect(await server.connect().line()).toBe(`+OK POP3 mail.example.org${version} server ready`)
+  }
 })

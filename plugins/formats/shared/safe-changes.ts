@@ -162,6 +162,8 @@ export class SafeChanges {
       return done
     }
     const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
+    // A process whose files may not be so long (RLIMIT_FSIZE) could not finish what it begins, and nobody could read the mailbox then.
+    if (kind === 'rewrite' && size > 0) await mustTakeOctets(held.file, size, false)
     await this.#stage(redo)
     work.begun = kind === 'rewrite'
     const refused = work.begun && w.at > size ? await takeRoom(held.file, size, w.at, this.durable) : undefined

@@ -9,7 +9,7 @@ const ROOMS = [1 << 20, 1 << 18, 1 << 16, 1 << 14]
 
 /**
  * Writes the last octet of the mailbox once more. A disk that does not take even what takes no room (one that writes everything to a new
- * place may not, when it is full) would stop a change in steps on its way.
+ * place may not, when it is full) would stop a change on its way, and so would a limit on the size of files.
  *
  * @throws what the disk says.
  */

@@ -10,6 +10,7 @@ import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { tenexDialect } from '../../../plugins/formats/tenex/dialect.js'
 import { fixedContextOf } from '../../support/fixed.js'
+import { FullDisk } from '../../support/full-disk.js'
 import { expectedRows, goldenOf, rowsOf, sampleOf } from '../../support/golden-files.js'
 import { deliver, itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
 import { mailboxSettings, TestClock } from '../../support/unix.js'
@@ -44,8 +45,7 @@ describe.each(dialects)('$name mailboxes', ({ name, dialect, end, lineless }) =>
     open.push(box)
     return box
   }
-  async function filled(count: number): Promise<OpenBox> {
-    const format = formatOf()
+  async function filled(count: number, format = formatOf()): Promise<OpenBox> {
     await format.create(placeOf(path))
     const box = await opened(format)
     await box.refresh(true)
@@ -130,13 +130,37 @@ describe.each(dialects)('$name mailboxes', ({ name, dialect, end, lineless }) =>
     expect(before.length - (await readFile(path)).length).toBe(before.length / 4)
   })
 
-  test('an operation that fails costs nobody the numbers of messages', async () => {
-    const box = await filled(3)
+  test.each([1, 2, 3])('%d operations that fail, one after the other, cost nobody the numbers of messages', async (times) => {
+    const disk = new FullDisk(files, 512)
+    const box = await filled(3, formatOf({ files: disk.files }))
     await box.expunge([1])
     const { uidValidity, epoch } = box.table
-    await expect(box.edit((edit) => box.source.refresh(edit, { claimRecent: true }, AbortSignal.abort(new Error('no time'))).then(() => Promise.reject(new Error('no time'))))).rejects.toThrow('no time')
+    disk.free = 0
+    for (let n = 0; n < times; n++) {
+      await expect(box.edit((edit) => box.source.refresh(edit, { claimRecent: true }, AbortSignal.abort(new Error('no time'))).then(() => Promise.reject(new Error('no time'))))).rejects.toThrow('no time')
+      await expect(box.append([itemOf(`Subject: x\r\n\r\n${'text\r\n'.repeat(4000)}`)])).rejects.toMatchObject({ kind: 'unavailable' })
+    }
+    disk.free = undefined
+    await box.append([itemOf(message(4))])
     await box.refresh(true)
-    expect({ uids: box.uids, uidValidity: box.table.uidValidity, epoch: box.table.epoch }).toEqual({ uids: [2, 3], uidValidity, epoch })
+    expect({ uids: box.uids, uidValidity: box.table.uidValidity, epoch: box.table.epoch }).toEqual({ uids: [2, 3, 4], uidValidity, epoch })
+    expect((await box.messages()).map((m) => m.text)).toEqual([2, 3, 4].map(message))
+  })
+
+  test('an expunge for which there is no room is refused, and costs nobody the numbers of messages', async () => {
+    const disk = new FullDisk(files, 512)
+    const box = await filled(5, formatOf({ files: disk.files }))
+    await box.expunge([1])
+    const { uidValidity, epoch } = box.table
+    disk.free = 0
+    for (let n = 0; n < 2; n++) await expect(box.expunge([2])).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(box.append([itemOf(message(6))])).rejects.toMatchObject({ kind: 'unavailable' })
+    await box.refresh(true)
+    expect({ uids: box.uids, uidValidity: box.table.uidValidity, epoch: box.table.epoch }).toEqual({ uids: [2, 3, 4, 5], uidValidity, epoch })
+    expect((await box.messages()).map((m) => m.text)).toEqual([2, 3, 4, 5].map(message))
+    disk.free = undefined
+    await box.expunge([3])
+    expect((await box.messages()).map((m) => m.text)).toEqual([2, 4, 5].map(message))
   })
 
   test('an unchanged mailbox keeps its numbers over a restart; one that changed is another', async () => {

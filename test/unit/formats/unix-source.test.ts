@@ -482,7 +482,7 @@ describe('unix mailboxes', () => {
             return new Proxy(file, {
               get(f, k) {
                 if (k === 'write') {
-                  return (chunks: readonly Uint8Array[], at: number) => (isBroken && at < size ? Promise.reject(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' })) : f.write(chunks, at))
+                  return (chunks: readonly Uint8Array[], at: number) => (isBroken && at < size - 1 ? Promise.reject(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' })) : f.write(chunks, at))
                 }
                 const value: unknown = Reflect.get(f, k)
                 return typeof value === 'function' ? value.bind(f) : value
@@ -495,7 +495,7 @@ describe('unix mailboxes', () => {
     })
     const box = await OpenUnix.open(unixContext(breaking, dir), path)
     await box.refresh(true)
-    // Room behind what there is can be had; octets that are there cannot be written.
+    // Room behind what there is can be had, and the last octet, which is tried first; others that are there cannot be written.
     const { size } = await stat(path)
     isBroken = true
     await expect(box.edit((edit) => box.source.store({ uids: uids.all, how: 'add', system: SYSTEM.flagged, keywords: [] }, edit, never))).rejects.toThrow('EIO')

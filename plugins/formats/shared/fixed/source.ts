@@ -3,8 +3,9 @@ import {
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
-import type { Say } from '../lock-context.js'
+import { reasonOf, type Say } from '../lock-context.js'
 import { PROTECTED } from '../protected.js'
+import { isOutOfRoom, outOfRoom } from '../safe-changes.js'
 import { nowSeconds } from '../state-directory.js'
 import { compact, isWorthwhile } from './compaction.js'
 import { emptyHeader, mustBeWhole, owes, readContents, readHeader, settle, type Contents } from './contents.js'
@@ -32,6 +33,9 @@ export interface Entered {
   readonly date: { readonly ms: number; readonly zone: number }
 }
 
+/** What could not be written is not tried again for so long, unless the mailbox changes. */
+const FULL_FOR_MS = 30_000
+
 /**
  * A mailbox file with records of fixed form. It is held open with its kernel lock shared, as all programs of the family do, so that messages
  * stay where they are; the name lock is taken for each operation alone.
@@ -47,13 +51,15 @@ export class FixedSource implements MailboxSource {
   /** Since when the file was held when the state was taken. */
   #held = -1
   #contents: Contents | undefined
-  /** What was known before an operation failed: messages are still there, as long as the file was held. */
+  /** What was known before one or several operations failed: messages are still there, as long as the file was held. */
   #lost: { readonly contents: Contents; readonly held: number } | undefined
   /** Messages were moved, and the table's columns say where they were before. */
   #moved = false
   /** Rises when messages are moved; odd while they are. */
   #epoch = 0
   #claiming = false
+  /** When what the file lacks could not be written. */
+  #fullMs = Number.NEGATIVE_INFINITY
   #said = new Set<string>()
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
@@ -135,6 +141,7 @@ export class FixedSource implements MailboxSource {
     const unbroken = this.contents.damage === undefined
     this.#state = unbroken ? fileState(held?.stat, this.contents.header, this.#ctx.clock.now(), settled) : undefined
     this.#held = this.file.holding
+    this.#lost = undefined
     this.#watched?.follow(held?.stat.inode ?? 0)
   }
   /** Says each thing once. */
@@ -157,16 +164,16 @@ export class FixedSource implements MailboxSource {
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
     // What was found before this turn may be older than what an operation of this process left.
-    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && this.#isUnchanged(stat) && !(claim && owes(this.contents, true))
+    const isAsKnown = (stat: FileStat | undefined): boolean =>
+      this.#state !== undefined && this.#isUnchanged(stat) && !(claim && owes(this.contents, true) && this.#ctx.clock.now() - this.#fullMs > FULL_FOR_MS)
     if ((how.found !== undefined && isAsKnown(how.found)) || isAsKnown(await this.#ctx.files.stat(this.path))) return
     const found = await this.file.locked(signal, this.say(edit), async (held) => {
       const before = held.stat
       const first = this.#held === -1
       const news = await this.catchUp(held, edit, signal)
       const whole = this.contents.damage === undefined
-      const writing = claim && whole && owes(this.contents, true)
-      if (writing) this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, true, [], this.saver(edit))
-      if (claim && whole && first && this.#dialect.hides) await this.#compactIfWorthwhile(held, signal)
+      const writing = claim && whole && owes(this.contents, true) && (await this.#settleClaimed(held, edit))
+      if (claim && whole && first && this.#dialect.hides) await this.#compactIfThereIsRoom(held, signal)
       const settled = writing && (await flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs))
       if (!writing && claim && news) await mailSeen(held.file, this.#ctx.clock.now())
       if (!claim) await keepAccess(held.file, before)
@@ -175,6 +182,18 @@ export class FixedSource implements MailboxSource {
       return true
     })
     if (found === undefined) await this.#vanish(edit)
+  }
+  /** Writes what the file lacks. Where it cannot be written, mail can be read nevertheless: numbers are in the table alone for now. */
+  async #settleClaimed(held: Held, edit: TableEdit): Promise<boolean> {
+    try {
+      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, true, [], this.saver(edit))
+      return true
+    } catch (error) {
+      if (!isOutOfRoom(outOfRoom(error))) throw error
+      this.#fullMs = this.#ctx.clock.now()
+      this.say(edit)('warning', `Mailbox ${this.path} cannot be updated: ${reasonOf(error)}`)
+      return false
+    }
   }
   #isUnchanged(stat: FileStat | undefined): boolean {
     const held = this.#held > 0 && this.#held === this.file.holding
@@ -285,7 +304,6 @@ export class FixedSource implements MailboxSource {
 
   async #takeAll(held: Held, edit: TableEdit, signal: AbortSignal): Promise<boolean> {
     const before = this.#before(edit)
-    this.#lost = undefined
     const all = await readContents(this.#dialect, held, this.path, this.#ctx, before, signal)
     const { validity } = all.header
     if (all.warning !== undefined) this.say(edit)('warning', all.warning)
@@ -406,11 +424,15 @@ export class FixedSource implements MailboxSource {
       const layout = await compact(this.file, held, this.contents.layout, this.#dialect.header?.length ?? 0, keep, signal)
       this.#contents = { ...this.contents, layout }
       this.#moved = true
+      this.#lost = undefined
       held.stat = await held.file.stat()
     } catch (error) {
-      // Nobody knows how far it came, and where messages will be when it is finished.
-      this.#contents = undefined
-      this.#held = -1
+      // Nobody knows how far it came, and where messages will be when it is finished. What was refused before it began moved nothing.
+      if ((await this.file.changes.look(held.stat)).interrupted) {
+        this.#contents = undefined
+        this.#lost = undefined
+        this.#held = -1
+      }
       throw error
     } finally {
       this.#epoch++
@@ -419,6 +441,14 @@ export class FixedSource implements MailboxSource {
   async #compactIfWorthwhile(held: Held, signal: AbortSignal): Promise<boolean> {
     if (!isWorthwhile(this.contents.layout, this.#dialect.header?.length ?? 0, held.stat.size)) return false
     return this.file.alone(() => this.#compact(held, () => true, signal))
+  }
+  /** A mailbox is looked at though it cannot be made shorter. */
+  async #compactIfThereIsRoom(held: Held, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#compactIfWorthwhile(held, signal)
+    } catch (error) {
+      if (!isOutOfRoom(error) || this.#contents === undefined) throw error
+    }
   }
   /** The table is not at hand: what it says of places follows with its next edit. */
   async #reclaim(signal: AbortSignal): Promise<void> {

@@ -1,9 +1,10 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { run } from '../support/programs.js'
+import { NOBODY } from '../support/nobody-session.js'
+import { has, run } from '../support/programs.js'
 import { RawClient } from '../support/raw-client.js'
 import { CLI, startServer, type RunningServer } from '../support/running-server.js'
 import { SAMPLE_MAILBOX, messagesIn, subjectsIn } from '../support/sample-mailbox.js'
@@ -69,5 +70,40 @@ describe('the black box of the guide (FAQ 3.4)', () => {
     expect((await client.do('STATUS INBOX (MESSAGES)')).untagged).toEqual(['* STATUS INBOX (MESSAGES 1)'])
     await client.logout()
     expect(await readdir(server.home('bob'))).toEqual([])
+  })
+})
+
+/** An account of the machine could reach more than its directory: its rights on the files allow it. Only root can be somebody else. */
+describe.runIf(process.getuid?.() === 0 && has('setpriv'))('the black box of the guide, for an account of the machine in a process of its own', () => {
+  test('its mail is there and nowhere else; a directory that is missing is not made, and refused in words', { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mailwright-black-box-'))
+    try {
+      const box = join(folder, 'box')
+      const home = join(folder, 'home')
+      for (const made of [box, join(box, 'nobody'), home]) await mkdir(made)
+      for (const theirs of [join(box, 'nobody'), home]) await chown(theirs, NOBODY, NOBODY)
+      for (const open of [folder, box]) await chmod(open, 0o755)
+      for (const path of [join(box, 'nobody', 'INBOX'), join(home, 'letters')]) {
+        await writeFile(path, SAMPLE_MAILBOX)
+        await chown(path, NOBODY, NOBODY)
+      }
+      const { namespaces, host } = await blackBox(box)
+      const config = join(folder, 'mailwright.config.yaml')
+      await writeFile(config, `version: 1\nlog: [ { use: stderr, level: warn } ]\nhosts:\n  default:\n    auth: { passwords: [], users: [ system ] }\n    namespaces: ${namespaces}\n${host.replaceAll(/^/gm, '    ')}\n`)
+      const session = async (commands: readonly string[]): Promise<string> => {
+        const args = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', process.execPath, CLI, 'imapd', '--config', config]
+        return (await run('setpriv', args, { cwd: folder, env: { HOME: home, PATH: process.env['PATH'] ?? '' }, input: [...commands, 'LOGOUT'].map((command, i) => `t${i} ${command}\r\n`).join('') })).stdout
+      }
+      const said = await session(['STATUS INBOX (MESSAGES)', 'CREATE kept', `EXAMINE "${home}/letters"`, 'EXAMINE "~root/box"', 'EXAMINE letters'])
+      expect(said).toContain(`(MESSAGES ${messagesIn(SAMPLE_MAILBOX).length})`)
+      expect([...said.matchAll(/^t(\d) (OK|NO|BAD)/gm)].map(([, at, status]) => `${at} ${status}`)).toEqual(['0 OK', '1 OK', '2 NO', '3 NO', '4 NO', '5 OK'])
+      expect([await readdir(home), (await readdir(join(box, 'nobody'))).toSorted()]).toEqual([['letters'], ['.mailwright', 'INBOX', 'kept']])
+      await rm(join(box, 'nobody'), { recursive: true })
+      const without = await session(['STATUS INBOX (MESSAGES)', 'CREATE kept', `APPEND INBOX {3+}\r\nx\r\n`])
+      expect(without.match(/^t[12] .*$/gm)).toEqual(["t1 NO [NOPERM] CREATE failed: Can't create mailbox kept: access denied", 't2 NO [NOPERM] APPEND failed: access denied'])
+      expect(await readdir(box)).toEqual([])
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 })

@@ -105,6 +105,12 @@ export class MixFolder {
     return (await this.#ctx.files.stat(`${this.path}/${NAMES.meta}`))?.inode
   }
 
+  /** Whether the file has this sequence, as far as can be told without waiting. */
+  has(control: Control, sequence: number): boolean {
+    const head = Buffer.alloc(SEQUENCE_OCTETS)
+    return this.#handles?.[control].readNow?.(head, 0) === true && sequenceRecord(sequence).equals(head)
+  }
+
   // ---- locks
 
   /** Runs with the control files locked. @throws MailError `not-found` when there is no mailbox, `in-use` when the locks do not come. */

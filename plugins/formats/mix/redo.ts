@@ -50,10 +50,10 @@ interface Head {
 
 const MAGIC = 0x4d575832
 export const ENTRY_HEAD = 20
-/** The file grows by so much, since syncing octets of a file that does not grow is cheaper. */
+/** The file grows by so much at least, and to twice its size, since syncing octets of a file that does not grow is cheaper. */
 const STEP = 64 * 1024
 /** A chain that gets longer is given up for a new one. */
-const LONGEST_CHAIN = 256 * 1024
+const LONGEST_CHAIN = 1024 * 1024
 
 function encode(chain: number, entry: Entry): Buffer {
   const { meta, index, status } = entry.found
@@ -165,7 +165,7 @@ export class Redo {
       await file.write([new Uint8Array(ENTRY_HEAD)], at)
     }
     const end = at + bytes.length
-    const room = end > this.#size ? STEP * Math.ceil(end / STEP) - end : 0
+    const room = end > this.#size ? STEP * Math.ceil(Math.max(end, Math.min(2 * this.#size, LONGEST_CHAIN)) / STEP) - end : 0
     try {
       // Also the name of a file that was there: whoever made it may have ended before it was synced.
       const names = this.#durable && (how.newNames || !this.#named) ? [this.#files.syncDirectory(folderOf(this.#path))] : []

@@ -6,7 +6,7 @@ import { KeywordBits } from '../shared/keyword-bits.js'
 import { AT, COLUMNS, FILE, INTERNAL, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
 import type { MixContext } from './context.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
-import type { Change, Held, MixFolder } from './folder.js'
+import { NAMES, type Change, type Held, type MixFolder } from './folder.js'
 import { withoutLines } from './index-lines.js'
 import { readMessages } from './reading.js'
 import { reclaim } from './reclaim.js'
@@ -52,6 +52,8 @@ export interface Entered {
   readonly line: number
   readonly status: number
 }
+/** Files in which nothing changes that index and flags do not tell of: what is to be done, octets, and what others keep. */
+const SILENT = /^\.mix([0-9a-f]{8}|redo|sortcache)$/i
 /** More warnings about one mailbox are of no use to anybody. */
 const MOST_NOTICES = 20
 
@@ -68,6 +70,9 @@ export class MixSource implements MailboxSource {
   #indexEnd = 0
   #statusEnd = 0
   #claiming = false
+  /** A change is under way, under exclusive locks, in rows that are true. */
+  #atWork = false
+  #heard: (() => void) | undefined
   /** Data files from which messages went, and what they still hold. */
   readonly #holes = new Map<number, Holding>()
   /** The data file that new messages go to, by the last look. */
@@ -262,8 +267,17 @@ export class MixSource implements MailboxSource {
   async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<Held>): Promise<void> {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
     await this.folder.locked('exclusive', signal, async (found) => {
-      const held = await work(await this.catchUp(found, edit))
-      this.#remember(edit, held)
+      const before = await this.catchUp(found, edit)
+      this.#atWork = true
+      try {
+        this.#remember(edit, await work(before))
+      } catch (error) {
+        // What was learnt just now goes with the edit; notices of it may have come already.
+        this.#heard?.()
+        throw error
+      } finally {
+        this.#atWork = false
+      }
     })
   }
   /** Writes flags of rows as the table has them, each in its place. */
@@ -391,9 +405,20 @@ export class MixSource implements MailboxSource {
     if (state === undefined || !this.traits.writable) return
     await reclaim(this.folder, this.#holes, this.#current, signal)
   }
+  /** Whether a notice can only be of what this source wrote itself: a look after each change would find nothing. */
+  #isOwn(name: string | undefined): boolean {
+    if (name !== NAMES.index && name !== NAMES.status) return name !== undefined && SILENT.test(name)
+    // While a change is under way nobody else writes, and what was there before is in the rows.
+    if (this.#atWork) return true
+    const control = name === NAMES.index ? 'index' : 'status'
+    return this.#state !== undefined && this.folder.has(control, this.#state.sequences[control])
+  }
   watch(changed: () => void): Disposable {
+    this.#heard = changed
     try {
-      return this.#ctx.files.watch(this.folder.path, changed)
+      return this.#ctx.files.watch(this.folder.path, (name) => {
+        if (!this.#isOwn(name)) changed()
+      })
     } catch {
       // No more notices to be had on this machine: core looks now and then.
       return { [Symbol.dispose]: () => undefined }

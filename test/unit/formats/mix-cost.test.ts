@@ -1,6 +1,6 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SYSTEM, uids } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
@@ -86,6 +86,37 @@ describe('mix: calls for one change', () => {
     const { calls, octets } = await cost(() => box.expunge(uids.one(77), { always: true }))
     expect(calls).toBeLessThanOrEqual(LOCKED + ENTRY + 2)
     expect(octets).toBeLessThan(600)
+  })
+
+  test('a change here is no news here, and one elsewhere is', async () => {
+    let told = 0
+    const watching = box.source.watch?.(() => void told++)
+    const other = await openBox(new MixFormat(directoryContext(new SystemFiles(await nativeLocks()))), path())
+    await other.refresh()
+    // Notices come one after the other: that of a file beside the mailbox's comes last.
+    const heard = async (): Promise<number> => {
+      const [before, mark] = [told, join(path(), 'mark')]
+      await writeFile(mark, '')
+      await vi.waitFor(() => expect(told).toBeGreaterThan(before))
+      await rm(mark)
+      await vi.waitFor(() => expect(told).toBeGreaterThan(before + 1))
+      return told
+    }
+    await heard()
+    told = 0
+    await box.store({ uids: uids.one(5), system: SYSTEM.flagged })
+    await box.expunge(uids.one(6), { always: true })
+    await box.store({ uids: everySecond, system: SYSTEM.answered })
+    // Made and removed; making tells twice where its time is set as well.
+    const ofMark = await heard()
+    expect(ofMark).toBeLessThanOrEqual(3)
+    for (const change of [() => other.store({ uids: uids.one(7), system: SYSTEM.flagged }), () => other.expunge(uids.one(8), { always: true }), () => deliverTo(format, path(), [sampleMessage(500)])]) {
+      const before = told
+      await change()
+      await vi.waitFor(() => expect(told).toBeGreaterThan(before))
+    }
+    watching?.[Symbol.dispose]()
+    await other.close()
   })
 
   test('what another program adds, or does not finish, is seen', async () => {

@@ -2,10 +2,10 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type MailboxFormat } from '../../core/api/index.js'
+import { SYSTEM, uids, type MailboxFormat, type MessageBytes } from '../../core/api/index.js'
 import { SystemFiles } from '../../core/os/files.js'
 import { nativeLocks } from '../../core/os/native-locks.js'
-import { never, type BoxMessage } from '../../core/testing/box.js'
+import { never, WHOLE, type BoxMessage } from '../../core/testing/box.js'
 import { sampleMessage, type SampleMessage } from '../../core/testing/messages.js'
 import { MixFormat } from '../../plugins/formats/mix/format.js'
 import { MxFormat } from '../../plugins/formats/mx/format.js'
@@ -194,6 +194,24 @@ describe.runIf(has('mailutil'))('folders of mail shared with programs of the c-c
     const checked = await mailutil(home, 'check', 'moved')
     expect([checked.stderr, checked.stdout.includes(`${before.length} total`)]).toEqual(['', true])
     expect(lasting(true, (await see(format, path)).messages)).toEqual(lasting(true, before))
+  })
+
+  test('mix: a message that they move again before it is read is looked up again', async () => {
+    const format = new MixFormat(directoryContext(files))
+    const path = join(home, 'slid')
+    await format.create(placeAt(path))
+    await deliverTo(format, path, Array.from({ length: 5 }, (_, n) => sampleMessage(n + 1)))
+    const box = await openBox(format, path)
+    await box.refresh()
+    // With the last session theirs closes the gap: what follows moves to the front of the file.
+    expect((await mailutil(home, 'prune', 'slid', 'subject "message 1"')).stderr).toBe('')
+    let message: MessageBytes | undefined
+    for await (const batch of box.source.read(uids.one(4), WHOLE, box.table.generation, never)) message = batch[0]?.bytes
+    expect((await mailutil(home, 'prune', 'slid', 'subject "message 2"')).stderr).toBe('')
+    const into = new Uint8Array(message?.size ?? 0)
+    expect(await message?.read(0, into, never)).toBe(into.length)
+    expect(Buffer.from(into)).toEqual(Buffer.from(sampleMessage(4).bytes))
+    await box.close()
   })
 
   test('mix: both ways of emptying lines leave an index that they read', async () => {

@@ -3,7 +3,7 @@ import { WholeBytes } from '../shared/whole-bytes.js'
 import { placeOf, type Place } from './columns.js'
 import type { MixFolder } from './folder.js'
 import { ALONG } from './read-along.js'
-import { isDataRecord, parseIndex } from './records.js'
+import { isDataRecord, parseIndex, type IndexTable } from './records.js'
 
 /** Messages up to this size are handed out whole. */
 const INLINE = 1 << 16
@@ -125,7 +125,7 @@ async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows
     const out: StoredMessage[] = []
     for (const run of runs) {
       for (const m of run.messages) {
-        const late = missing.has(m) ? await found.look(m, true) : undefined
+        const late = missing.has(m) ? await found.look(m) : undefined
         if (late !== undefined) out.push({ uid: m.uid, headerSize: late.place.header, bytes: new LateBytes(folder, late, found) })
         if (missing.has(m)) continue
         const start = run.into + m.place.at - run.at
@@ -216,7 +216,8 @@ class LateBytes implements MessageBytes {
           const [there, got] = await Promise.all([isThere(file, place, uid, size), file.read(into.subarray(0, length), place.at + place.internal + at)])
           if (there && got === length) return got
         }
-        const now = tries > 1 ? undefined : await this.#found.look(this.#message, tries > 0)
+        if (tries > 0) throw new MailError('corrupt', `message ${uid} is cut short in ${this.#folder.data.path(place.file)}`)
+        const now = await this.#found.look(this.#message)
         if (now === undefined) throw new MailError('vanished', `message ${uid} is gone`)
         this.#message = now
       }
@@ -228,26 +229,37 @@ async function isThere(file: OpenFile, place: Place, uid: number, size: number):
   return (await readRun(file, record, place.at)) === record.length && isDataRecord(record, 0, uid, size)
 }
 
-/** Where messages are by the index, for readers whose rows are out of date. */
+/** Where messages are by the index, for readers whose rows are out of date. Used while `DataFiles.reading` keeps everybody from moving messages. */
 class Relocated {
   readonly #folder: MixFolder
   readonly #signal: AbortSignal
-  #table: ReturnType<typeof parseIndex> | undefined
+  /** The index of the last time: a hint, since messages may have been moved again between two reads. */
+  #table: IndexTable | undefined
   constructor(folder: MixFolder, signal: AbortSignal) {
     this.#folder = folder
     this.#signal = signal
   }
-  /** Undefined when it is gone. @throws MailError `corrupt` when it should be there and is not. */
-  async look(m: Wanted, anew: boolean): Promise<Wanted | undefined> {
-    if (anew || this.#table === undefined) {
-      this.#table = await this.#folder.locked('shared', this.#signal, async (held) => parseIndex(await this.#folder.whole('index', held.index)))
-    }
-    const i = this.#table.find(m.uid)
-    if (i < 0 || this.#table.size[i] !== m.size) return undefined
-    const place = { file: this.#table.file[i] ?? 0, at: this.#table.at[i] ?? 0, internal: this.#table.internal[i] ?? 0, header: this.#table.header[i] ?? 0 }
-    const file = await this.#folder.data.open(place.file)
-    if (file === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.data.path(place.file)}`)
-    if (!(await isThere(file, place, m.uid, m.size))) throw new MailError('corrupt', `Error reading mix message header, uid=${m.uid}`)
-    return { row: m.row, uid: m.uid, size: m.size, place, octets: place.internal }
+  /** Where a message is that is not where it was; undefined when it is gone. @throws MailError `corrupt` when it should be there and is not. */
+  async look(m: Wanted): Promise<Wanted | undefined> {
+    const hint = this.#table === undefined ? undefined : placeIn(this.#table, m)
+    if (hint !== undefined && (await this.#has(hint, m))) return foundAt(m, hint)
+    this.#table = await this.#folder.locked('shared', this.#signal, async (held) => parseIndex(await this.#folder.whole('index', held.index)))
+    const place = placeIn(this.#table, m)
+    if (place === undefined) return undefined
+    if (await this.#has(place, m)) return foundAt(m, place)
+    if ((await this.#folder.data.open(place.file)) === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.data.path(place.file)}`)
+    throw new MailError('corrupt', `Error reading mix message header, uid=${m.uid}`)
   }
+  async #has(place: Place, { uid, size }: Wanted): Promise<boolean> {
+    const file = await this.#folder.data.open(place.file)
+    return file !== undefined && isThere(file, place, uid, size)
+  }
+}
+function placeIn(table: IndexTable, { uid, size }: Wanted): Place | undefined {
+  const i = table.find(uid)
+  if (i < 0 || table.size[i] !== size) return undefined
+  return { file: table.file[i] ?? 0, at: table.at[i] ?? 0, internal: table.internal[i] ?? 0, header: table.header[i] ?? 0 }
+}
+function foundAt(m: Wanted, place: Place): Wanted {
+  return { ...m, place, octets: place.internal }
 }

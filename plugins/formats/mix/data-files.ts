@@ -48,24 +48,30 @@ export class DataFiles {
     if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, signal)
     const kept = this.#written
     if (kept !== undefined && kept.inode === there?.inode && kept.file === current) return new DataWriter(kept.open, current, at, false, signal)
-    return this.#begin(current, at, there === undefined, signal)
+    return this.#begin(current, at, 'if-missing', signal)
   }
   /** Puts messages into a file that is not there yet. */
   async fresh(current: number, sequence: number, signal: AbortSignal): Promise<DataWriter> {
-    let file = Math.max(sequence, current + 1)
-    while ((await this.stat(file)) !== undefined) file++
-    return this.#begin(file, 0, true, signal)
+    for (let file = Math.max(sequence, current + 1); ; file++) {
+      signal.throwIfAborted()
+      try {
+        return await this.#begin(file, 0, 'new', signal)
+      } catch (error) {
+        if (!failedWith(error, 'EEXIST')) throw error
+      }
+    }
   }
-  async #begin(file: number, at: number, fresh: boolean, signal: AbortSignal): Promise<DataWriter> {
+  async #begin(file: number, at: number, create: 'new' | 'if-missing', signal: AbortSignal): Promise<DataWriter> {
     await this.#closeWritten()
-    const open = await this.#ctx.files.open(this.path(file), { write: true, create: 'if-missing', mode: this.#place.fileMode })
+    const open = await this.#ctx.files.open(this.path(file), { write: true, create, mode: this.#place.fileMode })
     try {
       this.#written = { file, open, inode: (await open.stat()).inode }
     } catch (error) {
       await open.close()
       throw error
     }
-    return new DataWriter(open, file, at, fresh, signal)
+    // Nobody may have synced the name of an empty one yet.
+    return new DataWriter(open, file, at, at === 0, signal)
   }
   async #closeWritten(): Promise<void> {
     const kept = this.#written

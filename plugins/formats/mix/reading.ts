@@ -1,43 +1,17 @@
 import { MailError, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { WholeBytes } from '../shared/whole-bytes.js'
+import { batches, NEAR, roomOf, runsOf, TIGHT, type Run, type Wanted } from './batches.js'
 import { placeOf, type Place } from './columns.js'
 import type { MixFolder } from './folder.js'
 import { ALONG } from './read-along.js'
 import { isDataRecord, parseIndex, type IndexTable } from './records.js'
 
-/** Messages up to this size are handed out whole. */
-const INLINE = 1 << 16
-/** Octets of the first batch, so that something is on its way soon; of the later ones; how much larger each is than the one before. */
-const FIRST = 1 << 17
-const BATCH = 1 << 20
-const GROWTH = 4
-/** How far apart two messages may be for one read to fetch both. */
-const NEAR = 1 << 14
-/** So many messages of one batch at most. */
-const MANY = 1000
 /** So few octets are copied while the event loop waits, where they are in memory. */
 const AT_ONCE = 1 << 15
 /** Reads under way at the same time. */
 const PARALLEL = 8
-
-/** A message to be read. */
-interface Wanted {
-  /** Where the rows had it when it was asked for. */
-  readonly row: number
-  readonly uid: number
-  readonly size: number
-  readonly place: Place
-  /** Octets to read, the record in front included. */
-  readonly octets: number
-}
-/** Octets that one read fetches, and where in the buffer they go. */
-interface Run {
-  readonly file: number
-  readonly at: number
-  length: number
-  readonly into: number
-  readonly messages: Wanted[]
-}
+/** Scattered pieces are read each for itself where reading through what lies between would fetch so many times as much. */
+const WORTH = 2
 
 /**
  * Messages of the set in ascending batches; the next one is read while the caller has the last. Each message is known by the record in front of it; one
@@ -49,7 +23,7 @@ export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants
   const rooms = new Rooms()
   let reading: Promise<readonly StoredMessage[]> | undefined
   try {
-    for (const batch of batches(set, wants, rows, octets)) {
+    for (const batch of batches(set, wants, rows)) {
       const read = await reading
       reading = octets ? readBatch(folder, batch, rows, found, rooms, signal) : Promise.resolve(batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) })))
       reading.catch(() => undefined)
@@ -62,78 +36,71 @@ export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants
     await reading?.catch(() => undefined)
   }
 }
-function* batches(set: UidSet, wants: Wants, rows: Rows, octets: boolean): Generator<readonly Wanted[]> {
-  const headOnly = wants.bytes === 'header' && wants.sections.length === 0
-  let batch: Wanted[] = []
-  let room = FIRST
-  let sum = 0
-  for (const row of eachRow(rows, set)) {
-    const place = placeOf(rows, row)
-    const size = rows.size[row] ?? 0
-    const whole = !headOnly && size <= INLINE
-    const length = octets ? place.internal + (whole ? size : Math.min(size, place.header)) : 0
-    batch.push({ row, uid: rows.uid[row] ?? 0, size, place, octets: length })
-    sum += length
-    if (sum < room && batch.length < MANY) continue
-    yield batch
-    room = Math.min(BATCH, GROWTH * room)
-    batch = []
-    sum = 0
-  }
-  if (batch.length > 0) yield batch
+/** What was read of a batch: octets of each run, as many as the file had. */
+interface Fetched {
+  readonly runs: readonly Run[]
+  readonly buffer: Buffer
+  readonly got: readonly number[]
 }
-
-function* eachRow(rows: Rows, set: UidSet): Generator<number> {
-  const { ranges } = set
-  let row = 0
-  for (let r = 0; r + 1 < ranges.length; r += 2) {
-    const [first = 0, last = 0] = [ranges[r], ranges[r + 1]]
-    let high = rows.length
-    let low = row
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((rows.uid[middle] ?? 0) < first) low = middle + 1
-      else high = middle
-    }
-    for (row = low; row < rows.length && (rows.uid[row] ?? 0) <= last; row++) yield row
-  }
-}
-
 async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows, found: Relocated, rooms: Rooms, signal: AbortSignal): Promise<readonly StoredMessage[]> {
   signal.throwIfAborted()
-  const { along } = folder.data
   const alone = batch.length === 1 ? batch[0] : undefined
-  const known = alone && along.find(alone.place.file, alone.place.at, alone.octets)
+  const known = alone && folder.data.along.find(alone.place.file, alone.place.at, alone.octets)
   if (alone !== undefined && known !== undefined && isDataRecord(known, 0, alone.uid, alone.size)) return [stored(folder, alone, found, known)]
   return folder.data.reading(signal, async () => {
-    const runs = runsOf(batch)
-    if (alone !== undefined && along.follows(alone.place.file, alone.place.at, alone.octets)) for (const run of runs) run.length = Math.max(run.length, reach(rows, alone))
-    const room = runs.reduce((all, run) => Math.max(all, run.into + run.length), 0)
-    // What is read along is kept.
-    const buffer = alone === undefined ? rooms.take(room) : Buffer.allocUnsafe(room)
-    const missing = new Set<Wanted>()
-    for (let n = 0; n < runs.length; n += PARALLEL) {
-      await Promise.all(
-        runs.slice(n, n + PARALLEL).map(async (run) => {
-          const file = await folder.data.open(run.file)
-          const got = file === undefined ? 0 : await readRun(file, buffer.subarray(run.into, run.into + run.length), run.at)
-          for (const m of run.messages) if (m.place.at - run.at + m.octets > got || !isDataRecord(buffer, run.into + m.place.at - run.at, m.uid, m.size)) missing.add(m)
-          if (alone !== undefined && got > alone.octets) along.keep(run.file, run.at, buffer.subarray(0, got))
-        }),
-      )
-    }
+    const { runs, buffer, got } = alone === undefined ? await readSeveral(folder, batch, rooms) : await readAlone(folder, alone, rows)
     const out: StoredMessage[] = []
-    for (const run of runs) {
+    for (const [n, run] of runs.entries()) {
       for (const m of run.messages) {
-        const late = missing.has(m) ? await found.look(m) : undefined
+        const after = m.place.at - run.at + m.octets
+        const start = run.into + after - m.octets
+        if (after <= (got[n] ?? 0) && isDataRecord(buffer, start, m.uid, m.size)) {
+          out.push(stored(folder, m, found, buffer.subarray(start, start + m.octets)))
+          continue
+        }
+        const late = await found.look(m)
         if (late !== undefined) out.push({ uid: m.uid, headerSize: late.place.header, bytes: new LateBytes(folder, late, found) })
-        if (missing.has(m)) continue
-        const start = run.into + m.place.at - run.at
-        out.push(stored(folder, m, found, buffer.subarray(start, start + m.octets)))
       }
     }
     return out
   })
+}
+/** One message; of what follows some is taken along when the one before was asked for just now. */
+async function readAlone(folder: MixFolder, m: Wanted, rows: Rows): Promise<Fetched> {
+  const { along } = folder.data
+  const { file, at } = m.place
+  const length = along.follows(file, at, m.octets) ? Math.max(m.octets, reach(rows, m)) : m.octets
+  const buffer = Buffer.allocUnsafe(length)
+  const open = await folder.data.open(file)
+  const got = open === undefined ? 0 : await readRun(open, buffer, at)
+  if (got > m.octets) along.keep(file, at, buffer.subarray(0, got))
+  return { runs: [{ file, at, length, into: 0, messages: [m] }], buffer, got: [got] }
+}
+async function readSeveral(folder: MixFolder, batch: readonly Wanted[], rooms: Rooms): Promise<Fetched> {
+  const runs = runsOf(batch, NEAR)
+  const tight = runsOf(batch, TIGHT)
+  const buffer = rooms.take(roomOf(runs))
+  if (roomOf(runs) > WORTH * roomOf(tight) && (await readAtOnce(folder, tight, buffer))) return { runs: tight, buffer, got: tight.map((run) => run.length) }
+  const got: number[] = []
+  for (let n = 0; n < runs.length; n += PARALLEL) {
+    const some = runs.slice(n, n + PARALLEL).map(async (run) => {
+      const file = await folder.data.open(run.file)
+      return file === undefined ? 0 : readRun(file, buffer.subarray(run.into, run.into + run.length), run.at)
+    })
+    got.push(...(await Promise.all(some)))
+  }
+  return { runs, buffer, got }
+}
+/** Whether all of it was in memory. */
+async function readAtOnce(folder: MixFolder, runs: readonly Run[], buffer: Buffer): Promise<boolean> {
+  for (const { file, at, length, into } of runs) {
+    if (length > AT_ONCE || (await folder.data.open(file))?.readNow?.(buffer.subarray(into, into + length), at) !== true) return false
+  }
+  return true
+}
+/** What little is asked for of a message that came or was read just now is in memory, where a thread would take longer to say so. */
+async function readRun(file: OpenFile, into: Buffer, at: number): Promise<number> {
+  return into.length <= AT_ONCE && file.readNow?.(into, at) === true ? into.length : file.read(into, at)
 }
 /** Octets from a message to the end of one that follows it, by rows: what stands behind the last of them may still be under way, or come to nothing. */
 function reach(rows: Rows, { row, place: from }: Wanted): number {
@@ -161,28 +128,6 @@ class Rooms {
     this.#other = room
     return room
   }
-}
-/** What little is asked for of a message that came or was read just now is in memory, where a thread would take longer to say so. */
-async function readRun(file: OpenFile, into: Buffer, at: number): Promise<number> {
-  return into.length <= AT_ONCE && file.readNow?.(into, at) === true ? into.length : file.read(into, at)
-}
-/** Messages that stand near each other are fetched by one read. */
-function runsOf(batch: readonly Wanted[]): Run[] {
-  const runs: Run[] = []
-  let room = 0
-  for (const m of batch) {
-    const last = runs.at(-1)
-    const end = last === undefined ? 0 : last.at + last.length
-    if (last !== undefined && last.file === m.place.file && m.place.at >= end && m.place.at - end <= NEAR) {
-      room += m.place.at + m.octets - end
-      last.length = m.place.at + m.octets - last.at
-      last.messages.push(m)
-      continue
-    }
-    runs.push({ file: m.place.file, at: m.place.at, length: m.octets, into: room, messages: [m] })
-    room += m.octets
-  }
-  return runs
 }
 
 /** A message that is read when somebody asks. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { copyFile, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { SYSTEM, uids, type Clock, type OpenFile, type OpenHow } from '../../../core/api/index.js'
+import { SYSTEM, uids, type Clock, type OpenFile, type OpenHow, type Wants } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { never, WHOLE, type Box } from '../../../core/testing/box.js'
@@ -374,6 +374,31 @@ describe('mix: messages that are read one after the other', () => {
       for (const { uid, bytes } of batch) if (Buffer.from(bytes.inline ?? []).equals(large[uid - 1]?.bytes ?? Buffer.alloc(0))) right++
     }
     expect({ right, several: batches > 4 }).toEqual({ right: large.length, several: true })
+    await box.close()
+  })
+
+  test('headers of long messages are read without what lies between, where they are in memory', async () => {
+    const head = 'Subject: long\r\n\r\n'
+    const long = Buffer.from(head + 'x'.repeat(8000))
+    await deliverTo(format(), path, Array.from({ length: 50 }, (_, i) => ({ ...sampleMessage(i), bytes: long })))
+    const { files: counted, counts, reset } = countingFiles(files)
+    const box = await openBox(new MixFormat(directoryContext(counted)), path)
+    await box.refresh()
+    reset()
+    const wants: Wants = { bytes: 'header', sections: [{ part: [], what: 'header', decoded: false }], facts: [] }
+    const heads: string[] = []
+    for await (const batch of box.source.read(box.uids, wants, box.table.generation, never)) {
+      for (const { bytes, headerSize } of batch) {
+        const into = Buffer.alloc(headerSize)
+        await bytes.read(0, into, never)
+        heads.push(into.toString())
+      }
+    }
+    expect(heads).toEqual(Array.from({ length: 50 }, () => head))
+    const together = 50 * (DATA_OCTETS + head.length)
+    // Two batches, each up to its last header.
+    const through = together + 48 * 8000
+    expect(counts().octets).toBe((await nativeLocks())?.readNow === undefined ? through : together)
     await box.close()
   })
 

@@ -1,4 +1,4 @@
-import { chmod, chown, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -184,6 +184,43 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
     expect(await readFile(join(maildir, 'dovecot-uidlist'), 'utf8')).toMatch(/^3 V\d+ N1 G[\da-f]{32}\n1 :1700000000\.1\.host\n$/)
     await client.logout()
   })
+
+  test('COPY gives a message a further name, where another program sees it too; what needs CRLF, or other rights, is written anew', async () => {
+    const maildir = join(server.home('alice'), 'Maildir')
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    expect((await client.do('CREATE from')).status).toBe('OK')
+    expect((await client.do('CREATE to')).status).toBe('OK')
+    for (const n of [1, 2, 3]) {
+      const text = `Subject: m${n}\r\n\r\n${'line\r\n'.repeat(n)}`
+      expect((await client.do(`APPEND from (\\Flagged Work${n}) "1${n}-Feb-2020 10:11:12 +0345" {${text.length}}`, text)).status).toBe('OK')
+    }
+    await writeFile(join(maildir, '.from/new/1700000000.1.host'), 'Subject: foreign\n\nline\n')
+    await client.do('SELECT from')
+    const facts = '(FLAGS INTERNALDATE BODY.PEEK[])'
+    const whole = async (): Promise<readonly string[]> => (await client.do(`FETCH 1:3 ${facts}`)).untagged.filter((line) => line.includes('FETCH')).map((line) => line.replace(/\\Recent ?/, ''))
+    const originals = await whole()
+    // Known under other flags than those that its name says now.
+    const second = (await readdir(join(maildir, '.from/cur'))).find((name) => name.endsWith(':2,Fb')) ?? ''
+    await rename(join(maildir, '.from/cur', second), join(maildir, '.from/cur', second.replace(/:2,.*/, ':2,FSb')))
+    await chmod(join(maildir, '.from/cur', (await readdir(join(maildir, '.from/cur'))).find((name) => name.endsWith(':2,Fc')) ?? ''), 0o640)
+    for (const set of ['1:2', '3', '4']) expect((await client.do(`COPY ${set} to`)).status).toBe('OK')
+    const linksOf = async (folder: string): Promise<readonly string[]> => {
+      const files = await Promise.all((await readdir(folder)).map(async (name) => ({ stat: await stat(join(folder, name)), subject: /Subject: (\S+)/.exec(await readFile(join(folder, name), 'latin1'))?.[1] })))
+      return files.map(({ stat: { nlink, size, mode }, subject }) => `${subject} ${size} ${(mode & 0o777).toString(8)} names ${nlink}`).toSorted()
+    }
+    expect(await linksOf(join(maildir, '.to/new'))).toEqual(['foreign 26 600 names 1', 'm1 21 600 names 2', 'm2 27 600 names 2', 'm3 33 600 names 1'])
+    expect(await readdir(join(maildir, '.to/tmp'))).toEqual([])
+    expect(await weSee(client, 'to')).toEqual(await dovecotSees('to'))
+    await client.do('SELECT from')
+    await client.do('STORE 1:* +FLAGS (\\Deleted)')
+    await client.do('EXPUNGE')
+    expect(await readdir(join(maildir, '.from/cur'))).toEqual([])
+    await client.do('SELECT to')
+    expect(await whole()).toEqual(originals)
+    expect(originals.join('\n')).toMatch(/Work1[^]*"11-Feb-2020 10:11:12 \+0345"[^]*Work2[^]*"12-Feb-2020/)
+    expect(await linksOf(join(maildir, '.to/cur'))).toEqual(['foreign 26 600 names 1', 'm1 21 600 names 1', 'm2 27 600 names 1', 'm3 33 600 names 1'])
+    await client.logout()
+  }, 60_000)
 })
 
 /** Of each program. */

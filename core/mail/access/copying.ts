@@ -71,10 +71,11 @@ export async function copyMessages(
     await lookAtTarget(d, to, signal)
     if (value !== undefined) return value
   }
+  // Whoever takes messages as they lie must be told their dates.
+  await from.fill(from.resolve({ pairs: set.ranges }, 'uid'), signal)
   const found: number[] = []
   const wanted = set.count
   const items = (async function* (): AsyncGenerator<AppendItem> {
-    await from.fill(from.resolve({ pairs: set.ranges }, 'uid'), signal)
     yield* asItems(from, set, found, signal)
     if (found.length !== wanted) throw new MailError('vanished', 'some of the messages are gone')
   })()

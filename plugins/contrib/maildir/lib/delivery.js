@@ -1,7 +1,11 @@
 import { failedWith, fileFailure, MailError, uids } from 'mailwright/api'
 import { infoOf, timeOfDate } from './file-name.js'
+import { linkMessages } from './linking.js'
+import { MaildirSource } from './source.js'
 
 let count = 0
+/** Messages of one delivery whose octets are on their way to the disk; what comes then waits for the first of them. */
+const SYNCING = 16
 
 /** Messages come into `tmp` while their octets arrive, and all of them into `new` at once. */
 export class MaildirDelivery {
@@ -9,15 +13,20 @@ export class MaildirDelivery {
   constructor(folder) {
     this.folder = folder
   }
-  async add(item, signal) {
-    const { ctx, path, durable, place } = this.folder
-    const { files, clock, random, machine } = ctx
+  #unique() {
+    const { clock, random, machine } = this.folder.ctx
     const now = clock.now()
     const host = machine.host.replaceAll('/', '\\057').replaceAll(':', '\\072').replaceAll(',', '\\054')
-    const unique = `${Math.floor(now / 1000)}.M${Math.floor((now % 1000) * 1000)}P${machine.pid}Q${count++}R${Buffer.from(random(6)).toString('hex')}.${host}`
-    const waiting = { item, temporary: unique, base: unique, size: 0 }
+    return `${Math.floor(now / 1000)}.M${Math.floor((now % 1000) * 1000)}P${machine.pid}Q${count++}R${Buffer.from(random(6)).toString('hex')}.${host}`
+  }
+  async add(item, signal) {
+    const { files, ctx, path, durable, place } = this.folder
+    const now = ctx.clock.now()
+    const temporary = this.#unique()
+    const date = item.date ?? { ms: now, zone: 0 }
     try {
-      const file = await files.open(`${path}/tmp/${unique}`, { write: true, create: 'new', mode: place.fileMode })
+      const file = await files.open(`${path}/tmp/${temporary}`, { write: true, create: 'new', mode: place.fileMode })
+      const waiting = { item, temporary, size: 0, date, synced: undefined }
       this.#waiting.push(waiting)
       try {
         for await (const chunk of item.bytes) {
@@ -26,21 +35,32 @@ export class MaildirDelivery {
           waiting.size += chunk.length
         }
         if (waiting.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
-        await file.setTimes(now, timeOfDate(item.date ?? { ms: now, zone: 0 }))
-        if (durable) await file.sync()
-      } finally {
+        await file.setTimes(now, timeOfDate(date))
+      } catch (error) {
         await file.close()
+        throw error
       }
+      // The disk takes several at once; nobody hears that they are there before all of them are.
+      waiting.synced = (durable ? file.sync() : Promise.resolve()).finally(() => file.close())
+      waiting.synced.catch(() => undefined)
+      await this.#waiting.at(-SYNCING)?.synced
     } catch (error) {
       throw fileFailure(error, `Can't append to ${path}`)
     }
-    // Octets are kept as they are on the wire, so both sizes are one.
-    waiting.base = `${unique},S=${waiting.size},W=${waiting.size}`
   }
-  /** Adds no rows: the next look finds them. */
-  async commit(_open, signal) {
-    const { folder } = this
+  /** Out of another mailbox of the same Maildir: one more name for the same file. */
+  async take(from, messages, rows, signal) {
+    if (!(from instanceof MaildirSource)) return false
+    const linked = await linkMessages(from, this.folder, messages, rows, () => this.#unique(), signal)
+    for (const message of linked ?? []) this.#waiting.push(message)
+    return linked !== undefined
+  }
+  async commit(open, signal) {
+    const source = open?.source instanceof MaildirSource && open.source.folder.path === this.folder.path ? open.source : undefined
+    // That of an open mailbox knows what its files say.
+    const folder = source?.folder ?? this.folder
     try {
+      for (const { synced } of this.#waiting) await synced
       const words = [...new Map(this.#waiting.flatMap(({ item }) => item.keywords).map((word) => [word.toLowerCase(), word])).values()]
       const letters = new Map()
       if (words.length > 0) {
@@ -48,14 +68,24 @@ export class MaildirDelivery {
         for (const word of words) letters.set(word.toLowerCase(), await folder.keywordBits([word], signal))
       }
       return await folder.locked(signal, async () => {
-        const numbers = await folder.number(
-          this.#waiting.map(({ base }) => base),
+        // Octets are kept as they are on the wire, so both sizes are one.
+        const messages = this.#waiting.map(({ item, temporary, size, stored = size, date }) => {
+          const [system, keywords] = [item.system, item.keywords.reduce((bits, word) => bits | (letters.get(word.toLowerCase()) ?? 0), 0)]
+          const base = `${temporary},S=${stored},W=${size}`
+          return { temporary, base, where: `new/${system === 0 && keywords === 0 ? '' : infoOf({ system, keywords, other: '' })}`, system, keywords, size, date }
+        })
+        const given = await folder.number(
+          messages.map(({ base }) => base),
           this.#waiting.map(({ item }) => item.uid ?? 0),
         )
-        const { validity } = await folder.list()
-        await this.#arrive((item) => item.keywords.reduce((bits, word) => bits | (letters.get(word.toLowerCase()) ?? 0), 0))
+        const before = await source?.trueAt(open.edit)
+        await this.#arrive(messages)
         this.#waiting.splice(0)
-        return { uidValidity: validity, uids: uids.from(numbers) }
+        // Otherwise the next look finds them.
+        if (before !== undefined && given.before === open.edit.uidNext && given.validity === open.edit.uidValidity) {
+          await source.arrived(open.edit, messages.map((message, i) => ({ ...message, uid: given.numbers[i] })), before)
+        }
+        return { uidValidity: given.validity, uids: uids.from(given.numbers) }
       })
     } catch (error) {
       throw fileFailure(error, `Can't append to ${folder.path}`)
@@ -63,13 +93,10 @@ export class MaildirDelivery {
       await this.abort()
     }
   }
-  async #arrive(keywordsOf) {
+  async #arrive(messages) {
     const { folder } = this
     const { files, path } = folder
-    const pairs = this.#waiting.map(({ item, temporary, base }) => {
-      const [system, keywords] = [item.system, keywordsOf(item)]
-      return [temporary, `new/${base}${system === 0 && keywords === 0 ? '' : infoOf({ system, keywords, other: '' })}`]
-    })
+    const pairs = messages.map(({ temporary, base, where }) => [temporary, `new/${base}${where.slice(4)}`])
     try {
       if (pairs.length > 1) {
         await folder.sync('tmp')
@@ -89,7 +116,8 @@ export class MaildirDelivery {
     if (pairs.length > 1) await files.unlink(`${path}/mailwright-incoming`).catch(() => undefined)
   }
   async abort() {
-    for (const { temporary } of this.#waiting.splice(0)) {
+    for (const { temporary, synced } of this.#waiting.splice(0)) {
+      await synced?.catch(() => undefined)
       await this.folder.files.unlink(`${this.folder.path}/tmp/${temporary}`).catch((error) => {
         if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
       })

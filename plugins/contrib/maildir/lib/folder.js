@@ -1,5 +1,6 @@
 import { failedWith, MailError } from 'mailwright/api'
 import { MAX_KEYWORDS } from './file-name.js'
+import { bitsOf, placeOf } from './keywords.js'
 import { withListLock } from './lock.js'
 import { headText, lineText, parseUidList } from './uid-list.js'
 
@@ -45,10 +46,6 @@ export class Folder {
     this.#list = value === undefined ? undefined : { mark: text.mark, value }
     return value
   }
-  /** Mark of the list's present state; empty: none. */
-  async listMark() {
-    return markOf(await this.files.stat(`${this.path}/${LIST}`))
-  }
   /** Under the lock: the list that there is, or a new one, which begins with these numbers where they are given. */
   async ownList({ uidValidity = this.#now(), uidNext = 1 } = {}) {
     return (await this.list()) ?? (await this.writeList({ validity: uidValidity, next: uidNext, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() }))
@@ -64,11 +61,12 @@ export class Folder {
   }
   /**
    * Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. A number that is wished for is given when it
-   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given.
+   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given. `before`: what the next would have been.
    */
   async number(bases, wishes = []) {
     const list = await this.ownList()
     let { last, next } = list
+    const { next: before, validity } = list
     const numbers = bases.map((_, i) => {
       const uid = wishes[i] > last && wishes[i] <= MAX_UID ? wishes[i] : next
       if (uid > MAX_UID) throw new MailError('limit', `${this.path}: there are no more uids`)
@@ -81,7 +79,7 @@ export class Folder {
       const uids = new Map(list.uids)
       for (const [i, base] of bases.entries()) uids.set(base, numbers[i])
       await this.writeList({ ...list, next, uids })
-      return numbers
+      return { numbers, before, validity }
     }
     const file = await this.files.open(`${this.path}/${LIST}`, { write: true })
     try {
@@ -101,7 +99,7 @@ export class Folder {
     } finally {
       await file.close()
     }
-    return numbers
+    return { numbers, before, validity }
   }
   /** Under the lock: lines of messages that are gone are left out, when they are most of the list. */
   async tidy(isThere) {
@@ -111,8 +109,9 @@ export class Folder {
     if (uids.size * 2 < list.uids.size) await this.writeList({ ...list, uids })
   }
 
-  /** Names of keywords by their letter; `''` where there is none. */
-  async keywords() {
+  /** Names of keywords by their letter; `''` where there is none. `mark`: that of the file's present state, where it is known. */
+  async keywords(mark) {
+    if (mark !== undefined && mark === (this.#keywords?.mark ?? '')) return this.#keywords?.value ?? []
     const text = await this.#read(KEYWORDS, this.#keywords?.mark)
     if (text === undefined) {
       this.#keywords = undefined
@@ -134,7 +133,7 @@ export class Folder {
     if (words.some((word) => placeOf(names, word) === -1) && names.filter((n) => n !== '').length < MAX_KEYWORDS && words.some((word) => placeOf(names, word) === -1 && KEYWORD.test(word))) {
       names = await this.locked(signal, async () => this.#define(words))
     }
-    return words.reduce((bits, word) => (placeOf(names, word) === -1 ? bits : bits | (1 << placeOf(names, word))), 0)
+    return bitsOf(words, names)
   }
   async #define(words) {
     const names = [...(await this.keywords())]
@@ -206,10 +205,6 @@ export class Folder {
   }
 }
 
-export function placeOf(names, word) {
-  const lower = word.toLowerCase()
-  return names.findIndex((name) => name.toLowerCase() === lower)
-}
 /** Names one state of a file or folder, as far as times can. */
 export function markOf(stat) {
   return stat === undefined ? '' : `${stat.inode}.${stat.size}.${stat.mtimeMs}.${stat.ctimeMs}`

@@ -1,6 +1,8 @@
 import { createColumn, failedWith, fileFailure, uids, UNKNOWN } from 'mailwright/api'
 import { dateOfTime, infoOf, MAX_KEYWORDS, parseName, sizesOf } from './file-name.js'
-import { Folder, INCOMING, markOf } from './folder.js'
+import { Folder } from './folder.js'
+import { bitsOf, changedFlags, wordsOf } from './keywords.js'
+import { folderMarks, listingOf, marksOf, passedOver, sameFolders, SUSPICIOUS_MS } from './listing.js'
 import { readMessages, sizeOf } from './reading.js'
 
 /** Base of the file's name, which never changes. */
@@ -9,9 +11,9 @@ const BASE = createColumn('maildir.base', 'ref')
 const WHERE = createColumn('maildir.where', 'ref')
 
 const VERSION = 'maildir/1'
-/** Times of a folder that changed so lately may stay what they are at the next change. */
-const SUSPICIOUS_MS = 1000
 const PARALLEL = 32
+/** Messages of `new` that are listed with each delivery; there are more where nobody reads the mail. */
+const FEW = 100
 
 /**
  * A Maildir. What its folders hold is known from one look to the next by their times; a change of this process goes into the rows by itself. Because
@@ -25,12 +27,18 @@ export class MaildirSource {
   #state
   /** When the folders are to be listed again though their times are those that are known. */
   #verifyAt = 0
+  /** Who is to hear that it is time for that. */
+  #watching = new Set()
+  #verifying
   #scanMs = 0
 
   constructor(place, ctx) {
     this.#ctx = ctx
     this.#folder = new Folder(place, ctx)
     this.traits = Object.freeze({ writable: true, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: [BASE, WHERE] })
+  }
+  get folder() {
+    return this.#folder
   }
   async #run(work) {
     try {
@@ -50,16 +58,6 @@ export class MaildirSource {
 
   // ---- what the folders say
 
-  async #marks() {
-    const { files, path } = this.#folder
-    const [cur, fresh, list, keywords, incoming] = await Promise.all(['cur', 'new', 'dovecot-uidlist', 'dovecot-keywords', INCOMING].map((name) => files.stat(`${path}/${name}`)))
-    if (cur === undefined || fresh === undefined) {
-      // A folder that lacks one of them lost it to somebody who tidied up; a mailbox has at least the other.
-      if (cur === undefined && fresh === undefined) throw Object.assign(new Error(`${path} is gone`), { code: 'ENOENT' })
-    }
-    const latest = Math.max(cur?.ctimeMs ?? 0, fresh?.ctimeMs ?? 0)
-    return { folders: [markOf(cur), markOf(fresh)], list: list === undefined ? '' : `${list.inode}`, keywords: markOf(keywords), incoming: incoming !== undefined, latest }
-  }
   #attach(edit) {
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
     this.#state = decodeStamp(edit.stamp)
@@ -70,48 +68,47 @@ export class MaildirSource {
   #remember(edit, marks, listed) {
     const now = this.#ctx.clock.now()
     const settled = listed && marks.latest < now - SUSPICIOUS_MS
-    // Listing takes its time: the more there is, the seldomer it is done for nothing.
-    this.#verifyAt = settled ? Infinity : Math.max(now, marks.latest) + SUSPICIOUS_MS + 50 * this.#scanMs
+    // Listing takes its time: the more there is, the seldomer it is done for nothing. One change after the other does not put it off for ever.
+    const soon = Math.max(now, marks.latest) + SUSPICIOUS_MS + 50 * this.#scanMs
+    if (settled) this.#verify(Infinity)
+    else if (listed || this.#verifyAt === Infinity) this.#verify(soon)
     this.#state = { folders: marks.folders, list: marks.list, keywords: marks.keywords, settled }
     this.#stamp = edit.stamp = JSON.stringify([VERSION, this.#state])
   }
-  async #look(edit, signal, force = false) {
-    this.#attach(edit)
-    const marks = await this.#marks()
-    if (marks.incoming) await this.#folder.locked(signal, async () => undefined)
-    const state = this.#state
-    const same = state !== undefined && !marks.incoming && state.list === marks.list && state.keywords === marks.keywords && state.folders.every((mark, i) => mark === marks.folders[i])
-    if (same && !force && this.#ctx.clock.now() < this.#verifyAt) return
-    await this.#scan(edit, signal)
+  #verify(at) {
+    this.#verifyAt = at
+    this.#verifying?.[Symbol.dispose]()
+    this.#verifying = undefined
+    if (at === Infinity || this.#watching.size === 0) return
+    this.#verifying = this.#ctx.clock.after(Math.max(0, at - this.#ctx.clock.now()), () => {
+      for (const changed of this.#watching) changed()
+    })
   }
-  /** What both folders hold, by base. Of two names of one message the one in `cur` counts. */
-  async #listing() {
-    const { files, path } = this.#folder
-    const found = new Map()
-    for (const where of ['new', 'cur']) {
-      try {
-        for (const { name, kind } of await files.list(`${path}/${where}`)) {
-          if (name.startsWith('.') || kind === 'directory') continue
-          const parsed = parseName(name)
-          found.set(parsed.base, { ...parsed, where: `${where}/${parsed.info}` })
-        }
-      } catch (error) {
-        if (!failedWith(error, 'ENOENT')) throw error
-      }
-    }
-    return found
+  /** Whether the rows say what was there at these times. */
+  #isAs(marks) {
+    const state = this.#state
+    return state !== undefined && !marks.incoming && state.list === marks.list && state.keywords === marks.keywords && sameFolders(state, marks)
+  }
+  /** Makes the rows true; returns the times at which they are, undefined when the folders were listed. */
+  async #look(edit, signal) {
+    this.#attach(edit)
+    const marks = await marksOf(this.#folder)
+    if (marks.incoming) await this.#folder.locked(signal, async () => undefined)
+    if (this.#isAs(marks) && this.#ctx.clock.now() < this.#verifyAt) return marks
+    await this.#scan(edit, signal)
+    return undefined
   }
   async #scan(edit, signal) {
     const began = performance.now()
     const folder = this.#folder
-    let marks = await this.#marks()
-    let found = await this.#listing()
+    let marks = await marksOf(this.#folder)
+    let found = await listingOf(this.#folder)
     for (let tries = 0; tries < 5; tries++) {
-      const after = await this.#marks()
+      const after = await marksOf(this.#folder)
       const quiet = sameFolders(marks, after)
       marks = after
       if (quiet) break
-      found = await this.#listing()
+      found = await listingOf(this.#folder)
     }
     const bases = edit.rows.column(BASE).slice(0, edit.rows.length).filter((base) => base !== undefined)
     await this.#lookAgain(found, bases)
@@ -130,7 +127,7 @@ export class MaildirSource {
       await this.#fillOne(edit, row)
     }
     this.#scanMs = performance.now() - began
-    const last = await this.#marks()
+    const last = await marksOf(this.#folder)
     this.#remember(edit, { ...marks, list: last.list, keywords: marks.keywords }, true)
   }
   /**
@@ -140,12 +137,12 @@ export class MaildirSource {
   async #lookAgain(found, bases, unless) {
     const missed = bases.filter((base) => !found.has(base))
     if (missed.length === 0) return
-    let before = await this.#marks()
+    let before = await marksOf(this.#folder)
     if (unless !== undefined && sameFolders(unless, before) && before.latest < this.#ctx.clock.now() - SUSPICIOUS_MS) return
     for (let tries = 0; tries < 5; tries++) {
-      const again = await this.#listing()
+      const again = await listingOf(this.#folder)
       for (const base of missed) if (!found.has(base) && again.has(base)) found.set(base, again.get(base))
-      const after = await this.#marks()
+      const after = await marksOf(this.#folder)
       if (sameFolders(before, after) || missed.every((base) => found.has(base))) return
       before = after
     }
@@ -232,8 +229,8 @@ export class MaildirSource {
     const rows = []
     for (let row = 0; row < edit.rows.length; row++) if (where[row]?.startsWith('new/') === true) rows.push(row)
     if (rows.length === 0) return
-    const before = (await this.#marks()).folders
-    const known = this.#state?.folders.every((mark, i) => mark === before[i]) === true
+    const before = await marksOf(this.#folder)
+    const known = this.#isAs(before)
     for (const row of rows) {
       signal.throwIfAborted()
       const info = where[row].slice(4)
@@ -247,33 +244,71 @@ export class MaildirSource {
         this.#verifyAt = 0
       }
     }
-    await this.#folder.sync('cur')
-    await this.#after(edit, known)
+    // Not synced: after a crash they are new once more, or not.
+    await this.#after(edit, known, before)
   }
-  /** The folders are as this change left them; unless somebody else had changed them before. */
-  async #after(edit, known) {
+  /** The folders are as this change left them; unless somebody else had changed them before. `before`: what else is as it was. */
+  async #after(edit, known, before) {
     const lost = this.#verifyAt === 0
-    const marks = await this.#marks()
-    this.#remember(edit, marks, false)
-    if (!known || lost) this.#verifyAt = 0
+    this.#remember(edit, { ...before, ...(await folderMarks(this.#folder)) }, false)
+    if (!known || lost) this.#verify(0)
   }
   async #change(edit, signal, work) {
     return this.#run(async () => {
       signal.throwIfAborted()
-      await this.#look(edit, signal)
-      const before = (await this.#marks()).folders
-      const known = this.#state?.folders.every((mark, i) => mark === before[i]) === true
-      const done = await work()
-      if (done.changed) await this.#after(edit, known)
+      const looked = await this.#look(edit, signal)
+      const before = looked ?? (await marksOf(this.#folder))
+      const known = looked !== undefined || this.#isAs(before)
+      const done = await work(before)
+      if (done.changed) await this.#after(edit, known, done.before ?? before)
       return done.value
     })
   }
 
+  /** With the UID list locked, right before a delivery: the times at which the rows are true, so that what arrives can be added to them; otherwise undefined. */
+  async trueAt(edit) {
+    this.#attach(edit)
+    const marks = await marksOf(this.#folder)
+    return this.#isAs(marks) ? marks : undefined
+  }
+  /**
+   * With the UID list still locked: adds rows of messages that are in `new` now. `before`: what `trueAt` said. Nothing is added when somebody else changed the folders
+   * meanwhile, which the names in `new` tell, as long as they are few: the next look then finds all of it.
+   */
+  async arrived(edit, messages, before) {
+    const [marks, names] = [await marksOf(this.#folder), await this.#folder.keywords(before.keywords)]
+    if (marks.folders[0] !== before.folders[0]) return
+    const where = edit.rows.column(WHERE)
+    const unclaimed = new Set(messages.map(({ base }) => base))
+    for (let row = 0; row < edit.rows.length; row++) if (where[row]?.startsWith('new/') === true) unclaimed.add(edit.rows.column(BASE)[row])
+    if (unclaimed.size <= FEW) {
+      const there = await listingOf(this.#folder, ['new'])
+      if (there.size !== unclaimed.size || [...there.keys()].some((base) => !unclaimed.has(base))) return
+    }
+    for (const { uid, base, where: place, system, keywords, size, date } of messages) {
+      const row = edit.add(uid, edit.flagSet(system, wordsOf(keywords, names)), true)
+      edit.set(row, BASE, base)
+      edit.set(row, WHERE, place)
+      edit.setSize(row, size)
+      edit.setDate(row, Math.floor(date.ms / 1000) * 1000, date.zone)
+      edit.uidNext = Math.max(edit.uidNext, uid + 1)
+    }
+    const lost = this.#verifyAt === 0
+    this.#remember(edit, { ...marks, keywords: before.keywords }, false)
+    if (lost) this.#verify(0)
+  }
+  /** Names of messages and where the rows say that they are, in the same order; undefined when there is no row for one. */
+  placesOf(messages, rows) {
+    const found = messages.map(({ uid }) => rows.find(uid)).map((row) => ({ base: rows.column(BASE)[row], where: rows.column(WHERE)[row] }))
+    return found.every(({ base, where }) => base !== undefined && where !== undefined) ? found : undefined
+  }
+
   store(change, edit, signal) {
-    return this.#change(edit, signal, async () => {
+    return this.#change(edit, signal, async (before) => {
       const folder = this.#folder
-      if (change.how !== 'remove' && change.keywords.length > 0) await folder.keywordBits(change.keywords, signal)
-      const names = await folder.keywords()
+      const defines = change.how !== 'remove' && change.keywords.length > 0
+      if (defines) await folder.keywordBits(change.keywords, signal)
+      const names = await folder.keywords(defines ? undefined : before.keywords)
       // What has no letter is not defined, and is left out.
       const keywords = change.keywords.filter((word) => names.some((name) => name.toLowerCase() === word.toLowerCase()))
       const { changed, refused } = edit.apply({ ...change, keywords })
@@ -288,7 +323,7 @@ export class MaildirSource {
       } finally {
         for (const name of touched) await folder.sync(name)
       }
-      return { changed: changed.count > 0, value: refused }
+      return { changed: changed.count > 0, value: refused, ...(defines && { before: await marksOf(this.#folder) }) }
     })
   }
   /** Gives the file the flags of the row; returns its folder, undefined when it is gone. */
@@ -312,7 +347,7 @@ export class MaildirSource {
       } catch (error) {
         if (!failedWith(error, 'ENOENT') || tries > 5) throw error
         // Somebody gave it other flags, or took it away.
-        const now = (await this.#listing()).get(base)
+        const now = (await listingOf(this.#folder)).get(base)
         this.#verifyAt = 0
         if (now === undefined) return undefined
         edit.set(row, WHERE, now.where)
@@ -339,7 +374,7 @@ export class MaildirSource {
             } catch (error) {
               if (!failedWith(error, 'ENOENT') || tries > 5) throw error
               const base = edit.rows.column(BASE)[row]
-              const now = (await this.#listing()).get(base)
+              const now = (await listingOf(this.#folder)).get(base)
               this.#verifyAt = 0
               if (now === undefined) break
               file = `${path}/${now.where.slice(0, 4)}${base}${now.info}`
@@ -376,7 +411,7 @@ export class MaildirSource {
       } catch (error) {
         if (!failedWith(error, 'ENOENT')) throw error
       }
-      const now = (await this.#listing()).get(base)
+      const now = (await listingOf(this.#folder)).get(base)
       if (now === undefined) return undefined
       file = `${path}/${now.where.slice(0, 4)}${base}${now.info}`
     }
@@ -421,25 +456,22 @@ export class MaildirSource {
       for (const one of watching) one[Symbol.dispose]()
       throw error
     }
-    return { [Symbol.dispose]: () => watching.splice(0).forEach((one) => one[Symbol.dispose]()) }
+    const late = () => changed()
+    this.#watching.add(late)
+    if (Number.isFinite(this.#verifyAt) && this.#verifyAt > 0) this.#verify(this.#verifyAt)
+    return {
+      [Symbol.dispose]: () => {
+        this.#watching.delete(late)
+        if (this.#watching.size === 0) this.#verifying?.[Symbol.dispose]()
+        for (const one of watching.splice(0)) one[Symbol.dispose]()
+      },
+    }
   }
   async close() {
     // Nothing is held between calls.
   }
 }
 
-function sameFolders(some, others) {
-  return some.folders.every((mark, i) => mark === others.folders[i])
-}
-/**
- * What came, by the list, before something that was found, and was not found itself: its number was given, and it came, after the folders were listed. It cannot be
- * put in later, because rows ascend.
- */
-function passedOver(found, { uids }, after) {
-  let last = after
-  for (const base of found.keys()) last = Math.max(last, uids.get(base) ?? 0)
-  return [...uids].filter(([base, uid]) => uid > after && uid < last && !found.has(base)).map(([base]) => base)
-}
 function rows(edit) {
   return edit.rows
 }
@@ -451,20 +483,4 @@ function decodeStamp(stamp) {
   } catch {
     return undefined
   }
-}
-function wordsOf(bits, names) {
-  return names.filter((name, place) => name !== '' && (bits & (1 << place)) !== 0)
-}
-function bitsOf(words, names) {
-  return words.reduce((bits, word) => {
-    const place = names.findIndex((name) => name.toLowerCase() === word.toLowerCase())
-    return place === -1 ? bits : bits | (1 << place)
-  }, 0)
-}
-/** The change, made to the flags that somebody else gave the message. */
-function changedFlags(now, change, names) {
-  const keywords = bitsOf(change.keywords, names)
-  if (change.how === 'replace') return { system: change.system, keywords }
-  if (change.how === 'add') return { system: now.system | change.system, keywords: now.keywords | keywords }
-  return { system: now.system & ~change.system, keywords: now.keywords & ~keywords }
 }

@@ -22,8 +22,8 @@ export class Postfix implements AsyncDisposable {
   private constructor(folder: string) {
     this.#folder = folder
   }
-  /** `transport` of mail for example.org: `mailwright`, a service of the line `service`, or `lmtp:...`. Mail that bounces is dropped. */
-  static async start(transport: string, service: readonly string[] = []): Promise<Postfix> {
+  /** `transport` of mail for example.org: `mailwright`, a service of the line `service`, or `lmtp:...`. `more`: further settings. Mail that bounces is dropped. */
+  static async start(transport: string, service: readonly string[] = [], more: Readonly<Record<string, string>> = {}): Promise<Postfix> {
     const folder = await mkdtemp(join(tmpdir(), 'mailwright-postfix-'))
     await chmod(folder, 0o755)
     for (const name of ['etc', 'queue', 'data']) await mkdir(join(folder, name))
@@ -33,6 +33,7 @@ export class Postfix implements AsyncDisposable {
       compatibility_level: '3.6', queue_directory: `${folder}/queue`, data_directory: `${folder}/data`, myhostname: 'mail.example.org', mydestination: 'example.org', local_transport: transport,
       local_recipient_maps: '', alias_maps: '', alias_database: '', inet_interfaces: '127.0.0.1', inet_protocols: 'ipv4', relay_transport: 'discard', default_transport: 'error:no other mail here', recipient_delimiter: '+',
       mailwright_destination_recipient_limit: '1', maillog_file: `${folder}/log`, maillog_file_prefixes: folder, minimal_backoff_time: '2s', maximal_backoff_time: '2s', queue_run_delay: '2s',
+      ...more,
     }
     await writeFile(join(folder, 'etc/main.cf'), Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`).join(''))
     await writeFile(join(folder, 'etc/master.cf'), [...SERVICES, ...service].map((line) => `${line}\n`).join(''))

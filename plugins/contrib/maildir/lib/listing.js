@@ -5,9 +5,12 @@ import { INCOMING, markOf } from './folder.js'
 /** Times of a folder that changed so lately may stay what they are at the next change. */
 export const SUSPICIOUS_MS = 1000
 
+/** In the order of their times. */
+export const FOLDERS = Object.freeze(['cur', 'new'])
+
 /** Times of `cur` and `new`. */
 export async function folderMarks({ files, path }) {
-  const [cur, fresh] = await Promise.all(['cur', 'new'].map((name) => files.stat(`${path}/${name}`)))
+  const [cur, fresh] = await Promise.all(FOLDERS.map((name) => files.stat(`${path}/${name}`)))
   // A folder that lacks one of them lost it to somebody who tidied up; a mailbox has at least the other.
   if (cur === undefined && fresh === undefined) throw Object.assign(new Error(`${path} is gone`), { code: 'ENOENT' })
   return { folders: [markOf(cur), markOf(fresh)], latest: Math.max(cur?.ctimeMs ?? 0, fresh?.ctimeMs ?? 0) }

@@ -2,7 +2,7 @@ import { createColumn, failedWith, fileFailure, uids, UNKNOWN } from 'mailwright
 import { dateOfTime, infoOf, MAX_KEYWORDS, parseName, sizesOf } from './file-name.js'
 import { Folder } from './folder.js'
 import { bitsOf, changedFlags, wordsOf } from './keywords.js'
-import { folderMarks, listingOf, marksOf, passedOver, sameFolders, SUSPICIOUS_MS } from './listing.js'
+import { FOLDERS, folderMarks, listingOf, marksOf, passedOver, sameFolders, SUSPICIOUS_MS } from './listing.js'
 import { readMessages, sizeOf } from './reading.js'
 
 /** Base of the file's name, which never changes. */
@@ -245,13 +245,15 @@ export class MaildirSource {
       }
     }
     // Not synced: after a crash they are new once more, or not.
-    await this.#after(edit, known, before)
+    await this.#after(edit, known, before, new Set(FOLDERS))
   }
-  /** The folders are as this change left them; unless somebody else had changed them before. `before`: what else is as it was. */
-  async #after(edit, known, before) {
+  /** The folders are as this change left them; unless somebody else had changed them before, or one that it did not touch since. `before`: what else is as it was. */
+  async #after(edit, known, before, touched) {
     const lost = this.#verifyAt === 0
-    this.#remember(edit, { ...before, ...(await folderMarks(this.#folder)) }, false)
-    if (!known || lost) this.#verify(0)
+    const marks = await folderMarks(this.#folder)
+    const others = FOLDERS.some((name, i) => !touched.has(name) && marks.folders[i] !== before.folders[i])
+    this.#remember(edit, { ...before, ...marks }, false)
+    if (!known || lost || others) this.#verify(0)
   }
   async #change(edit, signal, work) {
     return this.#run(async () => {
@@ -260,7 +262,7 @@ export class MaildirSource {
       const before = looked ?? (await marksOf(this.#folder))
       const known = looked !== undefined || this.#isAs(before)
       const done = await work(before)
-      if (done.changed) await this.#after(edit, known, done.before ?? before)
+      if (done.changed) await this.#after(edit, known, { ...before, ...done.marks }, done.touched)
       return done.value
     })
   }
@@ -323,7 +325,8 @@ export class MaildirSource {
       } finally {
         for (const name of touched) await folder.sync(name)
       }
-      return { changed: changed.count > 0, value: refused, ...(defines && { before: await marksOf(this.#folder) }) }
+      const marks = defines ? { keywords: (await marksOf(folder)).keywords } : {}
+      return { changed: changed.count > 0, value: refused, touched, marks }
     })
   }
   /** Gives the file the flags of the row; returns its folder, undefined when it is gone. */
@@ -387,7 +390,7 @@ export class MaildirSource {
         for (const name of touched) await this.#folder.sync(name)
       }
       edit.remove(uids.from(gone))
-      return { changed: gone.length > 0, value: undefined }
+      return { changed: gone.length > 0, value: undefined, touched, marks: {} }
     })
   }
 

@@ -223,6 +223,8 @@ describe.skipIf(!has('doveadm'))('the packed package in a packed server, and Dov
   }, 60_000)
 })
 
+/** Of the message with this subject. */
+const textOf = (subject: string): string => `text of ${subject}\n`.repeat(1 + (subject.length + Number(/\d+$/.exec(subject)?.[0])) % 40)
 /** Of each program. */
 const DELIVERIES = LONG ? 200 : 12
 describe.skipIf(!has('maildrop') || !has('procmail'))('delivery programs beside sessions', () => {
@@ -257,7 +259,7 @@ describe.skipIf(!has('maildrop') || !has('procmail'))('delivery programs beside 
       const state = { busy: Object.keys(programs).length }
       const deliveries = Object.entries(programs).map(async ([name, deliver]) => {
         for (let n = 0; n < DELIVERIES; n++) {
-          await deliver(`Subject: ${name}-${n}\n\nHello.\n`)
+          await deliver(`Subject: ${name}-${n}\n\n${textOf(`${name}-${n}`)}`)
           sent.add(`${name}-${n}`)
         }
         state.busy--
@@ -280,6 +282,12 @@ describe.skipIf(!has('maildrop') || !has('procmail'))('delivery programs beside 
       await Promise.all([...deliveries, session(first), session(second)])
       await first.do('NOOP')
       const left = (await look(first)).map(({ subject }) => subject)
+      const { untagged } = await first.do('UID FETCH 1:* (BODY.PEEK[])')
+      for (const line of untagged) {
+        const subject = /Subject: (\S+)/.exec(line)?.[1] ?? ''
+        expect({ subject, whole: line.includes(`\r\n\r\n${textOf(subject).replaceAll('\n', '\r\n')})`) }).toEqual({ subject, whole: true })
+      }
+      expect(untagged.length).toBe(left.length)
       expect(sent.size).toBe(3 * DELIVERIES)
       expect(left.toSorted()).toEqual([...sent].filter((subject) => !gone.has(subject)).toSorted())
       for (const client of [first, second, appending]) await client.logout()

@@ -1,5 +1,5 @@
 // A process that works on one mailbox for a while: delivers, flags and expunges its own messages, and tells what it did.
-// node mailbox-player.mjs FORMAT PATH NAME ROUNDS; prints one JSON line { delivered, expunged }.
+// node mailbox-player.mjs FORMAT PATH NAME ROUNDS; prints one JSON line { delivered, flagged, expunged }.
 import { SystemFiles } from '../../dist/core/os/files.js'
 import { nativeLocks } from '../../dist/core/os/native-locks.js'
 import { MailTable } from '../../dist/core/mail/table/table.js'
@@ -77,6 +77,7 @@ const subjectOf = async (uid) => {
   return undefined
 }
 const delivered = []
+const flagged = []
 const expunged = []
 const mine = new Map()
 for (let n = 0; n < Number(rounds); n++) {
@@ -93,6 +94,7 @@ for (let n = 0; n < Number(rounds); n++) {
   const found = await subjectOf(uid)
   if (found !== subject) throw new Error(`uid ${uid} should be ${subject} and is ${found}`)
   await edit((e) => source.store({ uids: uids.one(uid), how: 'add', system: 4, keywords: [] }, e, signal))
+  flagged.push(subject)
   if (n % 3 === 1) {
     const [old] = [...mine.keys()]
     await edit((e) => source.expunge(uids.one(old), { always: true }, e, signal))
@@ -102,4 +104,4 @@ for (let n = 0; n < Number(rounds); n++) {
   }
 }
 await source.close()
-process.stdout.write(`${JSON.stringify({ delivered, expunged })}\n`)
+process.stdout.write(`${JSON.stringify({ delivered, flagged, expunged })}\n`)

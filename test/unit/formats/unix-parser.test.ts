@@ -105,6 +105,21 @@ describe('parser of the unix format', () => {
     ])
   })
 
+  // Whoever believes it takes a message for the text of another, or a text for messages (FAQ 7.26).
+  test.each([
+    { name: 'reaches into the next message', length: 60 },
+    { name: 'reaches behind the end', length: 5000 },
+    { name: 'ends within the text', length: 3 },
+    { name: 'ends at a line that begins a message', length: 5 },
+    { name: 'is no number', length: 'x' },
+  ])('Content-Length is not believed: $name', async ({ length }) => {
+    const from = 'From a Wed Dec  2 05:53:22 1992\n'
+    const field = `Content-Length: ${length}`
+    const got = await parse(Buffer.from(`${from}${field}\n\ntext\n${from}A: b\n\nFrom here\n\n${from}C: d\n\nx\n`))
+    expect(got.messages.map((m) => [m.headerSize, m.size - m.headerSize])).toEqual([[field.length + 4, 6], [8, 11], [8, 3]])
+    expect(got.notices).toEqual([])
+  })
+
   test('a header line longer than the window is counted and kept', async () => {
     const long = `X-Long: ${'y'.repeat(5000)}`
     const got = await parse(Buffer.from(`From a Wed Dec  2 05:53:22 1992\n${long}\nStatus: RO\n\nbody\n`), 1024)

@@ -1,9 +1,20 @@
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
+import { hasPython, run } from '../../support/programs.js'
+
+const TRY_LOCK = `
+import fcntl, sys
+with open(sys.argv[1], "r+") as file:
+    try:
+        getattr(fcntl, sys.argv[2])(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("locked", end="")
+    except OSError:
+        print("busy", end="")
+`
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
@@ -117,6 +128,25 @@ describe('system files', () => {
     expect([file.readNow?.(all, 0), text(all).replaceAll('x', '')]).toEqual([native, native ? '' : text(all)])
     await file.close()
     expect(file.readNow?.(part, 4)).toBe(false)
+  })
+
+  // By the rules of POSIX any close of the file would give up all fcntl locks of the process (FAQ 6.11).
+  test.skipIf(!hasPython('fcntl')).each(['flock', 'fcntl'] as const)('a lock by %s is kept from other processes when this one opens the file again, reads it and closes it', async (kind) => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'text')
+    const holder = await files.open(path, { write: true })
+    expect(holder.lock(kind, 'exclusive')).toBe('locked')
+    const call = kind === 'flock' ? 'flock' : 'lockf'
+    const othersTry = async (): Promise<string> => (await run('python3', ['-c', TRY_LOCK, path, call])).stdout
+    expect(await othersTry()).toBe('busy')
+    const other = await files.open(path, { write: true })
+    await other.read(new Uint8Array(4), 0)
+    await other.close()
+    await readFile(path)
+    expect(await othersTry()).toBe('busy')
+    holder.unlock(kind)
+    expect(await othersTry()).toBe('locked')
+    await holder.close()
   })
 
   test('without native calls a lock is unavailable', async () => {

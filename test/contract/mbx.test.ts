@@ -1,5 +1,6 @@
 import type { Files } from 'mailwright/api'
 import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
+import { inlineLane } from '../../core/os/lane.js'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
 import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
@@ -8,7 +9,7 @@ import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 
 function mbxFormat(services: KitServices): FixedFormat {
-  return new FixedFormat(mbxDialect, fixedContext(services, { watch: true }))
+  return new FixedFormat(mbxDialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: true }))
 }
 
 describeMailboxFormat('mbx', { about, create: mbxFormat })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { SYSTEM } from '../../../core/api/index.js'
+import { inlineLane } from '../../../core/os/lane.js'
 import { afterCrash } from '../../../core/testing/disk/crash.js'
 import { SeededRandom } from '../../../core/testing/random.js'
 import { kitUser, Storage } from '../../../core/testing/storage.js'
@@ -36,5 +37,36 @@ test('a change of one octet waits until what the change before it left in its re
   const after = await OpenBox.open(make(again), path)
   await after.refresh(true)
   expect((await after.messages()).map(({ system, keywords }) => [system & SYSTEM.flagged, keywords])).toEqual([[0, ['known']], [0, ['known']]])
+  await after.source.close()
+})
+
+test('flags of many messages are written one octet each, by a file opened anew, and synced once', async () => {
+  using storage = await Storage.create(1)
+  const make = (on: Storage): FixedFormat => {
+    const services = on.services()
+    return new FixedFormat(mbxDialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: false }))
+  }
+  const path = `${storage.services().home}/box`
+  const format = make(storage)
+  await format.create({ ...placeOf(path), user: kitUser })
+  const box = await OpenBox.open(format, path)
+  await box.refresh(true)
+  const count = 20
+  await box.append(Array.from({ length: count }, (_, n) => itemOf(`Subject: ${n}\r\n\r\nhello\r\n`)))
+  const all = Array.from({ length: count }, (_, n) => n + 1)
+  await box.store([1], { system: SYSTEM.seen })
+  const { log } = storage
+  const before = log.length
+  await box.store(all, { system: SYSTEM.flagged })
+  const done = log.slice(before).filter(({ op }) => op === 'write' || op === 'sync')
+  const octets = done.flatMap((op) => (op.op === 'write' ? [op.bytes.length] : []))
+  // Who wrote flags comes first; the one sync comes last.
+  expect({ token: (octets[0] ?? 0) > 1, single: octets.slice(1), syncs: done.filter(({ op }) => op === 'sync').length, last: done.at(-1)?.op }).toEqual({ token: true, single: all.map(() => 1), syncs: 1, last: 'sync' })
+  const disk = afterCrash(storage.files.start, log, log.length, 'dropped', new SeededRandom(1))
+  await box.source.close()
+  using again = storage.restarted(disk)
+  const after = await OpenBox.open(make(again), path)
+  await after.refresh(true)
+  expect((await after.messages()).map(({ system }) => system & SYSTEM.flagged)).toEqual(all.map(() => SYSTEM.flagged))
   await after.source.close()
 })

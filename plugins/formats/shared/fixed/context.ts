@@ -1,4 +1,4 @@
-import type { Clock, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
+import type { Clock, FileLane, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
 import type { FileLocks } from '../locks.js'
 import type { FixedFile } from './fixed-file.js'
 
@@ -14,4 +14,6 @@ export interface FixedContext {
   readonly watch: boolean
   /** Files that this process holds open, by device and inode. */
   readonly holders: Map<string, Set<FixedFile>>
+  /** Where work of many calls is done; where there is none, it is done in place. */
+  readonly lane?: FileLane
 }

@@ -1,4 +1,4 @@
-import { MailError, failedWith, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
+import { MailError, failedWith, type FileLane, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
 import { takeDotLock } from '../dot-lock.js'
 import { backOff, pause, reasonOf, type Say } from '../lock-context.js'
 import { tryNameLock } from '../name-lock.js'
@@ -35,6 +35,7 @@ export class FixedFile {
   readonly path: string
   readonly changes: SafeChanges
   readonly writable: boolean
+  readonly lane: FileLane | undefined
   readonly #ctx: FixedContext
   #handle: Handle | undefined
   #last = 0
@@ -43,6 +44,7 @@ export class FixedFile {
     this.path = place.path
     this.writable = writable
     this.#ctx = ctx
+    this.lane = ctx.lane
     this.changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
   }
 

@@ -1,4 +1,4 @@
-import { CLOCK, chosen, FILES, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, Turns, type Clock, type Files, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
+import { CLOCK, chosen, FILE_LANE, FILES, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, Turns, type Clock, type FileLane, type Files, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
 import { z } from 'zod'
 import { fileLocks } from '../locks.js'
 import type { FixedContext } from './context.js'
@@ -11,10 +11,11 @@ export const fixedSettings = z.strictObject({
     .describe('Rely on change notices of the kernel. Switch it off for mailboxes on network file systems, where changes by other machines bring none.'),
 })
 /** What such a format asks of the host. */
-export const fixedNeeds = { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, lockers: chosen(lockers), mailbox: MAILBOX_SETTINGS, spool: SPOOL, logger: LOGGER } as const
+export const fixedNeeds = { files: FILES, lane: FILE_LANE, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, lockers: chosen(lockers), mailbox: MAILBOX_SETTINGS, spool: SPOOL, logger: LOGGER } as const
 /** The same, as it is given. */
 export interface FixedServices {
   readonly files: Files
+  readonly lane?: FileLane
   readonly clock: Clock
   readonly random: (octets: number) => Uint8Array
   readonly locks: LockSettings
@@ -24,6 +25,9 @@ export interface FixedServices {
   readonly logger: Pick<Logger, 'info' | 'warn'>
 }
 
-export function fixedContext({ files, clock, random, locks, lockers: others = [], mailbox, spool, logger }: FixedServices, { watch }: { readonly watch: boolean }): FixedContext {
-  return { files, clock, locks: fileLocks({ files, clock, random, settings: locks, lockers: others, logger, watch }), turns: new Turns(), spool, mailbox, watch, holders: new Map() }
+export function fixedContext({ files, lane, clock, random, locks, lockers: others = [], mailbox, spool, logger }: FixedServices, { watch }: { readonly watch: boolean }): FixedContext {
+  return {
+    files, clock, locks: fileLocks({ files, clock, random, settings: locks, lockers: others, logger, watch }), turns: new Turns(), spool, mailbox, watch, holders: new Map(),
+    ...(lane && { lane }),
+  }
 }

@@ -1,0 +1,40 @@
+import { failedWith, type FileLane, type FileTask, type FileTools } from 'mailwright/api'
+
+/** Single octets for a mailbox file that the caller has locked; values, so that they may be written on another thread. */
+export interface OctetsToWrite {
+  readonly path: string
+  /** The file that must have this name. */
+  readonly device: number
+  readonly inode: number
+  /** Written before all others. */
+  readonly first: readonly { readonly at: number; readonly text: string }[]
+  /** Places in the file, and the octet for each. */
+  readonly at: Float64Array
+  readonly octets: Uint8Array
+  /** They are on the disk when it is done. */
+  readonly durable: boolean
+}
+
+/** False: another file has the name, or none, and nothing was written. A failed write may have written a part. */
+export async function run({ files }: FileTools, { path, device, inode, first, at, octets, durable }: OctetsToWrite): Promise<boolean> {
+  const file = await files.open(path, { write: true }).catch((error: unknown) => {
+    if (failedWith(error, 'ENOENT', 'EACCES', 'EPERM')) return undefined
+    throw error
+  })
+  if (file === undefined) return false
+  try {
+    const there = await file.stat()
+    if (there.device !== device || there.inode !== inode) return false
+    for (const { at: place, text } of first) await file.write([Buffer.from(text, 'latin1')], place)
+    for (const [n, place] of at.entries()) await file.write([octets.subarray(n, n + 1)], place)
+    if (durable) await file.sync()
+    return true
+  } finally {
+    await file.close()
+  }
+}
+
+const task: FileTask<OctetsToWrite, boolean> = { module: import.meta.url, run }
+export function writeOctets(lane: FileLane, what: OctetsToWrite): Promise<boolean> {
+  return lane.run(task, what)
+}

@@ -12,7 +12,8 @@ import { FixedFile, type Held } from './fixed-file.js'
 import { FORM } from './layout.js'
 import { Measure } from './measure.js'
 import { freshToken } from './patch.js'
-import { FixedSource, type Entered } from './source.js'
+import type { Entered } from './rows.js'
+import { FixedSource } from './source.js'
 import { mailCame } from './times.js'
 
 const CR = 13

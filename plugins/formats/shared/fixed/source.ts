@@ -1,5 +1,5 @@
 import {
-  MailError, uids, type FilePlace, type FileStat, type FlagChange, type FlagSetId, type MailboxSource, type OpenFile, type Row, type Rows, type SourceTraits, type StoredMessage,
+  MailError, uids, type FilePlace, type FileStat, type FlagChange, type MailboxSource, type OpenFile, type Rows, type SourceTraits, type StoredMessage,
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
@@ -10,28 +10,21 @@ import { nowSeconds } from '../state-directory.js'
 import { compact, isWorthwhile } from './compaction.js'
 import { emptyHeader, mustBeWhole, owes, readContents, readHeader, settle, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
-import { BIT, SYSTEM_BITS, type Dialect, type Fields } from './dialect.js'
+import { BIT, SYSTEM_BITS, type Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
 import type { FileHeader } from './file-header.js'
 import { KeywordBits } from './keyword-bits.js'
 import { COLUMNS, FORM, Layout, placeOfRow, type Place } from './layout.js'
-import { numberRecords, type Entry } from './numbering.js'
+import { numberRecords } from './numbering.js'
 import type { Patch } from './patch.js'
 import type { Readable } from './readable.js'
 import { readMessages } from './reading.js'
 import { readFields } from './fields.js'
 import { parseLine } from './record.js'
+import { addAppended, addRows, fits, flagSetsOf, takeRows, type Entered } from './rows.js'
 import { scanRecords } from './scan.js'
 import { decodeStamp, encodeStamp, fileState, isUnchanged, sameFile, sameMtime, type FileState } from './stamp.js'
 import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
-
-/** A message that was appended, for the table. */
-export interface Entered {
-  readonly place: Place
-  readonly system: number
-  readonly keywords: readonly string[]
-  readonly date: { readonly ms: number; readonly zone: number }
-}
 
 /** What could not be written is not tried again for so long, unless the mailbox changes. */
 const FULL_FOR_MS = 30_000
@@ -123,10 +116,8 @@ export class FixedSource implements MailboxSource {
   }
   #saveAll(edit: TableEdit): void {
     const { layout } = this.contents
-    for (let i = 0; i < layout.count; i++) {
-      const row = edit.rows.find(layout.at('uid', i))
-      if (row !== -1) layout.save(i, row, edit)
-    }
+    const save = this.saver(edit)
+    for (let i = 0; i < layout.count; i++) save(i)
     this.#moved = false
     if (this.#state !== undefined) this.#stamp = edit.stamp = encodeStamp(this.#version, this.#state)
   }
@@ -235,7 +226,7 @@ export class FixedSource implements MailboxSource {
     const numbered = numberRecords(this.#dialect, tail, this.contents.header, { previous: this.#previous(layout, contents), count: layout.count }, this.#newValidity(edit))
     if (numbered.warning !== undefined) return this.#takeAll(held, edit, signal)
     this.#contents = { ...this.contents, header: { ...this.contents.header, last: numbered.last } }
-    this.#enterAll(numbered.entries, edit)
+    addRows(numbered.entries, this.contents, edit)
     return numbered.entries.length > 0
   }
   /** Highest number before the tail: that of the last message or, when it was given by somebody else meanwhile, what was known before. */
@@ -265,7 +256,7 @@ export class FixedSource implements MailboxSource {
   /** Reads the flags of all messages that are known, since somebody else changed some. */
   async #readFlags(held: Held, edit: TableEdit): Promise<void> {
     const { layout } = this.contents
-    const flagSet = this.#flagSets(edit)
+    const flagSet = flagSetsOf(this.contents.keywords, edit)
     const gone: number[] = []
     await readFields(held.file, this.#dialect, layout, (i, fields) => {
       const uid = layout.at('uid', i)
@@ -284,17 +275,6 @@ export class FixedSource implements MailboxSource {
     })
     this.#drop(uids.from(gone), edit)
   }
-  #flagSets(edit: TableEdit): (fields: Fields) => FlagSetId {
-    const made = new Map<number, FlagSetId>()
-    const { keywords } = this.contents
-    return ({ flags, keywords: mask }) => {
-      const system = flags & SYSTEM_BITS
-      const key = mask * 64 + system
-      let id = made.get(key)
-      if (id === undefined) made.set(key, (id = edit.flagSet(system, keywords.words(mask))))
-      return id
-    }
-  }
   #drop(gone: UidSet, edit: TableEdit): void {
     if (gone.count === 0) return
     edit.remove(gone)
@@ -309,29 +289,11 @@ export class FixedSource implements MailboxSource {
     if (all.warning !== undefined) this.say(edit)('warning', all.warning)
     if (all.damage !== undefined) this.say(edit)('warning', all.damage)
     this.#epoch += 2
-    const known = (i: number): number => edit.rows.uid[i] ?? 0
     if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fits(edit.rows, all.entries)) edit.reset(validity)
     edit.uidValidity = validity
     this.#contents = { ...all, layout: new Layout() }
     all.keywords.publish(edit, this.#mayDefine)
-    const flagSet = this.#flagSets(edit)
-    const had = edit.rows.length
-    const gone: number[] = []
-    let row = 0
-    const fresh: Entry[] = []
-    for (const entry of all.entries) {
-      while (row < had && known(row) < entry.place.uid) gone.push(known(row++))
-      if (row >= had || known(row) !== entry.place.uid) {
-        fresh.push(entry)
-        continue
-      }
-      // A row number is an index of the table.
-      this.#renew(entry, row++ as Row, flagSet, edit)
-    }
-    while (row < had) gone.push(known(row++))
-    if (gone.length > 0) edit.remove(uids.from(gone))
-    this.#enterAll(fresh, edit)
-    return fresh.length > 0
+    return takeRows(all.entries, this.contents, edit) > 0
   }
   /** What formats without numbers in the file go on with. */
   #before(edit: TableEdit): Parameters<typeof readContents>[4] {
@@ -340,31 +302,10 @@ export class FixedSource implements MailboxSource {
     if (lost !== undefined && lost.header.validity === edit.uidValidity) return { header: { ...lost.header, last: Math.max(lost.header.last, edit.uidNext - 1) }, known: lost.layout }
     return { header: { ...emptyHeader(this.#ctx.clock, this.#ctx.mailbox.defaultKeywords), validity: this.#newValidity(edit) }, known: undefined }
   }
-  #renew({ found, place }: Entry, row: Row, flagSet: (fields: Fields) => FlagSetId, edit: TableEdit): void {
-    const { layout } = this.contents
-    edit.setFlags(row, flagSet(found.line.fields))
-    if ((place.form & FORM.old) !== 0) edit.setRecent(row, false)
-    if (edit.rows.date[row] !== found.line.ms || edit.rows.zone[row] !== found.line.zone) edit.setDate(row, found.line.ms, found.line.zone)
-    layout.save(layout.push(place), row, edit)
-  }
-  #enterAll(entries: readonly Entry[], edit: TableEdit): void {
-    const { layout } = this.contents
-    const flagSet = this.#flagSets(edit)
-    for (const { found, place } of entries) {
-      const row = edit.add(place.uid, flagSet(found.line.fields), (place.form & FORM.old) === 0)
-      edit.setDate(row, found.line.ms, found.line.zone)
-      layout.save(layout.push(place), row, edit)
-    }
-  }
   /** Messages were appended as described. */
   entered(edit: TableEdit, messages: readonly Entered[], contents: Contents): void {
     this.#contents = contents
-    const { layout } = contents
-    for (const { place, system, keywords, date } of messages) {
-      const row = edit.add(place.uid, edit.flagSet(system, keywords), true)
-      edit.setDate(row, date.ms, date.zone)
-      layout.save(layout.push(place), row, edit)
-    }
+    addAppended(messages, contents.layout, edit)
     contents.keywords.publish(edit, this.#mayDefine)
   }
   /** After a delivery: nobody has read since, unless the messages were given to a session at once. */
@@ -526,16 +467,4 @@ export class FixedSource implements MailboxSource {
     this.#watched = undefined
     await this.file.close()
   }
-}
-
-/** Whether rows can be added to the table for all messages that it lacks: they must come after those that it has. */
-function fits(rows: Rows, entries: readonly Entry[]): boolean {
-  const last = rows.uid[rows.length - 1] ?? 0
-  let row = 0
-  for (const { place } of entries) {
-    if (place.uid > last) return true
-    while (row < rows.length && (rows.uid[row] ?? 0) < place.uid) row++
-    if (rows.uid[row] !== place.uid) return false
-  }
-  return true
 }

@@ -99,7 +99,7 @@ function decode(bytes: Buffer, at: number, chain: number): { readonly entry: Ent
   return { entry: { found: { meta, index, status }, changes, data: head.d.map(([file, pos, length, sum]) => ({ file, at: pos, length, sum })) }, end }
 }
 
-/** The redo file of one mailbox, as this process knows it. */
+/** The redo file of one mailbox, as this process knows it. Each write is one call that ends on the disk, where changes are to be there. */
 export class Redo {
   readonly #files: Files
   readonly #path: string
@@ -169,7 +169,7 @@ export class Redo {
     try {
       // Also the name of a file that was there: whoever made it may have ended before it was synced.
       const names = this.#durable && (how.newNames || !this.#named) ? [this.#files.syncDirectory(folderOf(this.#path))] : []
-      await allDone([this.#put(file, room > 0 ? [bytes, new Uint8Array(room)] : [bytes], at), ...names])
+      await allDone([file.write(room > 0 ? [bytes, new Uint8Array(room)] : [bytes], at), ...names])
       this.#named = true
     } catch (error) {
       await undo().catch(() => undefined)
@@ -179,10 +179,6 @@ export class Redo {
     this.#chain = chain
     this.#end = end
     return undo
-  }
-  async #put(file: OpenFile, chunks: readonly Uint8Array[], at: number): Promise<void> {
-    await file.write(chunks, at)
-    if (this.#durable) await file.sync()
   }
   /** Gives the chain up: what it says is on the disk. */
   async clear(): Promise<void> {
@@ -208,7 +204,7 @@ export class Redo {
     this.#file = undefined
     this.#writable = true
     try {
-      this.#file = await this.#files.open(this.#path, { write: true, ...(how === 'make' && { create: 'if-missing', mode }) })
+      this.#file = await this.#files.open(this.#path, { write: true, syncWrites: this.#durable, ...(how === 'make' && { create: 'if-missing', mode }) })
     } catch (error) {
       if (how !== 'make' && failedWith(error, 'ENOENT')) return undefined
       if (how !== 'look' || !failedWith(error, 'EACCES', 'EPERM', 'EROFS')) throw error

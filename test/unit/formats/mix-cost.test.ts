@@ -15,8 +15,8 @@ const format = new MixFormat(directoryContext(files))
 const everySecond = uids.from(Array.from({ length: 100 }, (_, i) => 2 * i + 1))
 /** Three locks, whether the mailbox is still the one that has the name, three heads, two places of the redo file, three locks given back. */
 const LOCKED = 12
-/** One entry of the redo file is written and synced. */
-const ENTRY = 2
+/** One entry of the redo file, written and synced in one call. */
+const ENTRY = 1
 
 describe('mix: calls for one change', () => {
   let home = ''

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MailError, SYSTEM, uids, type Files, type MailDriver, type Mount } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
+import { inlineLane } from '../../../core/os/lane.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
 import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
@@ -52,7 +53,7 @@ describe('a Maildir on real files', () => {
   async function inbox(): Promise<Box> {
     const mount: Mount = { prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true }
     const random = (octets: number): Uint8Array => Uint8Array.from({ length: octets }, () => Math.floor(256 * Math.random()))
-    const driver = new MaildirDriver({ files, clock, random, mailbox: mailboxSettings('/nowhere'), logger: { ...quiet, warn: (...said: unknown[]) => void warned.push(said) }, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
+    const driver = new MaildirDriver({ files, lane: inlineLane({ files, clock, random }), clock, random, mailbox: mailboxSettings('/nowhere'), logger: { ...quiet, warn: (...said: unknown[]) => void warned.push(said) }, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
     const opened = await driver.openStore({ ...alice, home }, never)
     const found = await opened.find({ mount, path: 'INBOX' }, never)
     if (found === undefined) throw new Error('no INBOX')
@@ -199,7 +200,7 @@ describe('a Maildir on real files', () => {
     const { bytes } = sampleMessage(4)
     const mount: Mount = { prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true }
     const random = (octets: number): Uint8Array => new Uint8Array(octets)
-    const driver = new MaildirDriver({ files, clock, random, mailbox: mailboxSettings('/nowhere'), logger: quiet, path: 'Maildir', delimiter: '/', machine: { host: 'a/b:c', pid: 7 } })
+    const driver = new MaildirDriver({ files, lane: inlineLane({ files, clock, random }), clock, random, mailbox: mailboxSettings('/nowhere'), logger: quiet, path: 'Maildir', delimiter: '/', machine: { host: 'a/b:c', pid: 7 } })
     const delivery = await (await driver.openStore({ ...alice, home }, never)).append({ mount, path: 'INBOX' }, never)
     await delivery.add(itemOf(sampleMessage(4)), never)
     expect(await readdir(join(maildir, 'tmp'))).toHaveLength(1)

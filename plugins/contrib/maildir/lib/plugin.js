@@ -1,4 +1,4 @@
-import { CLOCK, definePlugin, FILES, HOST, LOGGER, MAILBOX_SETTINGS, mailDrivers, RANDOM, SPOOL, subscriptions } from 'mailwright/api'
+import { CLOCK, definePlugin, FILE_LANE, FILES, HOST, LOGGER, MAILBOX_SETTINGS, mailDrivers, RANDOM, SPOOL, subscriptions } from 'mailwright/api'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { MaildirDriver } from './store.js'
@@ -29,7 +29,7 @@ export default definePlugin({
       name: 'maildir',
       about,
       settings,
-      needs: { files: FILES, clock: CLOCK, random: RANDOM, spool: SPOOL, mailbox: MAILBOX_SETTINGS, host: HOST, logger: LOGGER },
+      needs: { files: FILES, lane: FILE_LANE, clock: CLOCK, random: RANDOM, spool: SPOOL, mailbox: MAILBOX_SETTINGS, host: HOST, logger: LOGGER },
       create: (chosen, needs) => new MaildirDriver({ ...needs, ...chosen, machine: { host: hostname(), pid: process.pid } }),
     })
     p.to(subscriptions).contribute({

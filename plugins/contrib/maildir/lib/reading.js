@@ -1,9 +1,8 @@
 import { failedWith, MailError, UNKNOWN } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
+import * as readTask from './read-task.js'
 
 const [CR, LF] = [13, 10]
-/** Messages up to this size are handed out whole. */
-const INLINE = 1 << 18
 /** Octets in which the end of a header is looked for at first. */
 const HEAD = 1 << 14
 const PIECE = 1 << 16
@@ -34,29 +33,38 @@ export async function sizeOf(file) {
   return size
 }
 
-/** Messages of the set, ascending, in batches; `open` finds the file of a row, undefined when it is gone. */
-export async function* readMessages(open, set, wants, rows, sizeFor, signal) {
+/**
+ * Messages of the set, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.pathOf` tells where it should be, and
+ * `source.lane` reads many in one go.
+ */
+export async function* readMessages(source, set, wants, rows, signal) {
   const wanted = []
   for (let row = 0; row < rows.length; row++) if (set.has(rows.uid[row])) wanted.push({ uid: rows.uid[row], size: rows.size[row], row })
+  const content = wants.bytes !== 'none' || wants.sections.length > 0
   for (let at = 0; at < wanted.length; at += BATCH) {
     signal.throwIfAborted()
-    const batch = await Promise.all(wanted.slice(at, at + BATCH).map((one) => readOne(open, one, wants, sizeFor, signal)))
-    const there = batch.filter((message) => message !== undefined)
+    const batch = wanted.slice(at, at + BATCH)
+    const small = content ? await source.lane.run(readTask, { paths: batch.map(({ row }) => source.pathOf(row)) }) : []
+    const messages = await Promise.all(batch.map((one, i) => (small[i] === undefined ? readOne(source.open, one, content, signal) : inline(one.uid, Buffer.from(small[i].buffer, small[i].byteOffset, small[i].length)))))
+    const there = messages.filter((message) => message !== undefined)
     if (there.length > 0) yield there
   }
 }
-async function readOne(open, { uid, size, row }, wants, sizeFor, signal) {
-  if (wants.bytes === 'none' && wants.sections.length === 0) return { uid, headerSize: 0, bytes: new FileBytes(open, uid, row, size === UNKNOWN ? 0 : size) }
+function inline(uid, raw) {
+  const octets = crlf(raw)
+  return { uid, headerSize: headerEnd(octets), bytes: new InlineBytes(octets) }
+}
+async function readOne(open, { uid, size, row }, content, signal) {
+  if (!content) return { uid, headerSize: 0, bytes: new FileBytes(open, uid, row, size === UNKNOWN ? 0 : size) }
   const file = await open(row)
   if (file === undefined) return undefined
   try {
     const { size: stored } = await file.stat()
-    if (stored <= INLINE) {
+    if (stored <= readTask.INLINE) {
       const raw = Buffer.alloc(stored)
-      const octets = crlf(raw.subarray(0, await file.read(raw, 0)))
-      return { uid, headerSize: headerEnd(octets), bytes: new InlineBytes(octets) }
+      return inline(uid, raw.subarray(0, await file.read(raw, 0)))
     }
-    const whole = size === UNKNOWN ? await sizeOf(file) : sizeFor(row, size)
+    const whole = size === UNKNOWN ? await sizeOf(file) : size
     for (let room = HEAD; ; room *= 4) {
       signal.throwIfAborted()
       const raw = Buffer.alloc(Math.min(room, stored))

@@ -231,8 +231,7 @@ export class MaildirSource {
     if (rows.length === 0) return
     const before = await marksOf(this.#folder)
     const known = this.#isAs(before)
-    for (const row of rows) {
-      signal.throwIfAborted()
+    const claim = async (row) => {
       const info = where[row].slice(4)
       const to = `cur/${info === '' ? ':2,' : info}`
       try {
@@ -243,6 +242,10 @@ export class MaildirSource {
         edit.setRecent(row, false)
         this.#verifyAt = 0
       }
+    }
+    for (let at = 0; at < rows.length; at += PARALLEL) {
+      signal.throwIfAborted()
+      await Promise.all(rows.slice(at, at + PARALLEL).map(claim))
     }
     // Not synced: after a crash they are new once more, or not.
     await this.#after(edit, known, before, new Set(FOLDERS))
@@ -398,7 +401,7 @@ export class MaildirSource {
 
   async *read(set, wants, rows, signal) {
     try {
-      yield* readMessages((row) => this.#open(rows, row), set, wants, rows, (_row, size) => size, signal)
+      yield* readMessages({ open: (row) => this.#open(rows, row), pathOf: (row) => this.#pathOf(rows, row), lane: this.#ctx.lane }, set, wants, rows, signal)
     } catch (error) {
       throw fileFailure(error, this.#folder.path)
     }

@@ -7,6 +7,8 @@ const [CR, LF] = [13, 10]
 const HEAD = 1 << 14
 const PIECE = 1 << 16
 const BATCH = 32
+/** So few messages are read in one go on one thread; more are sooner there when the machine reads several at once. */
+const FEW = 4
 
 /** Writes octets with CRLF for each LF that has no CR; `last` is the octet before them. Returns the number of octets. */
 export function toCrlf(from, into, last) {
@@ -35,7 +37,7 @@ export async function sizeOf(file) {
 
 /**
  * Messages of the set, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.pathOf` tells where it should be, and
- * `source.lane` reads many in one go.
+ * `source.lane` reads a few in one go.
  */
 export async function* readMessages(source, set, wants, rows, signal) {
   const wanted = []
@@ -44,7 +46,7 @@ export async function* readMessages(source, set, wants, rows, signal) {
   for (let at = 0; at < wanted.length; at += BATCH) {
     signal.throwIfAborted()
     const batch = wanted.slice(at, at + BATCH)
-    const small = content ? await source.lane.run(readTask, { paths: batch.map(({ row }) => source.pathOf(row)) }) : []
+    const small = content && wanted.length <= FEW ? await source.lane.run(readTask, { paths: batch.map(({ row }) => source.pathOf(row)) }) : []
     const messages = await Promise.all(batch.map((one, i) => (small[i] === undefined ? readOne(source.open, one, content, signal) : inline(one.uid, Buffer.from(small[i].buffer, small[i].byteOffset, small[i].length)))))
     const there = messages.filter((message) => message !== undefined)
     if (there.length > 0) yield there

@@ -214,6 +214,7 @@ describe('mbx mailboxes', () => {
     const shown = (await now.messages()).map((m) => m.text)
     expect(shown).toEqual(expect.arrayContaining([message(2), message(3)]))
     for (const change of [() => now.store([2], { system: SYSTEM.seen }), () => now.expunge([2]), () => now.append([itemOf(message(4))])]) await expect(change()).rejects.toMatchObject({ kind: 'corrupt' })
+    await expect(deliver(formatOf(), path, [itemOf(message(4))])).rejects.toMatchObject({ kind: 'corrupt' })
     expect(await readFile(path)).toEqual(damaged)
   })
 

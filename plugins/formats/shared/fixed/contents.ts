@@ -5,8 +5,7 @@ import { BIT, type Dialect } from './dialect.js'
 import type { FileHeader } from './file-header.js'
 import type { FixedFile, Held } from './fixed-file.js'
 import { KeywordBits } from './keyword-bits.js'
-import { lastRecord } from './last-record.js'
-import { FORM, Layout } from './layout.js'
+import { FORM, type Layout } from './layout.js'
 import { layoutOf, numberRecords, type Entry } from './numbering.js'
 import { freshToken, patchFields, type Patch } from './patch.js'
 import { scanRecords } from './scan.js'
@@ -54,20 +53,6 @@ export async function readContents(
   return {
     layout: layoutOf(numbered.entries), header, filed, keywords: new KeywordBits(start.keywords), damage: scanned.damage?.text, entries: numbered.entries, warning: numbered.warning,
   }
-}
-/**
- * What a delivery must know of a mailbox that nobody here has open: the layout is empty. Undefined where the record that ends the file does not say it,
- * and all must be read: a message after it may get the next number only when it has the last that was given itself, since then those before it
- * have theirs, too.
- */
-export async function readEnd(dialect: Dialect, held: Held, path: string, ctx: FixedContext, signal: AbortSignal): Promise<Contents | undefined> {
-  const start = dialect.header?.length ?? 0
-  if (held.stat.size <= start) return undefined
-  const filed = await readHeader(dialect, held, path)
-  const line = await lastRecord(held.file, dialect, start, held.stat.size, signal)
-  if (line === undefined || (filed !== undefined && (line.fields.uid === 0 || line.fields.uid !== filed.last))) return undefined
-  const header = filed ?? emptyHeader(ctx.clock, ctx.mailbox.defaultKeywords)
-  return { layout: new Layout(), header, filed, keywords: new KeywordBits(header.keywords), damage: undefined }
 }
 
 /** @throws MailError `corrupt`: what is damaged is read, and not made worse */

@@ -5,7 +5,7 @@ import { localZone, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { ContentWriter } from '../content-writer.js'
 import { outOfRoom } from '../safe-changes.js'
-import { mustBeWhole, owes, readContents, readEnd, settle, type Contents } from './contents.js'
+import { mustBeWhole, owes, readContents, settle, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
 import { BIT, type Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
@@ -86,8 +86,7 @@ export class FixedDelivery implements Delivery {
   }
   async #intoClosed(file: FixedFile, held: Held, signal: AbortSignal): Promise<AppendResult | undefined> {
     const before = held.stat
-    const wishes = this.#gathered.list.some(({ item }) => item.uid !== undefined)
-    const found = (wishes ? undefined : await readEnd(this.#dialect, held, this.#place.path, this.#ctx, signal)) ?? (await readContents(this.#dialect, held, this.#place.path, this.#ctx, undefined, signal))
+    const found = await readContents(this.#dialect, held, this.#place.path, this.#ctx, undefined, signal)
     const { entered, contents } = await this.#append(file, held, await this.#numbered(file, held, found), false, signal)
     await mailCame(held.file, before, this.#ctx.clock.now())
     return this.#result(contents, entered)

@@ -1,7 +1,7 @@
 import type { ReadableFile } from '../patient-file.js'
 import type { Dialect } from './dialect.js'
 import { clientHeader, Measure } from './measure.js'
-import { LINE_START, LONGEST_LINE, parseLine, type Damage, type RecordLine } from './record.js'
+import { LONGEST_LINE, parseLine, type Damage, type RecordLine } from './record.js'
 import { FileWindow } from './window.js'
 
 /** A record as found. */
@@ -28,6 +28,9 @@ export interface Passed {
   readonly from: number
   readonly to: number
 }
+
+/** How a record's line begins in every file that was written this century; damage is passed over up to the next. */
+const LINE_START = /[ 0-3]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4},\d{1,10};/g
 
 /**
  * Walks from line to line. What is no record is passed over up to the next that is one, so that damage costs no more than what is

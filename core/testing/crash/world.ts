@@ -84,7 +84,7 @@ function mustBeEither(found: World, step: Step): void {
 function mustHoldBox(path: string, found: BoxState, expected: BoxState, underWay: Step | undefined): void {
   const after = underWay?.after.get(path)
   mustEqual(found.uidValidity, expected.uidValidity, `UIDVALIDITY of "${path}"`)
-  if (expected.uidValidity === 0 && underWay?.kind === 'expunge' && after !== undefined) return mustBeOf(found, [expected, after], path)
+  if (expected.uidValidity === 0 && underWay?.kind === 'expunge' && after !== undefined) return mustBeBetween(found, expected, after, path)
   for (const [uid, message] of expected.messages) {
     const now = found.messages.get(uid)
     const mayGo = underWay?.kind === 'expunge' && after?.messages.has(uid) === false
@@ -104,10 +104,16 @@ function mustHoldBox(path: string, found: BoxState, expected: BoxState, underWay
   for (const { uid } of extra) must(uid >= expected.uidFloor, `uid ${uid} of "${path}" was given again: UIDNEXT was ${expected.uidFloor}`)
 }
 
-/** By what a message is found again whatever its uid. */
-function mustBeOf(found: BoxState, states: readonly BoxState[], path: string): void {
-  const shape = (s: BoxState): string => JSON.stringify([...s.messages.values()].map(({ uid: _uid, bytes, ...rest }) => [rest, Buffer.from(bytes).toString('latin1')]))
-  must(states.some((s) => shape(s) === shape(found)), `"${path}" has neither the messages before an expunge nor those after it`)
+/** Whatever their uids: those that stay are there, in their order; those that go are each there or not, as an EXPUNGE that fails may have done a part. */
+function mustBeBetween(found: BoxState, before: BoxState, after: BoxState, path: string): void {
+  const shapes = (s: BoxState): readonly string[] => [...s.messages.values()].map(({ uid: _uid, bytes, ...rest }) => JSON.stringify([rest, Buffer.from(bytes).toString('latin1')]))
+  must(isWithin(shapes(found), shapes(before)) && isWithin(shapes(after), shapes(found)), `"${path}" has neither the messages before an expunge, nor those after it, nor some of both`)
+}
+/** Whether these are among those, in their order. */
+function isWithin(these: readonly string[], those: readonly string[]): boolean {
+  let next = 0
+  for (const one of those) if (one === these[next]) next++
+  return next === these.length
 }
 
 /** The mailbox still works, and gives no uid again. */

@@ -278,9 +278,10 @@ describe.each(kinds.filter(({ format }) => ['mbx', 'mx', 'mix'].includes(format)
       await damage(name, damaged)
       const { out } = await check(name, true)
       const after = await numbered(name)
-      if (after.validity !== before.validity || !out.includes('repaired')) continue
+      // Without them it may have the same UIDVALIDITY: it was made in the same second.
+      if (!out.includes('with their unique ids')) continue
       kept++
-      expect(out).toContain('with their unique ids')
+      expect(after.validity).toBe(before.validity)
       expect(after.next).toBeGreaterThanOrEqual(before.next)
       // The text that has a number of old is what stands in the place of the message that was given it; in mix an expunged one may come back as itself.
       const own = new Map([...parts(whole)].map(([n, part]) => [n, part.own.map(({ file, from, to }) => damaged.get(file)?.toString('latin1', from, to) ?? '').join('')]))

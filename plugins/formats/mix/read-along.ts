@@ -52,7 +52,7 @@ export class ReadAlong {
   }
   /** Numbers may mean other messages from now on, or nobody reads any more. */
   forget(): void {
-this.#kept = undefined
+    this.#kept = undefined
     this.#timer?.[Symbol.dispose]()
     this.#timer = undefined
   }

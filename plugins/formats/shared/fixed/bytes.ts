@@ -1,10 +1,8 @@
 import { MailError, type MessageBytes, type OpenFile } from 'mailwright/api'
-import { toCrlf } from '../crlf.js'
+import { readWithCrlf, TEXT_BEGIN, type TextPlace } from '../crlf-pieces.js'
 import type { Place } from './layout.js'
 import { isLineOf, type Readable } from './readable.js'
 
-/** Octets in the file that one read of a text with LF takes. */
-const PIECE = 1 << 18
 const TRIES = 5
 
 /** A message of which the beginning is in memory; the rest is read in pieces, each found again by uid. */
@@ -13,9 +11,8 @@ export class CutBytes implements MessageBytes {
   readonly #box: Readable
   readonly #uid: number
   readonly #head: Buffer
-  /** A place in the text, as CRLF octets and as octets of the file. */
-  #crlfAt = 0
-  #storedAt = 0
+  /** Of a text with LF: to which the last read came. */
+  #place = TEXT_BEGIN
 
   constructor(box: Readable, uid: number, size: number, head: Buffer) {
     this.#box = box
@@ -39,44 +36,25 @@ export class CutBytes implements MessageBytes {
       signal.throwIfAborted()
       const epoch = this.#box.epoch()
       if (epoch % 2 === 0) {
-        const got = await this.#box.using((file) => this.#stored(file, at, into))
+        const read = await this.#box.using((file) => this.#stored(file, at, into, signal))
         if (this.#box.epoch() === epoch) {
-          if (got === undefined) throw new MailError('vanished', `message ${this.#uid} is gone`)
-          return got
+          if (read === undefined) throw new MailError('vanished', `message ${this.#uid} is gone`)
+          this.#place = read.place
+          return read.got
         }
       }
       await this.#box.settled()
     }
     throw new MailError('unavailable', 'the mailbox is rewritten again and again')
   }
-  async #stored(file: OpenFile, at: number, into: Uint8Array): Promise<number | undefined> {
+  async #stored(file: OpenFile, at: number, into: Uint8Array, signal: AbortSignal): Promise<{ readonly got: number; readonly place: TextPlace } | undefined> {
     const known = this.#box.place(this.#uid)
     const place = known !== undefined && (await isThere(this.#box, file, known)) ? known : await this.#box.relocate(this.#uid)
     // Texts are never changed in place; another size means another message.
     if (place === undefined || place.size !== this.size) return undefined
     const from = place.offset + place.line
-    if (this.#box.dialect.text === 'as-is') return file.read(into, from + at)
-    return this.#converted(file, from, place.stored, at, Buffer.from(into.buffer, into.byteOffset, into.byteLength))
-  }
-  async #converted(file: OpenFile, from: number, length: number, at: number, into: Buffer): Promise<number> {
-    if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
-    const piece = Buffer.allocUnsafe(Math.min(PIECE, length))
-    const crlf = Buffer.allocUnsafe(2 * piece.length)
-    let done = 0
-    while (done < into.length && this.#storedAt < length) {
-      const n = await file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
-      if (n === 0) break
-      const made = toCrlf(piece, 0, n, crlf, 0)
-      const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
-      const take = Math.min(made - skip, into.length - done)
-      crlf.copy(into, done, skip, skip + take)
-      done += take
-      // A piece that is used up is left behind; one that is not is converted again by the next read.
-      if (skip + take < made) break
-      this.#storedAt += n
-      this.#crlfAt += made
-    }
-    return done
+    if (this.#box.dialect.text === 'as-is') return { got: await file.read(into, from + at), place: this.#place }
+    return readWithCrlf({ file, from, length: place.stored }, this.#place, at, Buffer.from(into.buffer, into.byteOffset, into.byteLength), signal)
   }
 }
 async function isThere(box: Readable, file: OpenFile, place: Place): Promise<boolean> {

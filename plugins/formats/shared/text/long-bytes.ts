@@ -1,11 +1,9 @@
 import { MailError, type MessageBytes } from 'mailwright/api'
-import { toCrlf } from '../crlf.js'
+import { readWithCrlf, TEXT_BEGIN, type StoredText } from '../crlf-pieces.js'
 import type { Opened } from './kept-file.js'
 import { agrees, type Readable } from './readable.js'
 import { compare, fileState, NO_BASE } from './stamp.js'
 
-/** Octets in the file that one read of a long text takes. */
-const PIECE = 1 << 18
 /** A file that is rewritten all the time cannot be read without the locks. */
 const TRIES = 5
 
@@ -15,9 +13,8 @@ export class LongBytes implements MessageBytes {
   readonly #box: Readable
   readonly #uid: number
   readonly #header: Uint8Array
-  /** A place in the text, as CRLF octets and as octets of the file. */
-  #crlfAt = 0
-  #storedAt = 0
+  /** To which the last read came. */
+  #place = TEXT_BEGIN
 
   constructor(box: Readable, uid: number, size: number, header: Uint8Array) {
     this.#box = box
@@ -37,49 +34,26 @@ export class LongBytes implements MessageBytes {
     return got
   }
   async #text(at: number, into: Buffer, signal: AbortSignal): Promise<number> {
-    if (at < this.#crlfAt) this.#crlfAt = this.#storedAt = 0
-    const [crlfAt, storedAt] = [this.#crlfAt, this.#storedAt]
     for (let tries = 0; tries < TRIES; tries++) {
       const found = await openMessage(this.#box, this.#uid, this.size, this.#header.length)
       try {
-        const done = await this.#fill(found, at, into, signal)
-        if (await found.stood()) return done
+        const { got, place } = await readWithCrlf(found, this.#place, at, into, signal)
+        if (await found.stood()) {
+          this.#place = place
+          return got
+        }
       } finally {
         await this.#box.kept.release(found.opened)
       }
-      this.#crlfAt = crlfAt
-      this.#storedAt = storedAt
     }
     throw new MailError('unavailable', `${this.#box.path} is rewritten again and again`)
-  }
-  async #fill({ opened, from, length }: Found, at: number, into: Buffer, signal: AbortSignal): Promise<number> {
-    const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(1, length)))
-    const crlf = Buffer.allocUnsafe(2 * piece.length)
-    let done = 0
-    while (done < into.length && this.#storedAt < length) {
-      signal.throwIfAborted()
-      const n = await opened.file.read(piece.subarray(0, Math.min(piece.length, length - this.#storedAt)), from + this.#storedAt)
-      if (n === 0) break
-      const made = toCrlf(piece, 0, n, crlf, 0)
-      const skip = Math.min(made, Math.max(0, at + done - this.#crlfAt))
-      const take = Math.min(made - skip, into.length - done)
-      crlf.copy(into, done, skip, skip + take)
-      done += take
-      // A piece that is used up is left behind; one that is not is converted again by the next read.
-      if (skip + take < made) break
-      this.#storedAt += n
-      this.#crlfAt += made
-    }
-    return done
   }
 }
 
 /** The text of a message, wherever the message is now. */
-interface Found {
+interface Found extends StoredText {
   /** To be given back. */
   readonly opened: Opened
-  readonly from: number
-  readonly length: number
   /** Nothing was moved since: what was read is the message's. */
   stood(): Promise<boolean>
 }
@@ -101,6 +75,7 @@ async function openMessage(box: Readable, uid: number, size: number, headerSize:
   const asFound = fileState(stat, NO_BASE)
   return {
     opened,
+    file: opened.file,
     from: layout.at(i, layout.offset) + head,
     length: layout.at(i, layout.length) - head,
     stood: async () => {

@@ -4,6 +4,7 @@
 // in a chroot made from Debian packages). Options after `--`:
 //   --rounds N (3)   --messages N (10000)   --small N (1000)   --rows a,b (groups: see GROUPS; all but large)   --large N (100000, for the group "large")
 //   --format NAME (unix: of this server's mailboxes)   --mail LOCATION (maildir:~/Maildir: Dovecot's mail_location)   --port N (14300: Dovecot; this server N + 99)
+//   --fsync WHEN (optimized: Dovecot's mail_fsync; always is what this server does with durability full)
 //   --logins N (30)   --minutes N (no group begins after so many)   --out DIR (var/bench-results)
 // However it ends, by itself, out of time or interrupted, it stops both servers and prints the table of what was measured; after each round the table
 // is in DIR/table.md as well.
@@ -32,6 +33,7 @@ const { values: opt } = parseArgs({
     large: { type: 'string', default: '100000' },
     format: { type: 'string', default: 'unix' },
     mail: { type: 'string', default: 'maildir:~/Maildir' },
+    fsync: { type: 'string', default: 'optimized' },
     port: { type: 'string', default: '14300' },
     logins: { type: 'string', default: '30' },
     minutes: { type: 'string', default: '' },
@@ -39,13 +41,16 @@ const { values: opt } = parseArgs({
     out: { type: 'string', default: join(top, 'var/bench-results') },
   },
 })
+/** When Dovecot syncs what it has written: its mail_fsync. */
+const FSYNC = { optimized: "Debian's default mail_fsync=optimized (messages are synced, flag changes are not)", always: 'mail_fsync=always (every change is synced)', never: 'mail_fsync=never (nothing is synced)' }
 const groups = opt.rows.split(',')
 mustKnow('rows', groups, Object.keys(GROUPS))
+mustKnow('fsync', [opt.fsync], Object.keys(FSYNC))
 onlyOne()
 const port = Number(opt.port)
 const [mailwright, dovecot] = [
   { ...ours('mailwright', { BENCH_FORMAT: opt.format }), port: port + 99, pop3: port + 98 },
-  { ...theirs('dovecot', 'dovecot', { DOVECOT_MAIL: opt.mail }), port, pop3: port + 1 },
+  { ...theirs('dovecot', 'dovecot', { DOVECOT_MAIL: opt.mail, DOVECOT_FSYNC: opt.fsync }), port, pop3: port + 1 },
 ]
 const peers = [mailwright, dovecot]
 const loads = new Loads(opt.minutes)
@@ -93,7 +98,7 @@ console.log(table())
 
 function table() {
   const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), process model ${process.env.BENCH_MODEL ?? 'single'}.
-dovecot ${versionOf(dovecot)}: ${opt.mail}, Debian's default mail_fsync=optimized (messages are synced, flag changes are not).
+dovecot ${versionOf(dovecot)}: ${opt.mail}, ${FSYNC[opt.fsync]}.
 Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
 
 | row | unit | mailwright | dovecot | ratio | of single rounds |

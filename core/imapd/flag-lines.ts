@@ -1,5 +1,6 @@
 import { SYSTEM } from '../api/index.js'
 import type { ImapWriter, MailboxView } from '../api/index.js'
+import { isFlagKeyword } from '../mail/table/flag-keyword.js'
 
 /** System flags in the order that FLAGS and PERMANENTFLAGS have them, with the right that setting them needs (RFC 4314 §4). */
 const SYSTEM_FLAGS = [
@@ -12,7 +13,8 @@ const SYSTEM_FLAGS = [
 
 /** `* FLAGS (...)` and `* OK [PERMANENTFLAGS (...)]`: at SELECT, and again when a keyword is new. */
 export function writeFlagLines(out: ImapWriter, view: MailboxView): void {
-  const { defined, canCreate } = view.keywords
+  const { canCreate } = view.keywords
+  const defined = view.keywords.defined.filter(isFlagKeyword)
   out.raw('* FLAGS (')
   for (const keyword of defined) out.atom(keyword).raw(' ')
   SYSTEM_FLAGS.forEach(({ name }, i) => out.raw(i === 0 ? name : ` ${name}`))

@@ -1,4 +1,5 @@
 import type { FlagChange, FlagSet, FlagSetId } from '../../api/index.js'
+import { isFlagKeyword } from './flag-keyword.js'
 
 /** Names and bits in the order in which FLAGS are written. */
 const SYSTEM_WIRE: readonly (readonly [number, string])[] = [
@@ -55,7 +56,7 @@ export class FlagSets {
       id = this.list.length
       const words = names.map((n) => n.name)
       const wire = SYSTEM_WIRE.filter(([bit]) => (bits & bit) !== 0).map(([, word]) => word)
-      this.list.push({ system: bits, keywords: words, wire: latin.encode([...wire, ...words].join(' ')) })
+      this.list.push({ system: bits, keywords: words, wire: latin.encode([...wire, ...words.filter(isFlagKeyword)].join(' ')) })
       this.#ids.set(key, id)
     }
     // An index into `list`, which is what the brand says.

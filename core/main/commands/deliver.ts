@@ -7,6 +7,7 @@ import { deliveryExitCode, patient } from '../delivery/exit-code.js'
 import { arriving } from '../delivery/message.js'
 import { folderFault, recipientOf } from '../delivery/recipient.js'
 import { traceLines } from '../delivery/trace.js'
+import { isFlagKeyword } from '../../mail/table/flag-keyword.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { actAs, findAccount } from '../mail-account.js'
 import { withOfflineServer } from '../offline-server.js'
@@ -52,6 +53,10 @@ async function deliver(context: CommandContext): Promise<number> {
     await actAs(user)
     const fault = recipient.folder === undefined ? undefined : folderFault(recipient.folder, values['user-mode'])
     if (fault !== undefined) log.warn('the folder is not taken, INBOX gets the message', { user: user.name, folder: recipient.folder, reason: fault })
+    const words = (values.keywords ?? '').split(/\s+/).filter((word) => word !== '')
+    const keywords = words.filter(isFlagKeyword)
+    // No reason to keep the message waiting.
+    if (keywords.length < words.length) log.warn('what is no keyword is left out', { user: user.name, keywords: words.filter((word) => !isFlagKeyword(word)).join(' ') })
     const ms = host.get(CLOCK).now()
     const trace = traceLines({ serverName: host.get(HOST).serverName, recipient: positionals.join('') || user.name, sender: senders[0], ms })
     await using message = await host.get(SPOOL).take({ size: undefined, bytes: arriving(process.stdin, trace), binary: false, system: 0, keywords: [], facts: new Map() }, signal)
@@ -63,7 +68,7 @@ async function deliver(context: CommandContext): Promise<number> {
         folder: fault === undefined ? recipient.folder : undefined,
         create: values.create,
         system: values.seen ? SYSTEM.seen : 0,
-        keywords: (values.keywords ?? '').split(/\s+/).filter((word) => word !== ''),
+        keywords,
         ms,
       },
       log,

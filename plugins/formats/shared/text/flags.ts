@@ -1,10 +1,10 @@
 import type { FlagSetId, TableEdit } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { isKeyword } from '../keyword-bits.js'
 import { BIT } from './internal-lines.js'
 
 /** Keywords that the format's other users can hold. */
 const MAX_KEYWORDS = 30
-export const LONGEST_KEYWORD = 50
 const SYSTEM_BITS = BIT.seen | BIT.deleted | BIT.flagged | BIT.answered | BIT.draft
 
 /** Flags in one number: system bits below, a digest of the keywords above. Tells whether the file must be written, or was. */
@@ -34,13 +34,13 @@ export class KeywordTable {
   }
   /** Whether all of the words that can be keywords here are. */
   has(words: readonly string[]): boolean {
-    return words.every((word) => word === '' || word.length > LONGEST_KEYWORD || this.#places.has(word.toLowerCase()))
+    return words.every((word) => !isKeyword(word) || this.#places.has(word.toLowerCase()))
   }
   /** Defines what is missing; true when something was. */
   define(words: readonly string[]): boolean {
     let more = false
     for (const word of words) {
-      if (word === '' || word.length > LONGEST_KEYWORD || this.#places.has(word.toLowerCase())) continue
+      if (!isKeyword(word) || this.#places.has(word.toLowerCase())) continue
       this.#places.set(word.toLowerCase(), this.names.length)
       this.names.push(word)
       more = true

@@ -32,6 +32,11 @@ export interface OpenFile {
    * machine has no such call.
    */
   readNow?(into: Uint8Array, at: number): boolean
+  /**
+   * The same where nobody knows how much there is: octets read, fewer than `into` takes only where the file ends; undefined, with anything in `into`, where
+   * it would have to wait, or cannot tell. Absent where the machine has no such call.
+   */
+  readSomeNow?(into: Uint8Array, at: number): number | undefined
   /** Writes all chunks one after the other from `at`, or throws; a failed write may have written a part. */
   write(chunks: readonly Uint8Array[], at: number): Promise<void>
   truncate(size: number): Promise<void>

@@ -65,6 +65,17 @@ export class SystemFile implements OpenFile {
     if (this.#closed || into.length === 0) return false
     return this.#locks?.readNow?.(this.#fd, into, at) === into.length
   }
+  readSomeNow(into: Uint8Array, at: number): number | undefined {
+    if (this.#closed) return undefined
+    for (let got = 0; got < into.length; ) {
+      // A short answer may be all that is in memory: the end of the file is where nothing more is read.
+      const n = this.#locks?.readNow?.(this.#fd, got === 0 ? into : into.subarray(got), at + got) ?? -1
+      if (n < 0) return undefined
+      if (n === 0) return got
+      got += n
+    }
+    return into.length
+  }
 
   async write(chunks: readonly Uint8Array[], at: number): Promise<void> {
     let place = at

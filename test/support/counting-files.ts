@@ -28,6 +28,14 @@ export function countingFiles(under: Files): { readonly files: Files; readonly c
       }
       return done
     },
+    readSomeNow: (into, at) => {
+      const got = open.readSomeNow?.(into, at)
+      if (got !== undefined) {
+        now.calls++
+        now.octets += got
+      }
+      return got
+    },
     write: (chunks, at) => {
       now.calls++
       now.octets += chunks.reduce((sum, chunk) => sum + chunk.length, 0)

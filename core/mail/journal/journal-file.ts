@@ -1,4 +1,5 @@
 import { MailError, type Files, type OpenFile } from '../../api/index.js'
+import { contentOf } from '../cache/directories.js'
 import { asMailFailure } from '../failures.js'
 import { decodeRecords, encodeRecord, type JournalRecord } from './records.js'
 
@@ -47,17 +48,15 @@ export class JournalFile {
         await file.close()
         return undefined
       }
-      const { size } = await file.stat()
-      const bytes = new Uint8Array(size)
-      const n = await file.read(bytes, 0)
-      const { records, end } = decodeRecords(bytes.subarray(0, n))
-      const isRoom = bytes.subarray(end, n).every((octet) => octet === 0)
+      const bytes = await contentOf(file)
+      const { records, end } = decodeRecords(bytes)
+      const isRoom = isZeros(bytes.subarray(end))
       if (!isRoom) await file.truncate(end)
       // Also when the file was there: whoever made it may have ended before it had anything to sync.
       journal.#nameIsNew = true
       journal.#file = file
       journal.#end = end
-      journal.#room = isRoom ? size : end
+      journal.#room = isRoom ? bytes.length : end
       return { journal, records }
     } catch (error) {
       await file.close()
@@ -164,6 +163,15 @@ export class JournalFile {
   }
 }
 
+const ZEROS = new Uint8Array(ROOM)
+/** Compared piece by piece: a function called for each octet takes milliseconds in a process that has just begun. */
+function isZeros(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const piece = bytes.subarray(at, at + ZEROS.length)
+    if (Buffer.compare(piece, ZEROS.subarray(0, piece.length)) !== 0) return false
+  }
+  return true
+}
 function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'))
 }

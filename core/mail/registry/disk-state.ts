@@ -1,7 +1,7 @@
 import { MailError, uids } from '../../api/index.js'
 import type { AnyFact, Clock, Files, FlagChange, Logger, MailboxSettings, MailboxSource, UidSet } from '../../api/index.js'
 import { decodeRows, encodeRows } from '../cache/rows-codec.js'
-import { makePath, readWhole, replaceFile } from '../cache/directories.js'
+import { isMissing, makePath, readWhole, replaceFile } from '../cache/directories.js'
 import { AskedFacts } from '../cache/asked-facts.js'
 import { FactStore, type SegmentPool } from '../cache/fact-store.js'
 import { asMailFailure, diskFaultOf } from '../failures.js'
@@ -40,6 +40,40 @@ export interface DiskParts {
   readonly pool: SegmentPool
 }
 
+/** What lay there when a mailbox was opened. */
+export interface KeptFiles {
+  /** Undefined when another process has it. */
+  readonly journal: JournalFile | undefined
+  readonly records: readonly JournalRecord[]
+  readonly rows: Uint8Array | undefined
+}
+/** Reads what lies there. Rows and journal at the same time: rows say themselves which state of the mailbox they are about. */
+export async function readKept(parts: DiskParts): Promise<KeptFiles> {
+  const [opened, rows] = await Promise.allSettled([openJournal(parts), readRows(parts)])
+  if (opened.status === 'rejected') throw opened.reason
+  return { journal: opened.value?.journal, records: opened.value?.records ?? [], rows: rows.status === 'fulfilled' ? rows.value : undefined }
+}
+/** The folder is made when it is missing, which is the first time. */
+async function openJournal({ files, root, folder, settings }: DiskParts): ReturnType<typeof JournalFile.open> {
+  const durable = settings.durability === 'full'
+  const open = (): ReturnType<typeof JournalFile.open> => JournalFile.open(files, `${folder}/journal`, durable)
+  try {
+    return await open()
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  await makePath(files, folder, durable ? root : undefined)
+  return open()
+}
+async function readRows({ files, folder, key, logger }: DiskParts): Promise<Uint8Array | undefined> {
+  try {
+    return await readWhole(files, `${folder}/rows`)
+  } catch (error) {
+    logger.warn('mail.cache-unreadable', { key, error })
+    return undefined
+  }
+}
+
 /**
  * What lies beside one mailbox in the user's state folder: `journal`, `rows`, `facts-*`.
  *
@@ -52,7 +86,6 @@ export class DiskState implements MailboxState {
   readonly #facts: FactStore
   readonly #asked: AskedFacts
   readonly #pending = new PendingChanges()
-  readonly #folderMade: Promise<void>
   #journal: JournalFile | undefined
   #journalValidity = 0
   #removals: { readonly modseq: number; readonly set: UidSet }[] = []
@@ -66,29 +99,20 @@ export class DiskState implements MailboxState {
   #saveTimer: Disposable | undefined
   #lastChange = 0
 
-  private constructor(parts: DiskParts, table: MailTable) {
+  /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
+  constructor(parts: DiskParts, table: MailTable, { journal, records, rows }: KeptFiles) {
     this.#parts = parts
     this.#table = table
     this.#facts = new FactStore(parts.files, parts.folder, parts.pool, table)
     this.#asked = new AskedFacts(parts.files, { mailbox: `${parts.folder}/asked`, account: `${parts.root}/asked` }, parts.clock)
-    this.#folderMade = makePath(parts.files, parts.folder, parts.settings.durability === 'full' ? parts.root : undefined)
-  }
-  /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
-  static async open(parts: DiskParts, table: MailTable): Promise<DiskState> {
-    const state = new DiskState(parts, table)
-    // Read beside the journal: rows say themselves which state of the mailbox they are about.
-    const rows = state.#readRows()
-    await state.#folderMade
-    const opened = await JournalFile.open(parts.files, `${parts.folder}/journal`, parts.settings.durability === 'full')
-    state.#journal = opened?.journal
-    const { closedAt, floor } = state.#replay(opened?.records ?? [])
-    const restored = state.#restoreRows(await rows)
+    this.#journal = journal
+    const { closedAt, floor } = this.#replay(records)
+    const restored = this.#restoreRows(rows)
     const exact = restored && closedAt === table.highestModseq
     if (restored && !exact) table.renumber()
-    state.#floor = exact ? floor : Infinity
-    if (!exact) state.#removals = []
-    state.#savedAt = exact ? table.unsaved : -1
-    return state
+    this.#floor = exact ? floor : Infinity
+    if (!exact) this.#removals = []
+    this.#savedAt = exact ? table.unsaved : -1
   }
   /** Forgets a mailbox that was deleted. */
   static async discard(files: Files, folder: string): Promise<void> {
@@ -125,15 +149,6 @@ export class DiskState implements MailboxState {
       }
     }
     return { closedAt, floor }
-  }
-  async #readRows(): Promise<Uint8Array | undefined> {
-    const { files, folder, key, logger } = this.#parts
-    try {
-      return await readWhole(files, `${folder}/rows`)
-    } catch (error) {
-      logger.warn('mail.cache-unreadable', { key, error })
-      return undefined
-    }
   }
   #restoreRows(bytes: Uint8Array | undefined): boolean {
     const { key, logger } = this.#parts

@@ -1,13 +1,20 @@
-import type { Clock, FoundMailbox, Logger, MailLocation, MailboxSettings } from '../../api/index.js'
+import type { Clock, FoundMailbox, Logger, MailLocation, MailboxSettings, MailboxSource } from '../../api/index.js'
 import { asMailFailure } from '../failures.js'
 import { MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
 import { SharedMailbox } from './shared-mailbox.js'
 
+/** What was kept of a mailbox. */
+export interface KeptState {
+  /** Fills the table with the rows of last time. */
+  fill(table: MailTable): MailboxState
+  /** Instead of `fill`. */
+  close(): Promise<void>
+}
 /** Where the states of mailboxes lie on the disk. */
 export interface StateKeeper {
-  /** Fills the table with the rows of last time. Undefined: nothing is kept of it. */
-  open(key: string, table: MailTable): Promise<MailboxState | undefined>
+  /** Reads what is kept of a mailbox, and keeps other processes from it. Undefined: nothing is kept of it, or it cannot be read. Does not fail. */
+  read(key: string): Promise<KeptState | undefined>
   /** The mailbox was deleted; its key may come again. */
   discard(key: string): Promise<void>
   /** Keeps other processes of the server from work that goes by this name, until it is disposed of; undefined: one of them is at it. */
@@ -78,14 +85,24 @@ export class SourceRegistry implements AsyncDisposable {
     }
   }
   async #open(found: FoundMailbox, settings: MailboxSettings, states: StateKeeper | undefined, signal: AbortSignal): Promise<SharedMailbox> {
-    const source = await found.open(signal)
+    // Beside each other: which of the rows are still true is for the first look.
+    const reading = states?.read(found.key)
+    let source: MailboxSource
+    try {
+      source = await found.open(signal)
+    } catch (error) {
+      await (await reading)?.close()
+      throw error
+    }
+    const kept = await reading
     try {
       const ownModseqs = source.traits.modseqs === 'own'
       // Numbers that clients were told before are unknown here; a microsecond count exceeds them all (one edit takes longer than one).
       const table = new MailTable({ ownModseqs, firstModseq: ownModseqs ? 1 : Math.max(1, Math.floor(this.#clock.now() * 1000)) })
-      const state = await states?.open(found.key, table)
+      const state = kept?.fill(table)
       return new SharedMailbox({ key: found.key, source, table, state, settings, clock: this.#clock, logger: this.#logger })
     } catch (error) {
+      await kept?.close()
       await source.close()
       throw error
     }

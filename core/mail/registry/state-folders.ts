@@ -2,7 +2,7 @@ import { stateFolder } from '../../api/index.js'
 import type { Clock, Files, Logger, MailLocation, MailboxSettings, MailUser } from '../../api/index.js'
 import { folderOf, makePath } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
-import { DiskState } from './disk-state.js'
+import { DiskState, readKept } from './disk-state.js'
 import type { StateKeeper } from './registry.js'
 
 /** What the state folders of a host are made with. */
@@ -25,9 +25,14 @@ export function stateKeeper(parts: StateParts, at: MailLocation, owner: MailUser
   const { files, settings, clock, logger, pool } = parts
   const folder = (key: string): string => `${home}/mailboxes/${folderOf(key)}`
   return {
-    async open(key, table) {
+    async read(key) {
       try {
-        return await DiskState.open({ files, root: home, folder: folder(key), key, user: owner.name, mbx: at.path, settings, clock, logger, pool }, table)
+        const disk = { files, root: home, folder: folder(key), key, user: owner.name, mbx: at.path, settings, clock, logger, pool }
+        const kept = await readKept(disk)
+        return {
+          fill: (table) => new DiskState(disk, table, kept),
+          close: async () => kept.journal?.close(),
+        }
       } catch (error) {
         // Without its state a mailbox works, more slowly: changes go to the mailbox at once.
         logger.warn('mail.state-unavailable', { key, folder: folder(key), error })

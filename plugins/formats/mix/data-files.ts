@@ -78,9 +78,11 @@ export class DataFiles {
     this.#written = undefined
     await kept?.open.close()
   }
-  /** Whoever reads holds the metadata shared, so that nobody moves messages. */
-  async reading<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  /** Whoever reads holds the metadata shared, so that nobody moves messages. `first`: the data file that `work` will open first. */
+  async reading<T>(signal: AbortSignal, first: number | undefined, work: () => Promise<T>): Promise<T> {
     const { clock, locks, files } = this.#ctx
+    // Beside the file of the lock. Whatever becomes of it meanwhile, `work` asks for it again, and knows a message by its record.
+    if (this.#reading === undefined && first !== undefined) this.open(first).catch(() => undefined)
     for (let tries = 0; this.#readers === 0; tries++) {
       signal.throwIfAborted()
       try {

@@ -149,7 +149,7 @@ async function layOne(spooled: Spooled, writer: DataWriter, signal: AbortSignal)
 }
 /** While nobody moves what the other mailbox has. */
 async function layTaken({ from, lying }: Taken, writer: DataWriter, record: (index: number) => Uint8Array, signal: AbortSignal): Promise<readonly Laid[]> {
-  const starts = await from.folder.data.reading(signal, () => layDown(from.folder, lying, record, writer, signal))
+  const starts = await from.folder.data.reading(signal, undefined, () => layDown(from.folder, lying, record, writer, signal))
   return starts.map((at, i) => ({ at, header: lying[i]?.place.header ?? 0 }))
 }
 

@@ -47,7 +47,7 @@ async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows
   const alone = batch.length === 1 ? batch[0] : undefined
   const known = alone && folder.data.along.find(alone.place.file, alone.place.at, alone.octets)
   if (alone !== undefined && known !== undefined && isDataRecord(known, 0, alone.uid, alone.size)) return [stored(folder, alone, found, known)]
-  return folder.data.reading(signal, async () => {
+  return folder.data.reading(signal, batch[0]?.place.file, async () => {
     const { runs, buffer, got } = alone === undefined ? await readSeveral(folder, batch, rooms) : await readAlone(folder, alone, rows)
     const out: StoredMessage[] = []
     for (const [n, run] of runs.entries()) {
@@ -152,7 +152,7 @@ class LateBytes implements MessageBytes {
     }
     const length = Math.max(0, Math.min(into.length, this.size - at))
     if (length === 0) return 0
-    return this.#folder.data.reading(signal, async () => {
+    return this.#folder.data.reading(signal, this.#message.place.file, async () => {
       for (let tries = 0; ; tries++) {
         const { place, uid, size } = this.#message
         const file = await this.#folder.data.open(place.file)

@@ -129,6 +129,21 @@ describe('system files', () => {
     await file.close()
     expect(file.readNow?.(part, 4)).toBe(false)
   })
+  test('what is in memory is read up to the end of the file without waiting', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'one two three')
+    const file = await files.open(path)
+    const native = (await nativeLocks())?.readNow !== undefined
+    await file.read(new Uint8Array(13), 0)
+    const room = Buffer.alloc(20_000)
+    expect([file.readSomeNow?.(room, 4), room.toString('latin1', 0, 10)]).toEqual(native ? [9, 'two three\0'] : [undefined, '\0'.repeat(10)])
+    // A full room does not say that the file ends; behind its end there is nothing.
+    expect([file.readSomeNow?.(room.subarray(0, 3), 0), file.readSomeNow?.(room, 13)]).toEqual(native ? [3, 0] : [undefined, undefined])
+    await writeFile(path, 'x'.repeat(9000))
+    expect(file.readSomeNow?.(room, 0)).toBe(native ? 9000 : undefined)
+    await file.close()
+    expect(file.readSomeNow?.(room, 0)).toBeUndefined()
+  })
 
   // By the rules of POSIX any close of the file would give up all fcntl locks of the process (FAQ 6.11).
   test.skipIf(!hasPython('fcntl')).each(['flock', 'fcntl'] as const)('a lock by %s is kept from other processes when this one opens the file again, reads it and closes it', async (kind) => {

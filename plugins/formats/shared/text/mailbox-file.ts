@@ -42,31 +42,45 @@ export class MailboxFile {
 
   /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
   async locked<T>(access: Access, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<T | undefined> {
-    return this.#ctx.turns.run(this.path, async () => {
-      await this.#ctx.locks.courtesy.rest(this.path, signal)
-      const stat = await this.#ctx.files.stat(this.path)
-      if (stat === undefined) return undefined
-      if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
-      const { interrupted, mark } = await this.#changes.look(stat)
-      const write = access !== 'shared' || interrupted
-      const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, { ask: access === 'owner' }, signal, say) : { state: 'unavailable' }
-      try {
-        const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)
-        if (held === undefined) return undefined
-        try {
-          // Another program that has the mailbox open would take a finished rewrite for damage; it waits.
-          const owner = write && (name.state === 'locked' || name.state === 'unavailable')
-          // And nothing may be written over what it still has to write.
-          if (interrupted && !owner && access !== 'shared') throw new MailError('in-use', `${this.path}: an interrupted change is finished when no other program has the mailbox open`)
-          const recovered = owner && interrupted ? await this.#changes.recover(held.file, stat, say) : undefined
-          return await work({ file: held.file, owner, stat: recovered?.stat ?? held.stat, mark: recovered?.mark ?? mark })
-        } finally {
-          await held.close()
-        }
-      } finally {
-        if (name.state === 'locked') await name.release()
+    const { turns, locks, clock } = this.#ctx
+    return turns.run(this.path, async () => {
+      await locks.courtesy.rest(this.path, signal)
+      const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+      let write = access !== 'shared'
+      for (;;) {
+        const end = await this.#locked(access, write, signal, say, work)
+        if (end === undefined) return undefined
+        if (end !== 'interrupted' && end !== 'replaced') return end.done
+        write ||= end === 'interrupted'
+        if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is replaced by another program all the time`)
       }
     })
+  }
+  /** Once, with locks for reading or for writing. Whether they are the right ones is known only under them: what they are waited for changes the file. */
+  async #locked<T>(access: Access, write: boolean, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<{ readonly done: T } | 'interrupted' | 'replaced' | undefined> {
+    const stat = await this.#ctx.files.stat(this.path)
+    if (stat === undefined) return undefined
+    if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
+    const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, { ask: access === 'owner' }, signal, say) : { state: 'unavailable' }
+    try {
+      const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)
+      if (held === undefined) return undefined
+      try {
+        if (write && (held.stat.inode !== stat.inode || held.stat.device !== stat.device)) return 'replaced'
+        const { interrupted, mark } = await this.#changes.look(held.stat)
+        if (interrupted && !write) return 'interrupted'
+        // Another program that has the mailbox open would take a finished rewrite for damage; it waits.
+        const owner = write && (name.state === 'locked' || name.state === 'unavailable')
+        // And nothing may be written over what it still has to write.
+        if (interrupted && !owner && access !== 'shared') throw new MailError('in-use', `${this.path}: an interrupted change is finished when no other program has the mailbox open`)
+        const recovered = owner && interrupted ? await this.#changes.recover(held.file, held.stat, say) : undefined
+        return { done: await work({ file: held.file, owner, stat: recovered?.stat ?? held.stat, mark: recovered?.mark ?? mark }) }
+      } finally {
+        await held.close()
+      }
+    } finally {
+      if (name.state === 'locked') await name.release()
+    }
   }
   /** Whether another program has the mailbox open for writing; as `owner` it is asked to give it up before. */
   async heldElsewhere(access: 'owner' | 'alone', signal: AbortSignal): Promise<boolean> {

@@ -17,7 +17,7 @@ import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import type { Readable } from './readable.js'
 import { readMessages } from './reading.js'
 import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
-import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, type Base, type FileState } from './stamp.js'
+import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, onlyGrew, type Base, type FileState } from './stamp.js'
 import { isInPlace, placesOf, type StoredAt, type StoredIn } from './stored.js'
 
 /** A message that was appended, for the table. */
@@ -189,8 +189,7 @@ export class TextSource implements MailboxSource {
     const difference = this.#state === undefined ? 'other' : compare(this.#state, held.stat)
     if (difference === 'same') return
     const known: Known = { validity: edit.uidValidity, last: Math.max(0, edit.uidNext - 1), layout: this.#layout ?? Layout.of(edit.rows, 0) }
-    // Another process of this server may have changed flags before something was appended.
-    const untouched = difference === 'grown' && this.#state !== undefined && this.#state.size > 0 && this.#state.mark === held.mark
+    const untouched = difference === 'grown' && this.#state !== undefined && (await onlyGrew(this.#state, held))
     const tail = untouched ? await scanTail(this.#ctx.dialect, held.file, held.stat.size, this.base, known, signal) : undefined
     if (tail !== undefined && tail.stopped === held.stat.size) {
       this.#addTail(tail, edit)

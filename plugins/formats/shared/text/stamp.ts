@@ -1,4 +1,4 @@
-import type { FileStat } from 'mailwright/api'
+import type { FileStat, OpenFile } from 'mailwright/api'
 import type { TextDialect } from './dialect.js'
 
 /** Where the mailbox keeps UIDVALIDITY and the last number: in a record of its own, in its first message, or nowhere yet. */
@@ -23,20 +23,21 @@ export interface FileState {
   readonly device: number
   readonly inode: number
   readonly size: number
+  readonly atimeMs: number
   readonly mtimeMs: number
   readonly ctimeMs: number
   /** Tells the last change by this server's processes. */
   readonly mark: number
   readonly base: Base
 }
-type Seen = Pick<FileStat, 'device' | 'inode' | 'size' | 'mtimeMs' | 'ctimeMs'>
+type Seen = Pick<FileStat, 'device' | 'inode' | 'size' | 'atimeMs' | 'mtimeMs' | 'ctimeMs'>
 
 /** Of a file that is not there, or empty. */
 export function fileState(stat: Seen | undefined, base: Base, mark = 0): FileState {
-  return { mark, device: stat?.device ?? 0, inode: stat?.inode ?? 0, size: stat?.size ?? 0, mtimeMs: stat?.mtimeMs ?? 0, ctimeMs: stat?.ctimeMs ?? 0, base }
+  return { mark, device: stat?.device ?? 0, inode: stat?.inode ?? 0, size: stat?.size ?? 0, atimeMs: stat?.atimeMs ?? 0, mtimeMs: stat?.mtimeMs ?? 0, ctimeMs: stat?.ctimeMs ?? 0, base }
 }
 
-const VERSION = 2
+const VERSION = 3
 export function encodeStamp({ name }: TextDialect, s: FileState): string {
   return JSON.stringify([`${name}/${VERSION}`, s])
 }
@@ -65,4 +66,22 @@ export function compare(known: FileState, now: Seen | undefined): Difference {
   if (now.size > known.size) return 'grown'
   if (now.mtimeMs !== known.mtimeMs) return 'other'
   return now.ctimeMs !== known.ctimeMs && now.ctimeMs - now.mtimeMs < SUSPICIOUS_MS ? 'other' : 'same'
+}
+
+/** By others than its owner: they can write what they like, and give the file no times. */
+const WRITABLE_BY_OTHERS = 0o022
+/** Digits as the file has them, at most so many. */
+const MOST_DIGITS = 32
+/**
+ * Whether a file that grew was only appended to, by programs that deliver. Whoever changes what was there leaves a trace: processes of this server another
+ * mark where they can, all programs of the family a time of access, and another last number where they gave one.
+ */
+export async function onlyGrew(known: FileState, { file, stat, mark }: { readonly file: Pick<OpenFile, 'read'>; readonly stat: FileStat; readonly mark: number }): Promise<boolean> {
+  if (known.size === 0 || known.mark !== mark || known.atimeMs !== stat.atimeMs) return false
+  if (mark === 0 && (stat.mode & WRITABLE_BY_OTHERS) !== 0) return false
+  const { kind, last, digits, digitsAt } = known.base
+  if (kind === 'none') return true
+  const there = Buffer.alloc(Math.min(digits, MOST_DIGITS))
+  const text = there.toString('latin1', 0, await file.read(there, digitsAt))
+  return /^\d+$/.test(text) && Number(text) === last
 }

@@ -1,5 +1,7 @@
+import type { FileTools } from 'mailwright/api'
 import { hex, hexAt, type Dialect, type Fields } from '../shared/fixed/dialect.js'
 import type { FileHeader } from '../shared/fixed/file-header.js'
+import { makeKnownChange, type KnownChange, type KnownOutcome } from '../shared/fixed/known-change.js'
 import { MAX_KEYWORD_BITS } from '../shared/keyword-bits.js'
 
 /** `*mbx*`, UIDVALIDITY and last UID, keywords one to a line, NULs, and who wrote flags last. */
@@ -31,6 +33,11 @@ function readFields(octets: Buffer, at: number): Fields | 'flags' | 'uid' {
   return octets[at + 12] !== 45 || Number.isNaN(uid) ? 'uid' : { keywords, flags, uid }
 }
 
+/** Work on a mailbox whose state is known, on whatever thread. */
+export function run(tools: FileTools, change: KnownChange): Promise<KnownOutcome> {
+  return makeKnownChange(mbxDialect, tools, change)
+}
+
 /** Messages with CRLF behind lines that have their numbers, after a record of 2048 octets. */
 export const mbxDialect: Dialect = {
   title: 'MBX',
@@ -42,4 +49,5 @@ export const mbxDialect: Dialect = {
   inboxes: ['INBOX'],
   readFields,
   writeFields: ({ keywords, flags, uid }) => `${hex(keywords, 8)}${hex(flags, 4)}-${hex(uid, 8)}`,
+  task: { module: import.meta.url, run },
 }

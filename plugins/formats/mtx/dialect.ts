@@ -1,5 +1,12 @@
+import type { FileTools } from 'mailwright/api'
 import type { Dialect } from '../shared/fixed/dialect.js'
+import { makeKnownChange, type KnownChange, type KnownOutcome } from '../shared/fixed/known-change.js'
 import { OCTAL_FIELDS, readOctalFields, writeOctalFields } from '../shared/fixed/octal-fields.js'
+
+/** Work on a mailbox whose state is known, on whatever thread. */
+export function run(tools: FileTools, change: KnownChange): Promise<KnownOutcome> {
+  return makeKnownChange(mtxDialect, tools, change)
+}
 
 /** Messages with CRLF, one behind the other, and nothing else. */
 export const mtxDialect: Dialect = {
@@ -12,4 +19,5 @@ export const mtxDialect: Dialect = {
   inboxes: ['INBOX', 'INBOX.MTX'],
   readFields: readOctalFields,
   writeFields: writeOctalFields,
+  task: { module: import.meta.url, run },
 }

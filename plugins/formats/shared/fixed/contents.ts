@@ -7,7 +7,7 @@ import type { FixedFile, Held } from './fixed-file.js'
 import { KeywordBits } from './keyword-bits.js'
 import { FORM, type Layout } from './layout.js'
 import { layoutOf, numberRecords, type Entry } from './numbering.js'
-import { freshToken, patchFields, type Patch } from './patch.js'
+import { fieldsAt, freshToken, patchFields, type HeaderChange, type Patch, type PlacedPatch } from './patch.js'
 import { scanRecords } from './scan.js'
 
 /** A mailbox file as it is known. */
@@ -66,11 +66,18 @@ export function owes({ layout, header, filed }: Contents, claim: boolean): boole
   return differs || layout.lacks(FORM.numbered | (claim ? FORM.old : 0))
 }
 
+/** What is to be written so that nothing is owed any more. */
+export interface Settling {
+  readonly patches: readonly PlacedPatch[]
+  readonly header: HeaderChange | undefined
+  /** The contents once it is written. */
+  readonly done: (reformed: (i: number) => void) => Contents
+}
 /**
- * Writes what is owed: numbers, the mailbox's own record and, with `claim`, that messages were seen to come; with `more`, other changes of
- * fields in the same stroke. Returns the contents as they are then, and calls back for each message whose place has another form.
+ * What is owed: numbers, the mailbox's own record and, with `claim`, that messages were seen to come; with `more`, other changes of fields in the
+ * same stroke. `done` calls back for each message whose place has another form.
  */
-export async function settle(box: FixedFile, held: Held, dialect: Dialect, contents: Contents, ctx: FixedContext, claim: boolean, more: readonly Patch[] = [], reformed: (i: number) => void = () => undefined): Promise<Contents> {
+export function settling(dialect: Dialect, contents: Contents, random: (octets: number) => Uint8Array, claim: boolean, more: readonly Patch[] = []): Settling {
   mustBeWhole(contents)
   const { layout, header, filed } = contents
   const wanted = FORM.numbered | (claim ? FORM.old : 0)
@@ -78,24 +85,27 @@ export async function settle(box: FixedFile, held: Held, dialect: Dialect, conte
   if (layout.lacks(wanted)) {
     for (let i = 0; i < layout.count; i++) {
       if (layout.has(i, wanted)) continue
-      const other = patches.get(i)
-      const uid = layout.at('uid', i)
-      patches.set(i, {
-        i,
-        fields(old) {
-          const then = other?.fields(old) ?? old
-          return { ...then, uid: dialect.header === undefined ? 0 : uid, flags: then.flags | (claim ? BIT.old : 0) }
-        },
-      })
+      const other = patches.get(i) ?? { i, clear: 0, set: 0, keywords: undefined, uid: undefined }
+      patches.set(i, { ...other, set: other.set | (claim ? BIT.old : 0), uid: dialect.header === undefined ? 0 : layout.at('uid', i) })
     }
   }
-  const after = dialect.header === undefined || filed === undefined ? header : { ...header, token: patches.size > 0 || owes(contents, false) ? freshToken(ctx.locks.random) : header.token }
-  await patchFields(box, held, dialect, layout, [...patches.values()], filed === undefined ? undefined : { before: filed, after })
-  for (const i of patches.keys()) {
-    const form = layout.at('form', i) | wanted
-    if (form === layout.at('form', i)) continue
-    layout.form[i] = form
-    reformed(i)
+  const after = dialect.header === undefined || filed === undefined ? header : { ...header, token: patches.size > 0 || owes(contents, false) ? freshToken(random) : header.token }
+  return {
+    patches: [...patches.values()].map((patch) => ({ ...patch, at: fieldsAt(dialect, layout, patch.i) })),
+    header: filed === undefined ? undefined : { before: filed, after },
+    done(reformed) {
+      for (const i of patches.keys()) {
+        const form = layout.at('form', i) | wanted
+        if (form === layout.at('form', i)) continue
+        layout.form[i] = form
+        reformed(i)
+      }
+      return { ...contents, header: after, filed: filed === undefined ? undefined : after }
+    },
   }
-  return { ...contents, header: after, filed: filed === undefined ? undefined : after }
+}
+/** Writes it. */
+export async function settle(box: FixedFile, held: Held, dialect: Dialect, { patches, header, done }: Settling, reformed: (i: number) => void = () => undefined): Promise<Contents> {
+  await patchFields(box, held, dialect, patches, header)
+  return done(reformed)
 }

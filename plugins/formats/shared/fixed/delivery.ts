@@ -5,7 +5,8 @@ import { localZone, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { ContentWriter } from '../content-writer.js'
 import { outOfRoom } from '../safe-changes.js'
-import { mustBeWhole, owes, readContents, settle, type Contents } from './contents.js'
+import { mustBeWhole, owes, readContents, settle, settling, type Contents } from './contents.js'
+import { Addition } from './addition.js'
 import type { FixedContext } from './context.js'
 import { BIT, type Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
@@ -14,7 +15,7 @@ import { Measure } from './measure.js'
 import { freshToken } from './patch.js'
 import type { Entered } from './rows.js'
 import { FixedSource } from './source.js'
-import { mailCame } from './times.js'
+import { cameAt, mailCame } from './times.js'
 
 const CR = 13
 
@@ -49,6 +50,8 @@ export class FixedDelivery implements Delivery {
       result: source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal),
     })
     try {
+      const known = source === undefined || edit === undefined ? undefined : await this.#intoKnown(source, edit, signal)
+      if (known !== undefined) return known.result
       let done = await file.locked(signal, say, work)
       if (done === undefined) {
         await this.#makeFile()
@@ -74,6 +77,21 @@ export class FixedDelivery implements Delivery {
     }
   }
 
+  /** Into a mailbox of which everything is known, as it mostly is: one go elsewhere. Undefined when that cannot be, or was not so after all. */
+  async #intoKnown(source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<{ readonly result: AppendResult | undefined } | undefined> {
+    source.attach(edit)
+    const octets = this.#gathered.list.reduce((sum, { spooled }) => sum + spooled.size, 0)
+    if (octets > LANE_OCTETS || !source.isKnown || owes(source.contents, false)) return undefined
+    const size = source.size
+    const addition = new Addition(size)
+    const { entered, contents } = await this.#add(addition, source.contents, size, source.claiming, signal)
+    const now = this.#ctx.clock.now()
+    const done = await source.changeKnown(edit, { kind: 'append', parts: addition.parts, atimeMs: source.claiming ? now : cameAt(now) })
+    if (done === undefined) return undefined
+    source.entered(edit, entered, contents)
+    source.changedKnown(edit, done)
+    return { result: this.#result(contents, entered) }
+  }
   async #intoOpen(file: FixedFile, held: Held, source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
     source.attach(edit)
     await source.catchUp(held, edit, signal)
@@ -95,7 +113,7 @@ export class FixedDelivery implements Delivery {
   async #numbered(file: FixedFile, held: Held, contents: Contents, reformed?: (i: number) => void): Promise<Contents> {
     mustBeWhole(contents)
     if (this.#dialect.header === undefined || !owes(contents, false)) return contents
-    const settled = await settle(file, held, this.#dialect, contents, this.#ctx, false, [], reformed)
+    const settled = await settle(file, held, this.#dialect, settling(this.#dialect, contents, this.#ctx.locks.random, false), reformed)
     held.stat = await held.file.stat()
     return settled
   }
@@ -103,11 +121,15 @@ export class FixedDelivery implements Delivery {
     return this.#dialect.header === undefined ? undefined : { uidValidity: header.validity, uids: uids.from(entered.map(({ place }) => place.uid)) }
   }
 
-  async #append(file: FixedFile, held: Held, contents: Contents, claimed: boolean, signal: AbortSignal): Promise<{ entered: readonly Entered[]; contents: Contents }> {
+  async #append(file: FixedFile, held: Held, contents: Contents, claimed: boolean, signal: AbortSignal): Promise<Added> {
+    const { size } = held.stat
+    return file.changes.change(held, { kind: 'append', size, start: size }, (w) => this.#add(w, contents, size, claimed, signal))
+  }
+  /** The messages, and what the mailbox's own record says with them. */
+  async #add(w: ContentWriter, contents: Contents, size: number, claimed: boolean, signal: AbortSignal): Promise<Added> {
     const kind = this.#dialect.header
     const words = this.#gathered.list.flatMap(({ item }) => item.keywords)
     const keywords = kind === undefined ? contents.keywords : contents.keywords.with(words)
-    const { size } = held.stat
     const { last } = contents.header
     const numbers = giveNumbers(this.#gathered.list.map(({ item }) => item), { highest: kind === undefined ? last : highestOf(contents, kind.length, size), last })
     const header = {
@@ -116,15 +138,13 @@ export class FixedDelivery implements Delivery {
       keywords: keywords.names,
       token: keywords === contents.keywords ? contents.header.token : freshToken(this.#ctx.locks.random),
     }
+    if (kind !== undefined) await writeHeader(w, kind.write(header), contents.filed === undefined ? undefined : kind.write(contents.filed))
+    // Room for the header is taken first where there is none.
+    if (kind === undefined || contents.filed !== undefined) w.stay(size)
     const entered: Entered[] = []
-    await file.changes.change(held, { kind: 'append', size, start: size }, async (w) => {
-      if (kind !== undefined) await writeHeader(w, kind.write(header), contents.filed === undefined ? undefined : kind.write(contents.filed))
-      // Room for the header is taken first where there is none.
-      if (kind === undefined || contents.filed !== undefined) w.stay(size)
-      for (const waiting of this.#gathered.list) {
-        entered.push(await this.#record(w, waiting, numbers[entered.length] ?? 0, { ...contents, keywords }, claimed, signal))
-      }
-    })
+    for (const waiting of this.#gathered.list) {
+      entered.push(await this.#record(w, waiting, numbers[entered.length] ?? 0, { ...contents, keywords }, claimed, signal))
+    }
     return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
   }
   async #record(w: ContentWriter, { item, spooled }: Waiting, uid: number, { keywords }: Contents, claimed: boolean, signal: AbortSignal): Promise<Entered> {
@@ -153,6 +173,14 @@ export class FixedDelivery implements Delivery {
     return { place: { uid, offset, line: line.length, stored, header: measure.header, size: measure.size, form }, system: item.system, keywords: keywords.words(mask), date: second }
   }
 }
+
+/** Messages that were added, and the mailbox with them. */
+interface Added {
+  readonly entered: readonly Entered[]
+  readonly contents: Contents
+}
+/** More than this is not handed from thread to thread. */
+const LANE_OCTETS = 1 << 20
 
 /** No message in the file has a higher number. One that is hidden behind the last may have any that was given. */
 function highestOf({ layout, header }: Contents, start: number, size: number): number {

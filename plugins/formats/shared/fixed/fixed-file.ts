@@ -28,24 +28,37 @@ interface Handle {
   users: number
   closing: boolean
 }
+/** What an open mailbox file needs of the context. */
+export type FileContext = Pick<FixedContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox' | 'holders' | 'lane'>
 const nobody = (): Promise<void> => Promise.resolve()
 
 /** One mailbox file as its source, or a delivery, has it open. */
 export class FixedFile {
   readonly path: string
+  readonly place: FilePlace
   readonly changes: SafeChanges
   readonly writable: boolean
   readonly lane: FileLane | undefined
-  readonly #ctx: FixedContext
+  /** Mark of the last change of which nothing is left in a redo file on the disk. */
+  settledMark = 0
+  readonly #ctx: FileContext
   #handle: Handle | undefined
   #last = 0
 
-  constructor(place: FilePlace, writable: boolean, ctx: FixedContext) {
+  constructor(place: FilePlace, writable: boolean, ctx: FileContext) {
     this.path = place.path
+    this.place = place
     this.writable = writable
     this.#ctx = ctx
     this.lane = ctx.lane
     this.changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
+  }
+
+  /** To be called before octets are written another way than by `changes`. */
+  async settle(held: Held): Promise<void> {
+    if (held.mark !== 0 && held.mark === this.settledMark) return
+    await this.changes.settle(held)
+    this.settledMark = held.mark
   }
 
   /** Names the time in which messages stayed where they are; 0: somebody may move them. */
@@ -186,7 +199,7 @@ function keyOf({ device, inode }: Pick<FileStat, 'device' | 'inode'>): string {
   return `${device}-${inode}`
 }
 /** Those of this process that hold the file open. */
-export function holdersOf(ctx: FixedContext, file: Pick<FileStat, 'device' | 'inode'>): Set<FixedFile> {
+export function holdersOf(ctx: Pick<FixedContext, 'holders'>, file: Pick<FileStat, 'device' | 'inode'>): Set<FixedFile> {
   const key = keyOf(file)
   let holders = ctx.holders.get(key)
   if (holders === undefined) ctx.holders.set(key, (holders = new Set()))

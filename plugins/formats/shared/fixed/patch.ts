@@ -1,4 +1,4 @@
-import { MailError } from 'mailwright/api'
+import { MailError, type OpenFile } from 'mailwright/api'
 import { hex, type Dialect, type Fields } from './dialect.js'
 import type { FileHeader } from './file-header.js'
 import type { FixedFile, Held } from './fixed-file.js'
@@ -6,10 +6,24 @@ import type { Layout } from './layout.js'
 import { writeOctets } from './octets-task.js'
 import { FileWindow } from './window.js'
 
-/** New fields of message `i`, from those in the file. */
+/** New fields of message `i`, made of those in the file; a value. */
 export interface Patch {
   readonly i: number
-  fields(old: Fields): Fields
+  /** Bits of the flags. */
+  readonly clear: number
+  readonly set: number
+  /** All of them; undefined: those that it has. */
+  readonly keywords: number | undefined
+  readonly uid: number | undefined
+}
+/** The same with the place of the fields in the file. */
+export interface PlacedPatch extends Patch {
+  readonly at: number
+}
+/** The mailbox's own record as it stands and as it is to be. */
+export interface HeaderChange {
+  readonly before: FileHeader
+  readonly after: FileHeader
 }
 interface Change {
   readonly at: number
@@ -19,8 +33,10 @@ interface Change {
 const PARALLEL = 32
 /** So many octets are written in one go. */
 const SEVERAL = 8
-/** Above, fields are not read one by one. */
+/** Above, fields of messages that lie close together are not read one by one. */
 const MANY = 256
+/** Octets from message to message, on average, up to which they lie so. */
+const DENSE = 1 << 14
 /** Where the mailbox's own record names who wrote it last. */
 const TOKEN_OCTETS = 8
 
@@ -34,23 +50,19 @@ export function freshToken(random: (octets: number) => Uint8Array): string {
 export function fieldsAt(dialect: Dialect, layout: Layout, i: number): number {
   return layout.at('offset', i) + layout.at('line', i) - dialect.lineEnd.length - dialect.fieldsLength
 }
+function patched(old: Fields, { clear, set, keywords, uid }: Patch): Fields {
+  return { keywords: keywords ?? old.keywords, flags: (old.flags & ~clear) | set, uid: uid ?? old.uid }
+}
 
 /**
  * Writes fields where they stand. An octet is written whole or not at all, so changes of one octet each need no more than that; when one
  * of them is longer, or the mailbox's own record changes, all go through the redo file.
  */
-export async function patchFields(
-  box: FixedFile,
-  held: Held,
-  dialect: Dialect,
-  layout: Layout,
-  patches: readonly Patch[],
-  header?: { readonly before: FileHeader; readonly after: FileHeader },
-): Promise<void> {
-  const inRecords = await changesOf(held, dialect, layout, patches)
+export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, patches: readonly PlacedPatch[], header: HeaderChange | undefined): Promise<void> {
+  const inRecords = await changesOf(held, dialect, patches)
   const { own, token } = header === undefined || dialect.header === undefined ? { own: [], token: [] } : headerChanges(dialect.header.write(header.before), dialect.header.write(header.after))
   if (own.length === 0 && inRecords.every((c) => c.octets.length === 1)) {
-    await box.changes.settle(held)
+    await box.settle(held)
     if (inRecords.length >= SEVERAL && (await inOneGo(box, held, token, inRecords))) return
     // First, so that nobody takes flags for the old ones that are not.
     for (const c of token) await held.file.write([c.octets], c.at)
@@ -74,31 +86,34 @@ async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: 
   return writeOctets(lane, { path, device, inode, first, at: Float64Array.from(inRecords, (c) => c.at), octets: Uint8Array.from(inRecords, (c) => c.octets[0] ?? 0), durable })
 }
 
-async function changesOf(held: Held, dialect: Dialect, layout: Layout, patches: readonly Patch[]): Promise<Change[]> {
+async function changesOf(held: Held, dialect: Dialect, patches: readonly PlacedPatch[]): Promise<Change[]> {
   const out: Change[] = []
-  const compare = ({ i, fields }: Patch, at: number, old: Buffer): void => {
+  const { fieldsLength } = dialect
+  const compare = (patch: PlacedPatch, old: Buffer): void => {
+    const { at } = patch
     const found = dialect.readFields(old, 0)
-    if (typeof found === 'string') throw new MailError('corrupt', `Invalid flags for message ${i + 1} (${at} ${old.length}): ${old.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '?')}`)
-    const change = difference(old, Buffer.from(dialect.writeFields(fields(found)), 'latin1'), 0, old.length)
+    if (typeof found === 'string') throw new MailError('corrupt', `Invalid flags for message ${patch.i + 1} (${at} ${old.length}): ${old.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '?')}`)
+    const change = difference(old, Buffer.from(dialect.writeFields(patched(found, patch)), 'latin1'), 0, old.length)
     if (change !== undefined) out.push({ at: at + change.at, octets: change.octets })
   }
-  if (patches.length > MANY) {
-    // One after the other in the file, so that many are in one read.
+  const inOrder = patches.toSorted((a, b) => a.at - b.at)
+  const span = (inOrder.at(-1)?.at ?? 0) - (inOrder[0]?.at ?? 0)
+  if (patches.length > MANY && span / patches.length < DENSE) {
+    // Many are in one read.
     const window = new FileWindow(held.file, held.stat.size)
-    for (const patch of patches.toSorted((a, b) => a.i - b.i)) {
-      const at = fieldsAt(dialect, layout, patch.i)
-      if (!window.covers(at, dialect.fieldsLength)) await window.move(at)
-      compare(patch, at, window.buffer.subarray(window.index(at), window.index(at) + dialect.fieldsLength))
+    for (const patch of inOrder) {
+      if (!window.covers(patch.at, fieldsLength)) await window.move(patch.at)
+      compare(patch, window.buffer.subarray(window.index(patch.at), window.index(patch.at) + fieldsLength))
     }
     return out
   }
-  await inGroups(patches, async (patch) => {
-    const at = fieldsAt(dialect, layout, patch.i)
-    const old = Buffer.alloc(dialect.fieldsLength)
-    if (held.file.readNow?.(old, at) !== true) await held.file.read(old, at)
-    compare(patch, at, old)
-  })
+  await inGroups(inOrder, async (patch) => compare(patch, await fieldsFrom(held.file, patch.at, fieldsLength)))
   return out.sort((a, b) => a.at - b.at)
+}
+async function fieldsFrom(file: OpenFile, at: number, length: number): Promise<Buffer> {
+  const old = Buffer.alloc(length)
+  if (file.readNow?.(old, at) !== true) await file.read(old, at)
+  return old
 }
 function headerChanges(before: Buffer, after: Buffer): { readonly own: readonly Change[]; readonly token: readonly Change[] } {
   const tokenAt = after.length - TOKEN_OCTETS - 2

@@ -8,12 +8,13 @@ import { PROTECTED } from '../protected.js'
 import { isOutOfRoom, outOfRoom } from '../safe-changes.js'
 import { nowSeconds } from '../state-directory.js'
 import { compact, isWorthwhile } from './compaction.js'
-import { emptyHeader, mustBeWhole, owes, readContents, readHeader, settle, type Contents } from './contents.js'
+import { emptyHeader, mustBeWhole, owes, readContents, readHeader, settle, settling, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
 import { BIT, SYSTEM_BITS, type Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
 import type { FileHeader } from './file-header.js'
 import { KeywordBits } from './keyword-bits.js'
+import { changeKnown, knownFields, type KnownDone, type KnownWork } from './known-change.js'
 import { COLUMNS, FORM, Layout, placeOfRow, type Place } from './layout.js'
 import { numberRecords } from './numbering.js'
 import type { Patch } from './patch.js'
@@ -26,6 +27,12 @@ import { scanRecords } from './scan.js'
 import { decodeStamp, encodeStamp, fileState, isUnchanged, sameFile, sameMtime, type FileState } from './stamp.js'
 import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
 
+/** Fields to be written, what the mailbox is with them, and what follows. */
+interface Wanted {
+  readonly contents: Contents
+  readonly patches: readonly Patch[]
+  readonly written: () => void
+}
 /** What could not be written is not tried again for so long, unless the mailbox changes. */
 const FULL_FOR_MS = 30_000
 
@@ -72,6 +79,10 @@ export class FixedSource implements MailboxSource {
   /** A read-write session had the mailbox at the last look: new messages are given to it. */
   get claiming(): boolean {
     return this.#claiming
+  }
+  /** Octets of the file as it is known. */
+  get size(): number {
+    return this.#state?.size ?? 0
   }
   get contents(): Contents {
     return (this.#contents ??= this.#empty(undefined))
@@ -124,16 +135,22 @@ export class FixedSource implements MailboxSource {
   /** What is remembered from now on, in memory and in the table's stamp. `settled`: the last times are of our making. */
   async remember(edit: TableEdit, held: Held | undefined, settled: boolean): Promise<void> {
     await this.#note(held, settled)
+    this.#stampNow(edit)
+  }
+  #stampNow(edit: TableEdit): void {
     this.#stamp = edit.stamp = this.#state === undefined ? undefined : encodeStamp(this.#version, this.#state)
     edit.uidNext = Math.max(edit.uidNext, this.contents.header.last + 1)
   }
   async #note(held: Held | undefined, settled: boolean): Promise<void> {
     if (held !== undefined) held.stat = await held.file.stat()
+    this.#found(held?.stat, settled)
+  }
+  #found(stat: FileStat | undefined, settled: boolean): void {
     const unbroken = this.contents.damage === undefined
-    this.#state = unbroken ? fileState(held?.stat, this.contents.header, this.#ctx.clock.now(), settled) : undefined
+    this.#state = unbroken ? fileState(stat, this.contents.header, this.#ctx.clock.now(), settled) : undefined
     this.#held = this.file.holding
     this.#lost = undefined
-    this.#watched?.follow(held?.stat.inode ?? 0)
+    this.#watched?.follow(stat?.inode ?? 0)
   }
   /** Says each thing once. */
   say(edit: TableEdit): Say {
@@ -177,7 +194,7 @@ export class FixedSource implements MailboxSource {
   /** Writes what the file lacks. Where it cannot be written, mail can be read nevertheless: numbers are in the table alone for now. */
   async #settleClaimed(held: Held, edit: TableEdit): Promise<boolean> {
     try {
-      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, true, [], this.saver(edit))
+      this.#contents = await settle(this.file, held, this.#dialect, settling(this.#dialect, this.contents, this.#ctx.locks.random, true), this.saver(edit))
       return true
     } catch (error) {
       if (!isOutOfRoom(outOfRoom(error))) throw error
@@ -320,42 +337,45 @@ export class FixedSource implements MailboxSource {
 
   async store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet> {
     let refused: UidSet = uids.none
-    await this.#changing(edit, signal, async (held) => {
+    let changed: UidSet = uids.none
+    await this.#patching(edit, signal, () => {
       const keywords = change.how === 'remove' || !this.#mayDefine ? this.contents.keywords : this.contents.keywords.with(change.keywords)
       // What finds no bit is no keyword of this mailbox.
       const outcome = edit.apply({ ...change, keywords: change.keywords.filter((word) => keywords.has(word)) })
       refused = outcome.refused
-      if (outcome.changed.count === 0) return false
-      this.#contents = { ...this.contents, keywords, header: { ...this.contents.header, keywords: keywords.names } }
+      // What was applied the first time is still to be written the second time.
+      changed = changed.or(outcome.changed)
       const { layout } = this.contents
       const patches: Patch[] = []
-      for (const i of layout.indices(outcome.changed)) {
+      for (const i of layout.indices(changed)) {
         const set = edit.rows.flagSets[edit.rows.flags[edit.rows.find(layout.at('uid', i))] ?? 0]
-        const system = set?.system ?? 0
-        const mask = keywords.mask(set?.keywords ?? [])
-        patches.push({ i, fields: (old) => ({ ...old, flags: (old.flags & ~SYSTEM_BITS) | system, keywords: mask }) })
+        patches.push({ i, clear: SYSTEM_BITS, set: set?.system ?? 0, keywords: keywords.mask(set?.keywords ?? []), uid: undefined })
       }
-      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, false, patches, this.saver(edit))
-      keywords.publish(edit, this.#mayDefine)
-      return true
+      const contents = { ...this.contents, keywords, header: { ...this.contents.header, keywords: keywords.names } }
+      return { contents, patches, written: () => keywords.publish(edit, this.#mayDefine) }
     })
     return refused
   }
 
   async expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void> {
-    await this.#changing(edit, signal, async (held) => {
+    const wanted = (): UidSet => {
       const { layout } = this.contents
-      const gone = how.always ? uids.from([...layout.indices(among)].map((i) => layout.at('uid', i))) : edit.deleted(among)
+      return how.always ? uids.from([...layout.indices(among)].map((i) => layout.at('uid', i))) : edit.deleted(among)
+    }
+    if (this.#dialect.hides) {
+      return this.#patching(edit, signal, () => {
+        const gone = wanted()
+        const patches = [...this.contents.layout.indices(gone)].map((i): Patch => ({ i, clear: 0, set: BIT.hidden, keywords: undefined, uid: undefined }))
+        return { contents: this.contents, patches, written: () => this.#drop(gone, edit) }
+      })
+    }
+    await this.#changing(edit, signal, async (held) => {
+      const gone = wanted()
       if (gone.count === 0) return false
-      if (!this.#dialect.hides) {
-        const alone = await this.file.alone(() => this.#compact(held, (i) => !gone.has(layout.at('uid', i)), signal))
-        if (!alone) throw new MailError('in-use', "Can't expunge because mailbox is in use by another process")
-        edit.remove(gone)
-        return true
-      }
-      const patches = [...layout.indices(gone)].map((i): Patch => ({ i, fields: (old) => ({ ...old, flags: old.flags | BIT.hidden }) }))
-      this.#contents = await settle(this.file, held, this.#dialect, this.contents, this.#ctx, false, patches, this.saver(edit))
-      this.#drop(gone, edit)
+      const { layout } = this.contents
+      const alone = await this.file.alone(() => this.#compact(held, (i) => !gone.has(layout.at('uid', i)), signal))
+      if (!alone) throw new MailError('in-use', "Can't expunge because mailbox is in use by another process")
+      edit.remove(gone)
       return true
     })
   }
@@ -419,6 +439,48 @@ export class FixedSource implements MailboxSource {
       return true
     })
     if (done === undefined) await this.#vanish(edit)
+  }
+  /** Writes fields. `wanted` is asked again where the mailbox was not as it was known. */
+  async #patching(edit: TableEdit, signal: AbortSignal, wanted: () => Wanted): Promise<void> {
+    this.attach(edit)
+    if (this.traits.writable && this.isKnown && (await this.#patchKnown(edit, wanted()))) return
+    await this.#changing(edit, signal, async (held) => {
+      const { contents, patches, written } = wanted()
+      if (patches.length === 0) return false
+      this.#contents = contents
+      this.#contents = await settle(this.file, held, this.#dialect, settling(this.#dialect, contents, this.#ctx.locks.random, false, patches), this.saver(edit))
+      written()
+      return true
+    })
+  }
+  async #patchKnown(edit: TableEdit, { contents, patches, written }: Wanted): Promise<boolean> {
+    // What would change nothing may not be so any more: that is looked at.
+    if (patches.length === 0) return false
+    const settled = settling(this.#dialect, contents, this.#ctx.locks.random, false, patches)
+    const done = await this.changeKnown(edit, knownFields(settled, this.#ctx.clock.now(), this.#lot()))
+    if (done === undefined) return false
+    this.#contents = contents
+    this.#contents = settled.done(this.saver(edit))
+    written()
+    this.changedKnown(edit, done)
+    return true
+  }
+  /** Whether all that is known of the file may be true of it: what is held is where it was, and everything else is seen by its times and its size. */
+  get isKnown(): boolean {
+    const state = this.#state
+    return this.#ctx.lane !== undefined && state !== undefined && !state.recent && state.size > 0 && this.#held > 0 && this.#held === this.file.holding
+  }
+  /** Undefined: it is not so any more, or not so for sure. */
+  async changeKnown(edit: TableEdit, work: KnownWork): Promise<KnownDone | undefined> {
+    const { lane } = this.#ctx
+    if (lane === undefined || this.#state === undefined) return undefined
+    return changeKnown(lane, this.#dialect.task, this.#ctx, this.file, this.#state, work, this.say(edit))
+  }
+  /** After that, when the contents are those that were written. */
+  changedKnown(edit: TableEdit, { stat, settled }: KnownDone): void {
+    if (this.#moved) this.#saveAll(edit)
+    this.#found(stat, settled)
+    this.#stampNow(edit)
   }
 
   // ---- reading

@@ -9,7 +9,8 @@ import type { FileStat, OpenFile } from 'mailwright/api'
 /** More than what counts as the same time. */
 const APART_MS = 0.003
 
-async function set(file: OpenFile, atimeMs: number, mtimeMs: number): Promise<boolean> {
+/** Returns whether that could be done. */
+export async function setFileTimes(file: OpenFile, atimeMs: number, mtimeMs: number): Promise<boolean> {
   try {
     await file.setTimes(atimeMs, mtimeMs)
     return true
@@ -26,17 +27,21 @@ async function set(file: OpenFile, atimeMs: number, mtimeMs: number): Promise<bo
  */
 export async function flagsChanged(file: OpenFile, nowMs: number, lot: number, beforeMs: number): Promise<boolean> {
   const drawn = (await file.stat()).mtimeMs - (1 + lot) / 1000
-  return set(file, nowMs, Math.abs(drawn - beforeMs) < APART_MS ? drawn - 2 * APART_MS : drawn)
+  return setFileTimes(file, nowMs, Math.abs(drawn - beforeMs) < APART_MS ? drawn - 2 * APART_MS : drawn)
 }
 /** Somebody who may take it has seen the new mail. */
 export async function mailSeen(file: OpenFile, nowMs: number, mtimeMs?: number): Promise<void> {
-  await set(file, nowMs, mtimeMs ?? (await file.stat()).mtimeMs)
+  await setFileTimes(file, nowMs, mtimeMs ?? (await file.stat()).mtimeMs)
+}
+/** When somebody last read a mailbox that nobody read since mail came. */
+export function cameAt(nowMs: number): number {
+  return nowMs - 1000
 }
 /** New mail came: nobody has read since. No flag was changed. */
 export async function mailCame(file: OpenFile, before: FileStat, nowMs: number): Promise<void> {
-  await set(file, nowMs - 1000, before.mtimeMs)
+  await setFileTimes(file, cameAt(nowMs), before.mtimeMs)
 }
 /** A look must not make new mail look seen. */
 export async function keepAccess(file: OpenFile, before: FileStat): Promise<void> {
-  if (before.ctimeMs > before.atimeMs && (await file.stat()).atimeMs !== before.atimeMs) await set(file, before.atimeMs, before.mtimeMs)
+  if (before.ctimeMs > before.atimeMs && (await file.stat()).atimeMs !== before.atimeMs) await setFileTimes(file, before.atimeMs, before.mtimeMs)
 }

@@ -1,0 +1,117 @@
+import { Turns } from 'mailwright/api'
+import type { FileLane, FilePlace, FileStat, FileTask, FileTools, Locker, LockSettings, MailboxSettings } from 'mailwright/api'
+import { Leftovers } from '../leftovers.js'
+import type { Say } from '../lock-context.js'
+import { fileLocks } from '../locks.js'
+import type { Machine } from '../machine.js'
+import { replay, type Part } from './addition.js'
+import type { FixedContext } from './context.js'
+import type { Dialect } from './dialect.js'
+import { FixedFile, type Held } from './fixed-file.js'
+import { patchFields, type HeaderChange } from './patch.js'
+import { packed, unpacked, type PackedPatches } from './packed-patches.js'
+import type { Settling } from './contents.js'
+import { isUnchanged, type FileState } from './stamp.js'
+import { flagsChanged, setFileTimes } from './times.js'
+
+/** What is written into a mailbox whose state is known. */
+export type KnownWork =
+  | { readonly kind: 'fields'; readonly patches: PackedPatches; readonly header: HeaderChange | undefined; readonly nowMs: number; readonly lot: number }
+  /** Times of modification stay, since no flag is another one. */
+  | { readonly kind: 'append'; readonly parts: readonly Part[]; readonly atimeMs: number }
+/** A change of a mailbox whose state is known; values, so that it may run on another thread. */
+export interface KnownChange {
+  readonly place: FilePlace
+  readonly locks: LockSettings
+  /** Others make lock files where this user may not. */
+  readonly lent: boolean
+  readonly machine: Pick<Machine, 'host' | 'pid' | 'bornMs'> & { readonly bearsAsking: boolean }
+  readonly mailbox: MailboxSettings
+  /** As the file must be found; its messages are where they were, since the caller holds it open. */
+  readonly state: FileState
+  readonly settledMark: number
+  readonly work: KnownWork
+}
+/** The file as it was left; `settled`: its times are of our making. */
+export interface KnownDone {
+  readonly stat: FileStat
+  readonly settled: boolean
+  readonly settledMark: number
+}
+export interface KnownOutcome {
+  /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
+  readonly done: KnownDone | undefined
+  readonly said: readonly (readonly ['information' | 'warning', string])[]
+  /** What the operator is to be told. */
+  readonly logged: readonly (readonly ['info' | 'warn', string])[]
+}
+
+/** A lock is held by somebody else. Nothing waits here: whoever asked waits without keeping the thread. */
+class Occupied extends Error {}
+function stopHere(giveUp: AbortController): never {
+  const occupied = new Occupied('somebody else holds a lock')
+  giveUp.abort(occupied)
+  throw occupied
+}
+/** Folders are looked through once by each thread. */
+const leftovers = new Leftovers()
+
+/** Locks, looks whether the file is as expected, writes, unlocks: some twenty calls in one go. */
+export async function makeKnownChange(dialect: Dialect, { files, clock: ticking, random }: FileTools, c: KnownChange): Promise<KnownOutcome> {
+  const giveUp = new AbortController()
+  const clock: FileTools['clock'] = { now: () => ticking.now(), after: () => stopHere(giveUp) }
+  const said: (readonly ['information' | 'warning', string])[] = []
+  const logged: (readonly ['info' | 'warn', string])[] = []
+  const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
+  // Whether another holder lives, and asking it, is left to the general way.
+  const machine: Machine = { ...c.machine, bearsAsking: () => c.machine.bearsAsking, exists: () => true, ask: () => false }
+  const elsewhere: Locker = { lock: async () => stopHere(giveUp) }
+  const locks = { ...fileLocks({ files, clock, random, settings: c.locks, logger, watch: false, machine, lockers: c.lent ? [elsewhere] : [] }), leftovers }
+  const box = new FixedFile(c.place, true, { files, clock, locks, turns: new Turns(), mailbox: c.mailbox, holders: new Map() })
+  box.settledMark = c.settledMark
+  let begun = false
+  try {
+    const done = await box.locked(giveUp.signal, (severity, text) => void said.push([severity, text]), async (held) => {
+      if (!isUnchanged(c.state, held.stat, true)) return undefined
+      begun = true
+      const settled = await write(box, held, dialect, c.work)
+      return { stat: await held.file.stat(), settled, settledMark: box.settledMark }
+    })
+    return { done, said, logged }
+  } catch (error) {
+    if (giveUp.signal.aborted && !begun) return { done: undefined, said, logged }
+    throw error
+  } finally {
+    await box.close()
+  }
+}
+/** Returns whether the times that the file has then are of our making. */
+async function write(box: FixedFile, held: Held, dialect: Dialect, work: KnownWork): Promise<boolean> {
+  const { size, mtimeMs } = held.stat
+  if (work.kind === 'fields') {
+    await patchFields(box, held, dialect, unpacked(work.patches), work.header)
+    return flagsChanged(held.file, work.nowMs, work.lot, mtimeMs)
+  }
+  await box.changes.change(held, { kind: 'append', size, start: size }, (w) => replay(work.parts, w))
+  await setFileTimes(held.file, work.atimeMs, mtimeMs)
+  return false
+}
+
+/** What is written of fields, and when. */
+export function knownFields({ patches, header }: Settling, nowMs: number, lot: number): KnownWork {
+  return { kind: 'fields', patches: packed(patches), header, nowMs, lot }
+}
+/** Makes a change of a file that the caller holds open, in one go elsewhere. Undefined: it must be made in the general way. */
+export async function changeKnown(lane: FileLane, task: FileTask<KnownChange, KnownOutcome>, ctx: FixedContext, box: FixedFile, state: FileState, work: KnownWork, say: Say): Promise<KnownDone | undefined> {
+  const { locks, mailbox, turns } = ctx
+  const { host, pid, bornMs } = locks.machine
+  const machine = { host, pid, bornMs, bearsAsking: locks.machine.bearsAsking() }
+  return turns.run(box.path, async () => {
+    const what = { place: box.place, locks: locks.settings, lent: locks.lockers.length > 0, machine, mailbox, state, settledMark: box.settledMark, work }
+    const { done, said, logged } = await lane.run(task, what)
+    for (const [level, text] of logged) locks.logger[level](text)
+    for (const [severity, text] of said) say(severity, text)
+    if (done !== undefined) box.settledMark = done.settledMark
+    return done
+  })
+}

@@ -5,7 +5,7 @@ import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
 const LONG = process.env['MAILWRIGHT_LONG'] === '1'
-const DRIVERS = 'drivers: { use: [ mix, mx, mbx, { use: mh, path: Mail }, unix, dummy ], create: unix, empty: unix }'
+const DRIVERS = 'drivers: { use: [ mix, mx, mbx, { use: mh, path: Mail }, mmdf, unix, dummy ], create: unix, empty: unix }'
 const NAMES = "[ { use: mailboxfile, inboxPath: '{home}/INBOX' }, prefixes ]"
 /** Where sessions of several processes are in a mailbox, and how it is made. */
 const formats = [
@@ -14,6 +14,7 @@ const formats = [
   { name: 'mx', box: 'box', make: '#driver.mx/box' },
   { name: 'mh', box: '#mh/box', make: '#mh/box' },
   { name: 'unix', box: 'box', make: 'box' },
+  { name: 'mmdf', box: 'box', make: '#driver.mmdf/box' },
 ] as const
 
 const textOf = (subject: string): string => `Subject: ${subject}\r\n\r\n${`text of ${subject}\r\n`.repeat(20)}`

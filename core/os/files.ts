@@ -3,7 +3,7 @@ import type { DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/
 import { failedWith } from '../api/mail/file-failure.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
-import { answered, fileStat, finished, SystemFile } from './open-file.js'
+import { answered, fileStat, fileTime, finished, SystemFile } from './open-file.js'
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
 /** Linux alone has it. */
@@ -112,7 +112,7 @@ export class SystemFiles implements Files {
     return finished((done) => this.#calls.chmod(path, mode, done))
   }
   setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void> {
-    return finished((done) => this.#calls.utimes(path, atimeMs / 1000, mtimeMs / 1000, done))
+    return finished((done) => this.#calls.utimes(path, fileTime(atimeMs), fileTime(mtimeMs), done))
   }
 
   async syncDirectory(path: string): Promise<void> {

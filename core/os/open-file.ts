@@ -13,6 +13,11 @@ export function answered<T>(start: (done: (error: NodeJS.ErrnoException | null, 
   return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value))))
 }
 
+/** A time as node:fs takes it: seconds. It takes a negative number for now, and a Date, which is less exact, for what it says. */
+export function fileTime(ms: number): number | Date {
+  return ms < 0 ? new Date(ms) : ms / 1000
+}
+
 /** Node's stat as the contract has it. */
 export function fileStat(s: fs.Stats): FileStat {
   return {
@@ -119,7 +124,7 @@ export class SystemFile implements OpenFile {
     return finished((done) => this.#calls.fchmod(this.#fd, mode, done))
   }
   setTimes(atimeMs: number, mtimeMs: number): Promise<void> {
-    return finished((done) => this.#calls.futimes(this.#fd, atimeMs / 1000, mtimeMs / 1000, done))
+    return finished((done) => this.#calls.futimes(this.#fd, fileTime(atimeMs), fileTime(mtimeMs), done))
   }
 
   lock(kind: 'flock' | 'fcntl', mode: 'shared' | 'exclusive'): LockOutcome {

@@ -68,6 +68,16 @@ describe('system files', () => {
     expect(await files.stat(join(path, 'below'))).toBeUndefined()
   })
 
+  test('times before 1970 are no times of today', async () => {
+    const path = join(dir, 'a')
+    const file = await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })
+    await file.setTimes(-3_600_000, -86_400_000)
+    expect(await file.stat()).toMatchObject({ atimeMs: -3_600_000, mtimeMs: -86_400_000 })
+    await file.close()
+    await files.setTimes(path, -7_200_000, -1)
+    expect(await files.stat(path)).toMatchObject({ atimeMs: -7_200_000, mtimeMs: -1 })
+  })
+
   test('list tells kinds of the names themselves', async () => {
     await writeFile(join(dir, 'f'), '')
     await files.makeDirectory(join(dir, 'd'), 0o750)

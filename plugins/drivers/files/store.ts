@@ -4,6 +4,7 @@ import {
   type GivenNumbers,
 } from 'mailwright/api'
 import { fileHolds, folderHolds } from './holding.js'
+import { likeliestFormat, readsAsItsOwn } from './likeliest-format.js'
 import { listDirectory, type ListingSettings } from './listing.js'
 import { isInternal, lockedBy, toDisk } from './names.js'
 import { UnreadableInbox } from './unreadable-inbox.js'
@@ -330,25 +331,16 @@ class FilesStore implements MailStore {
       const stat = await this.#parts.files.stat(place.path)
       if (stat === undefined) throw new MailError('not-found', 'no such mailbox')
       const owner = await this.#owner(at, place, signal)
-      // Some take whatever no other does.
-      const format = owner?.made.examine !== undefined ? owner : ((stat.kind === 'file' && stat.size > 0) || stat.kind === 'directory' ? await this.#likeliest(at, place, signal) : undefined)
+      // Some take whatever no other does, and what stands at the beginning may have become that of another format.
+      const doubtful = owner === undefined || !(await readsAsItsOwn(owner, place, signal))
+      const likeliest = doubtful && ((stat.kind === 'file' && stat.size > 0) || stat.kind === 'directory') ? await likeliestFormat(this.#formats(at), place, owner !== undefined, signal) : undefined
+      const format = likeliest ?? owner
       if (format?.made.examine === undefined) return undefined
       const owns = format.made.owns?.bind(format.made)
       return { format: format.name, found: format.made.examine(place, signal), ...(owns === undefined ? {} : { owns }) }
     } catch (error) {
       throw fileFailure(error, `Can't examine ${at.path}`)
     }
-  }
-  /** The format that finds most messages in a file whose beginning is damaged, or in a folder that lacks what makes it a mailbox. */
-  async #likeliest(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format | undefined> {
-    let best: { readonly format: Format; readonly messages: number } | undefined
-    for (const format of this.#formats(at)) {
-      if (format.made.examine === undefined) continue
-      let messages = 0
-      for await (const { kind } of format.made.examine(place, signal)) if (kind === 'message') messages++
-      if (messages > (best?.messages ?? 0)) best = { format, messages }
-    }
-    return best?.format
   }
 
   async append(at: MailLocation, signal: AbortSignal): Promise<Delivery> {

@@ -380,6 +380,19 @@ test('what an earlier repair left is not touched', async () => {
   expect(await readFile(path('box'))).toEqual(damaged)
   expect((await messages('box.salvaged')).map((m) => m.text)).toEqual([textOf(1)])
 })
+test('a mailbox whose damaged beginning is that of another format is salvaged as what the rest is', async () => {
+  await fill('box', 'mtx', 5)
+  const damaged = await readFile(path('box'))
+  // A line that ends in LF alone is one of tenex, in which nothing of the rest is a message.
+  damaged[damaged.indexOf('\r\n')] = 48
+  await writeFile(path('box'), damaged)
+  expect((await check('box', true)).out).toMatch(/^box: at octet 0: [^]*\nbox: repaired, 5 messages/)
+  expect((await messages('box')).slice(1)).toEqual((await messages('box')).slice(1).map((m, i) => ({ ...m, text: textOf(i + 2), ms: Date.UTC(2024, 0, i + 2) })))
+})
+test('a text that is no mailbox is good, also where its first lines look like a header', async () => {
+  await writeFile(path('text'), 'root:x:0:0:root\ndaemon:x:1:1:daemon\n')
+  expect(await check('text', true)).toEqual({ good: true, out: 'text: good, 1 readable message\n' })
+})
 test('a mailbox that is not there is an error', async () => {
   await expect(check('nope', false)).rejects.toMatchObject({ kind: 'not-found' })
 })

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MailError, SYSTEM, uids, type Files, type MailDriver, type Mount } from '../../../core/api/index.js'
+import { MailError, SYSTEM, uids, type Files, type MailDriver, type MailStore, type Mount, type OpenFile } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { inlineLane } from '../../../core/os/lane.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
@@ -20,8 +20,10 @@ describe('a Maildir on real files', () => {
   let maildir: string
   let files: Files
   let listed: string[]
-  /** Runs once, before the next opening of a file of that name. */
-  let meanwhile: { readonly name: string; readonly work: () => Promise<void> } | undefined
+  /** Octets that were read of files of messages and of the list of UIDs. */
+  let octetsRead: number
+  /** Runs once, before the next call of this kind, on the file of that name. */
+  let meanwhile: { readonly call?: keyof Files; readonly name: string; readonly work: () => Promise<void> } | undefined
   let clock: TestClock
   let warned: unknown[]
   beforeEach(async () => {
@@ -29,6 +31,7 @@ describe('a Maildir on real files', () => {
     maildir = join(home, 'Maildir')
     const real = new SystemFiles(await nativeLocks())
     listed = []
+    octetsRead = 0
     meanwhile = undefined
     files = new Proxy<Files>(real, {
       get(target, key) {
@@ -36,12 +39,13 @@ describe('a Maildir on real files', () => {
         const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
         return (...args: unknown[]) => {
           if (key === 'list') listed.push(String(args[0]))
-          if (key === 'open' && meanwhile !== undefined && args[0] === join(maildir, meanwhile.name)) {
+          if (key === (meanwhile?.call ?? 'open') && meanwhile !== undefined && args[0] === join(maildir, meanwhile.name)) {
             const { work } = meanwhile
             meanwhile = undefined
             return work().then(() => member.apply(target, args))
           }
-          return member.apply(target, args)
+          const result = member.apply(target, args)
+          return key === 'open' ? (result as Promise<OpenFile>).then(counted) : result
         }
       },
     })
@@ -49,15 +53,32 @@ describe('a Maildir on real files', () => {
     warned = []
   })
   afterEach(() => rm(home, { recursive: true, force: true }))
+  function counted(file: OpenFile): OpenFile {
+    const read = file.read.bind(file)
+    file.read = async (into, at) => {
+      const got = await read(into, at)
+      octetsRead += got
+      return got
+    }
+    return file
+  }
 
-  async function inbox(): Promise<Box> {
-    const mount: Mount = { prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true }
+  const mount = (): Mount => ({ prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true })
+  async function mailStore(): Promise<MailStore> {
     const random = (octets: number): Uint8Array => Uint8Array.from({ length: octets }, () => Math.floor(256 * Math.random()))
     const driver = new MaildirDriver({ files, lane: inlineLane({ files, clock, random }), clock, random, mailbox: mailboxSettings('/nowhere'), logger: { ...quiet, warn: (...said: unknown[]) => void warned.push(said) }, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
-    const opened = await driver.openStore({ ...alice, home }, never)
-    const found = await opened.find({ mount, path: 'INBOX' }, never)
+    return driver.openStore({ ...alice, home }, never)
+  }
+  async function inbox(): Promise<Box> {
+    const found = await (await mailStore()).find({ mount: mount(), path: 'INBOX' }, never)
     if (found === undefined) throw new Error('no INBOX')
     return new Box('INBOX', await found.open(never))
+  }
+  /** One message into the open mailbox. */
+  async function deliver(box: Box): Promise<void> {
+    const delivery = await (await mailStore()).append({ mount: mount(), path: 'INBOX' }, never)
+    await delivery.add(itemOf(sampleMessage(1)), never)
+    await box.edit((edit) => delivery.commit({ source: box.source, edit }, never))
   }
   async function filled(count: number): Promise<Box> {
     const box = await inbox()
@@ -66,7 +87,7 @@ describe('a Maildir on real files', () => {
     return box
   }
 
-  test('a change of one message lists no folder; after a while they are listed once', async () => {
+  test('a change of one message lists no folder; after a while the one that it changed is listed once', async () => {
     const box = await filled(300)
     clock.ms = Date.now() + 600_000
     await box.refresh()
@@ -82,7 +103,7 @@ describe('a Maildir on real files', () => {
     clock.ms += 3_600_000
     await box.refresh()
     await box.refresh()
-    expect(listed.map((path) => path.slice(maildir.length)).sort()).toEqual(['/cur', '/new'])
+    expect(listed.map((path) => path.slice(maildir.length))).toEqual(['/cur'])
     expect([box.rows.length, box.rows[2]?.flags]).toEqual([299, 'seen flagged'])
   })
 
@@ -171,7 +192,7 @@ describe('a Maildir on real files', () => {
     await writeFile(join(maildir, 'new/1800000001.there.host'), 'Subject: there\n\nHello.\n')
     listed = []
     await box.refresh()
-    expect([box.rows.map(({ uid }) => uid), listed.length]).toEqual([[1, 2, 4], 4])
+    expect([box.rows.map(({ uid }) => uid), listed.map((path) => path.slice(maildir.length))]).toEqual([[1, 2, 4], ['/new', '/new', '/cur']])
   })
   test('what others noted in the list of UIDs stays when it is written anew', async () => {
     const box = await filled(2)
@@ -209,5 +230,92 @@ describe('a Maildir on real files', () => {
     expect(name).toMatch(new RegExp(`^\\d+\\.M\\d+P7Q\\d+R0+\\.a\\\\057b\\\\072c,S=${bytes.length},W=${bytes.length}$`))
     expect(await readFile(join(maildir, 'new', name))).toEqual(Buffer.from(bytes))
     expect(await readdir(join(maildir, 'tmp'))).toEqual([])
+  })
+
+  /** Nothing of it is so fresh that it would be listed once more. */
+  async function settled(count: number): Promise<Box> {
+    const box = await filled(count)
+    clock.ms = Date.now() + 600_000
+    await box.refresh()
+    listed = []
+    octetsRead = 0
+    return box
+  }
+  const nameOf = async (part: string): Promise<string> => (await readdir(join(maildir, 'cur'))).find((name) => name.includes(part)) ?? ''
+
+  test('a delivery of another program lists new alone, and reads the end of the list of UIDs', async () => {
+    const box = await settled(300)
+    await writeFile(join(maildir, 'new/1800000000.a.host'), 'Subject: x\n\nHello.\n')
+    await box.refresh()
+    expect(box.rows.at(-1)).toMatchObject({ uid: 301, size: 22 })
+    expect([listed.every((path) => path.endsWith('/new')), octetsRead < 10_000]).toEqual([true, true])
+    expect((await readFile(join(maildir, 'dovecot-uidlist'), 'utf8')).endsWith('\n301 :1800000000.a.host\n')).toBe(true)
+    // One to which somebody else gave a number, and one without.
+    await writeFile(join(maildir, 'new/1700000005.b.host,S=9,W=11'), 'Subject: ')
+    await appendFile(join(maildir, 'dovecot-uidlist'), '305 W11 :1800000001.c.host\n')
+    await writeFile(join(maildir, 'new/1800000001.c.host'), 'Subject: ')
+    await box.refresh()
+    expect(box.rows.slice(-3).map(({ uid, size }) => [uid, size])).toEqual([[301, 22], [305, 11], [306, 11]])
+    expect(listed.every((path) => path.endsWith('/new'))).toBe(true)
+  })
+  test('what another program renamed while this one changed flags, and a moment later shows in no time, is found', async () => {
+    const box = await settled(3)
+    const name = await nameOf('x2')
+    meanwhile = { call: 'syncDirectory', name: 'cur', work: () => rename(join(maildir, 'cur', name), join(maildir, 'cur', name.replace(/:2,.*/, ':2,FS'))) }
+    await box.store({ uids: uids.one(1), system: SYSTEM.answered })
+    await box.refresh()
+    expect([box.rows.map(({ flags }) => flags), listed, meanwhile]).toEqual([['seen answered', 'seen', 'seen'], [], undefined])
+    clock.ms += 60_000
+    await box.refresh()
+    expect(box.rows.map(({ flags }) => flags)).toEqual(['seen answered', 'seen', 'seen flagged'])
+  })
+  test('a message that was taken away and comes back is another one', async () => {
+    const box = await settled(3)
+    const name = await nameOf('x0')
+    await rename(join(maildir, 'cur', name), join(home, name))
+    await box.refresh()
+    expect(box.rows.map(({ uid }) => uid)).toEqual([2, 3])
+    await rename(join(home, name), join(maildir, 'cur', name))
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), box.table.epoch]).toEqual([[2, 3, 4], 0])
+  })
+  test('a name in new of a message that is in cur is nobody', async () => {
+    const box = await settled(3)
+    await writeFile(join(maildir, 'new', (await nameOf('x1')).replace(/:.*/, '')), 'Subject: n1\n\nHello.\n\n')
+    await box.refresh()
+    clock.ms += 60_000
+    await box.refresh()
+    expect(box.rows.map(({ uid, flags }) => [uid, flags])).toEqual([[1, 'seen'], [2, 'seen'], [3, 'seen']])
+  })
+  test('of a large message no more than the beginning is read for its header', async () => {
+    const box = await inbox()
+    const text = `Subject: large\n\n${'line\n'.repeat(200_000)}`
+    await writeFile(join(maildir, `cur/1800000000.a.host,W=${text.length + 200_002}:2,`), text)
+    await box.refresh()
+    octetsRead = 0
+    for await (const batch of box.source.read(uids.one(1), { bytes: 'header', sections: [], facts: [] }, box.table.generation, never)) {
+      const [message] = batch
+      if (message === undefined) throw new Error('no message')
+      const header = new Uint8Array(message.headerSize)
+      await message.bytes.read(0, header, never)
+      expect([Buffer.from(header).toString(), message.bytes.size, octetsRead <= 16_384]).toEqual(['Subject: large\r\n\r\n', text.length + 200_002, true])
+      const tail = new Uint8Array(6)
+      await message.bytes.read(message.bytes.size - 6, tail, never)
+      expect(Buffer.from(tail).toString()).toBe('line\r\n')
+    }
+    expect(octetsRead).toBeGreaterThan(text.length)
+  })
+  test('a list of UIDs that is mostly of messages that are gone becomes short with a delivery', async () => {
+    const box = await settled(2)
+    const list = join(maildir, 'dovecot-uidlist')
+    await appendFile(list, Array.from({ length: 1000 }, (_, n) => `${n + 3} :1600000000.gone${n}.host\n`).join(''))
+    await deliver(box)
+    await box.refresh()
+    await deliver(box)
+    expect((await readFile(list, 'utf8')).split('\n').map((line) => line.split(' ')[0])).toEqual(['3', '1', '2', '1003', '1004', ''])
+    listed = []
+    await writeFile(join(maildir, 'new/1900000000.a.host'), 'Subject: x\n\nHello.\n')
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), listed.every((path) => path.endsWith('/new')), warned]).toEqual([[1, 2, 1003, 1004, 1005], true, []])
   })
 })

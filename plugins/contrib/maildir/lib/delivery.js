@@ -72,7 +72,7 @@ export class MaildirDelivery {
         const messages = this.#waiting.map(({ item, temporary, size, stored = size, date }) => {
           const [system, keywords] = [item.system, item.keywords.reduce((bits, word) => bits | (letters.get(word.toLowerCase()) ?? 0), 0)]
           const base = `${temporary},S=${stored},W=${size}`
-          return { temporary, base, where: `new/${system === 0 && keywords === 0 ? '' : infoOf({ system, keywords, other: '' })}`, system, keywords, size, date }
+          return { temporary, base, file: `new/${base}${system === 0 && keywords === 0 ? '' : infoOf({ system, keywords, other: '' })}`, system, keywords, size, date }
         })
         const given = await folder.number(
           messages.map(({ base }) => base),
@@ -83,7 +83,7 @@ export class MaildirDelivery {
         this.#waiting.splice(0)
         // Otherwise the next look finds them.
         if (before !== undefined && given.before === open.edit.uidNext && given.validity === open.edit.uidValidity) {
-          await source.arrived(open.edit, messages.map((message, i) => ({ ...message, uid: given.numbers[i] })), before)
+          await source.arrived(open.edit, messages.map((message, i) => ({ ...message, uid: given.numbers[i] })), before, given)
         }
         return { uidValidity: given.validity, uids: uids.from(given.numbers) }
       })
@@ -96,7 +96,7 @@ export class MaildirDelivery {
   async #arrive(messages) {
     const { folder } = this
     const { files, path } = folder
-    const pairs = messages.map(({ temporary, base, where }) => [temporary, `new/${base}${where.slice(4)}`])
+    const pairs = messages.map(({ temporary, file }) => [temporary, file])
     try {
       if (pairs.length > 1) {
         await folder.sync('tmp')

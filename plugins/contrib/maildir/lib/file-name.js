@@ -13,8 +13,11 @@ export const MAX_KEYWORDS = 26
 /** Base and flags of a name; flags that mean nothing here are kept in `other`. */
 export function parseName(name) {
   const colon = name.indexOf(':')
-  if (colon === -1) return { base: name, info: '', system: 0, keywords: 0, other: '' }
-  const [base, info] = [name.slice(0, colon), name.slice(colon)]
+  const [base, info] = colon === -1 ? [name, ''] : [name.slice(0, colon), name.slice(colon)]
+  return { base, info, ...parseInfo(info) }
+}
+/** Flags by what follows the base. */
+export function parseInfo(info) {
   let [system, keywords, other] = [0, 0, '']
   if (info.startsWith(':2,')) {
     for (const letter of info.slice(3)) {
@@ -25,7 +28,7 @@ export function parseName(name) {
       else other += letter
     }
   }
-  return { base, info, system, keywords, other }
+  return { system, keywords, other }
 }
 /** `:2,` and the letters in the order of their codes, as the format wants it. */
 export function infoOf({ system, keywords, other }) {

@@ -2,7 +2,7 @@ import { failedWith, MailError } from 'mailwright/api'
 import { MAX_KEYWORDS } from './file-name.js'
 import { bitsOf, placeOf } from './keywords.js'
 import { withListLock } from './lock.js'
-import { headText, lineText, parseUidList } from './uid-list.js'
+import { headText, lineText, octetsTo, parseEnds, parseLines, parseUidList } from './uid-list.js'
 
 const LIST = 'dovecot-uidlist'
 const KEYWORDS = 'dovecot-keywords'
@@ -10,12 +10,14 @@ const KEYWORDS = 'dovecot-keywords'
 export const INCOMING = 'mailwright-incoming'
 /** One more would not fit into the head's next number. */
 const MAX_UID = 0xfffffffe
+/** Octets of the UID list that say what the next number is. */
+const [HEAD, TAIL] = [1024, 4096]
+const LF = 10
 /** A keyword as other programs can have it in `dovecot-keywords`. */
 const KEYWORD = /^[\x21-\x7e]{1,100}$/
 
 /** Files of one mailbox, as everybody shares them. Nothing is held between calls but what was read of unchanged files. */
 export class Folder {
-  #list
   #keywords
   constructor(place, ctx) {
     this.path = place.path
@@ -37,14 +39,41 @@ export class Folder {
     })
   }
 
-  /** The UID list, read again when it changed; undefined: there is none. */
+  /**
+   * The UID list, read whole; undefined: there is none, or none that can be read. `inode`: of the file, which is another one when it was written anew; `end`: octets up to
+   * the end of the line of a number.
+   */
   async list() {
-    const text = await this.#read(LIST, this.#list?.mark)
-    if (text === undefined) return (this.#list = undefined)
-    if (text.same) return this.#list.value
-    const value = parseUidList(text.text)
-    this.#list = value === undefined ? undefined : { mark: text.mark, value }
-    return value
+    const found = await this.#read(LIST, undefined)
+    const value = found === undefined ? undefined : parseUidList(found.text)
+    return value === undefined ? undefined : { ...value, inode: found.inode, end: (uid) => octetsTo(found.text, uid) }
+  }
+  /** Lines behind the first octets of the UID list (`from`); undefined: it is another file than it was, and must be read whole. `end` as above. */
+  async linesFrom(inode, from) {
+    if (from === undefined) return undefined
+    return this.#withList({}, async (file) => {
+      const stat = await file.stat()
+      if (`${stat.inode}` !== inode || stat.size < from) return undefined
+      const octets = Buffer.alloc(stat.size - from + 1)
+      const got = await file.read(octets, from - 1)
+      if (got === 0 || octets[0] !== LF) return undefined
+      const text = octets.toString('utf8', 0, got)
+      return { ...parseLines(text.slice(1)), inode, end: (uid) => from - 1 + (octetsTo(text, uid) ?? 1) }
+    })
+  }
+  async #withList(how, work) {
+    let file
+    try {
+      file = await this.files.open(`${this.path}/${LIST}`, how)
+    } catch (error) {
+      if (failedWith(error, 'ENOENT')) return undefined
+      throw error
+    }
+    try {
+      return await work(file)
+    } finally {
+      await file.close()
+    }
   }
   /** Under the lock: the list that there is, or a new one, which begins with these numbers where they are given. */
   async ownList({ uidValidity = this.#now(), uidNext = 1 } = {}) {
@@ -61,12 +90,31 @@ export class Folder {
   }
   /**
    * Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. A number that is wished for is given when it
-   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given. `before`: what the next would have been.
+   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given. `before`: what the next would have been; `inode`
+   * and `end` are the list's.
    */
   async number(bases, wishes = []) {
+    const added = await this.#withList({ write: true }, async (file) => {
+      const { size, inode } = await file.stat()
+      const ends = await endsOf(file, size)
+      return ends === undefined ? undefined : { ...(await this.#append(file, size, ends, bases, wishes)), inode: `${inode}` }
+    })
+    if (added !== undefined) return added
     const list = await this.ownList()
-    let { last, next } = list
-    const { next: before, validity } = list
+    if (list.whole) {
+      return this.#withList({ write: true }, async (file) => {
+        const { size, inode } = await file.stat()
+        return { ...(await this.#append(file, size, list, bases, wishes)), inode: `${inode}` }
+      })
+    }
+    const { numbers, next } = this.#numbersFor(bases, wishes, list)
+    const uids = new Map(list.uids)
+    for (const [i, base] of bases.entries()) uids.set(base, numbers[i])
+    const written = await this.writeList({ ...list, next, uids })
+    return { numbers, before: list.next, validity: list.validity, inode: written.inode, end: written.end(written.last) }
+  }
+  #numbersFor(bases, wishes, { last: lastThere, next: nextThere }) {
+    let [last, next] = [lastThere, nextThere]
     const numbers = bases.map((_, i) => {
       const uid = wishes[i] > last && wishes[i] <= MAX_UID ? wishes[i] : next
       if (uid > MAX_UID) throw new MailError('limit', `${this.path}: there are no more uids`)
@@ -74,39 +122,27 @@ export class Folder {
       next = Math.max(next, uid + 1)
       return uid
     })
-    const lines = bases.map((base, i) => lineText(numbers[i], base)).join('')
-    if (!list.whole) {
-      const uids = new Map(list.uids)
-      for (const [i, base] of bases.entries()) uids.set(base, numbers[i])
-      await this.writeList({ ...list, next, uids })
-      return { numbers, before, validity }
-    }
-    const file = await this.files.open(`${this.path}/${LIST}`, { write: true })
-    try {
-      const { size } = await file.stat()
-      try {
-        await file.write([Buffer.from(lines)], size)
-        if (this.durable) await file.sync()
-      } catch (error) {
-        // A piece of a line must not stay before the next one.
-        await file.truncate(size).catch(() => undefined)
-        throw error
-      }
-      for (const [i, base] of bases.entries()) list.uids.set(base, numbers[i])
-      list.next = next
-      list.last = last
-      this.#list = { mark: markOf(await file.stat()), value: list }
-    } finally {
-      await file.close()
-    }
-    return { numbers, before, validity }
+    return { numbers, next }
   }
-  /** Under the lock: lines of messages that are gone are left out, when they are most of the list. */
+  async #append(file, size, list, bases, wishes) {
+    const { numbers } = this.#numbersFor(bases, wishes, list)
+    const lines = Buffer.from(bases.map((base, i) => lineText(numbers[i], base)).join(''))
+    try {
+      await file.write([lines], size)
+      if (this.durable) await file.sync()
+    } catch (error) {
+      // A piece of a line must not stay before the next one.
+      await file.truncate(size).catch(() => undefined)
+      throw error
+    }
+    return { numbers, before: list.next, validity: list.validity, end: size + lines.length }
+  }
+  /** Under the lock: lines of messages that are gone are left out, when they are most of the list, which is returned then. */
   async tidy(isThere) {
     const list = await this.list()
-    if (list === undefined || list.uids.size < 200) return
+    if (list === undefined || list.uids.size < 200) return undefined
     const uids = new Map([...list.uids].filter(([base]) => isThere(base)))
-    if (uids.size * 2 < list.uids.size) await this.writeList({ ...list, uids })
+    return uids.size * 2 < list.uids.size ? this.writeList({ ...list, uids }) : undefined
   }
 
   /** Names of keywords by their letter; `''` where there is none. `mark`: that of the file's present state, where it is known. */
@@ -180,7 +216,7 @@ export class Folder {
       const mark = markOf(stat)
       if (mark === known) return { same: true, mark }
       const octets = Buffer.alloc(stat.size)
-      return { same: false, mark, text: octets.subarray(0, await file.read(octets, 0)).toString('utf8') }
+      return { same: false, mark, inode: `${stat.inode}`, text: octets.subarray(0, await file.read(octets, 0)).toString('utf8') }
     } finally {
       await file.close()
     }
@@ -203,6 +239,16 @@ export class Folder {
     }
     await this.sync()
   }
+}
+
+/** What the ends of a UID list say, read in one go where it is short. */
+async function endsOf(file, size) {
+  const tail = Buffer.alloc(Math.min(size, TAIL))
+  const got = await file.read(tail, size - tail.length)
+  if (got < tail.length) return undefined
+  if (size <= TAIL) return parseEnds(tail.toString('utf8'), tail.toString('utf8'))
+  const head = Buffer.alloc(HEAD)
+  return parseEnds(head.toString('utf8', 0, await file.read(head, 0)), tail.toString('utf8'))
 }
 
 /** Names one state of a file or folder, as far as times can. */

@@ -1,6 +1,7 @@
 import { failedWith } from 'mailwright/api'
+import { baseOf } from './columns.js'
 import { dateOfTime, sizesOf } from './file-name.js'
-import { listingOf } from './listing.js'
+import { Finder } from './listing.js'
 
 /** Messages that get their names at the same time. */
 const PARALLEL = 16
@@ -14,16 +15,16 @@ export async function linkMessages(from, folder, messages, rows, unique, signal)
   const { files, path, place } = folder
   if (from.folder.place.root !== place.root) return undefined
   const sources = from.placesOf(messages, rows)
-  if (sources === undefined || sources.some(({ base }) => isUnsized(sizesOf(base)))) return undefined
+  if (sources === undefined || sources.some((file) => isUnsized(sizesOf(baseOf(file))))) return undefined
   const finder = new Finder(from.folder)
   const made = []
   // Their numbers are those of the other mailbox.
-  const one = async ({ system, keywords, date: kept }, { base, where }) => {
+  const one = async ({ system, keywords, date: kept }, file) => {
     const temporary = unique()
     const name = `${path}/tmp/${temporary}`
-    if (!(await finder.link(base, where, name))) return false
+    if (!(await isLinked(from.folder, finder, file, name))) return false
     made.push(name)
-    const [{ stored, size }, stat] = [sizesOf(base), await files.lstat(name)]
+    const [{ stored, size }, stat] = [sizesOf(baseOf(file)), await files.lstat(name)]
     if (stat === undefined || stat.kind !== 'file' || stat.size !== stored || stat.mode !== place.fileMode) return false
     const date = dateOfTime(stat.mtimeMs)
     if (kept !== undefined && (Math.floor(kept.ms / 1000) * 1000 !== date.ms || kept.zone !== date.zone)) return false
@@ -59,27 +60,15 @@ async function removeAll(files, names) {
   for (const name of names) await files.unlink(name)
 }
 
-/** Finds files of messages where the rows say that they are, and otherwise by listing the folders once. */
-class Finder {
-  #listing
-  constructor(folder) {
-    this.folder = folder
-  }
-  /** False: it is gone. */
-  async link(base, where, to) {
-    if (await this.#linked(base, where, to)) return true
-    this.#listing ??= listingOf(this.folder)
-    const found = (await this.#listing).get(base)
-    return found !== undefined && this.#linked(base, found.where, to)
-  }
-  async #linked(base, where, to) {
-    const { files, path } = this.folder
+/** Whether it got the name; otherwise it is gone. */
+async function isLinked({ files, path }, finder, file, to) {
+  for (let at = file, tries = 0; at !== undefined && tries < 5; at = await finder.find(baseOf(file), at), tries++) {
     try {
-      await files.link(`${path}/${where.slice(0, 4)}${base}${where.slice(4)}`, to)
+      await files.link(`${path}/${at}`, to)
       return true
     } catch (error) {
-      if (failedWith(error, 'ENOENT')) return false
-      throw error
+      if (!failedWith(error, 'ENOENT')) throw error
     }
   }
+  return false
 }

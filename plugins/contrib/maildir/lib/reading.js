@@ -2,9 +2,9 @@ import { failedWith, MailError, UNKNOWN } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
 import * as readTask from './read-task.js'
 
+const { HEAD, INLINE } = readTask
+
 const [CR, LF] = [13, 10]
-/** Octets in which the end of a header is looked for at first. */
-const HEAD = 1 << 14
 const PIECE = 1 << 16
 const BATCH = 32
 /** So few messages are read in one go on one thread; more are sooner there when the machine reads several at once. */
@@ -36,48 +36,49 @@ export async function sizeOf(file) {
 }
 
 /**
- * Messages of the set, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.pathOf` tells where it should be, and
- * `source.lane` reads a few in one go.
+ * Messages of the rows, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.pathOf` tells where it should be, and
+ * `source.lane` reads a few in one go. Where no more than headers are wanted, no more than the beginning of a large message is read.
  */
-export async function* readMessages(source, set, wants, rows, signal) {
+export async function* readMessages(source, found, wants, rows, signal) {
   const wanted = []
-  for (let row = 0; row < rows.length; row++) if (set.has(rows.uid[row])) wanted.push({ uid: rows.uid[row], size: rows.size[row], row })
+  for (const row of found) wanted.push({ uid: rows.uid[row], size: rows.size[row], row })
   const content = wants.bytes !== 'none' || wants.sections.length > 0
+  const most = wants.bytes === 'header' ? HEAD : INLINE
   for (let at = 0; at < wanted.length; at += BATCH) {
     signal.throwIfAborted()
     const batch = wanted.slice(at, at + BATCH)
-    const small = content && wanted.length <= FEW ? await source.lane.run(readTask, { paths: batch.map(({ row }) => source.pathOf(row)) }) : []
-    const messages = await Promise.all(batch.map((one, i) => (small[i] === undefined ? readOne(source.open, one, content, signal) : inline(one.uid, Buffer.from(small[i].buffer, small[i].byteOffset, small[i].length)))))
+    const early = content && wanted.length <= FEW ? await source.lane.run(readTask, { paths: batch.map(({ row }) => source.pathOf(row)), most }) : []
+    const messages = await Promise.all(batch.map((one, i) => read(source.open, one, { content, most, signal }, early[i])))
     const there = messages.filter((message) => message !== undefined)
     if (there.length > 0) yield there
   }
 }
-function inline(uid, raw) {
-  const octets = crlf(raw)
-  return { uid, headerSize: headerEnd(octets), bytes: new InlineBytes(octets) }
-}
-async function readOne(open, { uid, size, row }, content, signal) {
+/** `early`: octets of the file that were read already, and how many it has. */
+async function read(open, { uid, size, row }, { content, most, signal }, early) {
   if (!content) return { uid, headerSize: 0, bytes: new FileBytes(open, uid, row, size === UNKNOWN ? 0 : size) }
+  const known = early === undefined ? undefined : messageOf(open, { uid, size, row }, early)
+  if (known !== undefined) return known
   const file = await open(row)
   if (file === undefined) return undefined
   try {
-    const { size: stored } = await file.stat()
-    if (stored <= readTask.INLINE) {
-      const raw = Buffer.alloc(stored)
-      return inline(uid, raw.subarray(0, await file.read(raw, 0)))
-    }
-    const whole = size === UNKNOWN ? await sizeOf(file) : size
-    for (let room = HEAD; ; room *= 4) {
+    for (let room = most; ; room *= 4) {
       signal.throwIfAborted()
-      const raw = Buffer.alloc(Math.min(room, stored))
-      const octets = crlf(raw.subarray(0, await file.read(raw, 0)))
-      const end = headerEnd(octets)
-      // The last line may go on; the blank line is one only when something follows it, or all was read.
-      if (end < octets.length || raw.length >= stored) return { uid, headerSize: end, bytes: new FileBytes(open, uid, row, whole) }
+      const message = messageOf(open, { uid, size, row }, await readTask.beginningOf(file, room))
+      if (message !== undefined) return message
+      if (size === UNKNOWN) size = await sizeOf(file)
     }
   } finally {
     await file.close()
   }
+}
+/** A message by its first octets; undefined where they do not tell its size, or not where its header ends. */
+function messageOf(open, { uid, size, row }, { octets: raw, stored }) {
+  const octets = crlf(Buffer.from(raw.buffer, raw.byteOffset, raw.length))
+  const end = headerEnd(octets)
+  if (raw.length >= stored) return { uid, headerSize: end, bytes: new InlineBytes(octets) }
+  // The last line may go on; the blank line is one only when something follows it.
+  if (size === UNKNOWN || end >= octets.length) return undefined
+  return { uid, headerSize: end, bytes: new FileBytes(open, uid, row, size, octets) }
 }
 function crlf(raw) {
   let bare = 0
@@ -106,15 +107,23 @@ class FileBytes {
   #row
   /** A place of the file that is known: what was read goes on from there. */
   #place = { from: 0, at: 0, before: 0 }
-  constructor(open, uid, row, size) {
+  /** What it begins with, where that was read. */
+  #head
+  constructor(open, uid, row, size, head = new Uint8Array(0)) {
     this.#open = open
     this.#uid = uid
     this.#row = row
+    this.#head = head
     this.size = size
   }
   async read(at, into, signal) {
     const room = Math.min(into.length, this.size - at)
     if (room <= 0) return 0
+    if (at < this.#head.length) {
+      const part = this.#head.subarray(at, at + room)
+      into.set(part)
+      return part.length
+    }
     const file = await this.#open(this.#row)
     if (file === undefined) throw new MailError('vanished', `message ${this.#uid} is gone`)
     try {

@@ -1,8 +1,11 @@
+import { uids } from 'mailwright/api'
 import { describe, expect, test } from 'vitest'
+import { rowsOf } from '../lib/columns.js'
 import { dateOfTime, infoOf, parseName, sizesOf, timeOfDate } from '../lib/file-name.js'
+import { NameDigest } from '../lib/name-digest.js'
 import { folderNameOf, mailboxNameOf } from '../lib/names.js'
 import { toCrlf } from '../lib/reading.js'
-import { headText, lineText, parseUidList } from '../lib/uid-list.js'
+import { headText, lineText, octetsTo, parseEnds, parseLines, parseUidList } from '../lib/uid-list.js'
 
 describe('names of mailboxes and folders', () => {
   test.each([
@@ -77,4 +80,45 @@ test.each([
 ])('$from gets CRLF', ({ from, to }) => {
   const into = Buffer.alloc(2 * from.length)
   expect(into.toString('latin1', 0, toCrlf(Buffer.from(from), into, 0))).toBe(to)
+})
+
+describe('the ends of dovecot-uidlist', () => {
+  const head = headText({ validity: 7, next: 3, guid: 'ab', others: [] })
+  test('say the next number without what is between them', () => {
+    expect(parseEnds(head, `7 :half\n8 :1.a\n9 W5 :2.b\n`)).toEqual({ validity: 7, next: 10, last: 9, whole: true })
+    expect(parseEnds(headText({ validity: 7, next: 20, guid: '', others: [] }), '\n9 :2.b\n')).toMatchObject({ next: 20, last: 9 })
+  })
+  test.each([
+    { name: 'an unfinished line', head, tail: '\n8 :1.a\n9 :2' },
+    { name: 'a line that says nothing', head, tail: '\n8 :1.a\nx\n' },
+    { name: 'numbers that do not ascend', head, tail: '\n9 :1.a\n8 :2.b\n' },
+    { name: 'no line', head, tail: head },
+    { name: "Courier's form", head: '1 7 3\n', tail: '\n1 1.a\n' },
+    { name: 'no list', head: 'x\n', tail: '\n9 :1.a\n' },
+  ])('$name: all of it is to be read', ({ head: first, tail }) => expect(parseEnds(first, tail)).toBeUndefined())
+  test('the end of a line is told in octets, whatever characters are before it', () => {
+    const text = `${head}1 :ä\n12 :2.b\n`
+    expect([0, 1, 12, 2].map((uid) => octetsTo(text, uid))).toEqual([head.length, head.length + 6, head.length + 6 + 8, undefined])
+  })
+  test('lines that say nothing are told', () => expect([parseLines('1 :a\n2 :b\n').sound, parseLines('1 :a\n1 :b\n').sound]).toEqual([true, false]))
+})
+
+test.each([
+  { name: 'some', set: uids.from([4, 9]), rows: [1, 3] },
+  { name: 'more than there are', set: uids.all, rows: [0, 1, 2, 3] },
+  { name: 'between and behind', set: uids.from([5, 6, 10, 11]), rows: [] },
+  { name: 'none', set: uids.none, rows: [] },
+])('rows of $name are found', ({ set, rows }) => expect([...rowsOf({ uid: Uint32Array.of(2, 4, 8, 9, 10), length: 4 }, set)]).toEqual(rows))
+
+test('a digest of names is the same in any order, and another when one name is', () => {
+  const digestOf = (names) => {
+    const digest = new NameDigest()
+    for (const name of names) digest.add(name)
+    return digest.value
+  }
+  const names = Array.from({ length: 5000 }, (_, n) => `cur/${1_700_000_000 + n}.x${n}.host:2,S`)
+  const all = digestOf(names)
+  expect(digestOf(names.toReversed())).toBe(all)
+  const others = names.slice(0, 200).flatMap((name, n) => [`${name}F`, name.replace('2,S', '2,'), name.replace('cur/', 'new/'), name.replace('x', 'y')].map((other) => digestOf(names.with(n, other))))
+  expect(new Set([...others, digestOf(names.slice(1)), all]).size).toBe(802)
 })

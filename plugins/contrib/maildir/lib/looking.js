@@ -1,0 +1,259 @@
+import { UNKNOWN } from 'mailwright/api'
+import { baseOf, FILE, infoIn, isNew } from './columns.js'
+import * as digestTask from './digest-task.js'
+import { MAX_KEYWORDS, parseInfo, sizesOf } from './file-name.js'
+import { fillOne } from './filling.js'
+import { wordsOf } from './keywords.js'
+import { byBase, CUR, folderMarks, FOLDERS, lookAgain, marksOf, NEW, passedOver, quietListing } from './listing.js'
+
+/**
+ * Makes the rows of a mailbox true. What its folders hold is known from one look to the next by their times. A folder that changed is listed, and compared with the
+ * rows; one that is only due to be listed once more is compared by a digest of its names. Everything is read anew where nothing is known, or the UID list or the keywords are others.
+ */
+export class Looking {
+  #folder
+  #ctx
+  #state
+  #ledger
+  constructor(folder, ctx, state, ledger) {
+    this.#folder = folder
+    this.#ctx = ctx
+    this.#state = state
+    this.#ledger = ledger
+  }
+  /** Makes the rows true; returns the times at which they are, undefined when something was read for it. */
+  async look(edit, signal) {
+    if (!this.#state.attach(edit)) this.#ledger.begin(edit.rows)
+    let marks = await marksOf(this.#folder)
+    if (marks.incoming) {
+      await this.#folder.locked(signal, async () => undefined)
+      marks = await marksOf(this.#folder)
+    }
+    const plan = this.#state.plan(marks)
+    if (plan === undefined) await this.#readAll(edit, signal)
+    else if (plan.changed.length > 0) await this.#list(edit, [...plan.changed, ...plan.due], signal)
+    else if (plan.due.length > 0) await this.#verify(edit, plan.due, marks, signal)
+    else return marks
+    return undefined
+  }
+  /** Lists folders whose times are known, for what may have changed beside a change of ours. Mostly that is nothing. */
+  async #verify(edit, places, marks, signal) {
+    const [at, began] = [this.#ctx.clock.now(), performance.now()]
+    const found = await this.#ctx.lane.run(digestTask, { path: this.#folder.path, folders: places.map((place) => FOLDERS[place]) })
+    const tookMs = performance.now() - began
+    const after = await folderMarks(this.#folder)
+    const isQuiet = places.every((place) => after.folders[place] === marks.folders[place])
+    if (isQuiet && found === this.#ledger.digest(edit.rows, places)) this.#state.remember(edit, { folders: after.folders, times: after.times }, { listed: places, at, tookMs })
+    else await this.#list(edit, places, signal)
+  }
+
+  // ---- some folders
+
+  async #list(edit, places, signal) {
+    const [at, began] = [this.#ctx.clock.now(), performance.now()]
+    const { marks, files } = await quietListing(this.#folder, places)
+    if (this.#state.plan(marks) === undefined) return this.#readAll(edit, signal)
+    const names = await this.#folder.keywords(marks.keywords)
+    const flagsOf = flagsBy(edit, names)
+    const { arrived, missed } = this.#compare(edit, files, places, flagsOf)
+    if (missed.length > 0) await this.#lost(edit, missed, flagsOf)
+    const lines = arrived.size === 0 ? undefined : await this.#numbered(edit, arrived, marks, signal)
+    if (arrived.size > 0 && lines === undefined) return this.#readAll(edit, signal)
+    if (lines !== undefined) this.#add(edit, sorted(arrived, lines.uids), lines, flagsOf)
+    this.#state.remember(edit, { folders: marks.folders, times: marks.times, ...(lines && { from: lines.end(lastUid(edit.rows)) }) }, { listed: places, at, tookMs: performance.now() - began })
+  }
+  /** Gives rows the names that their files have now; returns what has no row, by base, and rows whose files are in none of these folders. */
+  #compare(edit, files, places, flagsOf) {
+    const { rows } = edit
+    const known = this.#ledger.bases(rows)
+    const here = rows.column(FILE)
+    const seen = new Uint8Array(rows.length)
+    const arrived = new Map()
+    const renamed = []
+    for (const file of files) {
+      const base = baseOf(file)
+      const uid = known.get(base)
+      if (uid === undefined) arrived.set(base, file)
+      else {
+        const row = rows.find(uid)
+        if (here[row] === file) seen[row] = 1
+        else renamed.push([row, file])
+      }
+    }
+    for (const [row, file] of renamed) {
+      // Of two names of one message the one in `cur` counts, which may not have been listed because it is as it was.
+      const isElsewhere = isNew(file) && !isNew(here[row]) && (seen[row] === 1 || !places.includes(CUR))
+      if (!isElsewhere) this.#rename(edit, row, file, flagsOf)
+      seen[row] = 1
+    }
+    const missed = []
+    if (places.includes(CUR)) {
+      for (let row = 0; row < seen.length; row++) if (seen[row] === 0 && places.includes(isNew(here[row]) ? NEW : CUR)) missed.push(row)
+    } else {
+      missed.push(...this.#ledger.fresh(rows).filter((row) => seen[row] === 0))
+    }
+    return { arrived, missed }
+  }
+  #rename(edit, row, file, flagsOf) {
+    // It was claimed by somebody else.
+    if (isNew(edit.rows.column(FILE)[row] ?? file) && !isNew(file)) edit.setRecent(row, false)
+    this.#ledger.put(edit, row, file)
+    edit.setFlags(row, flagsOf(file))
+  }
+  /** Rows whose files seem to be gone: they are somewhere else, or are taken out. */
+  async #lost(edit, missed, flagsOf) {
+    const files = edit.rows.column(FILE)
+    const found = new Map()
+    await lookAgain(this.#folder, found, missed.map((row) => baseOf(files[row])))
+    const gone = []
+    for (const row of missed) {
+      const file = found.get(baseOf(files[row]))
+      if (file === undefined) gone.push(edit.rows.uid[row])
+      else if (file !== files[row]) this.#rename(edit, row, file, flagsOf)
+    }
+    if (gone.length > 0) this.#ledger.remove(edit, gone)
+  }
+  /** Lines of the UID list in which all that arrived has its number, by which it can be added; undefined: the list must be read whole. */
+  async #numbered(edit, arrived, marks, signal) {
+    const folder = this.#folder
+    const { list, from } = this.#state.now
+    let lines = await folder.linesFrom(list, from)
+    if (lines === undefined) return undefined
+    if ([...arrived.keys()].some((base) => !lines.uids.has(base))) {
+      lines = await folder.locked(signal, async () => {
+        const now = await folder.linesFrom(list, from)
+        const bare = now === undefined ? [] : inOrder([...arrived.keys()].filter((base) => !now.uids.has(base)))
+        // Somebody may have taken one away since it was listed; a number for it is lost, and no more.
+        if (bare.length > 0) await folder.number(bare)
+        return folder.linesFrom(list, from)
+      })
+      if (lines === undefined || [...arrived.keys()].some((base) => !lines.uids.has(base))) return undefined
+    }
+    const last = lastUid(edit.rows)
+    await lookAgain(folder, arrived, passedOver(arrived, lines.uids, last), marks, this.#ctx.clock.now())
+    return [...arrived.keys()].every((base) => lines.uids.get(base) > last) ? lines : undefined
+  }
+  #add(edit, files, lines, flagsOf) {
+    for (const [base, file] of files) {
+      const row = edit.add(lines.uids.get(base), flagsOf(file), isNew(file))
+      this.#ledger.put(edit, row, file)
+      edit.setSize(row, sizesOf(base).size ?? lines.sizes.get(base) ?? UNKNOWN)
+    }
+    edit.uidNext = Math.max(edit.uidNext, lines.last + 1)
+  }
+
+  // ---- everything
+
+  async #readAll(edit, signal) {
+    const [at, began] = [this.#ctx.clock.now(), performance.now()]
+    const folder = this.#folder
+    const { marks, files } = await quietListing(folder, [CUR, NEW])
+    const found = byBase(files)
+    await lookAgain(folder, found, basesOf(edit.rows))
+    const names = await folder.keywords()
+    let list = await folder.list()
+    if (list === undefined && marks.list !== '') {
+      const text = `Mailbox ${folder.path}: dovecot-uidlist is damaged; messages get new UIDs`
+      edit.notice('warning', text)
+      this.#ctx.logger.warn('maildir.uid-list-damaged', { path: folder.path })
+    }
+    if (list === undefined || [...found.keys()].some((base) => !list.uids.has(base))) list = await this.#numberAll(found, signal)
+    await lookAgain(folder, found, passedOver(found, list.uids, lastUid(edit.rows)), marks, this.#ctx.clock.now())
+    const doubtful = this.#takeAll(edit, found, list, names)
+    for (const row of doubtful) {
+      signal.throwIfAborted()
+      await fillOne(folder, edit, row)
+    }
+    this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: list.inode, from: list.whole ? list.end(lastUid(edit.rows)) : undefined }, { listed: [CUR, NEW], at, tookMs: performance.now() - began })
+  }
+  /** Gives numbers to what has none, in the order in which it came. */
+  #numberAll(found, signal) {
+    const folder = this.#folder
+    return folder.locked(signal, async () => {
+      const list = await folder.ownList()
+      const bare = inOrder([...found.keys()].filter((base) => !list.uids.has(base)))
+      // Somebody may have taken one away since it was listed; a number for it is lost, and no more.
+      if (bare.length > 0) {
+        await folder.number(bare)
+        await folder.tidy((base) => found.has(base))
+      }
+      return folder.list()
+    })
+  }
+  /** Makes the rows say what was found; returns those that were there and of which nothing is believed, neither size nor date. */
+  #takeAll(edit, found, list, names) {
+    if (edit.uidValidity !== list.validity) {
+      if (edit.uidValidity !== 0 || edit.rows.length > 0) edit.reset(list.validity)
+      edit.uidValidity = list.validity
+    }
+    const files = sorted(found, list.uids)
+    const last = lastUid(edit.rows)
+    const contradicts = files.some(([base, file]) => {
+      const uid = list.uids.get(base)
+      if (uid > last) return false
+      const row = edit.rows.find(uid)
+      // Rows of an earlier version say no file.
+      return row === -1 || baseOf(edit.rows.column(FILE)[row] ?? file) !== base
+    })
+    if (contradicts) {
+      edit.reset(list.validity)
+      edit.uidValidity = list.validity
+    }
+    this.#ledger.begin(edit.rows)
+    const trusted = this.#state.now !== undefined && !contradicts
+    const flagsOf = flagsBy(edit, names)
+    const had = edit.rows.length
+    const byUid = new Map(files.map(([base, file]) => [list.uids.get(base), file]))
+    const [gone, doubtful] = [[], []]
+    for (let row = 0; row < had; row++) {
+      const uid = edit.rows.uid[row]
+      const file = byUid.get(uid)
+      if (file === undefined) gone.push(uid)
+      else {
+        this.#rename(edit, row, file, flagsOf)
+        if (trusted) continue
+        edit.setSize(row, sizesOf(baseOf(file)).size ?? list.sizes.get(baseOf(file)) ?? UNKNOWN)
+        doubtful.push(row)
+      }
+    }
+    if (gone.length > 0) this.#ledger.remove(edit, gone)
+    const end = had === 0 ? 0 : edit.rows.uid[had - 1]
+    this.#add(edit, files.filter(([base]) => list.uids.get(base) > end), list, flagsOf)
+    edit.uidNext = Math.max(edit.uidNext, list.next)
+    publish(edit, names)
+    return doubtful
+  }
+}
+
+/** Which keywords there are, and whether more can be made. */
+export function publish(edit, names) {
+  edit.keywords(names.filter((name) => name !== ''), names.length < MAX_KEYWORDS || names.includes(''))
+}
+/** Flags of files; few combinations are those of many. */
+function flagsBy(edit, names) {
+  const known = new Map()
+  return (file) => {
+    const info = infoIn(file)
+    let flags = known.get(info)
+    if (flags === undefined) {
+      const { system, keywords } = parseInfo(info)
+      flags = edit.flagSet(system, wordsOf(keywords, names))
+      known.set(info, flags)
+    }
+    return flags
+  }
+}
+function lastUid(rows) {
+  return rows.length === 0 ? 0 : rows.uid[rows.length - 1]
+}
+function basesOf(rows) {
+  return rows.column(FILE).slice(0, rows.length).filter((file) => file !== undefined).map(baseOf)
+}
+/** Bases in the order in which their messages came: names begin with the time. */
+function inOrder(bases) {
+  return bases.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1))
+}
+/** Files that have numbers, in their order. */
+function sorted(found, numbers) {
+  return [...found].filter(([base]) => numbers.has(base)).sort(([a], [b]) => numbers.get(a) - numbers.get(b))
+}

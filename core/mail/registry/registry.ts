@@ -39,6 +39,8 @@ interface Held {
  */
 export class SourceRegistry implements AsyncDisposable {
   readonly #held = new Map<string, Held>()
+  /** Those of them that nobody has any more, the one that was left longest ago first. */
+  readonly #lingering = new Map<string, Held>()
   readonly #closing = new Map<string, Promise<void>>()
   readonly #clock: Clock
   readonly #logger: Logger
@@ -74,15 +76,19 @@ export class SourceRegistry implements AsyncDisposable {
         () => this.#held.get(found.key) === mine && this.#held.delete(found.key),
       )
     }
-    held.uses++
-    held.timer?.[Symbol.dispose]()
-    held.timer = undefined
+    this.#use(found.key, held)
     try {
       return await held.opening
     } catch (error) {
       held.uses--
       throw asMailFailure(error)
     }
+  }
+  #use(key: string, held: Held): void {
+    held.uses++
+    held.timer?.[Symbol.dispose]()
+    held.timer = undefined
+    if (this.#lingering.get(key) === held) this.#lingering.delete(key)
   }
   async #open(found: FoundMailbox, settings: MailboxSettings, states: StateKeeper | undefined, signal: AbortSignal): Promise<SharedMailbox> {
     // Beside each other: which of the rows are still true is for the first look.
@@ -111,9 +117,7 @@ export class SourceRegistry implements AsyncDisposable {
   async borrow(key: string): Promise<SharedMailbox | undefined> {
     const held = this.#held.get(key)
     if (held === undefined) return undefined
-    held.uses++
-    held.timer?.[Symbol.dispose]()
-    held.timer = undefined
+    this.#use(key, held)
     try {
       return await held.opening
     } catch {
@@ -127,11 +131,11 @@ export class SourceRegistry implements AsyncDisposable {
     held.uses--
     if (held.uses > 0) return
     held.timer = this.#clock.after(LINGER_MS, () => void this.#close(shared.key, held, true))
-    this.#limit()
-  }
-  #limit(): void {
-    const idle = [...this.#held].filter(([, h]) => h.uses === 0 && h.shared !== undefined)
-    for (const [key, held] of idle.slice(0, Math.max(0, idle.length - MAX_LINGERING))) void this.#close(key, held, true)
+    this.#lingering.set(shared.key, held)
+    for (const [key, oldest] of this.#lingering) {
+      if (this.#lingering.size <= MAX_LINGERING) break
+      void this.#close(key, oldest, true)
+    }
   }
   /** Keys of the open mailboxes below a place. */
   keysUnder(at: MailLocation, delimiter: string): readonly string[] {
@@ -157,6 +161,7 @@ export class SourceRegistry implements AsyncDisposable {
     held.timer?.[Symbol.dispose]()
     held.timer = undefined
     this.#held.delete(key)
+    if (this.#lingering.get(key) === held) this.#lingering.delete(key)
     const closing = (async () => {
       try {
         await (await held.opening).close(fold)

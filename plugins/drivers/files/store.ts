@@ -180,14 +180,15 @@ class FilesStore implements MailStore {
   /** No name leads to what the server keeps for itself, whoever resolved it. */
   async #file(at: MailLocation): Promise<string> {
     const { files } = this.#parts
-    const what = new MailError('not-found', 'no such mailbox')
+    // Made where it is thrown: an error takes a look at the stack, which costs more than all else here.
+    const missing = (): MailError => new MailError('not-found', 'no such mailbox')
     const [root, path] = [rootOf(at), tidy(at.path)]
-    if (path === '' || path.split('/').some(isInternal)) throw what
+    if (path === '' || path.split('/').some(isInternal)) throw missing()
     try {
       const file = await toDisk(files, root, path)
-      if (file === this.#stateDirectory || (this.#stateDirectory !== undefined && file.startsWith(`${this.#stateDirectory}/`))) throw what
+      if (file === this.#stateDirectory || (this.#stateDirectory !== undefined && file.startsWith(`${this.#stateDirectory}/`))) throw missing()
       const locked = lockedBy(lastOf(file))
-      if (locked !== undefined && locked !== '' && (await files.lstat(below(folderOf(file), locked))) !== undefined) throw what
+      if (locked !== undefined && locked !== '' && (await files.lstat(below(folderOf(file), locked))) !== undefined) throw missing()
       return file
     } catch (error) {
       throw fileFailure(error, at.path)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ENVELOPE, createFact, sealDeriver, uids } from '../../../core/api/index.js'
 import type { FactDeriver, FileStat, FoundMailbox, StoredMessage, TableEdit, UidSet, Wants } from '../../../core/api/index.js'
-import { SourceRegistry } from '../../../core/mail/registry/registry.js'
+import { SourceRegistry, type StateKeeper } from '../../../core/mail/registry/registry.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { deriverTable } from '../../../core/mail/view/deriving.js'
 import { readMessages } from '../../../core/mail/view/reader.js'
@@ -61,6 +61,30 @@ describe('the registry', () => {
     await registry.evict('k15', 'the last one to be closed', false)
     expect(log.filter((x) => x === 'close').length).toBe(16)
     await registry[Symbol.asyncDispose]()
+  })
+  test('of those that nobody uses it keeps the ones that were left last', async () => {
+    const { registry, found } = counted()
+    const acquire = (i: number) => registry.acquire({ ...found, key: `k${i}` }, testSettings, undefined, never)
+    for (let i = 0; i < 64; i++) registry.release(await acquire(i))
+    // Opened first, and left once more; one that is in use is none of them.
+    registry.release(await acquire(0))
+    await acquire(1)
+    for (let i = 64; i < 67; i++) registry.release(await acquire(i))
+    const open: number[] = []
+    for (let i = 0; i < 67; i++) if ((await registry.borrow(`k${i}`)) !== undefined) open.push(i)
+    expect(Array.from({ length: 67 }, (_, i) => i).filter((i) => !open.includes(i))).toEqual([2, 3])
+    await registry[Symbol.asyncDispose]()
+  })
+  test('what was read of a mailbox is given up when its format cannot open it', async () => {
+    const { registry, log, found } = counted()
+    const states: StateKeeper = {
+      read: async () => ({ fill: () => expect.unreachable(), close: async () => void log.push('given up') }),
+      discard: () => Promise.resolve(),
+      alone: () => Promise.resolve(undefined),
+    }
+    const broken = { ...found, open: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) }
+    await expect(registry.acquire(broken, testSettings, states, never)).rejects.toMatchObject({ kind: 'denied' })
+    expect(log).toEqual(['given up'])
   })
   test('looks asked for together are one look, and one session does not cancel it for another', async () => {
     const { log, registry, acquire } = counted()

@@ -31,9 +31,8 @@ export class MhFolder {
   locked<T>(signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
     return this.#ctx.turns.run(this.path, async () => {
       try {
-        const stat = await this.stat()
         const highest = async (): Promise<number> => (await listNumbers(this.#ctx.files, this.path)).numbers.at(-1) ?? 0
-        return await this.#record.locked(stat, highest, signal, async (found) => {
+        return await this.#record.locked(() => this.stat(), highest, signal, async (found, stat) => {
           const record = await this.#finish(found)
           return work({ record, stat })
         })

@@ -45,9 +45,9 @@ export class RecordFile {
   static pathOf(ctx: MhContext, user: MailUser, folder: Pick<FileStat, 'device' | 'inode'>): string {
     return `${stateDirectory(ctx.mailbox, user)}/mh/${folder.device.toString(16)}-${folder.inode.toString(16)}`
   }
-  /** Runs with the record locked. `highest` is asked when there is none yet. */
-  async locked<T>(folder: FileStat, highest: () => Promise<number>, signal: AbortSignal, work: (record: MhRecord) => Promise<T>): Promise<T> {
-    const file = await this.#lock(RecordFile.pathOf(this.#ctx, this.#user, folder), signal)
+  /** Runs with the record of the folder locked, as `folder` finds it under the lock. `highest` is asked when there is none yet. */
+  async locked<T>(folder: () => Promise<FileStat>, highest: () => Promise<number>, signal: AbortSignal, work: (record: MhRecord, stat: FileStat) => Promise<T>): Promise<T> {
+    const { file, stat } = await this.#lock(folder, signal)
     try {
       let record = await this.#read(file)
       if (record === undefined) {
@@ -55,7 +55,7 @@ export class RecordFile {
         await this.write(record, true)
         if (this.#durable) await this.#ctx.files.syncDirectory(folderOf(this.#path))
       }
-      return await work(record)
+      return await work(record, stat)
     } finally {
       file.unlock('flock')
     }
@@ -75,25 +75,39 @@ export class RecordFile {
     const bytes = new Uint8Array(OCTETS)
     return decode(bytes.subarray(0, await file.read(bytes, 0)))
   }
-  async #lock(path: string, signal: AbortSignal): Promise<OpenFile> {
-    const { files, clock, locks } = this.#ctx
-    if (path !== this.#path) await this.close()
-    this.#path = path
+  async #lock(folder: () => Promise<FileStat>, signal: AbortSignal): Promise<{ readonly file: OpenFile; readonly stat: FileStat }> {
+    const { clock, locks } = this.#ctx
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
-      if (this.#file === undefined) {
-        await makeFolders(files, folderOf(path))
-        this.#file = await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })
-      }
+      this.#file ??= await this.#open(await folder())
       if (this.#file.lock('flock', 'exclusive') !== 'busy') {
-        if ((await files.stat(path))?.inode === (await this.#file.stat()).inode) return this.#file
-        // The mailbox was deleted and made again meanwhile.
-        await this.close()
-        this.#path = path
+        const stat = await this.#underLock(this.#file, folder)
+        if (stat !== undefined) return { file: this.#file, stat }
         continue
       }
       await pause(clock, backOff(locks, tries), signal)
     }
+  }
+  async #open(folder: FileStat): Promise<OpenFile> {
+    const { files } = this.#ctx
+    const path = RecordFile.pathOf(this.#ctx, this.#user, folder)
+    await makeFolders(files, folderOf(path))
+    const file = await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })
+    this.#path = path
+    return file
+  }
+  /** Who was waited for may have deleted the mailbox, or have put another one in its place: undefined, and the record is given back. */
+  async #underLock(file: OpenFile, folder: () => Promise<FileStat>): Promise<FileStat | undefined> {
+    try {
+      const stat = await folder()
+      const ours = this.#path === RecordFile.pathOf(this.#ctx, this.#user, stat)
+      if (ours && (await this.#ctx.files.stat(this.#path))?.inode === (await file.stat()).inode) return stat
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    await this.close()
+    return undefined
   }
   async close(): Promise<void> {
     const file = this.#file

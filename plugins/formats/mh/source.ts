@@ -51,6 +51,8 @@ export class MhSource implements MailboxSource {
   #state: State | undefined
   #stamp: string | undefined
   #fresh = true
+  /** When the folder was last looked at, before it was listed. */
+  #lookedMs = Number.NEGATIVE_INFINITY
   #claiming = false
 
   constructor(place: FilePlace, writable: boolean, ctx: MhContext) {
@@ -77,7 +79,8 @@ export class MhSource implements MailboxSource {
   async remember(edit: TableEdit, held: Held, sequences: Sequences | undefined): Promise<void> {
     const marks = await this.#marks()
     this.#state = { ...marks, record: held.record }
-    this.#fresh = Math.max(marks.folder[2], marks.sequences[2]) > this.#ctx.clock.now() - SUSPICIOUS_MS
+    // MH's programs know no lock: what they did since is in these marks, and not in the rows.
+    this.#fresh = Math.max(marks.folder[2], marks.sequences[2]) > this.#lookedMs - SUSPICIOUS_MS
     this.#stamp = edit.stamp = JSON.stringify([VERSION, this.#state])
     edit.uidNext = Math.max(edit.uidNext, held.record.last + 1)
     if (sequences !== undefined) edit.keywords(sequences.keywords, this.traits.writable && !sequences.full)
@@ -114,6 +117,7 @@ export class MhSource implements MailboxSource {
       this.#state = undefined
       this.#taken = undefined
     }
+    this.#lookedMs = this.#ctx.clock.now()
     const marks = await this.#marks()
     const before = this.#state
     const had = edit.rows.length

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, utimes, writeFil
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type FilePlace, type Files, type MailUser } from '../../../core/api/index.js'
+import { SYSTEM, uids, type FilePlace, type Files, type FileStat, type MailUser, type OpenFile, type OpenHow } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
@@ -11,6 +11,7 @@ import { MhFormat } from '../../../plugins/formats/mh/format.js'
 import { mhPath, pathIn } from '../../../plugins/formats/mh/profile.js'
 import { keywordOf, sequenceOf, Sequences } from '../../../plugins/formats/mh/sequences.js'
 import { directoryContext } from '../../support/directory-formats.js'
+import { TestClock } from '../../support/unix.js'
 import { goldenFolder, goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
 
 const files = new SystemFiles(await nativeLocks())
@@ -105,6 +106,56 @@ describe('mh', () => {
     await box.refresh()
     expect(box.table.uidValidity).toBeGreaterThan(second)
     await box.close()
+  })
+
+  test('what another program delivers while the folder is looked at is found by the next look', async () => {
+    const clock = new TestClock(Date.now())
+    let arriving = ''
+    class Late extends SystemFiles {
+      override async stat(path: string): Promise<FileStat | undefined> {
+        const stat = await super.stat(path)
+        if (arriving === '' || !path.endsWith('/Mail/sample/1')) return stat
+        await writeFile(join(home, 'Mail/sample', arriving), 'Subject: theirs\n\nhello\n')
+        arriving = ''
+        // A long list.
+        clock.ms += 10_000
+        return stat
+      }
+    }
+    const context = directoryContext(new Late(await nativeLocks()), clock)
+    const made = new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
+    const box = new Box('Mail/sample', await made.open(at('Mail/sample')))
+    arriving = '7'
+    await box.refresh()
+    expect([arriving, ...box.rows.map((r) => r.uid)]).toEqual(['', 1, 2, 3, 4])
+    await box.refresh()
+    expect(box.rows.map((r) => r.uid)).toEqual([1, 2, 3, 4, 7])
+    await box.close()
+  })
+
+  test('a folder that is put in the place of another one while the lock is waited for has its own numbers', async () => {
+    const made = format()
+    await made.create(at('Mail/new'))
+    await deliver('Mail/new', sampleMessage(1), sampleMessage(2))
+    let due = true
+    class Late extends SystemFiles {
+      override async open(path: string, how?: OpenHow): Promise<OpenFile> {
+        const file = await super.open(path, how)
+        if (due && path.includes('/.mailwright/mh/')) {
+          due = false
+          await rename(join(home, 'Mail/new'), join(home, 'Mail/old'))
+          await made.create(at('Mail/new'))
+        }
+        return file
+      }
+    }
+    const late = format(new Late(await nativeLocks()))
+    const delivery = await late.append(at('Mail/new'))
+    await delivery.add(itemOf(sampleMessage(3)), never)
+    const told = await delivery.commit(undefined, never)
+    expect([due, ...(told?.uids.ranges ?? [])]).toEqual([false, 1, 1])
+    await deliver('Mail/old', sampleMessage(4))
+    expect((await readdir(join(home, 'Mail/old'))).filter((n) => /^\d/.test(n)).sort()).toEqual(['1', '2', '3'])
   })
 
   test('a number that another program takes at the same moment is left to it', async () => {

@@ -1,5 +1,5 @@
-import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox, type Spooled, type TableEdit } from 'mailwright/api'
-import { Gathered, type Waiting } from '../gathered.js'
+import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
+import { Gathered } from '../gathered.js'
 import { folderOf, reasonOf, type Say } from '../lock-context.js'
 import { localZone, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
@@ -10,14 +10,26 @@ import { Addition } from './addition.js'
 import type { FixedContext } from './context.js'
 import { BIT, type Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
-import { FORM } from './layout.js'
+import { FORM, type Place } from './layout.js'
 import { Measure } from './measure.js'
 import { freshToken } from './patch.js'
 import type { Entered } from './rows.js'
 import { FixedSource } from './source.js'
+import { storedMessages, StoredReader, type StoredIn } from './stored.js'
 import { cameAt, mailCame } from './times.js'
 
 const CR = 13
+
+/** A message that waits for the locks: its octets, or the place where they lie. */
+interface Waiting {
+  readonly item: Pick<AppendItem, 'system' | 'keywords' | 'date' | 'uid'>
+  readonly content: Spooled | Place
+}
+/** Messages that lie in another mailbox of the format. */
+interface Taken {
+  readonly from: StoredIn
+  readonly waiting: readonly Waiting[]
+}
 
 /** Appends messages to a mailbox file: octets are gathered without locks, written in one locked section, all or none. */
 export class FixedDelivery implements Delivery {
@@ -25,6 +37,7 @@ export class FixedDelivery implements Delivery {
   readonly #dialect: Dialect
   readonly #ctx: FixedContext
   readonly #gathered: Gathered
+  #taken: Taken | undefined
 
   constructor(place: FilePlace, dialect: Dialect, ctx: FixedContext) {
     this.#place = place
@@ -36,8 +49,28 @@ export class FixedDelivery implements Delivery {
   add(item: AppendItem, signal: AbortSignal): Promise<void> {
     return this.#gathered.add(item, signal)
   }
+  /** Out of another mailbox of the format the octets are taken as they lie there, when they are written. */
+  async take(from: MailboxSource, messages: readonly TakenMessage[], rows: Rows, signal: AbortSignal): Promise<boolean> {
+    if (!(from instanceof FixedSource) || from.dialect !== this.#dialect) return false
+    const stored = await from.stored(messages.map(({ uid }) => uid), rows)
+    signal.throwIfAborted()
+    if (stored === undefined) return false
+    // Numbers are those of the other mailbox; here the messages get their own.
+    const waiting: Waiting[] = []
+    for (const [n, { system, keywords, date }] of messages.entries()) {
+      const content = stored.places[n]
+      if (content === undefined) throw new Error('a message was not taken')
+      waiting.push({ item: { system, keywords, ...(date && { date }) }, content })
+    }
+    this.#taken = { from: stored.from, waiting }
+    return true
+  }
   abort(): Promise<void> {
+    this.#taken = undefined
     return this.#gathered.drop()
+  }
+  get #waiting(): readonly Waiting[] {
+    return this.#taken?.waiting ?? this.#gathered.list.map(({ item, spooled }) => ({ item, content: spooled }))
   }
 
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
@@ -80,13 +113,21 @@ export class FixedDelivery implements Delivery {
   /** Into a mailbox of which everything is known, as it mostly is: one go elsewhere. Undefined when that cannot be, or was not so after all. */
   async #intoKnown(source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<{ readonly result: AppendResult | undefined } | undefined> {
     source.attach(edit)
-    const octets = this.#gathered.list.reduce((sum, { spooled }) => sum + spooled.size, 0)
-    if (octets > LANE_OCTETS || !source.isKnown || owes(source.contents, false)) return undefined
-    const size = source.size
-    const addition = new Addition(size)
-    const { entered, contents } = await this.#add(addition, source.contents, size, source.claiming, signal)
+    const taken = this.#taken
+    const octets = this.#waiting.reduce((sum, { content }) => sum + ('stored' in content ? content.stored : content.size), 0)
+    if (octets > (taken === undefined ? LANE_OCTETS : LANE_STORED) || !source.goesAtOnce || owes(source.contents, false)) return undefined
+    const { contents: known, size } = source
+    const w = new Addition(size)
+    const lines: { readonly line: Uint8Array; readonly place: Place }[] = []
+    const lay: Lay = async (line, content) => {
+      if (!('stored' in content)) return this.#spooled(w, line, content, signal)
+      lines.push({ line, place: content })
+      return content
+    }
+    const { entered, contents } = await this.#add(w, known, size, source.claiming, lay)
+    const stored = taken && storedMessages(taken.from, size, lines)
     const now = this.#ctx.clock.now()
-    const done = await source.changeKnown(edit, { kind: 'append', parts: addition.parts, atimeMs: source.claiming ? now : cameAt(now) })
+    const done = await source.changeKnown(edit, { kind: 'append', parts: w.parts, stored, atimeMs: source.claiming ? now : cameAt(now) })
     if (done === undefined) return undefined
     source.entered(edit, entered, contents)
     source.changedKnown(edit, done)
@@ -123,15 +164,30 @@ export class FixedDelivery implements Delivery {
 
   async #append(file: FixedFile, held: Held, contents: Contents, claimed: boolean, signal: AbortSignal): Promise<Added> {
     const { size } = held.stat
-    return file.changes.change(held, { kind: 'append', size, start: size }, (w) => this.#add(w, contents, size, claimed, signal))
+    const taken = this.#taken
+    await using reader = taken && (await StoredReader.open(this.#ctx.files, this.#dialect, taken.from, taken.waiting.flatMap(({ content }) => ('stored' in content ? [content] : []))))
+    return await file.changes.change(held, { kind: 'append', size, start: size }, async (w) => {
+      const added = await this.#add(w, contents, size, claimed, async (line, content) => {
+        if (!('stored' in content)) return this.#spooled(w, line, content, signal)
+        await w.bytes(line)
+        for await (const piece of reader?.next() ?? []) {
+          signal.throwIfAborted()
+          await w.bytes(piece)
+        }
+        return content
+      })
+      await reader?.verify()
+      return added
+    })
   }
-  /** The messages, and what the mailbox's own record says with them. */
-  async #add(w: ContentWriter, contents: Contents, size: number, claimed: boolean, signal: AbortSignal): Promise<Added> {
+  /** What the mailbox's own record says with the messages, and their lines, which `lay` lays down with what follows each. */
+  async #add(w: ContentWriter, contents: Contents, size: number, claimed: boolean, lay: Lay): Promise<Added> {
     const kind = this.#dialect.header
-    const words = this.#gathered.list.flatMap(({ item }) => item.keywords)
+    const waiting = this.#waiting
+    const words = waiting.flatMap(({ item }) => item.keywords)
     const keywords = kind === undefined ? contents.keywords : contents.keywords.with(words)
     const { last } = contents.header
-    const numbers = giveNumbers(this.#gathered.list.map(({ item }) => item), { highest: kind === undefined ? last : highestOf(contents, kind.length, size), last })
+    const numbers = giveNumbers(waiting.map(({ item }) => item), { highest: kind === undefined ? last : highestOf(contents, kind.length, size), last })
     const header = {
       ...contents.header,
       last: lastGiven(last, numbers),
@@ -141,39 +197,43 @@ export class FixedDelivery implements Delivery {
     if (kind !== undefined) await writeHeader(w, kind.write(header), contents.filed === undefined ? undefined : kind.write(contents.filed))
     // Room for the header is taken first where there is none.
     if (kind === undefined || contents.filed !== undefined) w.stay(size)
+    const form = FORM.numbered | (claimed ? FORM.old : 0)
     const entered: Entered[] = []
-    for (const waiting of this.#gathered.list) {
-      entered.push(await this.#record(w, waiting, numbers[entered.length] ?? 0, { ...contents, keywords }, claimed, signal))
+    let offset = w.at
+    for (const [n, { item, content }] of waiting.entries()) {
+      const uid = numbers[n] ?? 0
+      const stored = 'stored' in content ? content.stored : await storedSize(this.#dialect, content)
+      if (stored === 0) throw new MailError('unsupported', 'Append of zero-length message')
+      const mask = keywords.mask(item.keywords)
+      const now = this.#ctx.clock.now()
+      const date = item.date ?? { ms: now, zone: localZone(now) }
+      const fields = this.#dialect.writeFields({ keywords: mask, flags: item.system | (claimed ? BIT.old : 0), uid: kind === undefined ? 0 : uid })
+      const line = Buffer.from(`${writeInternalDate(date, item.date === undefined ? '0' : ' ')},${stored};${fields}${this.#dialect.lineEnd}`, 'latin1')
+      const { header: head, size: whole } = await lay(line, content)
+      // Files keep whole seconds.
+      const second = { ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone }
+      entered.push({ place: { uid, offset, line: line.length, stored, header: head, size: whole, form }, system: item.system, keywords: keywords.words(mask), date: second })
+      offset += line.length + stored
     }
     return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
   }
-  async #record(w: ContentWriter, { item, spooled }: Waiting, uid: number, { keywords }: Contents, claimed: boolean, signal: AbortSignal): Promise<Entered> {
-    const dialect = this.#dialect
-    const stored = dialect.text === 'as-is' ? spooled.size : await withoutCrs(spooled)
-    if (stored === 0) throw new MailError('unsupported', 'Append of zero-length message')
-    const mask = keywords.mask(item.keywords)
-    const now = this.#ctx.clock.now()
-    const date = item.date ?? { ms: now, zone: localZone(now) }
-    const fields = dialect.writeFields({ keywords: mask, flags: item.system | (claimed ? BIT.old : 0), uid: dialect.header === undefined ? 0 : uid })
-    const line = Buffer.from(`${writeInternalDate(date, item.date === undefined ? '0' : ' ')},${stored};${fields}${dialect.lineEnd}`, 'latin1')
-    const offset = w.at
-    const measure = new Measure(dialect)
+  async #spooled(w: ContentWriter, line: Uint8Array, spooled: Spooled, signal: AbortSignal): Promise<Measured> {
+    const measure = new Measure(this.#dialect)
     await w.bytes(line)
-    for await (const chunk of spooled.chunks()) {
+    for await (const part of storedForm(this.#dialect, spooled)) {
       signal.throwIfAborted()
-      const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      const part = dialect.text === 'as-is' ? octets : octets.filter((c) => c !== CR)
-      measure.add(Buffer.from(part.buffer, part.byteOffset, part.byteLength))
+      measure.add(part)
       await w.bytes(part)
     }
     measure.end()
-    const form = FORM.numbered | (claimed ? FORM.old : 0)
-    // Files keep whole seconds.
-    const second = { ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone }
-    return { place: { uid, offset, line: line.length, stored, header: measure.header, size: measure.size, form }, system: item.system, keywords: keywords.words(mask), date: second }
+    return measure
   }
 }
 
+/** Octets of the header and of all, as a client sees them. */
+type Measured = Pick<Place, 'header' | 'size'>
+/** Lays down the line of a message and what follows it. */
+type Lay = (line: Uint8Array, content: Waiting['content']) => Promise<Measured>
 /** Messages that were added, and the mailbox with them. */
 interface Added {
   readonly entered: readonly Entered[]
@@ -181,6 +241,8 @@ interface Added {
 }
 /** More than this is not handed from thread to thread. */
 const LANE_OCTETS = 1 << 20
+/** A thread is not kept longer than by so much, which it reads itself. */
+const LANE_STORED = 64 << 20
 
 /** No message in the file has a higher number. One that is hidden behind the last may have any that was given. */
 function highestOf({ layout, header }: Contents, start: number, size: number): number {
@@ -203,8 +265,16 @@ async function writeHeader(w: ContentWriter, after: Buffer, before: Buffer | und
     at = end
   }
 }
-async function withoutCrs(spooled: Spooled): Promise<number> {
+/** The octets as they stand in the file. */
+async function* storedForm({ text }: Dialect, spooled: Spooled): AsyncGenerator<Buffer> {
+  for await (const chunk of spooled.chunks()) {
+    const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    yield text === 'as-is' ? octets : Buffer.from(octets.filter((c) => c !== CR))
+  }
+}
+async function storedSize(dialect: Dialect, spooled: Spooled): Promise<number> {
+  if (dialect.text === 'as-is') return spooled.size
   let size = 0
-  for await (const chunk of spooled.chunks()) for (const c of chunk) if (c !== CR) size++
+  for await (const part of storedForm(dialect, spooled)) size += part.length
   return size
 }

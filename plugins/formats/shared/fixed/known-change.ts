@@ -1,5 +1,5 @@
 import { Turns } from 'mailwright/api'
-import type { FileLane, FilePlace, FileStat, FileTask, FileTools, Locker, LockSettings, MailboxSettings } from 'mailwright/api'
+import type { FileLane, FilePlace, Files, FileStat, FileTask, FileTools, Locker, LockSettings, MailboxSettings } from 'mailwright/api'
 import { Leftovers } from '../leftovers.js'
 import type { Say } from '../lock-context.js'
 import { fileLocks } from '../locks.js'
@@ -12,13 +12,14 @@ import { patchFields, type HeaderChange } from './patch.js'
 import { packed, unpacked, type PackedPatches } from './packed-patches.js'
 import type { Settling } from './contents.js'
 import { isUnchanged, type FileState } from './stamp.js'
+import { eachStored, StoredReader, type StoredMessages } from './stored.js'
 import { flagsChanged, setFileTimes } from './times.js'
 
 /** What is written into a mailbox whose state is known. */
 export type KnownWork =
   | { readonly kind: 'fields'; readonly patches: PackedPatches; readonly header: HeaderChange | undefined; readonly nowMs: number; readonly lot: number }
   /** Times of modification stay, since no flag is another one. */
-  | { readonly kind: 'append'; readonly parts: readonly Part[]; readonly atimeMs: number }
+  | { readonly kind: 'append'; readonly parts: readonly Part[]; readonly stored: StoredMessages | undefined; readonly atimeMs: number }
 /** A change of a mailbox whose state is known; values, so that it may run on another thread. */
 export interface KnownChange {
   readonly place: FilePlace
@@ -74,7 +75,7 @@ export async function makeKnownChange(dialect: Dialect, { files, clock: ticking,
     const done = await box.locked(giveUp.signal, (severity, text) => void said.push([severity, text]), async (held) => {
       if (!isUnchanged(c.state, held.stat, true)) return undefined
       begun = true
-      const settled = await write(box, held, dialect, c.work)
+      const settled = await write(files, box, held, dialect, c.work)
       return { stat: await held.file.stat(), settled, settledMark: box.settledMark }
     })
     return { done, said, logged }
@@ -86,13 +87,15 @@ export async function makeKnownChange(dialect: Dialect, { files, clock: ticking,
   }
 }
 /** Returns whether the times that the file has then are of our making. */
-async function write(box: FixedFile, held: Held, dialect: Dialect, work: KnownWork): Promise<boolean> {
+async function write(files: Files, box: FixedFile, held: Held, dialect: Dialect, work: KnownWork): Promise<boolean> {
   const { size, mtimeMs } = held.stat
   if (work.kind === 'fields') {
     await patchFields(box, held, dialect, unpacked(work.patches), work.header)
     return flagsChanged(held.file, work.nowMs, work.lot, mtimeMs)
   }
-  await box.changes.change(held, { kind: 'append', size, start: size }, (w) => replay(work.parts, w))
+  const { parts, stored } = work
+  await using reader = stored && (await StoredReader.open(files, dialect, stored.from, [...eachStored(stored)].map(({ place }) => place)))
+  await box.changes.change(held, { kind: 'append', size, start: size }, (w) => replay(parts, stored, reader, w))
   await setFileTimes(held.file, work.atimeMs, mtimeMs)
   return false
 }

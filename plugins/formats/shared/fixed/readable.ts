@@ -19,7 +19,7 @@ export interface Readable {
 }
 
 /** Whether the octets begin with the line of this very message. */
-export function isLineOf(dialect: Dialect, place: Place, octets: Buffer): boolean {
+export function isLineOf(dialect: Dialect, place: Pick<Place, 'uid' | 'line' | 'stored' | 'form'>, octets: Buffer): boolean {
   const line = parseLine(dialect, octets, 0, octets.length, 0)
   if ('text' in line || line.length !== place.line) return false
   const { uid, flags } = line.fields

@@ -24,6 +24,7 @@ import { readFields } from './fields.js'
 import { parseLine } from './record.js'
 import { addAppended, addRows, fits, flagSetsOf, takeRows, type Entered } from './rows.js'
 import { scanRecords } from './scan.js'
+import type { StoredIn } from './stored.js'
 import { decodeStamp, encodeStamp, fileState, isUnchanged, sameFile, sameMtime, type FileState } from './stamp.js'
 import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
 
@@ -75,6 +76,9 @@ export class FixedSource implements MailboxSource {
   }
   get path(): string {
     return this.file.path
+  }
+  get dialect(): Dialect {
+    return this.#dialect
   }
   /** A read-write session had the mailbox at the last look: new messages are given to it. */
   get claiming(): boolean {
@@ -325,6 +329,21 @@ export class FixedSource implements MailboxSource {
     addAppended(messages, contents.layout, edit)
     contents.keywords.publish(edit, this.#mayDefine)
   }
+  /** Where messages lie, for who copies them; undefined when one is not there, or they may be moved. */
+  async stored(wanted: readonly number[], rows: Rows): Promise<{ readonly from: StoredIn; readonly places: readonly Place[] } | undefined> {
+    const state = this.#state
+    if (state === undefined || !this.#isKnown) return undefined
+    const epoch = this.#epoch
+    const places: Place[] = []
+    for (const uid of wanted) {
+      const place = this.#placeOf(uid, rows)
+      if (place === undefined || place.header === 0) return undefined
+      places.push(place)
+    }
+    const now = await this.#ctx.files.stat(this.path)
+    const isThere = isUnchanged(state, now, true) && this.#isKnown && this.#epoch === epoch && epoch % 2 === 0
+    return isThere ? { from: { path: this.path, state }, places } : undefined
+  }
   /** After a delivery: nobody has read since, unless the messages were given to a session at once. */
   async delivered(edit: TableEdit, held: Held, before: FileStat): Promise<void> {
     const now = this.#ctx.clock.now()
@@ -443,7 +462,7 @@ export class FixedSource implements MailboxSource {
   /** Writes fields. `wanted` is asked again where the mailbox was not as it was known. */
   async #patching(edit: TableEdit, signal: AbortSignal, wanted: () => Wanted): Promise<void> {
     this.attach(edit)
-    if (this.traits.writable && this.isKnown && (await this.#patchKnown(edit, wanted()))) return
+    if (this.traits.writable && this.goesAtOnce && (await this.#patchKnown(edit, wanted()))) return
     await this.#changing(edit, signal, async (held) => {
       const { contents, patches, written } = wanted()
       if (patches.length === 0) return false
@@ -466,9 +485,13 @@ export class FixedSource implements MailboxSource {
     return true
   }
   /** Whether all that is known of the file may be true of it: what is held is where it was, and everything else is seen by its times and its size. */
-  get isKnown(): boolean {
+  get #isKnown(): boolean {
     const state = this.#state
-    return this.#ctx.lane !== undefined && state !== undefined && !state.recent && state.size > 0 && this.#held > 0 && this.#held === this.file.holding
+    return state !== undefined && !state.recent && state.size > 0 && this.#held > 0 && this.#held === this.file.holding
+  }
+  /** Whether a change may be made by `changeKnown`. */
+  get goesAtOnce(): boolean {
+    return this.#ctx.lane !== undefined && this.#isKnown
   }
   /** Undefined: it is not so any more, or not so for sure. */
   async changeKnown(edit: TableEdit, work: KnownWork): Promise<KnownDone | undefined> {

@@ -26,9 +26,23 @@ export function made(name: string, format: string | undefined): MailboxName {
 export function bare(name: string): string {
   return name.replace(/^#driver\.[^/\\:]+[/\\:]/i, '')
 }
+async function areOne(work: Work, one: string, other: string): Promise<boolean> {
+  const key = await keyOf(work, one, 'examine')
+  return key !== undefined && key === (await keyOf(work, other, 'append'))
+}
+/** Undefined where there is no mailbox yet: an INBOX may still be made. */
+async function keyOf({ mail, signal }: Work, name: string, purpose: 'examine' | 'append'): Promise<string | undefined> {
+  const at = await locate(mail, name, purpose, signal)
+  return await mail.keyOf(at, signal).catch((error: unknown) => {
+    if (error instanceof MailError && error.kind === 'not-found') return undefined
+    throw error
+  })
+}
 /** Copies what `source` holds into `target`, and tells how it went. A target that is made for it goes on with its numbers, where it has a place for them. */
 export async function fill(work: Work, source: string, target: string, { make = false, remove = false }: { readonly make?: boolean; readonly remove?: boolean }): Promise<void> {
   const { mail, terminal, signal } = work
+  // A mailbox that is added to itself has everything twice.
+  if (!make && (await areOne(work, source, bare(target)))) throw new MailError('exists', `${source} and ${bare(target)} are one mailbox`)
   await withMailbox(mail, source, remove ? 'read-write' : 'read-only', signal, async (view) => {
     if (remove && view.readOnly) throw new MailError('read-only', `${source} cannot be changed, so nothing was moved`)
     // The name says the format: some have none in a mailbox without messages.

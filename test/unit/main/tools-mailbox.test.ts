@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -116,6 +116,10 @@ describe('mailwright mailbox', () => {
     expect(await inMailbox('from')).toEqual([])
     expect(await inMailbox('to')).toEqual([...MESSAGES, ...MESSAGES])
     await expect(act('append', ['to', 'nope'])).rejects.toMatchObject({ kind: 'not-found' })
+    // Under whatever name: it would have everything twice.
+    await symlink('to', join(site.folder, 'mail/alice/alias'))
+    for (const args of [['to', 'to'], ['to', 'alias']]) for (const word of ['append', 'appenddelete']) await expect(act(word, args)).rejects.toMatchObject({ kind: 'exists', message: `${args.join(' and ')} are one mailbox` })
+    expect(await inMailbox('to')).toEqual([...MESSAGES, ...MESSAGES])
   })
   const pruned = [
     { criteria: ['SUBJECT two'], left: ['one', 'three', 'four'] },

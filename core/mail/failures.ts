@@ -19,6 +19,9 @@ const PROBLEMS: Readonly<Record<string, MailProblem>> = {
   EIO: 'unavailable',
   EBUSY: 'in-use',
   ETXTBSY: 'in-use',
+  // A pipe or a socket in the place of a file.
+  ESPIPE: 'corrupt',
+  ENXIO: 'corrupt',
 }
 
 /** What a driver threw as what the daemons know: system errors by their code, an abort as `cancelled`; bugs stay as they are. */

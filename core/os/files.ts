@@ -8,6 +8,7 @@ import { answered, fileStat, fileTime, finished, SystemFile } from './open-file.
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
 /** Linux alone has it. */
 const O_NOATIME = 'O_NOATIME' in fs.constants ? fs.constants.O_NOATIME : 0
+const O_NONBLOCK = 'O_NONBLOCK' in fs.constants ? fs.constants.O_NONBLOCK : 0
 /** Where it is missing, a sync follows each write. */
 const O_DSYNC = 'O_DSYNC' in fs.constants ? fs.constants.O_DSYNC : 0
 
@@ -145,6 +146,13 @@ async function openExisting(calls: FileCalls, path: string, flags: number, keepA
     return openDescriptor(calls, path, flags, 0)
   }
 }
-function openDescriptor(calls: FileCalls, path: string, flags: number, mode: number): Promise<number> {
-  return answered<number>((done) => calls.open(path, flags, mode, done))
+/** A pipe in the place of a file keeps nobody waiting for whoever writes to it; reading it then fails (ESPIPE). */
+async function openDescriptor(calls: FileCalls, path: string, flags: number, mode: number): Promise<number> {
+  try {
+    return await answered<number>((done) => calls.open(path, flags | O_NONBLOCK, mode, done))
+  } catch (error) {
+    // What another machine holds a lease of (fcntl(2), a file server) is worth the wait.
+    if (!failedWith(error, 'EAGAIN')) throw error
+    return await answered<number>((done) => calls.open(path, flags, mode, done))
+  }
 }

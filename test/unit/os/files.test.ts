@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
-import { hasPython, run } from '../../support/programs.js'
+import { has, hasPython, run } from '../../support/programs.js'
 
 const TRY_LOCK = `
 import fcntl, sys
@@ -76,6 +76,16 @@ describe('system files', () => {
     await file.close()
     await files.setTimes(path, -7_200_000, -1)
     expect(await files.stat(path)).toMatchObject({ atimeMs: -7_200_000, mtimeMs: -1 })
+  })
+
+  test.skipIf(!has('mkfifo'))('a pipe in the place of a file keeps nobody waiting', async () => {
+    const path = join(dir, 'pipe')
+    expect((await run('mkfifo', [path])).code).toBe(0)
+    for (const write of [false, true]) {
+      const file = await files.open(path, { write })
+      await expect(file.read(new Uint8Array(10), 0)).rejects.toMatchObject({ code: 'ESPIPE' })
+      await file.close()
+    }
   })
 
   test('list tells kinds of the names themselves', async () => {

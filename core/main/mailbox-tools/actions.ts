@@ -3,6 +3,7 @@ import { say, table } from '../terminal.js'
 import { uids, type MailboxName } from '../../api/index.js'
 import { criteria } from './criteria.js'
 import { bare, fill, made, type Work } from './work.js'
+import { printable, tell } from './telling.js'
 import { transfer } from './transfer.js'
 import { Progress } from './progress.js'
 import { locate, withMailbox } from './views.js'
@@ -43,7 +44,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     async run({ mail, terminal, signal }, [name = 'INBOX']) {
       for await (const { recent, unseen, messages } of mail.figures([await locate(mail, name, 'status', signal)], signal)) {
         const news = recent === 0 ? 'No new messages' : `${recent} new message${recent === 1 ? '' : 's'} (${unseen} unseen)`
-        say(terminal.out, `${news}, ${messages} total in ${name}`)
+        tell(terminal.out, `${news}, ${messages} total in ${name}`)
       }
       return EXIT.ok
     },
@@ -53,7 +54,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     async run({ mail, terminal, signal }, [pattern = '*']) {
       const rows: string[][] = []
       for await (const batch of mail.list({ reference: '' as MailboxName, patterns: [pattern] }, signal)) {
-        for (const { name, attributes } of batch) rows.push([name, [...attributes].join(' ')])
+        for (const { name, attributes } of batch) rows.push([printable(name), [...attributes].join(' ')])
       }
       if (rows.length > 0) say(terminal.out, table(rows))
       return EXIT.ok
@@ -109,8 +110,8 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
           progress.step(to - from + 1)
         }
         const count = dryRun || hits.count === 0 ? hits.count : (await view.remove(hits, signal)).count
-        if (count === 0) say(terminal.out, 'No matching messages, so nothing purged')
-        else say(terminal.out, `${count} message${count === 1 ? '' : 's'} ${dryRun ? 'would be ' : ''}purged`)
+        if (count === 0) tell(terminal.out, 'No matching messages, so nothing purged')
+        else tell(terminal.out, `${count} message${count === 1 ? '' : 's'} ${dryRun ? 'would be ' : ''}purged`)
       })
       return EXIT.ok
     },

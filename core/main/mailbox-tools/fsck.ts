@@ -1,6 +1,6 @@
 import { MailError } from '../../api/index.js'
 import type { AppendItem, Examination, Located, MailboxName } from '../../api/index.js'
-import { say } from '../terminal.js'
+import { tell } from './telling.js'
 import { octetsOf } from '../../mail/access/copying.js'
 import { asMailFailure } from '../../mail/failures.js'
 import { keptNumbers, type KeptNumbers } from './kept-numbers.js'
@@ -28,19 +28,19 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   const { mail, terminal, signal } = work
   const canonical = name.toUpperCase() === INBOX ? INBOX : name
   const { messages, problems } = await lookThrough(work, canonical)
-  for (const problem of problems) say(terminal.out, `${canonical}: ${problem}`)
+  for (const problem of problems) tell(terminal.out, `${canonical}: ${problem}`)
   const count = `${messages} readable message${messages === 1 ? '' : 's'}`
   if (problems.length === 0) {
-    say(terminal.out, `${canonical}: good, ${count}`)
+    tell(terminal.out, `${canonical}: good, ${count}`)
     return true
   }
-  say(terminal.out, `${canonical}: ${problems.length} problem${problems.length === 1 ? '' : 's'}, ${count}`)
+  tell(terminal.out, `${canonical}: ${problems.length} problem${problems.length === 1 ? '' : 's'}, ${count}`)
   if (!repair) return false
   const salvaged = `${canonical}${SALVAGED}`
   if (canonical === INBOX) {
     // Mail keeps coming there, so its file is not moved from under those who deliver.
     const { saved } = await salvage(work, canonical, salvaged, messages)
-    say(terminal.out, `${canonical}: ${saved} messages saved to ${salvaged}; move the damaged file away, and appenddelete ${salvaged} to INBOX`)
+    tell(terminal.out, `${canonical}: ${saved} messages saved to ${salvaged}; move the damaged file away, and appenddelete ${salvaged} to INBOX`)
     return false
   }
   const damaged = `${canonical}${DAMAGED}`
@@ -51,7 +51,7 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
     const { saved, kept } = await salvage(work, damaged, salvaged, messages, await numbersToKeep(work, damaged))
     await mail.rename(await locate(mail, salvaged, 'rename', signal), canonical as MailboxName, signal)
     const numbers = kept === 0 ? '' : `, ${kept === saved ? 'all' : kept} of them with their unique ids`
-    say(terminal.out, `${canonical}: repaired, ${saved} messages${numbers}; the damaged mailbox is ${damaged}`)
+    tell(terminal.out, `${canonical}: repaired, ${saved} messages${numbers}; the damaged mailbox is ${damaged}`)
   } catch (error) {
     const { signal: never } = new AbortController()
     await locate(mail, salvaged, 'remove', never).then((at) => mail.remove(at, never)).catch(() => undefined)

@@ -1,4 +1,5 @@
 import type { Terminal } from '../terminal.js'
+import { printable } from './telling.js'
 
 /** Milliseconds between two drawings. */
 const PACE_MS = 100
@@ -13,7 +14,7 @@ export class Progress implements Disposable {
   /** `total`: messages, where that is known. */
   constructor(terminal: Terminal, what: string, total?: number) {
     this.#out = terminal.err
-    this.#what = what
+    this.#what = printable(what)
     this.#total = total
   }
   step(messages = 1): void {

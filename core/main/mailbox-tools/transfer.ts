@@ -1,7 +1,7 @@
 import { MailError } from '../../api/index.js'
 import type { MailAccess, MailboxName } from '../../api/index.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
-import { say } from '../terminal.js'
+import { tell } from './telling.js'
 import { fill, made, type Work } from './work.js'
 import { bringChildrenBack, exists, locate, withMailbox } from './views.js'
 
@@ -28,7 +28,7 @@ export async function transfer(work: Work, source: string, target: string | unde
       else await transferOne(work, name, target + name.slice(source.length))
     } catch (error) {
       if (!(error instanceof MailError) || error.kind === 'cancelled') throw error
-      say(terminal.err, `${name}: ${error.message}`)
+      tell(terminal.err, `${name}: ${error.message}`)
       code = EXIT.failed
     }
   }
@@ -39,7 +39,7 @@ export async function transfer(work: Work, source: string, target: string | unde
 async function passOver({ mail, terminal, signal, format }: Work, name: string): Promise<void> {
   const messages = await withMailbox(mail, name, 'read-only', signal, async (view) => view.announced)
   if (messages > 0) throw new MailError('unsupported', `it has mailboxes below it, which one of format ${format ?? ''} cannot have: copy its messages to another name`)
-  say(terminal.out, `${name} [0 messages, a folder of others]`)
+  tell(terminal.out, `${name} [0 messages, a folder of others]`)
 }
 
 /** A mailbox that is transferred. */
@@ -69,13 +69,13 @@ async function transferOne(work: Work, name: string, wanted: string): Promise<vo
   const there = await exists(mail, wanted, signal)
   const suffix = merge?.startsWith('suffix=') === true ? merge.slice(7) : undefined
   if (there && merge === 'skip') {
-    say(terminal.out, `${name} [skipped] => ${wanted}`)
+    tell(terminal.out, `${name} [skipped] => ${wanted}`)
     return
   }
   const target = there && suffix !== undefined ? wanted + suffix : wanted
   if (there && merge === undefined) throw new MailError('exists', `${wanted} exists; --merge append, skip or suffix=TEXT says what to do then`)
   if (dryRun) {
-    say(terminal.out, `${name} => ${target}`)
+    tell(terminal.out, `${name} => ${target}`)
     return
   }
   await fill(work, name, target, { make: !there || suffix !== undefined })
@@ -90,7 +90,7 @@ async function convert(work: Work, name: string): Promise<void> {
   const aside = `${name}${KEPT}`
   if (await exists(mail, aside, signal)) throw new MailError('exists', `${aside} exists, from an earlier transfer perhaps: look at it and delete or rename it`)
   if (dryRun) {
-    say(terminal.out, `${name} => ${made(name, work.format)}`)
+    tell(terminal.out, `${name} => ${made(name, work.format)}`)
     return
   }
   const { signal: never } = new AbortController()
@@ -109,5 +109,5 @@ async function convert(work: Work, name: string): Promise<void> {
     throw error
   }
   await bringChildrenBack(mail, aside, name, () => false, signal)
-  say(terminal.out, `${name} is now in format ${work.format ?? ''}; the original is ${aside}`)
+  tell(terminal.out, `${name} is now in format ${work.format ?? ''}; the original is ${aside}`)
 }

@@ -1,6 +1,6 @@
 import { MailError } from '../../api/index.js'
 import type { MailAccess, MailboxName } from '../../api/index.js'
-import { say } from '../terminal.js'
+import { tell } from './telling.js'
 import type { Terminal } from '../terminal.js'
 import { copyAll, removeAll } from './copying.js'
 import { Progress } from './progress.js'
@@ -52,7 +52,7 @@ export async function fill(work: Work, source: string, target: string, { make = 
     using progress = new Progress(terminal, source, view.announced)
     const { messages, lost } = await copyAll(mail, view, { at: to, name: bare(target) }, { keepUids: make, step: () => progress.step() }, signal)
     if (remove && messages > 0) await removeAll(view, signal)
-    say(terminal.out, `${source} [${messages} message${messages === 1 ? '' : 's'}] => ${bare(target)}`)
-    for (const what of lost) say(terminal.out, `  not kept: ${what}`)
+    tell(terminal.out, `${source} [${messages} message${messages === 1 ? '' : 's'}] => ${bare(target)}`)
+    for (const what of lost) tell(terminal.out, `  not kept: ${what}`)
   })
 }

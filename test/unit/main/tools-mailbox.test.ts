@@ -89,6 +89,12 @@ describe('mailwright mailbox', () => {
     expect((await act('list', ['a/*'])).out).toBe('')
     await expect(act('delete', ['INBOX'])).rejects.toMatchObject({ kind: 'denied' })
   })
+  test('a name says nothing to the terminal', async () => {
+    const name = 'esc\u001B[31m\u009Bred'
+    await act('create', [name])
+    expect((await act('list', ['esc*'])).out).toMatch(/^esc\\x1b\[31m\\x9bred +\\NoInferiors/)
+    expect((await act('transfer', [name, `${name}2`])).out).toBe(String.raw`esc\x1b[31m\x9bred [0 messages] => esc\x1b[31m\x9bred2` + '\n')
+  })
   test('copy makes the target and keeps messages, flags, keywords and dates; an existing one is left alone', async () => {
     await create('from')
     await put('from', MESSAGES.slice(0, 1))

@@ -72,6 +72,15 @@ describe('mailboxes named by prefixes, and INBOX in a format of its own', () => 
     await later.logout()
   })
 
+  test.each(['unix', 'dummy'])('CREATE #driver.%s/INBOX is refused: no INBOX of the format takes over, and its file would be out of reach', async (format) => {
+    await writeFile(spool(), stored('one'))
+    const client = await alice()
+    expect(await client.do(`CREATE #driver.${format}/INBOX`)).toMatchObject({ status: 'NO', text: expect.stringMatching(/^\[CANNOT\] /) })
+    expect(await subjects(client, 'INBOX')).toEqual(['one'])
+    await client.logout()
+    expect(await readdir(server.home('alice'))).not.toContain('INBOX')
+  })
+
   test.each(['mbx', 'mix'])('CREATE #driver.%s/INBOX where mail is delivered to ~/INBOX itself is refused: a program that has the empty file open must not lose what it writes', async (format) => {
     const own = await startServer({ host: 'drivers: { use: [mix, mbx, tenex, unix, dummy] }' })
     try {

@@ -227,6 +227,8 @@ class FilesStore implements MailStore {
   async #ownInbox(at: MailLocation, signal: AbortSignal): Promise<FilePlace> {
     if (this.#user.home === undefined) throw new MailError('denied', "Can't create INBOX: the user has no home directory")
     const { made } = this.#named(at.format ?? this.#parts.choice.create, at)
+    // A file that nobody takes for INBOX would stand in the home, out of reach.
+    if (made.inbox === undefined) throw new MailError('unsupported', "Can't create INBOX: this format has none of its own; the one to which mail is delivered exists always")
     const there = await this.#takenOver(at, signal)
     if (there !== undefined) throw new MailError('exists', "Can't create mailbox INBOX: mailbox already exists")
     const delivered = await this.#place(at, signal)

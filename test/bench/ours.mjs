@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // This server, built, as a peer of the benchmark: `node test/bench/ours.mjs start|stop|restart|pids|wipe`.
-// Mail lives in mailboxes of the format BENCH_FORMAT (unix; maildir: the package of plugins/contrib), in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
+// Mail lives in mailboxes of the format BENCH_FORMAT (unix; maildir: the package of plugins/contrib; mbox: INBOX, other mailboxes unix; phile: files that are none), in a folder of its own under var/bench, users testuser1..20 with password testpass, loopback only.
 // BENCH_MODEL=workers or per-user: the process model, as root with the account "mail" as the owner of the mail.
 import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
@@ -21,13 +21,22 @@ const model = process.env.BENCH_MODEL ?? 'single'
 /** In the other models root gives the mail to an account. */
 const owner = model === 'single' || process.getuid?.() !== 0 ? undefined : 'mail'
 
+/** Formats that are more than their name: what is in `drivers.use`, and in which format mailboxes are made. */
+const special = {
+  mh: { use: `{ use: mh, path: ${JSON.stringify(join(home, 'mail'))} }` },
+  mbox: { use: 'mbox, unix', made: 'unix' },
+  phile: { use: 'unix, phile', made: 'unix' },
+}
+const { use = format, made = format } = special[format] ?? {}
+/** INBOX in `~/mbox` gets its mail from where the system delivers it, outside of the homes. */
+const inboxPath = format === 'mbox' ? join(home, 'spool', '{user}') : '{home}/INBOX'
 /** Where mail is kept, as lines of the host. Maildir is a package of its own, installed beside the configuration as at any site. */
 const storage =
   format === 'maildir'
     ? `drivers: { stores: [maildir] }
     namespaces: [ { use: mailboxfile, store: maildir } ]`
-    : `drivers: { use: [ ${format === 'mh' ? `{ use: mh, path: ${JSON.stringify(join(home, 'mail'))} }` : format}, dummy ], create: ${format}, empty: ${format} }
-    namespaces: [ { use: mailboxfile, inboxPath: '{home}/INBOX' } ]`
+    : `drivers: { use: [ ${use}, dummy ], create: ${made}, empty: ${made} }
+    namespaces: [ { use: mailboxfile, inboxPath: ${JSON.stringify(inboxPath)} } ]`
 
 const config = `version: 1
 ${format === 'maildir' ? "plugins: ['@mailwright/maildir']\n" : ''}server: { name: localhost, runDirectory: run }
@@ -48,6 +57,10 @@ hosts:
     mailbox: { durability: ${process.env.BENCH_DURABILITY ?? 'full'} }
 `
 
+function fail(text) {
+  console.error(text)
+  process.exit(1)
+}
 function alive(pid) {
   try {
     process.kill(pid, 0)
@@ -63,7 +76,7 @@ async function until(what, test) {
     if (await test()) return
     await new Promise((r) => setTimeout(r, 50))
   }
-  throw new Error(`gave up waiting for ${what}`)
+  fail(`gave up waiting for ${what}`)
 }
 const listening = () =>
   new Promise((resolve) => {
@@ -81,27 +94,43 @@ function install() {
   }
   cpSync(join(top, 'plugins/contrib/maildir'), join(modules, '@mailwright/maildir'), { recursive: true })
 }
+/** Files that make `~/mbox` the INBOX, and the folder to which mail is delivered. */
+function makeMboxes(users) {
+  mkdirSync(join(home, 'spool'), { recursive: true })
+  for (const user of users) {
+    mkdirSync(join(home, 'mail', user), { recursive: true })
+    writeFileSync(join(home, 'mail', user, 'mbox'), '', { flag: 'a', mode: 0o600 })
+  }
+}
 async function start() {
   if (pid() !== 0 && alive(pid())) return
   mkdirSync(join(home, 'mail'), { recursive: true })
+  const users = Array.from({ length: 20 }, (_, i) => `testuser${i + 1}`)
+  if (format === 'mbox') makeMboxes(users)
   if (owner !== undefined) {
     // Folders above it have to let the account through.
-    execFileSync('chown', ['-R', `${owner}:`, join(home, 'mail')])
+    execFileSync('chown', ['-R', `${owner}:`, ...['mail', 'spool'].map((folder) => join(home, folder)).filter((folder) => existsSync(folder))])
     execFileSync('chmod', ['o+x', home])
   }
-  const users = Array.from({ length: 20 }, (_, i) => `testuser${i + 1}:{PLAIN}testpass`).join('\n')
-  writeFileSync(join(home, 'users.txt'), `${users}\n`, { mode: 0o600 })
+  writeFileSync(join(home, 'users.txt'), users.map((user) => `${user}:{PLAIN}testpass\n`).join(''), { mode: 0o600 })
   writeFileSync(configFile, config)
   if (format === 'maildir') install()
-  const log = openSync(join(home, 'server.log'), 'a')
+  const logFile = join(home, 'server.log')
+  const log = openSync(logFile, 'a')
+  const { size } = statSync(logFile)
   const node = process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []
   const child = spawn(process.execPath, [...node, join(top, 'dist/core/main/cli.js'), 'serve', '--config', configFile], {
     detached: true,
     stdio: ['ignore', log, log],
   })
+  let ended = false
+  child.on('exit', () => (ended = true))
   child.unref()
   writeFileSync(pidFile, String(child.pid))
-  await until(`port ${port}; see ${join(home, 'server.log')}`, listening)
+  await until(`port ${port}; see ${logFile}`, async () => ended || (await listening()))
+  if (!ended) return
+  rmSync(pidFile)
+  fail(`the server did not start:\n${readFileSync(logFile).subarray(size)}`)
 }
 async function stop() {
   const running = pid()

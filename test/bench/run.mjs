@@ -65,6 +65,8 @@ function argsOf(group) {
 mkdirSync(opt.out, { recursive: true })
 /** By row: its unit, and the medians of each round by peer. */
 const rows = new Map()
+/** By peer, what was not measured with it and why, such as an extension that it does not have. */
+const skips = new Map(peers.map(({ name }) => [name, new Set()]))
 try {
   for (const peer of peers) {
     control(peer, 'stop')
@@ -79,7 +81,8 @@ try {
         const lines = await loads.of(peer, argsOf(group), LONGEST_GROUP_MS)
         if (loads.interrupted) break
         writeFileSync(join(opt.out, `${peer.name}-${group}-${round}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
-        for (const { scenario, metric, unit, median: value } of lines) {
+        for (const { scenario, metric, unit, median: value, skipped } of lines) {
+          if (skipped !== undefined) skips.get(peer.name).add(`${scenario}: ${metric} (${skipped})`)
           if (unit === undefined) continue
           const name = `${group === 'large' ? `${opt.large} messages, ` : ''}${scenario}: ${metric}`
           if (!rows.has(name)) rows.set(name, { unit, rounds: new Map() })
@@ -112,5 +115,6 @@ Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.
     const range = ratios.map((x) => x.toFixed(2)).join(' ')
     return `| ${name} | ${unit} | ${middle('mailwright')} | ${middle('dovecot')} | ${ratios.length === 0 ? '' : median(ratios).toFixed(2)} | ${range} |`
   })
-  return `${head}\n${lines.join('\n')}\n`
+  const missing = [...skips].filter(([, all]) => all.size > 0).map(([name, all]) => `\nNot measured with ${name}: ${[...all].join(', ')}.\n`)
+  return `${head}\n${lines.join('\n')}\n${missing.join('')}`
 }

@@ -91,8 +91,8 @@ function reasoned(command: string, code: ResponseCode | undefined, reason: strin
 
 /** What only the operator can mend; a warning. */
 const OUTAGES: readonly MailProblem[] = ['unavailable', 'corrupt']
-/** What the machine or its rules refuse: users ask the operator about it. */
-const REFUSALS: readonly MailProblem[] = ['denied', 'over-quota', 'in-use']
+/** What the machine, its rules or the formats that were chosen for it refuse: users ask the operator about it. */
+const REFUSALS: readonly MailProblem[] = ['denied', 'over-quota', 'in-use', 'unsupported']
 /** The same when the system has said so: a session that only reads, or a limit of the protocol, is normal traffic. */
 const BY_SYSTEM: readonly MailProblem[] = ['read-only', 'limit']
 

@@ -106,13 +106,13 @@ describe('what the machine or its rules refuse is one line in the log, with user
     { error: new MailError('denied', 'this needs the right "i"'), level: 'info', code: 'NOPERM' },
     { error: new MailError('over-quota', 'EDQUOT: disk quota exceeded'), level: 'info', code: 'OVERQUOTA' },
     { error: new MailError('in-use', 'locked by another program'), level: 'info', code: 'INUSE' },
+    { error: new MailError('unsupported', 'Indeterminate mailbox format: box'), level: 'info', code: 'CANNOT' },
     { error: new MailError('read-only', 'EROFS: read-only file system', { cause: system('EROFS') }), level: 'info', code: 'NOPERM' },
     { error: new MailError('limit', 'EFBIG: file too large', { cause: system('EFBIG') }), level: 'info', code: 'LIMIT' },
     // Normal traffic.
     { error: new MailError('read-only', 'open for reading only'), level: 'debug', code: 'NOPERM' },
     { error: new MailError('not-found', 'nothing at /srv/mail'), level: 'debug', code: 'NONEXISTENT' },
     { error: new MailError('exists', 'there already'), level: 'debug', code: 'ALREADYEXISTS' },
-    { error: new MailError('unsupported', 'this format cannot'), level: 'debug', code: 'CANNOT' },
     { error: new MailError('vanished', 'expunged meanwhile'), level: 'debug', code: 'EXPUNGEISSUED' },
   ]
   test.each(rows)('$error.kind: $error.message', async ({ error, level, code }) => {

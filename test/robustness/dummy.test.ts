@@ -1,6 +1,6 @@
 import { appendFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 
@@ -38,8 +38,12 @@ test('what it makes is an empty file; a directory is no mailbox', async () => {
   expect((await client.do('LIST "" *')).untagged).toEqual(['* LIST (\\NoInferiors) NIL INBOX', '* LIST (\\NoInferiors \\UnMarked) "/" box', '* LIST (\\NoSelect \\HasNoChildren) "/" folder'])
   expect((await client.do('SELECT box')).untagged).toContain('* 0 EXISTS')
   expect((await client.do('SELECT folder')).status).toBe('NO')
-  // Which format is it to get?
-  expect(await client.append('box', 'Subject: x\r\n\r\ntext\r\n')).toMatchObject({ status: 'NO', text: expect.stringContaining('[CANNOT]') as string })
+  // Which format is it to get? The client hears that it cannot be, the operator why.
+  expect(await client.append('box', 'Subject: x\r\n\r\ntext\r\n')).toMatchObject({ status: 'NO', text: '[CANNOT] APPEND failed: this mailbox cannot do that' })
+  await appendFile(server.inbox('alice'), DELIVERED)
+  expect((await client.do('SELECT INBOX')).untagged).toContain('* 1 EXISTS')
+  expect(await client.do('COPY 1 box')).toMatchObject({ status: 'NO', text: '[CANNOT] COPY failed: this mailbox cannot do that' })
+  for (const command of ['APPEND', 'COPY']) await vi.waitFor(() => expect(server.log()).toMatch(new RegExp(`info {2}Command refused user=alice .* command=${command} mailbox=.* reason="Indeterminate mailbox format: .*/box"`)))
   expect((await stat(join(server.home('alice'), 'box'))).size).toBe(0)
   expect((await client.do('DELETE box')).status).toBe('OK')
 })

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ENVELOPE, Turns, sealDeriver, type AppendItem, type MailAccess, type MailboxFormat, type MailboxView, type Wants } from '../../../core/api/index.js'
+import { readWhole } from '../../../core/mail/cache/directories.js'
 import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
 import { deriverTable } from '../../../core/mail/view/deriving.js'
@@ -111,6 +112,14 @@ describe.skipIf(locks?.readNow === undefined)('steps in a row that a session wai
     const { value: octets, taken } = await counted(() => read(view, 1, { bytes: 'none', sections: [], facts: [ENVELOPE] }))
     expect(octets).toBeGreaterThan(0)
     expect(taken).toBe(1)
+  })
+  test('what lies beside a mailbox, where it is not too long: its opening', async () => {
+    for (const [octets, taken] of [[0, 1], [700_000, 1], [1_500_000, 3]] as const) {
+      const bytes = Buffer.alloc(octets, 'rows of a mailbox ')
+      await writeFile(join(home, 'rows'), bytes)
+      const read = await counted(() => readWhole(files, join(home, 'rows')))
+      expect({ octets, taken: read.taken, same: bytes.equals(read.value ?? Buffer.of(1)) }).toEqual({ octets, taken, same: true })
+    }
   })
   test('STATUS by a process that has rows of last time takes what SELECT takes, and afterwards one', async () => {
     await using site = new Site(home)

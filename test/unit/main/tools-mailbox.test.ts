@@ -271,15 +271,19 @@ describe('mailwright mailbox transfer', () => {
       expect(await readFile(join(folder, 'mail/alice/third'), 'latin1')).toMatch(begins)
     },
   )
-  test('zones of dates and lines that the target writes otherwise are told', async () => {
+  test.each([
+    { what: 'lines', text: 'From here on' },
+    // As many octets as before.
+    { what: 'octets', text: 'a\0b' },
+  ])('zones of dates and $what that the target writes otherwise are told', async ({ text }) => {
     await act('create', ['box'], { format: 'mbx' })
-    const bytes = Buffer.from('Subject: zone\r\n\r\nFrom here on\r\n')
+    const bytes = Buffer.from(`Subject: zone\r\n\r\n${text}\r\n`)
     async function* items(): AsyncGenerator<AppendItem> {
       yield { size: bytes.length, bytes: (async function* () { yield bytes })(), binary: false, system: 0, keywords: [], date: { ms: Date.UTC(2020, 1, 29), zone: 90 }, facts: new Map() }
     }
     await mail.append(await mail.locate('box' as MailboxName, 'append', signal), items(), signal)
     const { out } = await act('copy', ['box', 'text'], { format: 'unix' })
-    expect(out).toContain('not kept: lines of 1 messages as they were')
+    expect(out).toContain('not kept: octets of 1 messages as they were')
     expect(out).not.toContain('not kept: dates')
     expect((await act('copy', ['box', 'same'], { format: 'mix' })).out).not.toMatch(/not kept: (?!unique)/)
   })

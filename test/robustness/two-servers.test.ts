@@ -26,6 +26,8 @@ class Player {
   readonly #who: string
   /** UID by the subject of what was acknowledged and not removed. */
   readonly kept = new Map<string, number>()
+  /** Every UID that was told. */
+  readonly given: number[] = []
   readonly removed: string[] = []
 
   constructor(client: RawClient, box: string, who: string) {
@@ -45,6 +47,7 @@ class Player {
       const { status, text } = await this.#client.append(this.#box, textOf(subject))
       equal(status, 'OK', `${subject}: ${text}`)
       const uid = Number(/APPENDUID \d+ (\d+)/.exec(text)?.[1])
+      this.given.push(uid)
       // The session must hear of it before it can name it.
       await this.#ok('NOOP')
       if (n % 3 === 1) {
@@ -81,6 +84,8 @@ describe('two servers on the mail of one account', () => {
     const players: Player[] = []
     for (const [s, server] of servers.entries()) for (const who of ['a', 'b']) players.push(new Player(await RawClient.login(server.ports.imap, 'alice'), box, `s${s}${who}`))
     await Promise.all(players.map((player) => player.play(LONG ? 600 : 18)))
+    const given = players.flatMap((player) => player.given).sort((a, b) => a - b)
+    expect(given).toEqual([...new Set(given)])
     const expected = new Map(players.flatMap(({ kept }) => [...kept]))
     for (const server of servers) {
       const client = await RawClient.login(server.ports.imap, 'alice')

@@ -132,4 +132,38 @@ describe.each([mbxDialect, mtxDialect, tenexDialect])('$title: changes of a mail
     expect(await inFile()).toEqual((await box.messages()).map(({ text, system: flags, keywords }) => ({ text, system: flags, keywords })))
     expect((await system.stat(path))?.mtimeMs === before?.mtimeMs && (await system.stat(path))?.size === before?.size).toBe(false)
   })
+
+  test.each([
+    { name: 'what the system has in memory is read at once', inMemory: true, asked: ['now'] },
+    { name: 'what it would have to wait for is not', inMemory: false, asked: ['now', 'read'] },
+  ])('a small message: $name', async ({ inMemory, asked }) => {
+    const found: string[] = []
+    const files = new Proxy(system, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key)
+        if (key !== 'open') return typeof value === 'function' ? value.bind(target) : value
+        return async (...args: Parameters<Files['open']>) => {
+          const file = await target.open(...args)
+          const octets = await system.open(args[0])
+          const all = Buffer.alloc((await octets.stat()).size)
+          await octets.read(all, 0)
+          await octets.close()
+          return new Proxy(file, {
+            get(open, name) {
+              if (name === 'readNow') return (into: Uint8Array, at: number) => (found.push('now'), inMemory && into.set(all.subarray(at, at + into.length)) === undefined)
+              if (name === 'read') return (into: Uint8Array, at: number) => (found.push('read'), open.read(into, at))
+              const value: unknown = Reflect.get(open, name)
+              return typeof value === 'function' ? value.bind(open) : value
+            },
+          })
+        }
+      },
+    })
+    await (await filled(formatOf(), 1)).source.close()
+    const box = await opened(formatOf(files))
+    await box.refresh(true)
+    found.length = 0
+    expect((await box.messages()).map((m) => m.text)).toEqual([message(1)])
+    expect(found).toEqual(asked)
+  })
 })

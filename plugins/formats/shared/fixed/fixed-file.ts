@@ -16,6 +16,8 @@ export interface Held {
   readonly file: OpenFile
   stat: FileStat
   mark: number
+  /** All programs of the family are kept from writing, not this server's processes alone. */
+  readonly named: boolean
 }
 
 interface Handle {
@@ -77,10 +79,10 @@ export class FixedFile {
           return undefined
         }
         if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
-        const unguard = await this.#guard(stat, deadline, signal, say)
+        const { named, unguard } = await this.#guard(stat, deadline, signal, say)
         try {
           const handle = await this.#open(stat)
-          if (handle !== undefined) return await this.#work(handle, stat, say, work)
+          if (handle !== undefined) return await this.#work(handle, stat, named, say, work)
         } finally {
           await unguard()
         }
@@ -89,25 +91,25 @@ export class FixedFile {
       }
     })
   }
-  async #work<T>(handle: Handle, before: FileStat, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+  async #work<T>(handle: Handle, before: FileStat, named: boolean, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
     handle.users++
     try {
       const { interrupted, mark } = await this.changes.look(before)
       const found = interrupted && this.writable ? await this.changes.recover(handle.file, before, say) : { stat: await handle.file.stat(), mark }
-      return await work({ file: handle.file, ...found })
+      return await work({ file: handle.file, named, ...found })
     } finally {
       this.#left(handle)
     }
   }
   /** The name lock; where it cannot be had, a lock file beside the mailbox keeps this server's processes apart. */
-  async #guard(stat: FileStat, deadline: number, signal: AbortSignal, say: Say): Promise<() => Promise<void>> {
+  async #guard(stat: FileStat, deadline: number, signal: AbortSignal, say: Say): Promise<{ readonly named: boolean; unguard(): Promise<void> }> {
     const { locks, clock } = this.#ctx
     for (let tries = 0; ; tries++) {
       const lock = await tryNameLock(locks, stat, say)
-      if (lock.state === 'locked') return () => lock.release()
+      if (lock.state === 'locked') return { named: true, unguard: () => lock.release() }
       if (lock.state === 'unavailable') {
         const dot = locks.settings.dotlock && this.writable ? await takeDotLock(locks, this.path, signal, say) : undefined
-        return dot?.state === 'locked' ? () => dot.release() : nobody
+        return { named: false, unguard: dot?.state === 'locked' ? () => dot.release() : nobody }
       }
       if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
       await pause(clock, backOff(locks, tries), signal)

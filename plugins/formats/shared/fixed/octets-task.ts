@@ -1,22 +1,22 @@
 import { failedWith, type FileLane, type FileTask, type FileTools } from 'mailwright/api'
+import { writeOctetsTo, type Octets } from './octet-writes.js'
 
 /** Single octets for a mailbox file that the caller has locked; values, so that they may be written on another thread. */
-export interface OctetsToWrite {
+export interface OctetsToWrite extends Octets {
   readonly path: string
   /** The file that must have this name. */
   readonly device: number
   readonly inode: number
   /** Written before all others. */
   readonly first: readonly { readonly at: number; readonly text: string }[]
-  /** Places in the file, and the octet for each. */
-  readonly at: Float64Array
-  readonly octets: Uint8Array
+  /** Against all other programs. */
+  readonly locked: boolean
   /** They are on the disk when it is done. */
   readonly durable: boolean
 }
 
 /** False: another file has the name, or none, and nothing was written. A failed write may have written a part. */
-export async function run({ files }: FileTools, { path, device, inode, first, at, octets, durable }: OctetsToWrite): Promise<boolean> {
+export async function run({ files }: FileTools, { path, device, inode, first, at, octets, locked, durable }: OctetsToWrite): Promise<boolean> {
   const file = await files.open(path, { write: true }).catch((error: unknown) => {
     if (failedWith(error, 'ENOENT', 'EACCES', 'EPERM')) return undefined
     throw error
@@ -26,7 +26,7 @@ export async function run({ files }: FileTools, { path, device, inode, first, at
     const there = await file.stat()
     if (there.device !== device || there.inode !== inode) return false
     for (const { at: place, text } of first) await file.write([Buffer.from(text, 'latin1')], place)
-    for (const [n, place] of at.entries()) await file.write([octets.subarray(n, n + 1)], place)
+    await writeOctetsTo(file, { at, octets }, locked)
     if (durable) await file.sync()
     return true
   } finally {

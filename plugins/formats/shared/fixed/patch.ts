@@ -3,6 +3,7 @@ import { hex, type Dialect, type Fields } from './dialect.js'
 import type { FileHeader } from './file-header.js'
 import type { FixedFile, Held } from './fixed-file.js'
 import type { Layout } from './layout.js'
+import { writeOctetsTo, type Octets } from './octet-writes.js'
 import { writeOctets } from './octets-task.js'
 import { FileWindow } from './window.js'
 
@@ -63,10 +64,11 @@ export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, 
   const { own, token } = header === undefined || dialect.header === undefined ? { own: [], token: [] } : headerChanges(dialect.header.write(header.before), dialect.header.write(header.after))
   if (own.length === 0 && inRecords.every((c) => c.octets.length === 1)) {
     await box.settle(held)
-    if (inRecords.length >= SEVERAL && (await inOneGo(box, held, token, inRecords))) return
+    const octets = { at: Float64Array.from(inRecords, (c) => c.at), octets: Uint8Array.from(inRecords, (c) => c.octets[0] ?? 0) }
+    if (inRecords.length >= SEVERAL && (await inOneGo(box, held, token, octets))) return
     // First, so that nobody takes flags for the old ones that are not.
     for (const c of token) await held.file.write([c.octets], c.at)
-    await inGroups(inRecords, (c) => held.file.write([c.octets], c.at))
+    await writeOctetsTo(held.file, octets, held.named)
     if (box.changes.durable && inRecords.length > 0) await held.file.sync()
     return
   }
@@ -79,11 +81,11 @@ export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, 
   })
 }
 
-/** A call for each octet, and a way through the event loop for all of them. False: nothing was written. */
-async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: { device, inode } }: Held, token: readonly Change[], inRecords: readonly Change[]): Promise<boolean> {
+/** A way through the event loop for all calls. False: nothing was written. */
+async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: { device, inode }, named }: Held, token: readonly Change[], octets: Octets): Promise<boolean> {
   if (lane === undefined) return false
-  const first = token.map(({ at, octets }) => ({ at, text: octets.toString('latin1') }))
-  return writeOctets(lane, { path, device, inode, first, at: Float64Array.from(inRecords, (c) => c.at), octets: Uint8Array.from(inRecords, (c) => c.octets[0] ?? 0), durable })
+  const first = token.map((c) => ({ at: c.at, text: c.octets.toString('latin1') }))
+  return writeOctets(lane, { path, device, inode, first, ...octets, locked: named, durable })
 }
 
 async function changesOf(held: Held, dialect: Dialect, patches: readonly PlacedPatch[]): Promise<Change[]> {

@@ -129,14 +129,25 @@ export const uids = {
   },
   /** Of numbers in ascending order; equal neighbours are one. */
   from(ascending: ArrayLike<number>): UidSet {
-    const out: number[] = []
-    for (let i = 0; i < ascending.length;) {
-      const first = ascending[i]!
-      let last = first
-      while (++i < ascending.length && ascending[i]! <= last + 1) last = Math.max(last, ascending[i]!)
-      out.push(first, last)
+    const { length } = ascending
+    let runs = 0
+    for (let i = 0, end = 0; i < length; i++) {
+      const uid = ascending[i]!
+      if (runs === 0 || uid > end + 1) runs++
+      if (uid > end) end = uid
     }
-    return made(out)
+    if (runs === 0) return none
+    // Counted first: a list that grows costs more than all else here.
+    const pairs = new Uint32Array(2 * runs)
+    for (let i = 0, at = -1; i < length; i++) {
+      const uid = ascending[i]!
+      if (at < 0 || uid > pairs[at]! + 1) {
+        pairs[at + 1] = uid
+        at += 2
+      }
+      if (uid > pairs[at]!) pairs[at] = uid
+    }
+    return new Ranges(pairs)
   },
   /** Of pairs in any order, which may overlap or stand last before first; the array is not kept. */
   ranges(pairs: Uint32Array): UidSet {

@@ -78,6 +78,8 @@ function inAddresses(wire: Uint8Array, at: number, pattern: TextPattern): boolea
   const end = valueEnd(wire, at)
   if (wire[at] !== 0x28) return false
   if (pattern.isEmpty) return true
+  // Most addresses have nothing of it: that is seen without writing them out.
+  if (pattern.isWord && isBare(wire, at, end) && !pattern.inOctets(wire, at, end)) return false
   if (scratch.length < 2 * (end - at) + 16) scratch = new Uint8Array(4 * (end - at))
   filled = 0
   let isPlain = true
@@ -87,6 +89,15 @@ function inAddresses(wire: Uint8Array, at: number, pattern: TextPattern): boolea
     i = addressEnd
   }
   return isPlain && pattern.isAscii ? pattern.inOctets(scratch, 0, filled) : pattern.inText(addressText(wire, at + 1, end - 1))
+}
+
+/** Whether strings stand there as they are: none is a literal, and none has an encoded word or anything escaped. */
+function isBare(wire: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    const c = wire[i]
+    if (c === 0x7b || c === 0x5c || (c === 0x3d && wire[i + 1] === 0x3f)) return false
+  }
+  return true
 }
 
 /** Where the address ended that was written last. */

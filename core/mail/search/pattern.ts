@@ -19,6 +19,8 @@ export class TextPattern {
   readonly hasBlank: boolean
   /** Such a pattern may lie across lines of a body. */
   readonly hasBreak: boolean
+  /** Such a pattern lies within one name, box or host, if it is in addresses at all: none of its octets stands between them. */
+  readonly isWord: boolean
   readonly #needle: Uint8Array
   /** How far to go on when this octet stands under the needle's end; 0 for its last octet. */
   readonly #skip: Int32Array
@@ -31,6 +33,7 @@ export class TextPattern {
     this.hasBreak = /[\r\n]/.test(this.folded)
     // A letter out of a compatibility decomposition stays small; no ASCII text has it once folded, so octets cannot answer.
     if (this.isAscii && /[a-z]/.test(this.folded)) this.isAscii = false
+    this.isWord = this.isAscii && /^[\w.+-]+$/.test(this.folded)
     const needle = Buffer.from(this.isAscii ? this.folded : '', 'latin1')
     this.#needle = needle
     const last = needle.length - 1

@@ -32,6 +32,10 @@ describe('UidSet', () => {
       }),
     )
   })
+  test('from joins neighbours, and equal ones', () => {
+    expect([...uids.from([1, 1, 2, 3, 7, 9, 9, 10, 0xffffffff]).ranges]).toEqual([1, 3, 7, 7, 9, 10, 0xffffffff, 0xffffffff])
+    expect([uids.from([]).count, uids.from([5]).count]).toEqual([0, 1])
+  })
   test('ranges sorts, joins and turns around', () => {
     expect([...uids.ranges(Uint32Array.of(9, 7, 1, 3, 4, 5)).ranges]).toEqual([1, 5, 7, 9])
   })

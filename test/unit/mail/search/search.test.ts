@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SYSTEM, uids } from '../../../../core/api/index.js'
 import type { SearchAbility, SearchTerm } from '../../../../core/api/index.js'
+import { envelopeTest } from '../../../../core/mail/search/envelope-test.js'
 import { TextPattern } from '../../../../core/mail/search/pattern.js'
 import { writeEnvelope } from '../../../../core/mime/envelope.js'
 import { address, and, body, find, header, not, or, whole } from './fixture.js'
@@ -120,6 +121,27 @@ describe('search', () => {
         expect(new TextPattern(needle).inOctets(octets, 2, octets.length - 2)).toBe(hay.toUpperCase().includes(needle.toUpperCase()))
       }),
       { numRuns: 2000 },
+    )
+  })
+  test('addresses are found as they are written out, whatever stands in their names', () => {
+    /** A name as it stands in quotes, and what it says. */
+    const name = fc.oneof(
+      fc.array(fc.constantFrom('a', 'B', '1', ' ', '.', ',', '{', '=', '?', String.raw`\"`, String.raw`\\`), { minLength: 1, maxLength: 6 }).map((parts) => ({ quoted: `x${parts.join('')}x`, said: `x${parts.map((c) => c.slice(-1)).join('')}x` })),
+      fc.constant({ quoted: '=?UTF-8?Q?=61B=31?=', said: 'aB1' }),
+      fc.constant(undefined),
+    )
+    const one = fc.record({ name, box: fc.constantFrom('a', 'b1', 'a.b'), host: fc.constantFrom('b', 'a1.b') })
+    const needle = fc.string({ unit: fc.constantFrom('a', 'B', '1', '.', '@', ' ', '<', 'x', 'N', '"'), minLength: 1, maxLength: 4 })
+    const written = ({ said, at }: { readonly said: string | undefined; readonly at: string }): string =>
+      said === undefined ? at : `${/[()<>@,;:\\".[\]]/.test(said) ? `"${said}"` : said} <${at}>`
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 1, maxLength: 3 }), needle, (list, wanted) => {
+        const text = list.map(({ name: n, box, host }) => (n === undefined ? `${box}@${host}` : `"${n.quoted}" <${box}@${host}>`)).join(', ')
+        const said = list.map(({ name: n, box, host }) => written({ said: n?.said, at: `${box}@${host}` })).join(',')
+        const wire = writeEnvelope(Buffer.from(`From: nobody@example.org\r\nTo: ${text}\r\n\r\n`))
+        expect({ text, found: envelopeTest(address('to', wanted))?.(wire) }).toEqual({ text, found: said.toUpperCase().includes(wanted.toUpperCase()) })
+      }),
+      { numRuns: 3000 },
     )
   })
 })

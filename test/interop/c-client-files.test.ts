@@ -76,6 +76,21 @@ describe.runIf(has('mailutil')).each(dialects)('$name files shared with programs
     expect((await see()).messages.map(essence)).toEqual(before.map(essence))
   })
 
+  test('a message with a date that they cannot read keeps nobody from the mailbox', async () => {
+    const format = make()
+    await format.create(placeAt(path))
+    // Local times, an hour and a half west.
+    const dates = [
+      { given: Date.UTC(1904, 0, 1), kept: Date.UTC(1970, 0, 1) },
+      { given: Date.UTC(1970, 0, 1), kept: Date.UTC(1970, 0, 1) },
+      { given: Date.UTC(2097, 11, 31, 23, 59, 59), kept: Date.UTC(2097, 11, 31, 23, 59, 59) },
+      { given: Date.UTC(2098, 0, 1), kept: Date.UTC(2097, 11, 31, 23, 59, 59) },
+    ]
+    const west = 90 * 60_000
+    for (const [i, { given }] of dates.entries()) await deliverTo(format, path, [sampleMessage(i + 1, { date: { ms: given + west, zone: -90 } })])
+    await mustCount(4)
+    expect((await see()).messages.map(({ ms, zone }) => ({ ms, zone }))).toEqual(dates.map(({ kept }) => ({ ms: kept + west, zone: -90 })))
+  })
   test('what they change is what we see while we have it open: UIDs, flags and keywords of the rest stay', async () => {
     const format = make()
     await format.create(placeAt(path))

@@ -54,6 +54,14 @@ export function writeInternalDate({ ms, zone }: ZonedTime, pad: ' ' | '0'): stri
   const text = into.toString('latin1')
   return pad === '0' && text.startsWith(' ') ? `0${text.slice(1)}` : text
 }
+/** Local times that all programs of the family can read: seven bits hold the year. */
+const FIRST_MS = Date.UTC(1970, 0, 1)
+const LAST_MS = Date.UTC(2098, 0, 1) - 1000
+/** The date, or the nearest one that other programs can read: one that they cannot keeps them from opening the mailbox at all. */
+export function readableDate({ ms, zone }: ZonedTime): ZonedTime {
+  const local = ms + zone * 60_000
+  return { ms: ms + Math.min(Math.max(local, FIRST_MS), LAST_MS) - local, zone }
+}
 /** Minutes east of this machine at a time. */
 export function localZone(ms: number): number {
   return 0 - new Date(ms).getTimezoneOffset()

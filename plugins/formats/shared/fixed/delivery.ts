@@ -1,7 +1,7 @@
 import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
 import { Gathered } from '../gathered.js'
 import { folderOf, reasonOf, type Say } from '../lock-context.js'
-import { localZone, writeInternalDate } from '../internal-date.js'
+import { localZone, readableDate, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { ContentWriter } from '../content-writer.js'
 import { outOfRoom } from '../safe-changes.js'
@@ -206,7 +206,7 @@ export class FixedDelivery implements Delivery {
       if (stored === 0) throw new MailError('unsupported', 'Append of zero-length message')
       const mask = keywords.mask(item.keywords)
       const now = this.#ctx.clock.now()
-      const date = item.date ?? { ms: now, zone: localZone(now) }
+      const date = readableDate(item.date ?? { ms: now, zone: localZone(now) })
       const fields = this.#dialect.writeFields({ keywords: mask, flags: item.system | (claimed ? BIT.old : 0), uid: kind === undefined ? 0 : uid })
       const line = Buffer.from(`${writeInternalDate(date, item.date === undefined ? '0' : ' ')},${stored};${fields}${this.#dialect.lineEnd}`, 'latin1')
       const { header: head, size: whole } = await lay(line, content)

@@ -318,4 +318,47 @@ describe('a Maildir on real files', () => {
     await box.refresh()
     expect([box.rows.map(({ uid }) => uid), listed.every((path) => path.endsWith('/new')), warned]).toEqual([[1, 2, 1003, 1004, 1005], true, []])
   })
+
+  /** Counts calls of a watcher, and waits for the first. */
+  function watched(box: Box): { readonly calls: () => number; readonly called: Promise<void> } & Disposable {
+    let calls = 0
+    let tell: (() => void) | undefined
+    const called = new Promise<void>((resolve) => (tell = resolve))
+    const watch = box.source.watch?.(() => {
+      calls++
+      tell?.()
+    })
+    return { calls: () => calls, called, [Symbol.dispose]: () => watch?.[Symbol.dispose]() }
+  }
+  test('of changes of its own nobody is told; flags that another program changed meanwhile are followed without a listing', async () => {
+    const box = await settled(300)
+    // What is due a while after a change is told as well; here it is left to the last look.
+    clock.after = () => ({ [Symbol.dispose]: () => undefined })
+    using watch = watched(box)
+    await box.store({ uids: uids.one(7), system: SYSTEM.flagged })
+    await box.expunge(uids.one(9), { always: true })
+    const name = await nameOf('x42.')
+    await rename(join(maildir, 'cur', name), join(maildir, 'cur', name.replace(/:2,.*/, ':2,RS')))
+    await watch.called
+    // Both names of the file; those of the three before are told first.
+    expect(watch.calls()).toBeLessThanOrEqual(2)
+    await box.refresh()
+    await box.store({ uids: uids.one(43), system: SYSTEM.flagged })
+    expect([box.rows.find(({ uid }) => uid === 43)?.flags, await nameOf('x42.'), listed]).toEqual(['seen flagged answered', name.replace(/:2,.*/, ':2,FRS'), []])
+    // By a listing it is as it was told.
+    clock.ms += 60_000
+    await box.refresh()
+    expect([box.rows.length, box.rows[6]?.flags, box.rows.find(({ uid }) => uid === 43)?.flags, listed.map((path) => path.slice(maildir.length))]).toEqual([299, 'seen flagged', 'seen flagged answered', ['/cur']])
+  })
+  test.each([
+    { what: 'a message that another program takes away', change: (name: string) => rm(join(maildir, 'cur', name)), left: [1, 3] },
+    { what: 'one that it puts into cur', change: () => writeFile(join(maildir, 'cur/1800000000.a.host:2,'), 'Subject: x\n\nHello.\n'), left: [1, 2, 3, 4] },
+  ])('$what is found by a listing', async ({ change, left }) => {
+    const box = await settled(3)
+    using watch = watched(box)
+    await change(await nameOf('x1.'))
+    await watch.called
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), listed.includes(join(maildir, 'cur'))]).toEqual([left, true])
+  })
 })

@@ -102,6 +102,7 @@ export class MaildirDelivery {
         await folder.sync('tmp')
         await folder.writeIncoming(pairs)
       }
+      folder.notices.announce(...pairs.map(([, to]) => to))
       for (const [from, to] of pairs) await files.rename(`${path}/tmp/${from}`, `${path}/${to}`)
       await folder.sync('new')
     } catch (error) {

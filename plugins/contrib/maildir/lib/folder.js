@@ -2,6 +2,7 @@ import { failedWith, MailError } from 'mailwright/api'
 import { MAX_KEYWORDS } from './file-name.js'
 import { bitsOf, placeOf } from './keywords.js'
 import { withListLock } from './lock.js'
+import { Notices } from './notices.js'
 import { headText, lineText, octetsTo, parseEnds, parseLines, parseUidList } from './uid-list.js'
 
 const LIST = 'dovecot-uidlist'
@@ -24,6 +25,7 @@ export class Folder {
     this.place = place
     this.ctx = ctx
     this.files = ctx.files
+    this.notices = new Notices()
   }
   get durable() {
     return this.ctx.mailbox.durability === 'full'

@@ -44,13 +44,13 @@ export class KnownState {
   #isListAs({ list, keywords }) {
     return this.#state !== undefined && this.#state.list === list && this.#state.keywords === keywords
   }
-  /** Folders that changed by their times, and those that are to be listed all the same; undefined: everything is to be read. */
+  /** Folders that changed by their times, and those that are to be listed whatever else tells of them; undefined: everything is to be read. */
   plan(marks) {
     if (!this.#isListAs(marks)) return undefined
     const places = FOLDERS.map((_, place) => place)
     const changed = places.filter((place) => this.#state.folders[place] !== marks.folders[place])
     const now = this.#clock.now()
-    return { changed, due: places.filter((place) => !changed.includes(place) && this.#due[place] <= now) }
+    return { changed, due: places.filter((place) => this.#due[place] <= now) }
   }
   /**
    * The rows are true now. `marks`: times of the folders, and of what else is given. `listed`: folders that were listed, which began at `at` and took `tookMs`; `touched`:

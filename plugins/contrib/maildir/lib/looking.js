@@ -8,7 +8,7 @@ import { byBase, CUR, folderMarks, FOLDERS, lookAgain, marksOf, NEW, passedOver,
 
 /**
  * Makes the rows of a mailbox true. What its folders hold is known from one look to the next by their times. A folder that changed is listed, and compared with the
- * rows; one that is only due to be listed once more is compared by a digest of its names. Everything is read anew where nothing is known, or the UID list or the keywords are others.
+ * rows, unless the kernel told which files; one that is only due to be listed once more is compared by a digest of its names. Everything is read anew where nothing is known, or the UID list or the keywords are others.
  */
 export class Looking {
   #folder
@@ -30,15 +30,58 @@ export class Looking {
       marks = await marksOf(this.#folder)
     }
     const plan = this.#state.plan(marks)
-    if (plan === undefined) await this.#readAll(edit, signal)
-    else if (plan.changed.length > 0) await this.#list(edit, [...plan.changed, ...plan.due], signal)
-    else if (plan.due.length > 0) await this.#verify(edit, plan.due, marks, signal)
-    else return marks
+    const heard = this.#folder.notices.take()
+    if (plan === undefined) {
+      await this.#readAll(edit, signal)
+      return undefined
+    }
+    const { due } = plan
+    const changed = new Set(plan.changed)
+    if (heard !== undefined && !due.includes(CUR)) {
+      // What was told and cannot be followed is there to be found, though no time may tell.
+      if (await this.#follow(edit, heard, changed.has(CUR))) changed.delete(CUR)
+      else changed.add(CUR)
+    }
+    if (changed.size > 0) await this.#list(edit, [...new Set([...changed, ...due])], signal)
+    else if (due.length > 0) await this.#verify(edit, due, marks, signal)
+    else return heard === undefined ? marks : undefined
     return undefined
+  }
+  /**
+   * Follows changes in `cur` that the kernel told of by name, so that it need not be listed. False, and nothing was done: something came, or is gone, or what was told does
+   * not say why the folder has another time. What was not told is found when the folder is listed once more, since after this it is not settled.
+   */
+  async #follow(edit, heard, isChanged) {
+    const { files, path } = this.#folder
+    const { rows } = edit
+    const here = rows.column(FILE)
+    const known = this.#ledger.bases(rows)
+    const isThere = async (file) => (await files.stat(`${path}/${file}`)) !== undefined
+    const told = new Map()
+    for (const file of heard) {
+      const uid = known.get(baseOf(file))
+      if (uid !== undefined) told.set(uid, [...(told.get(uid) ?? []), file])
+      else if (await isThere(file)) return false
+    }
+    const renamed = []
+    for (const [uid, names] of told) {
+      const row = rows.find(uid)
+      if (await isThere(here[row])) continue
+      let now
+      for (const file of names) if (now === undefined && (await isThere(file))) now = file
+      if (now === undefined) return false
+      renamed.push([row, now])
+    }
+    if (renamed.length === 0) return !isChanged
+    const flagsOf = flagsBy(edit, await this.#folder.keywords(this.#state.now.keywords))
+    for (const [row, file] of renamed) this.#rename(edit, row, file, flagsOf)
+    this.#state.remember(edit, await folderMarks(this.#folder), { touched: [CUR] })
+    return true
   }
   /** Lists folders whose times are known, for what may have changed beside a change of ours. Mostly that is nothing. */
   async #verify(edit, places, marks, signal) {
     const [at, began] = [this.#ctx.clock.now(), performance.now()]
+    this.#folder.notices.forget()
     const found = await this.#ctx.lane.run(digestTask, { path: this.#folder.path, folders: places.map((place) => FOLDERS[place]) })
     const tookMs = performance.now() - began
     const after = await folderMarks(this.#folder)
@@ -51,6 +94,7 @@ export class Looking {
 
   async #list(edit, places, signal) {
     const [at, began] = [this.#ctx.clock.now(), performance.now()]
+    if (places.includes(CUR)) this.#folder.notices.forget()
     const { marks, files } = await quietListing(this.#folder, places)
     if (this.#state.plan(marks) === undefined) return this.#readAll(edit, signal)
     const names = await this.#folder.keywords(marks.keywords)
@@ -147,6 +191,7 @@ export class Looking {
   async #readAll(edit, signal) {
     const [at, began] = [this.#ctx.clock.now(), performance.now()]
     const folder = this.#folder
+    folder.notices.forget()
     const { marks, files } = await quietListing(folder, [CUR, NEW])
     const found = byBase(files)
     await lookAgain(folder, found, basesOf(edit.rows))

@@ -61,6 +61,7 @@ export class MaildirSource {
     const claim = async (row) => {
       const file = edit.rows.column(FILE)[row]
       const to = `cur/${file.slice(4)}${infoIn(file) === '' ? ':2,' : ''}`
+      this.#folder.notices.announce(file, to)
       try {
         await files.rename(`${path}/${file}`, `${path}/${to}`)
         this.#ledger.put(edit, row, to)
@@ -177,6 +178,7 @@ export class MaildirSource {
       // Letters whose names nobody knows stay.
       const unnamed = old.keywords & ~bitsOf(names.filter((name) => name !== ''), names)
       const to = `${file.slice(0, 4)}${base}${infoOf({ system: target.system, keywords: target.keywords | unnamed, other: old.other })}`
+      if (to !== file) this.#folder.notices.announce(file, to)
       try {
         if (to !== file) await files.rename(`${path}/${file}`, `${path}/${to}`)
         this.#ledger.put(edit, row, to)
@@ -213,8 +215,9 @@ export class MaildirSource {
   }
   /** Removes a message wherever it is; returns the folder that it was in. */
   async #unlink(file, finder) {
-    const { files, path } = this.#folder
+    const { files, path, notices } = this.#folder
     for (let at = file, tries = 0; ; tries++) {
+      notices.announce(at)
       try {
         await files.unlink(`${path}/${at}`)
         return at.slice(0, 3)
@@ -254,10 +257,16 @@ export class MaildirSource {
   }
 
   watch(changed) {
-    const { files, path } = this.#folder
-    const watching = []
+    const { files, path, notices } = this.#folder
+    const watching = [notices.begin()]
     try {
-      for (const name of FOLDERS) watching.push(files.watch(`${path}/${name}`, () => changed()))
+      for (const folder of FOLDERS) {
+        watching.push(
+          files.watch(`${path}/${folder}`, (name) => {
+            if (name === undefined || notices.hear(`${folder}/${name}`)) changed()
+          }),
+        )
+      }
     } catch (error) {
       for (const one of watching) one[Symbol.dispose]()
       throw error

@@ -40,6 +40,23 @@ describe('names of keywords in a file that no client could read', () => {
     expect(copy).toContain('X-Keywords: good new')
   })
 
+  test('a traditional mailbox has thirty of ours, however many are asked for at once', async () => {
+    const words = (n: number): string => Array.from({ length: n }, (_, i) => `k${i}`).join(' ')
+    const client = await RawClient.login(server.ports.imap, 'alice')
+    for (const name of ['stored', 'appended']) {
+      await client.do(`CREATE ${name}`)
+      await client.append(name, MESSAGE, name === 'stored' ? '(k0)' : `(${words(35)})`)
+      await client.do(`SELECT ${name}`)
+      await client.do(`STORE 1 +FLAGS (${words(35)})`)
+      await client.do('STORE 1 +FLAGS (another)')
+      expect((await client.do('FETCH 1 FLAGS')).untagged.join('').replace(/\\(?:Recent|Seen) ?/g, '')).toBe(`* 1 FETCH (FLAGS (${words(30)}))`)
+      const { untagged } = await client.do(`SELECT ${name}`)
+      expect(untagged.find((line) => line.includes('PERMANENTFLAGS'))).not.toContain(String.raw`\*`)
+      expect((await readFile(join(server.home('alice'), name), 'latin1')).match(/X-Keywords: (.*)/)?.[1]?.trim()).toBe(words(30))
+    }
+    await client.logout()
+  })
+
   test('are left out by mailwright deliver, which delivers all the same', async () => {
     const { code, stderr } = await run(process.execPath, [CLI, 'deliver', '--config', server.config, '-k', String.raw`good a)b \Seen`, 'alice'], { input: 'Subject: x\n\nhello\n', limitMs: 60_000 })
     expect([code, stderr]).toEqual([0, expect.stringContaining(String.raw`what is no keyword is left out`)])

@@ -62,8 +62,8 @@ export interface TableEdit {
   stamp: string | undefined
   uidValidity: number
   uidNext: number
-  /** All flags the mailbox defines, for FLAGS and PERMANENTFLAGS. */
-  keywords(defined: readonly string[], canCreate: boolean): void
+  /** All flags the mailbox defines, for FLAGS and PERMANENTFLAGS; `most`: how many it can define, where that is limited. */
+  keywords(defined: readonly string[], canCreate: boolean, most?: number): void
   flagSet(system: number, keywords: readonly string[]): FlagSetId
   add(uid: number, flags: FlagSetId, recent: boolean): Row
   setFlags(row: Row, flags: FlagSetId): void

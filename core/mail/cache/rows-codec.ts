@@ -17,6 +17,7 @@ interface Header {
   readonly highest: number
   readonly defined: readonly string[]
   readonly canCreate: boolean
+  readonly most?: number
   readonly words: readonly string[]
   readonly sets: readonly (readonly [number, readonly string[]])[]
   readonly length: number
@@ -56,6 +57,7 @@ export function encodeRows(key: string, t: MailTable): Uint8Array | undefined {
     highest: t.highestModseq,
     defined: t.keywords.defined,
     canCreate: t.keywords.canCreate,
+    ...(t.keywords.most !== undefined && { most: t.keywords.most }),
     words: t.flagSets.words,
     sets: t.flagSets.list.map((s) => [s.system, s.keywords] as const),
     length: n,

@@ -71,11 +71,11 @@ export class Edit implements TableEdit {
     for (let row = this.#old; row < this.#generation.length; row++) list.push(uid[row]!)
     return uids.from(list)
   }
-  keywords(defined: readonly string[], canCreate: boolean): void {
+  keywords(defined: readonly string[], canCreate: boolean, most?: number): void {
     this.#mustBeOpen()
     const old = this.#keywords
-    if (old.canCreate === canCreate && old.defined.length === defined.length && defined.every((k, i) => k === old.defined[i])) return
-    this.#keywords = { defined: [...defined], canCreate }
+    if (old.canCreate === canCreate && old.most === most && old.defined.length === defined.length && defined.every((k, i) => k === old.defined[i])) return
+    this.#keywords = { defined: [...defined], canCreate, ...(most !== undefined && { most }) }
   }
   flagSet(system: number, keywords: readonly string[]): FlagSetId {
     return this.#flagSets.of(system, keywords)
@@ -343,9 +343,12 @@ export class Edit implements TableEdit {
     const fresh = change.keywords.filter((k) => !known.has(k.toLowerCase()))
     if (fresh.length === 0) return change.keywords
     if (!this.#keywords.canCreate) return change.keywords.filter((k) => known.has(k.toLowerCase()))
-    const spelled = [...new Set(fresh.map((k) => this.#flagSets.keyword(k).name))]
-    this.#keywords = { defined: [...this.#keywords.defined, ...spelled], canCreate: true }
-    return change.keywords
+    const { most = Number.POSITIVE_INFINITY } = this.#keywords
+    const spelled = [...new Set(fresh.map((k) => this.#flagSets.keyword(k).name))].slice(0, Math.max(0, most - known.size))
+    const defined = [...this.#keywords.defined, ...spelled]
+    this.#keywords = { ...this.#keywords, defined, canCreate: defined.length < most }
+    for (const word of spelled) known.add(word.toLowerCase())
+    return change.keywords.filter((k) => known.has(k.toLowerCase()))
   }
   #measured(row: Row): void {
     this.#mustBeOpen()

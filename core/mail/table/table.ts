@@ -37,7 +37,7 @@ export class MailTable {
   /** No number below is given from now on: those that were told before a crash may be forgotten. */
   #floor: number
   readonly ownModseqs: boolean
-  keywords: { readonly defined: readonly string[]; readonly canCreate: boolean } = { defined: [], canCreate: false }
+  keywords: { readonly defined: readonly string[]; readonly canCreate: boolean; readonly most?: number } = { defined: [], canCreate: false }
   /** Messages that no read-write session has been given yet. */
   unclaimed: UidSet = uids.none
   readonly log: ChangeLog
@@ -71,6 +71,7 @@ export class MailTable {
       readonly highest: number
       readonly defined: readonly string[]
       readonly canCreate: boolean
+      readonly most?: number
       readonly unclaimed: readonly number[]
     },
   ): void {
@@ -80,7 +81,7 @@ export class MailTable {
     this.uidValidity = of.uidValidity
     this.uidNext = of.uidNext
     this.highestModseq = of.highest
-    this.keywords = { defined: of.defined, canCreate: of.canCreate }
+    this.keywords = { defined: of.defined, canCreate: of.canCreate, ...(of.most !== undefined && { most: of.most }) }
     this.unclaimed = uids.ranges(Uint32Array.from(of.unclaimed))
   }
   /** Nothing is known of what clients were told: all that is there counts as changed now. */

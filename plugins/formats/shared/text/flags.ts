@@ -32,14 +32,18 @@ export class KeywordTable {
     }
     return [...places].sort((a, b) => a - b).map((place) => this.names[place] ?? '')
   }
+  #isFull(): boolean {
+    return this.#places.size >= MAX_KEYWORDS
+  }
   /** Whether all of the words that can be keywords here are. */
   has(words: readonly string[]): boolean {
-    return words.every((word) => !isKeyword(word) || this.#places.has(word.toLowerCase()))
+    return words.every((word) => this.#isFull() || !isKeyword(word) || this.#places.has(word.toLowerCase()))
   }
   /** Defines what is missing; true when something was. */
   define(words: readonly string[]): boolean {
     let more = false
     for (const word of words) {
+      if (this.#isFull()) break
       if (!isKeyword(word) || this.#places.has(word.toLowerCase())) continue
       this.#places.set(word.toLowerCase(), this.names.length)
       this.names.push(word)
@@ -50,7 +54,7 @@ export class KeywordTable {
   /** Tells the table of the mailbox. */
   publish(edit: TableEdit, writable: boolean): void {
     const defined = this.names.filter((name) => name !== '')
-    edit.keywords(defined, writable && defined.length < MAX_KEYWORDS)
+    edit.keywords(defined, writable && defined.length < MAX_KEYWORDS, MAX_KEYWORDS)
   }
 }
 

@@ -14,6 +14,8 @@ const COUNT = 12
 const names = Array.from({ length: COUNT }, (_, i) => `m${i + 1}`)
 const textOf = (name: string): string => `${`a line of ${name}\r\n`.repeat(Number(name.slice(1)) % 3 === 0 ? 1500 : 300)}`
 const message = (name: string): string => `From: bob@example.org\r\nSubject: ${name}\r\n\r\n${textOf(name)}`
+/** Formats of the file to which mail is delivered: an INBOX of the others is made. */
+const DELIVERED = ['unix', 'mmdf']
 /** In mix what is left of messages goes when the file goes in which they were, and that is one file here. */
 const FORMATS = ['unix', 'mmdf', 'mbx', 'mtx', 'tenex', 'mx', 'mix', 'mh'].map((format) => ({ format, atOnce: format !== 'mix' }))
 
@@ -23,7 +25,7 @@ describe.skipIf(!canMount())('on a disk without a block that is free', () => {
   /** A lock file has no content there, so that one that was left behind is waited for. */
   const start = async (format: string, size = '768k'): Promise<SmallDisk> => {
     server = await startServer({
-      host: 'drivers: { use: [mix, mx, { use: mh, allowInbox: true }, mbx, tenex, mtx, mmdf, unix, dummy] }\nmailbox: { poll: 1s, checkpointDelay: 1s }\nfiles: { dotlockTimeout: 2s }',
+      host: `drivers: { use: [mix, mx, { use: mh, allowInbox: true }, mbx, tenex, mtx, mmdf, unix, dummy], empty: ${DELIVERED.includes(format) ? format : 'unix'} }\nmailbox: { poll: 1s, checkpointDelay: 1s }\nfiles: { dotlockTimeout: 2s }`,
       namespaces: "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]",
       prepare: async (folder) => {
         const home = join(folder, 'mail/alice')
@@ -68,7 +70,7 @@ describe.skipIf(!canMount())('on a disk without a block that is free', () => {
   test.each(FORMATS)('mail is deleted over IMAP and POP3, the room comes back, and all else is as it was: $format', async ({ format, atOnce }) => {
     const small = await start(format)
     const setup = await RawClient.login(server.ports.imap, 'alice')
-    if (format !== 'unix' && format !== 'mh') await ok(setup, `CREATE #driver.${format}/INBOX`)
+    if (!DELIVERED.includes(format) && format !== 'mh') await ok(setup, `CREATE #driver.${format}/INBOX`)
     for (const name of names) expect((await setup.append('INBOX', message(name))).status).toBe('OK')
     await setup.logout()
     await server.stop()
@@ -115,7 +117,7 @@ describe.skipIf(!canMount())('on a disk without a block that is free', () => {
     const random = randomOf(seedOf('kill -9 in steps'))
     const small = await start(format, '3m')
     const setup = await RawClient.login(server.ports.imap, 'alice')
-    if (format !== 'unix') await ok(setup, `CREATE #driver.${format}/INBOX`)
+    if (!DELIVERED.includes(format)) await ok(setup, `CREATE #driver.${format}/INBOX`)
     let left = Array.from({ length: LONG ? 200 : 120 }, (_, i) => `m${i + 1}`)
     for (const name of left) expect((await setup.append('INBOX', message(name))).status).toBe('OK')
     await setup.logout()

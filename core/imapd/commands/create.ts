@@ -49,7 +49,7 @@ async function created(name: MailboxName, plan: CreatePlan, session: MailSession
     // A mailbox that is a file has no room for others below it (FAQ 7.3).
     if (inTheWay !== undefined) throw new Refused(`Can't create mailbox node ${shown(inTheWay)}: File exists`, { code: 'CANNOT', cause })
     const format = /^#driver\.([^/\\:]*)[/\\:]/i.exec(name)
-    if (cause instanceof MailError && cause.kind === 'unsupported' && format !== null) {
+    if (cause instanceof MailError && cause.kind === 'not-found' && format !== null) {
       throw new Refused(`Can't create mailbox ${shown(name)}: unknown driver`, { code: 'CANNOT', cause })
     }
     return await inWords(Promise.reject(cause), (reason) => `Can't create mailbox ${shown(name)}: ${reason}`)

@@ -157,7 +157,7 @@ class FilesStore implements MailStore {
   }
   #named(name: string, at: MailLocation): Format {
     const format = this.#parts.formats.find((f) => f.name === name)
-    if (format === undefined) throw new MailError('unsupported', `${at.path}: unknown format "${name}"`)
+    if (format === undefined) throw new MailError('not-found', `${at.path}: unknown format "${name}"`)
     return format
   }
 

@@ -86,6 +86,28 @@ describe.each([mbxDialect, mtxDialect, tenexDialect])('$title: changes of a mail
     expect(await inFile()).toEqual(shown)
   })
 
+  test.each(dialect.hides ? ['hidden'] : [])('room of %s messages is taken back when that moves little, or wins much; whether it does costs no call', async () => {
+    const { files, counts, reset } = countingFiles(system)
+    const box = await filled(formatOf(files), 2000)
+    const size = async (): Promise<number> => (await system.stat(path))?.size ?? 0
+    const full = await size()
+    const expunged = async (which: readonly number[]): Promise<number> => {
+      await box.expunge(which)
+      reset()
+      await box.source.reclaim?.(new AbortController().signal)
+      return counts().calls
+    }
+    expect(await expunged([3])).toBe(0)
+    expect(await size()).toBe(full)
+    await expunged(box.uids.slice(500, 1500))
+    expect(await size()).toBeLessThan(0.6 * full)
+    const then = await size()
+    expect(await expunged([2000])).toBeGreaterThan(0)
+    expect(await size()).toBeLessThan(then)
+    expect(box.table.length).toBe(998)
+    expect((await inFile()).map((m) => m.text)).toEqual((await box.messages()).map((m) => m.text))
+  })
+
   test('what was appended by others meanwhile is found, and the flag that was wanted is in the file', async () => {
     const box = await filled(formatOf(), 3)
     await box.store([1], { system: SYSTEM.seen })

@@ -3,7 +3,7 @@ import type { Layout } from './layout.js'
 
 /** Octets of messages that are moved for each octet that is won, at most; what is little is moved anyway. */
 const MOST_MOVED = 4
-const LITTLE = 1 << 20
+const LITTLE = 1 << 16
 const PIECE = 1 << 20
 
 /** Whether taking back the room of hidden messages is worth its cost, so that each octet is moved a few times in its life. */

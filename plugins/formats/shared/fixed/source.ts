@@ -418,8 +418,11 @@ export class FixedSource implements MailboxSource {
       this.#epoch++
     }
   }
+  #isWorthwhile(size: number): boolean {
+    return isWorthwhile(this.contents.layout, this.#dialect.header?.length ?? 0, size)
+  }
   async #compactIfWorthwhile(held: Held, signal: AbortSignal): Promise<boolean> {
-    if (!isWorthwhile(this.contents.layout, this.#dialect.header?.length ?? 0, held.stat.size)) return false
+    if (!this.#isWorthwhile(held.stat.size)) return false
     return this.file.alone(() => this.#compact(held, () => true, signal))
   }
   /** A mailbox is looked at though it cannot be made shorter. */
@@ -432,7 +435,7 @@ export class FixedSource implements MailboxSource {
   }
   /** The table is not at hand: what it says of places follows with its next edit. */
   async #reclaim(signal: AbortSignal): Promise<void> {
-    if (!this.traits.writable || this.#state === undefined) return
+    if (!this.traits.writable || this.#state === undefined || !this.#isWorthwhile(this.#state.size)) return
     await this.file.locked(signal, () => undefined, async (held) => {
       const before = held.stat
       // What others did is found by the next look, and this again then.

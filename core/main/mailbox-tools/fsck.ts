@@ -87,7 +87,8 @@ async function lookThrough(work: Work, name: string): Promise<Report> {
   using progress = new Progress(work.terminal, name)
   for await (const one of examination.found) {
     if (one.kind === 'message') {
-      messages++
+      // Of one without octets nothing can be salvaged.
+      if (one.size !== 0) messages++
       progress.step()
       // A place that cannot be read is found by reading it, and told afterwards.
       for await (const _ of one.bytes) signal.throwIfAborted()

@@ -389,6 +389,12 @@ test('a mailbox whose damaged beginning is that of another format is salvaged as
   expect((await check('box', true)).out).toMatch(/^box: at octet 0: [^]*\nbox: repaired, 5 messages/)
   expect((await messages('box')).slice(1)).toEqual((await messages('box')).slice(1).map((m, i) => ({ ...m, text: textOf(i + 2), ms: Date.UTC(2024, 0, i + 2) })))
 })
+test('a message of which nothing is left is not counted as readable', async () => {
+  const from = 'From a@b.c Mon Nov 23 01:44:00 2026\n'
+  await writeFile(path('box'), `${from}Subject: one\n\nhello\n\n${from}X-Keywords: ${'\0'.repeat(40)}\n${from}Subject: three\n\nhello\n\n`)
+  const { out } = await check('box', true)
+  expect(out).toMatch(/, 2 readable messages\nbox: repaired, 2 messages/)
+})
 test('a text that is no mailbox is good, also where its first lines look like a header', async () => {
   await writeFile(path('text'), 'root:x:0:0:root\ndaemon:x:1:1:daemon\n')
   expect(await check('text', true)).toEqual({ good: true, out: 'text: good, 1 readable message\n' })

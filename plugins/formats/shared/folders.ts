@@ -4,7 +4,9 @@ import { folderOf } from './lock-context.js'
 /** Whether the file may be written; one that is missing may come to be. */
 export async function isWritable(files: Files, path: string): Promise<boolean> {
   try {
-    await (await files.open(path, { write: true })).close()
+    const file = await files.open(path, { write: true })
+    // Nothing was read or written, so nobody has to wait for it.
+    file.close().catch(() => undefined)
     return true
   } catch (error) {
     if (failedWith(error, 'ENOENT')) return true

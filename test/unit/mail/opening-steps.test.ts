@@ -13,6 +13,7 @@ import { nativeLocks } from '../../../core/os/native-locks.js'
 import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
 import { MixFormat } from '../../../plugins/formats/mix/format.js'
+import { isWritable } from '../../../plugins/formats/shared/folders.js'
 import { memorySpool } from '../../../core/testing/kit-spool.js'
 import { QuietLogger, StillClock, alice, mailFixture, memoryAbout, named, never, testSettings, type MailFixture } from '../../support/mail.js'
 import { steppingFiles } from '../../support/stepping-files.js'
@@ -120,6 +121,11 @@ describe.skipIf(locks?.readNow === undefined)('steps in a row that a session wai
       const read = await counted(() => readWhole(files, join(home, 'rows')))
       expect({ octets, taken: read.taken, same: bytes.equals(read.value ?? Buffer.of(1)) }).toEqual({ octets, taken, same: true })
     }
+  })
+  test('whether a mailbox may be written: its opening', async () => {
+    await writeFile(join(home, 'inbox'), '')
+    expect(await counted(() => isWritable(files, join(home, 'inbox')))).toEqual({ taken: 1, value: true })
+    expect(await counted(() => isWritable(files, join(home, 'none', 'inbox')))).toEqual({ taken: 1, value: true })
   })
   test('STATUS by a process that has rows of last time takes what SELECT takes, and afterwards one', async () => {
     await using site = new Site(home)

@@ -241,21 +241,17 @@ export class SharedMailbox {
   }
   /** The same for a caller whose turn it is already. */
   async refreshNow(found?: FileStat): Promise<void> {
-    const before = this.#signals
-    this.#dirty = false
-    this.#lookedAt = this.#clock.now()
-    try {
-      const claimRecent = this.writers > 0 && this.source.traits.writable
-      await this.editNow((edit) => this.source.refresh(edit, { claimRecent, ...(found && { found }) }, this.signal))
-      if (claimRecent) this.#gave = false
-    } catch (error) {
-      this.#dirty = true
-      throw error
-    }
+    const [signals, began] = [this.#signals, this.#clock.now()]
+    // Until the look has ended, another session that asks must wait for it.
+    this.#dirty = true
+    const claimRecent = this.writers > 0 && this.source.traits.writable
+    await this.editNow((edit) => this.source.refresh(edit, { claimRecent, ...(found && { found }) }, this.signal))
+    if (claimRecent) this.#gave = false
+    this.#lookedAt = began
+    this.#dirty = signals !== this.#signals
     // What another process left undone.
     if (!this.#loaded) this.#arrivals?.arrived(this, uids.none)
     this.#loaded = true
-    if (before !== this.#signals) this.#dirty = true
     await this.state?.refreshed(this)
   }
   /** Returns what `unchangedSince` refused. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ENVELOPE, createFact, sealDeriver, uids } from '../../../core/api/index.js'
 import type { FactDeriver, FileStat, FoundMailbox, StoredMessage, TableEdit, UidSet, Wants } from '../../../core/api/index.js'
 import { SourceRegistry, type StateKeeper } from '../../../core/mail/registry/registry.js'
@@ -120,6 +120,23 @@ describe('the registry', () => {
     await expect(second).rejects.toMatchObject({ kind: 'cancelled' })
     expect([(await third).value, begun]).toEqual([3, false])
     await registry[Symbol.asyncDispose]()
+  })
+  test('a look that is under way makes nothing current: a session that asks meanwhile hears what it finds', async () => {
+    const ends: (() => void)[] = []
+    const { shared, view } = sharedOver(Object.assign(new PassiveSource(), { watch: () => ({ [Symbol.dispose]: () => undefined }), refresh: () => new Promise<void>((resolve) => ends.push(resolve)) }))
+    const first = shared.refresh(never)
+    await vi.waitFor(() => expect(ends.length).toBe(1))
+    expect(shared.current).toBe(false)
+    let heard = false
+    const second = view().sync(never).then(() => (heard = true))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(heard).toBe(false)
+    ends[0]?.()
+    await first
+    await vi.waitFor(() => expect(ends.length).toBe(2))
+    ends[1]?.()
+    await second
+    expect([shared.current, heard]).toEqual([true, true])
   })
   test('a source that watches is looked at when it says so; others while somebody listens', async () => {
     const { registry, acquire, clock } = counted()

@@ -1,38 +1,77 @@
 import { deepEqual, equal } from 'node:assert/strict'
+import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { packedSite, type PackedSite } from '../support/packed-site.js'
+import { LONG } from '../support/random.js'
 import { RawClient } from '../support/raw-client.js'
-import { startServer, type RunningServer } from '../support/running-server.js'
+import { startServer, type RunningServer, type ServerOptions } from '../support/running-server.js'
 
-const LONG = process.env['MAILWRIGHT_LONG'] === '1'
-const DRIVERS = 'drivers: { use: [ mix, mx, mbx, { use: mh, path: Mail }, mmdf, unix, dummy ], create: unix, empty: unix }'
+/** A format, or a kind of storage, and what sessions of several processes may expect of it. */
+interface Format {
+  readonly name: string
+  /** Where they are. */
+  readonly box: string
+  /** The name by which it is made. */
+  readonly make: string
+  /** What a server needs to have it. */
+  server(): Promise<ServerOptions> | ServerOptions
+  /** Whether APPEND tells the UID, which is that of the message in every session. Otherwise messages are known by what is in them. */
+  readonly tellsUids: boolean
+  /** Who may remove messages: every session, or sessions of one process while no other process has the mailbox open. */
+  readonly expunges: 'beside others' | 'alone'
+}
 const NAMES = "[ { use: mailboxfile, inboxPath: '{home}/INBOX' }, prefixes ]"
-/** Where sessions of several processes are in a mailbox, and how it is made. */
-const formats = [
-  { name: 'mbx', box: 'box', make: '#driver.mbx/box' },
-  { name: 'mix', box: 'box', make: '#driver.mix/box' },
-  { name: 'mx', box: 'box', make: '#driver.mx/box' },
-  { name: 'mh', box: '#mh/box', make: '#mh/box' },
-  { name: 'unix', box: 'box', make: 'box' },
-  { name: 'mmdf', box: 'box', make: '#driver.mmdf/box' },
-] as const
+function file(name: string, { empty = 'unix', ...change }: Partial<Format> & { readonly empty?: string } = {}): Format {
+  const server = (): ServerOptions => ({ host: `drivers: { use: [ mix, mx, mbx, mtx, tenex, { use: mh, path: Mail }, mmdf, unix, dummy ], create: unix, empty: ${empty} }`, namespaces: NAMES })
+  return { name, box: 'box', make: `#driver.${name}/box`, server, tellsUids: true, expunges: 'beside others', ...change }
+}
+/** There is no room for UIDs in the file, an empty one has no format yet, and no message can be hidden from those who have it open. */
+const ofOld = (name: string): Format => file(name, { empty: name, tellsUids: false, expunges: 'alone' })
+const formats: readonly Format[] = [
+  file('mbx'),
+  file('mix'),
+  file('mx'),
+  file('mh', { box: '#mh/box', make: '#mh/box' }),
+  file('unix', { make: 'box' }),
+  file('mmdf'),
+  ofOld('mtx'),
+  ofOld('tenex'),
+  { ...file('maildir'), make: 'box', server: maildir },
+]
+
+/** A site that has installed the package, which its configuration names. */
+let site: PackedSite | undefined
+async function maildir(): Promise<ServerOptions> {
+  const { modules } = (site ??= await packedSite('maildir'))
+  return {
+    cli: join(modules, 'mailwright/dist/core/main/cli.js'),
+    top: "plugins: ['@mailwright/maildir']",
+    host: 'drivers: { stores: [maildir] }',
+    namespaces: '[ { use: mailboxfile, store: maildir } ]',
+    prepare: (folder) => symlink(modules, join(folder, 'node_modules')),
+  }
+}
+afterAll(async () => site?.[Symbol.asyncDispose]())
+
+const IN_USE = '[INUSE] EXPUNGE failed: mailbox is in use, try again'
 
 const textOf = (subject: string): string => `Subject: ${subject}\r\n\r\n${`text of ${subject}\r\n`.repeat(20)}`
 
 /** A client that delivers, flags and removes its own messages. */
 class Player {
   readonly #client: RawClient
-  readonly #box: string
+  readonly #format: Format
   readonly #who: string
-  /** UID by the subject of what was acknowledged and not removed. */
+  /** What was acknowledged and not removed: UID by subject; 0 where none is told. */
   readonly kept = new Map<string, number>()
   /** Every UID that was told. */
   readonly given: number[] = []
   readonly removed: string[] = []
 
-  constructor(client: RawClient, box: string, who: string) {
+  constructor(client: RawClient, format: Format, who: string) {
     this.#client = client
-    this.#box = box
+    this.#format = format
     this.#who = who
   }
   async #ok(command: string): Promise<readonly string[]> {
@@ -41,57 +80,89 @@ class Player {
     return untagged
   }
   async play(turns: number): Promise<void> {
-    await this.#ok(`SELECT ${this.#box}`)
+    const { box } = this.#format
+    await this.#ok(`SELECT ${box}`)
     for (let n = 0; n < turns; n++) {
-      const subject = `${this.#who}${n}`
-      const { status, text } = await this.#client.append(this.#box, textOf(subject))
+      const subject = `${this.#who}${String(n).padStart(3, '0')}`
+      const { status, text } = await this.#client.append(box, textOf(subject))
       equal(status, 'OK', `${subject}: ${text}`)
-      const uid = Number(/APPENDUID \d+ (\d+)/.exec(text)?.[1])
-      this.given.push(uid)
+      const uid = Number(/APPENDUID \d+ (\d+)/.exec(text)?.[1] ?? 0)
+      equal(uid > 0, this.#format.tellsUids, `${subject}: ${text}`)
+      if (uid > 0) this.given.push(uid)
       // The session must hear of it before it can name it.
       await this.#ok('NOOP')
+      let gone = false
       if (n % 3 === 1) {
-        await this.#ok(`UID STORE ${uid} +FLAGS.SILENT (\\Deleted)`)
-        await this.#ok(n % 2 === 0 ? `UID EXPUNGE ${uid}` : 'EXPUNGE')
+        await this.#store(uid, subject, '\\Deleted')
+        gone = await this.#expunge(uid > 0 && n % 2 === 0 ? `UID EXPUNGE ${uid}` : 'EXPUNGE')
         this.removed.push(subject)
       } else {
-        await this.#ok(`UID STORE ${uid} +FLAGS.SILENT (\\Flagged)`)
+        await this.#store(uid, subject, '\\Flagged')
         this.kept.set(subject, uid)
       }
-      const seen = await this.#ok(`UID FETCH ${uid} (FLAGS)`)
-      deepEqual({ subject, there: seen.some((line) => line.includes(`UID ${uid}`)) }, { subject, there: n % 3 !== 1 })
+      deepEqual({ subject, there: await this.#has(uid, subject) }, { subject, there: !gone })
     }
     // Flags of formats that are dear to write wait in the journal of the server that has it; others see them when they are folded in.
     await this.#ok('CHECK')
+  }
+  /** Where messages have no UIDs that last: its number, or undefined. No reply to SEARCH, FETCH and STORE by number may change numbers (RFC 3501 §7.4.1). */
+  async #numberOf(subject: string): Promise<number | undefined> {
+    const [, ...numbers] = (await this.#ok(`SEARCH SUBJECT ${subject}`)).find((line) => line.startsWith('* SEARCH'))?.slice(2).split(' ') ?? []
+    equal(numbers.length <= 1, true, `${subject} is there as ${numbers.join(' and ')}`)
+    return numbers[0] === undefined ? undefined : Number(numbers[0])
+  }
+  async #store(uid: number, subject: string, flag: string): Promise<void> {
+    await this.#ok(uid > 0 ? `UID STORE ${uid} +FLAGS.SILENT (${flag})` : `STORE ${await this.#numberOf(subject)} +FLAGS.SILENT (${flag})`)
+  }
+  async #has(uid: number, subject: string): Promise<boolean> {
+    return uid > 0 ? (await this.#ok(`UID FETCH ${uid} (FLAGS)`)).some((line) => line.includes(`UID ${uid}`)) : (await this.#numberOf(subject)) !== undefined
+  }
+  /** Whether messages were removed. */
+  async #expunge(command: string): Promise<boolean> {
+    const { status, text } = await this.#client.do(command)
+    if (this.#format.expunges === 'alone' && status === 'NO') {
+      equal(text, IN_USE)
+      return false
+    }
+    equal(status, 'OK', `${this.#who}: ${command}: ${text}`)
+    return true
   }
 }
 
 describe('two servers on the mail of one account', () => {
   const servers: RunningServer[] = []
-  beforeEach(async () => {
-    const first = await startServer({ host: DRIVERS, namespaces: NAMES })
-    servers.push(first)
-    // A configuration, a control socket and processes of its own; the homes are the same.
-    servers.push(await startServer({ host: DRIVERS, namespaces: NAMES, users: `[ { use: virtual, home: ${JSON.stringify(join(first.folder, 'mail', '{user}'))} } ]` }))
-  })
   afterEach(async () => {
     for (const server of servers.splice(0).toReversed()) await server.remove()
   })
 
-  test.each(formats)('$name: sessions of both deliver, flag and expunge at once, and every message is accounted for', { timeout: LONG ? 3_600_000 : 240_000 }, async ({ box, make }) => {
-    const maker = await RawClient.login(servers[0]?.ports.imap ?? 0, 'alice')
+  test.each(formats)('$name: sessions of both deliver, flag and expunge at once, and every message is accounted for', { timeout: LONG ? 3_600_000 : 240_000 }, async (format) => {
+    const { box, make, tellsUids, expunges } = format
+    const options = await format.server()
+    const first = await startServer(options)
+    servers.push(first)
+    // A configuration, a control socket and processes of its own; the homes are the same.
+    const second = await startServer({ ...options, users: `[ { use: virtual, home: ${JSON.stringify(join(first.folder, 'mail', '{user}'))} } ]` })
+    servers.push(second)
+    const maker = await RawClient.login(first.ports.imap, 'alice')
     expect(await maker.do(`CREATE ${make}`)).toMatchObject({ status: 'OK' })
     const players: Player[] = []
-    for (const [s, server] of servers.entries()) for (const who of ['a', 'b']) players.push(new Player(await RawClient.login(server.ports.imap, 'alice'), box, `s${s}${who}`))
+    for (const [s, server] of servers.entries()) for (const who of ['a', 'b']) players.push(new Player(await RawClient.login(server.ports.imap, 'alice'), format, `s${s}${who}`))
     await Promise.all(players.map((player) => player.play(LONG ? 600 : 18)))
     const given = players.flatMap((player) => player.given).sort((a, b) => a - b)
     expect(given).toEqual([...new Set(given)])
+    if (expunges === 'alone') {
+      expect((await maker.do(`SELECT ${box}`)).status).toBe('OK')
+      expect(await maker.do('EXPUNGE')).toMatchObject({ status: 'NO', text: IN_USE })
+      await second.stop()
+      expect(await maker.do('EXPUNGE')).toMatchObject({ status: 'OK' })
+      await second.again()
+    }
     const expected = new Map(players.flatMap(({ kept }) => [...kept]))
     for (const server of servers) {
       const client = await RawClient.login(server.ports.imap, 'alice')
       expect((await client.do(`SELECT ${box}`)).status).toBe('OK')
       const { untagged } = await client.do('UID FETCH 1:* (UID FLAGS BODY.PEEK[])')
-      const found = untagged.map((line) => ({ subject: /Subject: (\S+)/.exec(line)?.[1] ?? '', uid: Number(/UID (\d+)/.exec(line)?.[1]), line }))
+      const found = untagged.map((line) => ({ subject: /Subject: (\S+)/.exec(line)?.[1] ?? '', uid: tellsUids ? Number(/UID (\d+)/.exec(line)?.[1]) : 0, line }))
       expect(found.map(({ subject }) => subject).sort()).toEqual([...expected.keys()].sort())
       for (const { subject, uid, line } of found) expect({ subject, uid, whole: line.includes(textOf(subject)), flagged: line.includes('\\Flagged') }).toEqual({ subject, uid: expected.get(subject), whole: true, flagged: true })
       expect(server.log().split('\n').filter((line) => / error /.test(line))).toEqual([])

@@ -100,8 +100,11 @@ export class SourceRegistry implements AsyncDisposable {
       await (await reading)?.close()
       throw error
     }
-    const kept = await reading
+    const read = await reading
+    // Numbers that do not last mean other messages in another process, even under the same UIDVALIDITY, which is a second.
+    const kept = source.traits.uidsPersist ? read : undefined
     try {
+      if (kept === undefined) await read?.close()
       const ownModseqs = source.traits.modseqs === 'own'
       // Numbers that clients were told before are unknown here; a microsecond count exceeds them all (one edit takes longer than one).
       const table = new MailTable({ ownModseqs, firstModseq: ownModseqs ? 1 : Math.max(1, Math.floor(this.#clock.now() * 1000)) })

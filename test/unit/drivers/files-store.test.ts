@@ -50,7 +50,7 @@ describe('the files store', () => {
     expect((await stat(join(home, 'folder'))).isDirectory()).toBe(true)
     await expect(store.create(at('a/b/box'), how)).rejects.toMatchObject({ kind: 'exists' })
     await expect(store.create(at('a/b/box/under'), how)).rejects.toThrow("Can't create mailbox node")
-    await expect(store.create(at('x', 'mbx'), how)).rejects.toMatchObject({ kind: 'unsupported' })
+    await expect(store.create(at('x', 'mbx'), how)).rejects.toMatchObject({ kind: 'not-found' })
   })
 
   test('a file that a format took is asked of that format alone, until it is another one, or the format does not know it any more', async () => {

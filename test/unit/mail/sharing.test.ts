@@ -4,6 +4,7 @@ import type { FactDeriver, FileStat, FoundMailbox, StoredMessage, TableEdit, Uid
 import { SourceRegistry, type StateKeeper } from '../../../core/mail/registry/registry.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { deriverTable } from '../../../core/mail/view/deriving.js'
+import { factsOf } from '../../../core/mail/view/facts.js'
 import { readMessages } from '../../../core/mail/view/reader.js'
 import { MemorySource } from '../../../plugins/drivers/memory/source.js'
 import { MemoryMailbox } from '../../../plugins/drivers/memory/mailbox.js'
@@ -85,6 +86,27 @@ describe('the registry', () => {
     const broken = { ...found, open: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) }
     await expect(registry.acquire(broken, testSettings, states, never)).rejects.toMatchObject({ kind: 'denied' })
     expect(log).toEqual(['given up'])
+  })
+  test('what is kept of a mailbox is asked for where numbers last, and left alone where they mean other messages in another process', async () => {
+    const { registry, log, found } = counted()
+    const states: StateKeeper = {
+      read: async () => ({ fill: () => { throw new Error('asked for') }, close: async () => void log.push('given up') }),
+      discard: () => Promise.resolve(),
+      alone: () => Promise.resolve(undefined),
+    }
+    const acquire = (uidsPersist: boolean) => registry.acquire({ ...found, open: () => Promise.resolve(new PassiveSource({ uidsPersist })) }, testSettings, states, never)
+    await expect(acquire(true)).rejects.toThrow('asked for')
+    expect((await acquire(false)).state).toBeUndefined()
+    expect(log).toEqual(['given up', 'given up'])
+    await registry[Symbol.asyncDispose]()
+  })
+  test('facts that are kept in memory are those of the numbers they were made for', async () => {
+    const { shared } = sharedOver(new PassiveSource({ uidsPersist: false }))
+    const facts = async () => factsOf(shared, ENVELOPE)
+    ;(await facts()).put(1, Buffer.from('of the first'))
+    expect((await facts()).get(1)).toEqual(new Uint8Array(Buffer.from('of the first')))
+    await shared.edit((edit) => Promise.resolve(edit.reset(2)), never)
+    expect((await facts()).get(1)).toBeUndefined()
   })
   test('looks asked for together are one look, and one session does not cancel it for another', async () => {
     const { log, registry, acquire } = counted()

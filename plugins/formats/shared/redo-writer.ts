@@ -102,7 +102,7 @@ export class RedoWriter implements ContentWriter {
 }
 async function sumsAt(file: OpenFile, s: Segment): Promise<Buffer> {
   const sums: number[] = []
-  const buffer = Buffer.allocUnsafe(CHUNK)
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, s.length))
   let base = s.offset
   let have = 0
   for (const [from, to] of pieces(s.offset, s.offset + s.length)) {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { driversFor, isInboxMade } from '../support/inbox-format.js'
 import { has, run } from '../support/programs.js'
 import { RawClient } from '../support/raw-client.js'
 import { RawPop3 } from '../support/raw-pop3.js'
@@ -37,7 +38,7 @@ describe.skipIf(process.platform !== 'linux' || !has('prlimit'))('files that may
   afterEach(() => server.remove())
   const start = async (format: string): Promise<void> => {
     server = await startServer({
-      host: 'drivers: { use: [mix, mx, { use: mh, allowInbox: true }, mbx, tenex, mtx, mmdf, unix, dummy] }\nmailbox: { poll: 1s, checkpointDelay: 1s }\nfiles: { dotlockTimeout: 2s }',
+      host: `${driversFor(format)}\nmailbox: { poll: 1s, checkpointDelay: 1s }\nfiles: { dotlockTimeout: 2s }`,
       namespaces: "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]",
       prepare: async (folder) => {
         if (format !== 'mh') return
@@ -75,7 +76,7 @@ describe.skipIf(process.platform !== 'linux' || !has('prlimit'))('files that may
   test.each(FORMATS)('a delivery is refused or done, mail is flagged and deleted, and nothing is lost: $format', async ({ format, oneFile }) => {
     await start(format)
     const setup = await RawClient.login(server.ports.imap, 'alice')
-    if (format !== 'unix' && format !== 'mh') await ok(setup, `CREATE #driver.${format}/INBOX`)
+    if (isInboxMade(format)) await ok(setup, `CREATE #driver.${format}/INBOX`)
     for (const name of names) expect((await setup.append('INBOX', message(name))).status).toBe('OK')
     await setup.logout()
     await server.stop()
@@ -130,7 +131,7 @@ describe.skipIf(process.platform !== 'linux' || !has('prlimit'))('files that may
   test.each(FORMATS.filter(({ oneFile }) => oneFile))('a mailbox that is longer already is read; what cannot be done is refused before it begins, and nothing is lost: $format', async ({ format }) => {
     await start(format)
     const setup = await RawClient.login(server.ports.imap, 'alice')
-    if (format !== 'unix') await ok(setup, `CREATE #driver.${format}/INBOX`)
+    if (isInboxMade(format)) await ok(setup, `CREATE #driver.${format}/INBOX`)
     const many = Array.from({ length: 24 }, (_, i) => `m${i + 1}`)
     for (const name of many) expect((await setup.append('INBOX', message(name))).status).toBe('OK')
     await setup.logout()

@@ -81,10 +81,18 @@ export class MhDelivery implements Delivery {
       if (held.record.until > 0) held = await folder.note(held, { from: 0, until: 0 }, true)
       return { result: { uidValidity: held.record.validity, uids: uids.from(Array.from({ length: count }, (_, i) => first + i)) }, held }
     } catch (error) {
-      for (const name of incoming) await files.unlink(name).catch(() => undefined)
-      // Their numbers are anybody's again.
-      if (held.record.until > 0) await folder.note(held, { from: 0, until: 0 }, true).catch(() => undefined)
+      // Their numbers are anybody's again. Until the record says so, the first names tell that messages there are not ours.
+      if (await this.#forgotten(folder, held)) for (const name of incoming) await files.unlink(name).catch(() => undefined)
       throw error
+    }
+  }
+  async #forgotten(folder: MhFolder, held: Held): Promise<boolean> {
+    if (held.record.until === 0) return true
+    try {
+      await folder.note(held, { from: 0, until: 0 }, true)
+      return true
+    } catch {
+      return false
     }
   }
   /** Gives messages their numbers; answers one that was taken, and then none of them has any. */
@@ -111,15 +119,19 @@ export class MhDelivery implements Delivery {
   async #rename(path: string, incoming: readonly string[], first: number): Promise<number | undefined> {
     const { files } = this.#ctx
     const taken: string[] = []
+    let renamed = 0
     try {
       for (const i of incoming.keys()) {
         await (await files.open(`${path}/${first + i}`, { write: true, create: 'new', mode: this.#place.fileMode })).close()
         taken.push(`${path}/${first + i}`)
       }
-      for (const [i, name] of incoming.entries()) await files.rename(name, taken[i] ?? '')
+      for (const [i, name] of incoming.entries()) {
+        await files.rename(name, taken[i] ?? '')
+        renamed++
+      }
       return undefined
     } catch (error) {
-      for (const name of taken) await files.unlink(name)
+      for (const [i, name] of taken.entries()) await (i < renamed ? files.rename(name, incoming[i] ?? '') : files.unlink(name))
       if (failedWith(error, 'EEXIST')) return first + taken.length
       throw error
     }

@@ -65,18 +65,25 @@ export class MhFolder {
   async #finish(record: MhRecord): Promise<MhRecord> {
     if (record.until === 0) return record
     const { files } = this.#ctx
-    const ours: string[] = []
+    const ours: { readonly path: string; readonly incoming: string; readonly moved: boolean }[] = []
     let whole = true
+    let anyMoved = false
+    let anyEmpty = false
     for (let n = record.from; n <= record.until; n++) {
-      const path = `${this.path}/${n}`
-      const [there, incoming] = [await files.lstat(path), await files.lstat(this.incoming(n - record.from))]
+      const [path, name] = [`${this.path}/${n}`, this.incoming(n - record.from)]
+      const [there, incoming] = [await files.lstat(path), await files.lstat(name)]
+      const moved = incoming === undefined
       // Another program may have taken the number meanwhile. An empty file only keeps one for its message.
-      const isOurs = there !== undefined && (there.size === 0 || incoming === undefined || incoming.inode === there.inode)
-      if (isOurs) ours.push(path)
+      const isOurs = there !== undefined && (there.size === 0 || moved || incoming.inode === there.inode)
+      if (isOurs) ours.push({ path, incoming: name, moved })
       whole &&= isOurs && there.size > 0
+      anyMoved ||= moved
+      anyEmpty ||= there?.size === 0 && !moved
     }
-    if (!whole) {
-      for (const path of ours) await files.unlink(path)
+    // First names go when all have their numbers, but where a message takes the place of an empty file: what misses then was removed by somebody since.
+    if (!whole && (!anyMoved || anyEmpty)) {
+      // Back under its first name, so that whoever ends here as well does not leave a number that would be taken for ours.
+      for (const { path, incoming, moved } of ours) await (moved ? files.rename(path, incoming) : files.unlink(path))
       if (this.durable) await files.syncDirectory(this.path)
     }
     const done = { ...record, from: 0, until: 0 }

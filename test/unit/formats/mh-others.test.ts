@@ -1,0 +1,79 @@
+import { readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { FilePlace, Files, MailUser, OpenFile, OpenHow } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { Box, never } from '../../../core/testing/box.js'
+import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
+import { MhFormat } from '../../../plugins/formats/mh/format.js'
+import { directoryContext } from '../../support/directory-formats.js'
+import { goldenFolder } from '../../support/golden.js'
+
+const files = new SystemFiles(await nativeLocks())
+
+describe('mh beside other programs, and after what failed', () => {
+  let home = ''
+  let user: MailUser
+  beforeEach(async () => {
+    home = await goldenFolder('mh')
+    user = { name: 'alice', kind: 'account', home, facts: {} }
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+  const at = (name: string): FilePlace => ({ path: join(home, name), user, fileMode: 0o600, directoryMode: 0o700 })
+  const format = (over: Files = files): MhFormat => {
+    const context = directoryContext(over)
+    return new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
+  }
+  const open = async (name: string): Promise<Box> => {
+    const box = new Box(name, await format().open(at(name)))
+    await box.refresh({ claimRecent: true })
+    return box
+  }
+
+  test('after a delivery of two that failed, and whose record could not be written, the next message of another program stays', async () => {
+    let broken: 'no' | 'link' | 'all' = 'no'
+    class Broken extends SystemFiles {
+      override async link(from: string, to: string): Promise<void> {
+        if (broken === 'link') {
+          broken = 'all'
+          throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        }
+        return super.link(from, to)
+      }
+      override async open(path: string, how?: OpenHow): Promise<OpenFile> {
+        const file = await super.open(path, how)
+        const write = file.write.bind(file)
+        file.write = async (chunks, at) => {
+          // From here on nothing reaches the record: the process is killed after it took its files away.
+          if (broken === 'all') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+          return write(chunks, at)
+        }
+        return file
+      }
+    }
+    const made = format(new Broken(await nativeLocks()))
+    const delivery = await made.append(at('Mail/sample'))
+    for (const m of [sampleMessage(1), sampleMessage(2)]) await delivery.add(itemOf(m), never)
+    broken = 'link'
+    await expect(delivery.commit(undefined, never)).rejects.toThrow('EIO')
+    // MH gives the next free number.
+    await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
+    const box = await open('Mail/sample')
+    expect([(await readdir(join(home, 'Mail/sample'))).includes('5'), box.rows.map((r) => r.uid)]).toEqual([true, [1, 2, 3, 4, 5]])
+    await box.close()
+  })
+  test('of a delivery of two that had ended but for the record, the one stays that nobody removed', async () => {
+    const delivery = await format().append(at('Mail/sample'))
+    for (const m of [sampleMessage(1), sampleMessage(2)]) await delivery.add(itemOf(m), never)
+    await delivery.commit(undefined, never)
+    const records = join(home, '.mailwright/mh')
+    const record = join(records, (await readdir(records))[0] ?? '')
+    const fields = (await readFile(record)).toString().trim().split(' ')
+    await writeFile(record, `${[...fields.slice(0, 4), '00000005', '00000006'].join(' ')}\n`)
+    await unlink(join(home, 'Mail/sample/6'))
+    const box = await open('Mail/sample')
+    expect(box.rows.map((r) => r.uid)).toEqual([1, 2, 3, 4, 5])
+    await box.close()
+  })
+})

@@ -3,7 +3,7 @@ import { MAX_KEYWORDS } from './file-name.js'
 import { bitsOf, placeOf } from './keywords.js'
 import { withListLock } from './lock.js'
 import { Notices } from './notices.js'
-import { headText, lineText, octetsTo, parseEnds, parseLines, parseUidList } from './uid-list.js'
+import { headText, lineOf, lineText, parseEnds, parseLines, parseUidList, validityOf } from './uid-list.js'
 
 const LIST = 'dovecot-uidlist'
 const KEYWORDS = 'dovecot-keywords'
@@ -13,7 +13,6 @@ export const INCOMING = 'mailwright-incoming'
 const MAX_UID = 0xfffffffe
 /** Octets of the UID list that say what the next number is. */
 const [HEAD, TAIL] = [1024, 4096]
-const LF = 10
 /** A keyword as other programs can have it in `dovecot-keywords`. */
 const KEYWORD = /^[\x21-\x7e]{1,100}$/
 
@@ -42,25 +41,37 @@ export class Folder {
   }
 
   /**
-   * The UID list, read whole; undefined: there is none, or none that can be read. `inode`: of the file, which is another one when it was written anew; `end`: octets up to
-   * the end of the line of a number.
+   * The UID list, read whole; undefined: there is none, or none that can be read. `inode` and `mark`: of the file, whose inode is mostly another one when it was written
+   * anew, and may be that of an earlier one; `end`: what `lineOf` says of the line of a number.
    */
   async list() {
     const found = await this.#read(LIST, undefined)
     const value = found === undefined ? undefined : parseUidList(found.text)
-    return value === undefined ? undefined : { ...value, inode: found.inode, end: (uid) => octetsTo(found.text, uid) }
+    return value === undefined ? undefined : { ...value, inode: found.inode, mark: found.mark, end: (uid) => lineOf(found.text, uid) }
   }
-  /** Lines behind the first octets of the UID list (`from`); undefined: it is another file than it was, and must be read whole. `end` as above. */
-  async linesFrom(inode, from) {
-    if (from === undefined) return undefined
+  /**
+   * Lines behind those of the UID list that are known: it had this inode, and this line ended there (`from`). Undefined: it is another list than it was, and must be read
+   * whole. A file that was written anew twice may have the inode of before, so its UIDVALIDITY and that line are looked at. `mark` and `end` as above.
+   */
+  async linesFrom({ inode, from, line }, validity) {
+    if (from === undefined || line === undefined) return undefined
     return this.#withList({}, async (file) => {
       const stat = await file.stat()
       if (`${stat.inode}` !== inode || stat.size < from) return undefined
-      const octets = Buffer.alloc(stat.size - from + 1)
-      const got = await file.read(octets, from - 1)
-      if (got === 0 || octets[0] !== LF) return undefined
-      const text = octets.toString('utf8', 0, got)
-      return { ...parseLines(text.slice(1)), inode, end: (uid) => from - 1 + (octetsTo(text, uid) ?? 1) }
+      const begin = from - Buffer.byteLength(line)
+      // The end of the line before, which the head has not.
+      const before = begin > 0 ? 1 : 0
+      const octets = Buffer.alloc(stat.size - begin + before)
+      const read = octets.subarray(0, await file.read(octets, begin - before))
+      const known = Buffer.from(before === 0 ? line : `\n${line}`)
+      if (!read.subarray(0, known.length).equals(known)) return undefined
+      if (validityOf(before === 0 ? line : await headOf(file)) !== validity) return undefined
+      const text = read.toString('utf8', known.length - 1)
+      const end = (uid) => {
+        const found = uid === 0 ? undefined : lineOf(text, uid)
+        return found?.from === undefined ? { from, line } : { from: from - 1 + found.from, line: found.line }
+      }
+      return { ...parseLines(text.slice(1)), mark: markOf(stat), end }
     })
   }
   async #withList(how, work) {
@@ -92,28 +103,28 @@ export class Folder {
   }
   /**
    * Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. A number that is wished for is given when it
-   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given. `before`: what the next would have been; `inode`
-   * and `end` are the list's.
+   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given. `before`: what the next would have been; `list`: its
+   * `inode` and `mark`, and where it ends.
    */
   async number(bases, wishes = []) {
     const added = await this.#withList({ write: true }, async (file) => {
-      const { size, inode } = await file.stat()
+      const { size } = await file.stat()
       const ends = await endsOf(file, size)
-      return ends === undefined ? undefined : { ...(await this.#append(file, size, ends, bases, wishes)), inode: `${inode}` }
+      return ends === undefined ? undefined : this.#append(file, size, ends, bases, wishes)
     })
     if (added !== undefined) return added
     const list = await this.ownList()
     if (list.whole) {
       return this.#withList({ write: true }, async (file) => {
-        const { size, inode } = await file.stat()
-        return { ...(await this.#append(file, size, list, bases, wishes)), inode: `${inode}` }
+        const { size } = await file.stat()
+        return this.#append(file, size, list, bases, wishes)
       })
     }
     const { numbers, next } = this.#numbersFor(bases, wishes, list)
     const uids = new Map(list.uids)
     for (const [i, base] of bases.entries()) uids.set(base, numbers[i])
     const written = await this.writeList({ ...list, next, uids })
-    return { numbers, before: list.next, validity: list.validity, inode: written.inode, end: written.end(written.last) }
+    return { numbers, before: list.next, validity: list.validity, list: { inode: written.inode, mark: written.mark, ...written.end(written.last) } }
   }
   #numbersFor(bases, wishes, { last: lastThere, next: nextThere }) {
     let [last, next] = [lastThere, nextThere]
@@ -128,22 +139,26 @@ export class Folder {
   }
   async #append(file, size, list, bases, wishes) {
     const { numbers } = this.#numbersFor(bases, wishes, list)
-    const lines = Buffer.from(bases.map((base, i) => lineText(numbers[i], base)).join(''))
+    const lines = bases.map((base, i) => lineText(numbers[i], base))
+    const octets = Buffer.from(lines.join(''))
     try {
-      await file.write([lines], size)
-      if (this.durable) await file.sync()
+      await file.write([octets], size)
     } catch (error) {
       // A piece of a line must not stay before the next one.
       await file.truncate(size).catch(() => undefined)
       throw error
     }
-    return { numbers, before: list.next, validity: list.validity, end: size + lines.length }
+    // Whole lines stay though they could not be synced: somebody may have read them, and their numbers must not be given once more.
+    if (this.durable) await file.sync()
+    const stat = await file.stat()
+    return { numbers, before: list.next, validity: list.validity, list: { inode: `${stat.inode}`, mark: markOf(stat), from: size + octets.length, line: lines.at(-1) } }
   }
-  /** Under the lock: lines of messages that are gone are left out, when they are most of the list, which is returned then. */
-  async tidy(isThere) {
+  /** Under the lock: lines of messages that are gone are left out, when they are most of the list, which is returned then. `whichAreThere`: of bases, a map with those. */
+  async tidy(whichAreThere) {
     const list = await this.list()
     if (list === undefined || list.uids.size < 200) return undefined
-    const uids = new Map([...list.uids].filter(([base]) => isThere(base)))
+    const there = await whichAreThere([...list.uids.keys()])
+    const uids = new Map([...list.uids].filter(([base]) => there.has(base)))
     return uids.size * 2 < list.uids.size ? this.writeList({ ...list, uids }) : undefined
   }
 
@@ -249,8 +264,11 @@ async function endsOf(file, size) {
   const got = await file.read(tail, size - tail.length)
   if (got < tail.length) return undefined
   if (size <= TAIL) return parseEnds(tail.toString('utf8'), tail.toString('utf8'))
+  return parseEnds(await headOf(file), tail.toString('utf8'))
+}
+async function headOf(file) {
   const head = Buffer.alloc(HEAD)
-  return parseEnds(head.toString('utf8', 0, await file.read(head, 0)), tail.toString('utf8'))
+  return head.toString('utf8', 0, await file.read(head, 0))
 }
 
 /** Names one state of a file or folder, as far as times can. */

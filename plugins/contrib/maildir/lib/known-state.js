@@ -1,6 +1,6 @@
 import { FOLDERS, SUSPICIOUS_MS } from './listing.js'
 
-const VERSION = 'maildir/2'
+const VERSION = 'maildir/3'
 /** Listing for nothing takes at most so much of the time: one part of so many. */
 const SELDOM = 50
 
@@ -41,8 +41,12 @@ export class KnownState {
   isAs(marks) {
     return this.#isListAs(marks) && !marks.incoming && FOLDERS.every((_, place) => this.#state.folders[place] === marks.folders[place])
   }
+  /** Whether nobody else touched the UID list, as far as times tell; if somebody did, its inode may still be the same. */
+  isListUntouched({ list }) {
+    return this.#state.list.mark === list.mark
+  }
   #isListAs({ list, keywords }) {
-    return this.#state !== undefined && this.#state.list === list && this.#state.keywords === keywords
+    return this.#state !== undefined && this.#state.list.inode === list.inode && this.#state.keywords === keywords
   }
   /** Folders that changed by their times, and those that are to be listed whatever else tells of them; undefined: everything is to be read. */
   plan(marks) {
@@ -53,13 +57,13 @@ export class KnownState {
     return { changed, due: places.filter((place) => this.#due[place] <= now) }
   }
   /**
-   * The rows are true now. `marks`: times of the folders, and of what else is given. `listed`: folders that were listed, which began at `at` and took `tookMs`; `touched`:
+   * The rows are true now. `marks`: times of the folders, and of what else is given; of `list` (`inode`, `mark`, and the last line that the rows have, which ends at `from`) some of it may be. `listed`: folders that were listed, which began at `at` and took `tookMs`; `touched`:
    * those that this process changed. Of others everything stays as it was.
    */
   remember(edit, marks, { listed = [], touched = [], at = 0, tookMs = 0 }) {
     const now = this.#clock.now()
-    const { folders = ['', ''], settled = [false, false], list = '', from, keywords = '' } = this.#state ?? {}
-    const next = { folders: [...folders], settled: [...settled], list: marks.list ?? list, from: 'from' in marks ? marks.from : from, keywords: marks.keywords ?? keywords }
+    const { folders = ['', ''], settled = [false, false], list = {}, keywords = '' } = this.#state ?? {}
+    const next = { folders: [...folders], settled: [...settled], list: { ...list, ...marks.list }, keywords: marks.keywords ?? keywords }
     for (const place of new Set([...listed, ...touched])) {
       const isListed = listed.includes(place)
       if (isListed) this.#took[place] = tookMs

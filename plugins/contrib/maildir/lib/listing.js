@@ -22,7 +22,7 @@ export async function folderMarks({ files, path }) {
 /** The same, and those of all else by which a change is told. */
 export async function marksOf({ files, path }) {
   const [folders, list, keywords, incoming] = await Promise.all([folderMarks({ files, path }), ...['dovecot-uidlist', 'dovecot-keywords', INCOMING].map((name) => files.stat(`${path}/${name}`))])
-  return { ...folders, list: list === undefined ? '' : `${list.inode}`, keywords: markOf(keywords), incoming: incoming !== undefined }
+  return { ...folders, list: { inode: list === undefined ? '' : `${list.inode}`, mark: markOf(list) }, keywords: markOf(keywords), incoming: incoming !== undefined }
 }
 /** Names of messages in a folder. */
 export async function listFolder(files, path, folder) {
@@ -81,6 +81,12 @@ export async function lookAgain(folder, found, bases, unless, now) {
     if (sameFolders(before, after) || missed.every((base) => found.has(base))) return
     before = after
   }
+}
+/** With the UID list locked: which of these are there, by what the folders hold now; whoever else holds the lock may have put some there while it was waited for. `known` are, whatever is listed. */
+export async function stillThere(folder, known, bases) {
+  const there = new Map(known)
+  await lookAgain(folder, there, bases)
+  return there
 }
 function sameFolders(some, others) {
   return some.folders.every((mark, i) => mark === others.folders[i])

@@ -4,7 +4,7 @@ import * as digestTask from './digest-task.js'
 import { MAX_KEYWORDS, parseInfo, sizesOf } from './file-name.js'
 import { fillOne } from './filling.js'
 import { wordsOf } from './keywords.js'
-import { byBase, CUR, folderMarks, FOLDERS, lookAgain, marksOf, NEW, passedOver, quietListing } from './listing.js'
+import { byBase, CUR, folderMarks, FOLDERS, lookAgain, marksOf, NEW, passedOver, quietListing, stillThere } from './listing.js'
 
 /**
  * Makes the rows of a mailbox true. What its folders hold is known from one look to the next by their times. A folder that changed is listed, and compared with the
@@ -31,7 +31,7 @@ export class Looking {
     }
     const plan = this.#state.plan(marks)
     const heard = this.#folder.notices.take()
-    if (plan === undefined) {
+    if (plan === undefined || !(await this.#isListContinued(edit, marks))) {
       await this.#readAll(edit, signal)
       return undefined
     }
@@ -46,6 +46,14 @@ export class Looking {
     else if (due.length > 0) await this.#verify(edit, due, marks, signal)
     else return heard === undefined ? marks : undefined
     return undefined
+  }
+  /** Whether the UID list is the one that the rows have, with more lines behind it at most. */
+  async #isListContinued(edit, marks) {
+    if (this.#state.isListUntouched(marks)) return true
+    const lines = await this.#folder.linesFrom(this.#state.now.list, edit.uidValidity)
+    if (lines === undefined) return false
+    this.#state.remember(edit, { list: { mark: lines.mark } }, {})
+    return true
   }
   /**
    * Follows changes in `cur` that the kernel told of by name, so that it need not be listed. False, and nothing was done: something came, or is gone, or what was told does
@@ -104,7 +112,7 @@ export class Looking {
     const lines = arrived.size === 0 ? undefined : await this.#numbered(edit, arrived, marks, signal)
     if (arrived.size > 0 && lines === undefined) return this.#readAll(edit, signal)
     if (lines !== undefined) this.#add(edit, sorted(arrived, lines.uids), lines, flagsOf)
-    this.#state.remember(edit, { folders: marks.folders, times: marks.times, ...(lines && { from: lines.end(lastUid(edit.rows)) }) }, { listed: places, at, tookMs: performance.now() - began })
+    this.#state.remember(edit, { folders: marks.folders, times: marks.times, ...(lines && { list: { mark: lines.mark, ...lines.end(lastUid(edit.rows)) } }) }, { listed: places, at, tookMs: performance.now() - began })
   }
   /** Gives rows the names that their files have now; returns what has no row, by base, and rows whose files are in none of these folders. */
   #compare(edit, files, places, flagsOf) {
@@ -160,16 +168,17 @@ export class Looking {
   /** Lines of the UID list in which all that arrived has its number, by which it can be added; undefined: the list must be read whole. */
   async #numbered(edit, arrived, marks, signal) {
     const folder = this.#folder
-    const { list, from } = this.#state.now
-    let lines = await folder.linesFrom(list, from)
+    const known = this.#state.now.list
+    const linesNow = () => folder.linesFrom(known, edit.uidValidity)
+    let lines = await linesNow()
     if (lines === undefined) return undefined
     if ([...arrived.keys()].some((base) => !lines.uids.has(base))) {
       lines = await folder.locked(signal, async () => {
-        const now = await folder.linesFrom(list, from)
+        const now = await linesNow()
         const bare = now === undefined ? [] : inOrder([...arrived.keys()].filter((base) => !now.uids.has(base)))
         // Somebody may have taken one away since it was listed; a number for it is lost, and no more.
         if (bare.length > 0) await folder.number(bare)
-        return folder.linesFrom(list, from)
+        return linesNow()
       })
       if (lines === undefined || [...arrived.keys()].some((base) => !lines.uids.has(base))) return undefined
     }
@@ -197,7 +206,7 @@ export class Looking {
     await lookAgain(folder, found, basesOf(edit.rows))
     const names = await folder.keywords()
     let list = await folder.list()
-    if (list === undefined && marks.list !== '') {
+    if (list === undefined && marks.list.inode !== '') {
       const text = `Mailbox ${folder.path}: dovecot-uidlist is damaged; messages get new UIDs`
       edit.notice('warning', text)
       this.#ctx.logger.warn('maildir.uid-list-damaged', { path: folder.path })
@@ -209,7 +218,7 @@ export class Looking {
       signal.throwIfAborted()
       await fillOne(folder, edit, row)
     }
-    this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: list.inode, from: list.whole ? list.end(lastUid(edit.rows)) : undefined }, { listed: [CUR, NEW], at, tookMs: performance.now() - began })
+    this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: { inode: list.inode, mark: list.mark, ...(list.whole ? list.end(lastUid(edit.rows)) : { from: undefined, line: undefined }) } }, { listed: [CUR, NEW], at, tookMs: performance.now() - began })
   }
   /** Gives numbers to what has none, in the order in which it came. */
   #numberAll(found, signal) {
@@ -220,7 +229,7 @@ export class Looking {
       // Somebody may have taken one away since it was listed; a number for it is lost, and no more.
       if (bare.length > 0) {
         await folder.number(bare)
-        await folder.tidy((base) => found.has(base))
+        await folder.tidy((bases) => stillThere(folder, found, bases))
       }
       return folder.list()
     })

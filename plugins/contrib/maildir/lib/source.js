@@ -6,7 +6,7 @@ import { Folder } from './folder.js'
 import { bitsOf, changedFlags, placeOf, wordsOf } from './keywords.js'
 import { KnownState } from './known-state.js'
 import { Ledger } from './ledger.js'
-import { CUR, Finder, folderMarks, FOLDERS, listingOf, marksOf, NEW } from './listing.js'
+import { CUR, Finder, folderMarks, FOLDERS, listingOf, marksOf, NEW, stillThere } from './listing.js'
 import { Looking, publish } from './looking.js'
 import { readMessages } from './reading.js'
 
@@ -124,17 +124,17 @@ export class MaildirSource {
       edit.setDate(row, Math.floor(date.ms / 1000) * 1000, date.zone)
       edit.uidNext = Math.max(edit.uidNext, uid + 1)
     }
-    this.#state.remember(edit, { ...marks, from: list.end, list: list.inode }, { touched: [NEW] })
+    this.#state.remember(edit, { ...marks, list }, { touched: [NEW] })
     // The messages are there, whatever becomes of the list.
-    await this.#tidy(edit, messages[0].base, list.end).catch((error) => this.#ctx.logger.warn('maildir.list-stays-long', { path: this.#folder.path, error }))
+    await this.#tidy(edit, messages[0].base, list.from).catch((error) => this.#ctx.logger.warn('maildir.list-stays-long', { path: this.#folder.path, error }))
   }
   /** Where most of the UID list is of messages that are gone. */
   async #tidy(edit, base, octets) {
     const { rows } = edit
     if (octets < SMALL_LIST || octets < LONG_LIST * rows.length * (Buffer.byteLength(base) + 8)) return
     const known = this.#ledger.bases(rows)
-    const list = await this.#folder.tidy((one) => known.has(one))
-    if (list !== undefined) this.#state.remember(edit, { list: list.inode, from: list.end(rows.uid[rows.length - 1]) }, {})
+    const list = await this.#folder.tidy((bases) => stillThere(this.#folder, known, bases))
+    if (list !== undefined) this.#state.remember(edit, { list: { inode: list.inode, mark: list.mark, ...list.end(rows.uid[rows.length - 1]) } }, {})
   }
   /** Files of messages, in the same order, where the rows say that they are; undefined when there is no row for one. */
   placesOf(messages, rows) {
@@ -259,17 +259,16 @@ export class MaildirSource {
   watch(changed) {
     const { files, path, notices } = this.#folder
     const watching = [notices.begin()]
-    try {
-      for (const folder of FOLDERS) {
+    for (const folder of FOLDERS) {
+      try {
         watching.push(
           files.watch(`${path}/${folder}`, (name) => {
             if (name === undefined || notices.hear(`${folder}/${name}`)) changed()
           }),
         )
+      } catch {
+        // No more notices to be had on this machine, or no such folder: core looks now and then.
       }
-    } catch (error) {
-      for (const one of watching) one[Symbol.dispose]()
-      throw error
     }
     watching.push(this.#state.watch(changed))
     return {

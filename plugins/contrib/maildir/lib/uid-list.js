@@ -13,6 +13,10 @@ export function parseUidList(text) {
   const { uids, sizes, more, last, whole } = parseLines(text.slice(end), LINE[old ? 1 : 3])
   return { ...facts, next: Math.max(head.next, last + 1), last, uids, sizes, more, whole: whole && !old }
 }
+/** UIDVALIDITY, by how a list begins; undefined where it is none. */
+export function validityOf(text) {
+  return parseHead(text)?.validity
+}
 /** Its first line; `end`: characters of it. Undefined where it is none, or no whole line. */
 function parseHead(text) {
   const end = text.indexOf('\n')
@@ -71,9 +75,9 @@ export function headText({ validity, next, guid, others }) {
 export function lineText(uid, base, more = '') {
   return `${uid} ${more}:${base}\n`
 }
-/** Octets up to the end of the line of this number, in a list that was read whole; 0 as a number: of the head. Undefined: there is none. */
-export function octetsTo(text, uid) {
-  const before = uid === 0 ? 0 : text.lastIndexOf(`\n${uid} `) + 1
-  const end = uid > 0 && before === 0 ? -1 : text.indexOf('\n', before)
-  return end === -1 ? undefined : Buffer.byteLength(text.slice(0, end + 1))
+/** The line of this number, and the octets up to its end (`from`); 0 as a number: the head, with which the text begins then. Both undefined: there is none. */
+export function lineOf(text, uid) {
+  const begin = uid === 0 ? 0 : text.lastIndexOf(`\n${uid} `) + 1
+  const end = uid > 0 && begin === 0 ? -1 : text.indexOf('\n', begin)
+  return end === -1 ? { from: undefined, line: undefined } : { from: Buffer.byteLength(text.slice(0, end + 1)), line: text.slice(begin, end + 1) }
 }

@@ -5,7 +5,7 @@ import { dateOfTime, infoOf, parseName, sizesOf, timeOfDate } from '../lib/file-
 import { NameDigest } from '../lib/name-digest.js'
 import { folderNameOf, mailboxNameOf } from '../lib/names.js'
 import { toCrlf } from '../lib/reading.js'
-import { headText, lineText, octetsTo, parseEnds, parseLines, parseUidList } from '../lib/uid-list.js'
+import { headText, lineOf, lineText, parseEnds, parseLines, parseUidList } from '../lib/uid-list.js'
 
 describe('names of mailboxes and folders', () => {
   test.each([
@@ -98,7 +98,12 @@ describe('the ends of dovecot-uidlist', () => {
   ])('$name: all of it is to be read', ({ head: first, tail }) => expect(parseEnds(first, tail)).toBeUndefined())
   test('the end of a line is told in octets, whatever characters are before it', () => {
     const text = `${head}1 :ä\n12 :2.b\n`
-    expect([0, 1, 12, 2].map((uid) => octetsTo(text, uid))).toEqual([head.length, head.length + 6, head.length + 6 + 8, undefined])
+    expect([0, 1, 12, 2].map((uid) => lineOf(text, uid))).toEqual([
+      { from: head.length, line: head },
+      { from: head.length + 6, line: '1 :ä\n' },
+      { from: head.length + 6 + 8, line: '12 :2.b\n' },
+      { from: undefined, line: undefined },
+    ])
   })
   test('lines that say nothing are told', () => expect([parseLines('1 :a\n2 :b\n').sound, parseLines('1 :a\n1 :b\n').sound]).toEqual([true, false]))
 })

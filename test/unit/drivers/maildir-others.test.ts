@@ -1,0 +1,158 @@
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Files, MailDriver, MailStore, Mount, OpenFile } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { inlineLane } from '../../../core/os/lane.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { Box, never } from '../../../core/testing/box.js'
+import { alice, mailboxSettings, quiet, TestClock } from '../../support/unix.js'
+
+const store = pathToFileURL(fileURLToPath(new URL('../../../plugins/contrib/maildir/lib/store.js', import.meta.url))).href
+// A package of its own, without types.
+const { MaildirDriver } = (await import(store)) as { MaildirDriver: new (parts: object) => MailDriver }
+
+describe('a Maildir that other programs change at any moment, and calls that fail', () => {
+  let home: string
+  let maildir: string
+  let files: Files
+  /** Runs once, before the next call of this kind, on the file of that name. */
+  let meanwhile: { readonly call?: keyof Files; readonly name: string; readonly work: () => Promise<void> } | undefined
+  let clock: TestClock
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), 'mailwright-maildir-'))
+    maildir = join(home, 'Maildir')
+    const real = new SystemFiles(await nativeLocks())
+    meanwhile = undefined
+    files = new Proxy<Files>(real, {
+      get(target, key) {
+        // Members of the contract are methods.
+        const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
+        return (...args: unknown[]) => {
+          if (key === (meanwhile?.call ?? 'open') && meanwhile !== undefined && args[0] === join(maildir, meanwhile.name)) {
+            const { work } = meanwhile
+            meanwhile = undefined
+            return work().then(() => member.apply(target, args))
+          }
+          return member.apply(target, args)
+        }
+      },
+    })
+    clock = new TestClock(Date.now())
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+
+  const mount = (): Mount => ({ prefix: '', class: 'personal', store: 'maildir', root: home, advertised: true, listed: true })
+  async function mailStore(): Promise<MailStore> {
+    const random = (octets: number): Uint8Array => Uint8Array.from({ length: octets }, () => Math.floor(256 * Math.random()))
+    const driver = new MaildirDriver({ files, lane: inlineLane({ files, clock, random }), clock, random, mailbox: mailboxSettings('/nowhere'), logger: quiet, path: 'Maildir', delimiter: '/', machine: { host: hostname(), pid: process.pid } })
+    return driver.openStore({ ...alice, home }, never)
+  }
+  async function inbox(): Promise<Box> {
+    const found = await (await mailStore()).find({ mount: mount(), path: 'INBOX' }, never)
+    if (found === undefined) throw new Error('no INBOX')
+    return new Box('INBOX', await found.open(never))
+  }
+  async function filled(count: number): Promise<Box> {
+    const box = await inbox()
+    for (let n = 0; n < count; n++) await writeFile(join(maildir, `cur/${1_700_000_000 + n}.x${n}.host,S=${20 + String(n).length}:2,S`), `Subject: n${n}\n\nHello.\n\n`)
+    await box.refresh()
+    return box
+  }
+  async function settle(box: Box): Promise<void> {
+    clock.ms = Date.now() + 600_000
+    await box.refresh()
+    await box.refresh()
+  }
+  /** As after Dovecot wrote the list anew until the file has its inode again, on ext4 the second time; at another tick of the clock. */
+  async function rewritten(text: string): Promise<void> {
+    const list = join(maildir, 'dovecot-uidlist')
+    const before = await stat(list)
+    do await writeFile(list, text)
+    while ((await stat(list)).ctimeMs === before.ctimeMs)
+  }
+
+  test('UIDs that another program gave stay when it wrote the list anew twice and it has the inode of before', async () => {
+    const box = await inbox()
+    const old = Array.from({ length: 9 }, (_, n) => `170000000${n}.M10${n}.host,S=21`)
+    const fresh = Array.from({ length: 6 }, (_, n) => `170000001${n}.M1${n}.host,S=21`)
+    for (const name of old) await writeFile(join(maildir, `cur/${name}:2,S`), 'Subject: n\n\nHello.\n\n')
+    const lines = (from: number, names: string[]): string => names.map((name, i) => `${from + i} :${name}\n`).join('')
+    await writeFile(join(maildir, 'dovecot-uidlist'), `3 V1700000000 N10 G0123456789abcdef0123456789abcdef\n${lines(1, old)}`)
+    await settle(box)
+    expect(box.rows.map(({ uid }) => uid)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    // Dovecot: expunges 1 to 5, six come, and the list is written anew.
+    for (const name of old.slice(0, 5)) await rm(join(maildir, `cur/${name}:2,S`))
+    for (const name of fresh) await writeFile(join(maildir, `cur/${name}:2,`), 'Subject: n\n\nHello.\n\n')
+    await rewritten(`3 V1700000000 N16 G0123456789abcdef0123456789abcdef\n${lines(6, old.slice(5))}${lines(10, fresh)}`)
+    await box.refresh()
+    expect(box.rows.map(({ uid }) => uid)).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
+  })
+  test('another UIDVALIDITY is seen though the new list has the inode of the one before', async () => {
+    const box = await inbox()
+    await writeFile(join(maildir, 'cur/1700000000.a.host,S=21:2,'), 'Subject: n\n\nHello.\n\n')
+    await writeFile(join(maildir, 'dovecot-uidlist'), `3 V1700000000 N2 Gab\n1 :1700000000.a.host,S=21\n`)
+    await settle(box)
+    await rewritten(`3 V1800000000 N2 Gab\n1 :1700000000.a.host,S=21\n`)
+    await box.refresh()
+    clock.ms += 60_000
+    await box.refresh()
+    expect(box.table.uidValidity).toBe(1_800_000_000)
+  })
+  test('a message that Dovecot delivers while its lock is waited for keeps its UID when the list is tidied', async () => {
+    const box = await inbox()
+    const list = join(maildir, 'dovecot-uidlist')
+    await writeFile(list, `3 V1700000000 N301 Gab\n${Array.from({ length: 300 }, (_, n) => `${n + 1} :1600000000.gone${n}.host\n`).join('')}`)
+    await writeFile(join(maildir, 'new/1800000000.bare.host'), 'Subject: x\n\nHello.\n')
+    meanwhile = {
+      name: 'dovecot-uidlist.lock',
+      work: async () => {
+        await appendFile(list, '301 :1800000001.dovecot.host\n')
+        await writeFile(join(maildir, 'cur/1800000001.dovecot.host:2,S'), 'Subject: dovecot\n\nHello.\n')
+      },
+    }
+    await box.refresh()
+    await box.refresh()
+    expect((await readFile(list, 'utf8')).split('\n')).toContain('301 :1800000001.dovecot.host')
+  })
+  test('a mailbox whose `new` is missing can be watched all the same', async () => {
+    const box = await filled(1)
+    await rm(join(maildir, 'new'), { recursive: true })
+    await box.refresh()
+    expect(() => box.source.watch?.(() => undefined)[Symbol.dispose]()).not.toThrow()
+  })
+  test('a number that another process read in the list is not given once more because it could not be synced', async () => {
+    const box = await filled(2)
+    const real = files
+    let second: Box | undefined
+    let armed = true
+    const broken = new Proxy<Files>(real, {
+      get(target, key) {
+        const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
+        if (key !== 'open') return member.bind(target)
+        return async (path: string, how?: { write?: boolean }) => {
+          const file = (await member.call(target, path, how)) as OpenFile
+          if (!path.endsWith('/dovecot-uidlist') || how?.write !== true || !armed) return file
+          armed = false
+          file.sync = async () => {
+            await second?.refresh()
+            throw Object.assign(new Error('EIO'), { code: 'EIO' })
+          }
+          return file
+        }
+      },
+    })
+    second = box
+    await writeFile(join(maildir, 'new/1800000005.x.host'), 'Subject: x\n\nHello.\n')
+    files = broken
+    const first = await inbox()
+    await first.refresh().catch(() => undefined)
+    const told = new Map(box.rows.map(({ uid, size }) => [uid, size]))
+    await writeFile(join(maildir, 'new/1800000001.y.host'), 'Subject: another\n\nHello, you.\n')
+    await first.refresh()
+    const now = new Map(first.rows.map(({ uid, size }) => [uid, size]))
+    expect([told.size, now.get(3)]).toEqual([3, told.get(3)])
+  })
+})

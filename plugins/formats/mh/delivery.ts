@@ -10,6 +10,9 @@ import { MhSource } from './source.js'
 /** A number is taken by a program that knows no lock. */
 const TRIES = 20
 
+type Flags = Pick<AppendItem, 'system' | 'keywords'>
+const NEW: Flags = { system: 0, keywords: [] }
+
 /** Puts messages into the folder, all or none. */
 export class MhDelivery implements Delivery {
   readonly #place: FilePlace
@@ -53,6 +56,8 @@ export class MhDelivery implements Delivery {
     const count = this.#gathered.list.length
     const incoming = Array.from({ length: count }, (_, i) => folder.incoming(i))
     let held = found
+    let tried: { readonly first: number; readonly last: number } | undefined
+    let numbered = false
     try {
       for (const [i, waiting] of this.#gathered.list.entries()) await this.#write(incoming[i] ?? '', waiting, folder.durable, signal)
       // By these names the next who looks knows which of several are ours.
@@ -63,8 +68,11 @@ export class MhDelivery implements Delivery {
         if (last > 0xffffffff) throw new MailError('limit', 'the mailbox has no more message numbers')
         // What came by other programs stays new until somebody looks; the record says whose flags the sequences tell.
         const known = held.record.known >= (numbers.at(-1) ?? 0) ? last : held.record.known
-        const flags = new Map(this.#gathered.list.map(({ item }, i) => [first + i, { system: item.system, keywords: item.keywords }]))
-        if (known !== last) for (const n of numbers) if (n > held.record.known) flags.set(n, { system: 0, keywords: [] })
+        const flags = new Map<number, Flags>(this.#gathered.list.map(({ item }, i) => [first + i, item]))
+        if (known !== last) for (const n of numbers) if (n > held.record.known) flags.set(n, NEW)
+        // Numbers tried before are not ours: whose message has one, or gets it, finds no flags there.
+        if (tried !== undefined) for (let n = tried.first; n < first; n++) flags.set(n, NEW)
+        tried = { first: tried?.first ?? first, last }
         await folder.changeSequences(signal, (s) => s.set(flags))
         held = await folder.note(held, { last, known: last, ...(count > 1 ? { from: first, until: last } : { from: 0, until: 0 }) }, true)
         let taken = await this.#link(path, incoming, first)
@@ -72,6 +80,7 @@ export class MhDelivery implements Delivery {
           held = await folder.note(held, { from: first, until: last }, true)
           taken = await this.#rename(path, incoming, first)
         }
+        numbered = taken === undefined
         if (taken === undefined) break
         if (tries === TRIES) throw new MailError('in-use', `${path}: message numbers are taken by another program again and again`)
         first = taken + 1
@@ -81,15 +90,24 @@ export class MhDelivery implements Delivery {
       if (held.record.until > 0) held = await folder.note(held, { from: 0, until: 0 }, true)
       return { result: { uidValidity: held.record.validity, uids: uids.from(Array.from({ length: count }, (_, i) => first + i)) }, held }
     } catch (error) {
-      // Their numbers are anybody's again. Until the record says so, the first names tell that messages there are not ours.
-      if (await this.#forgotten(folder, held)) for (const name of incoming) await files.unlink(name).catch(() => undefined)
+      if (!numbered && tried !== undefined) await this.#unflag(folder, tried)
+      // Until the record says that their numbers are anybody's again, the first names tell that messages there are not ours.
+      if (await this.#forgotten(folder, held, numbered ? held : found)) for (const name of incoming) await files.unlink(name).catch(() => undefined)
       throw error
     }
   }
-  async #forgotten(folder: MhFolder, held: Held): Promise<boolean> {
-    if (held.record.until === 0) return true
+  /** Takes flags from numbers that were not given. */
+  async #unflag(folder: MhFolder, { first, last }: { readonly first: number; readonly last: number }): Promise<void> {
+    const flags = new Map<number, Flags>()
+    for (let n = first; n <= last; n++) flags.set(n, NEW)
+    // Also when the delivery was given up. Why it failed is told, and not that there is no room for this either.
+    await folder.changeSequences(new AbortController().signal, (s) => s.set(flags)).catch(() => undefined)
+  }
+  /** The record speaks of no delivery any more, and of no numbers that were not given; false when it could not be written. */
+  async #forgotten(folder: MhFolder, held: Held, { record: { last, known } }: Held): Promise<boolean> {
+    if (held.record.until === 0 && held.record.last === last && held.record.known === known) return true
     try {
-      await folder.note(held, { from: 0, until: 0 }, true)
+      await folder.note(held, { last, known, from: 0, until: 0 }, true)
       return true
     } catch {
       return false

@@ -123,7 +123,7 @@ export class MhSource implements MailboxSource {
     const had = edit.rows.length
     if (before === undefined || this.#fresh || !same(before.folder, marks.folder) || !same(before.record, held.record)) held = await this.#takeFolder(held, edit, before)
     const sequences = await this.folder.sequences()
-    this.#takeFlags(held, edit, sequences, edit.uidValidity === validity && before !== undefined ? had : 0)
+    this.#takeFlags(held.record.known, edit, sequences, edit.uidValidity === validity && before !== undefined ? had : 0)
     return { held, sequences }
   }
   async #takeFolder(held: Held, edit: TableEdit, before: State | undefined): Promise<Held> {
@@ -171,10 +171,10 @@ export class MhSource implements MailboxSource {
   readonly #read = new Set<number>()
   /** What the rows' flags were last taken from; what core keeps back of them stays where nothing else changed. */
   #taken: { readonly sequences: Sequences; readonly known: number } | undefined
-  #takeFlags(held: Held, edit: TableEdit, sequences: Sequences, from: number): void {
+  /** `from`: the first row that has no flags yet. */
+  #takeFlags(known: number, edit: TableEdit, sequences: Sequences, from: number): void {
     const { rows } = edit
     const before = this.#taken
-    const { known } = held.record
     const same = before !== undefined && before.known === known && before.sequences.text === sequences.text
     for (let row = same ? from : 0; row < rows.length; row++) {
       const uid = rows.uid[row] ?? 0
@@ -214,7 +214,8 @@ export class MhSource implements MailboxSource {
     // The table has what is to be written; the folder is not looked at before, so that it stays so.
     await this.folder.locked(signal, async (held) => {
       const sequences = await this.#writeSynced(edit, rowsIn(edit.rows, dirty), signal)
-      if (this.#state !== undefined) await this.remember(edit, { ...held, record: this.#state.record }, sequences)
+      // Without what the rows' flags were taken from nobody can tell what others noted since: the next look does.
+      if (this.#state !== undefined && this.#taken !== undefined) await this.remember(edit, { ...held, record: this.#state.record }, sequences)
     })
   }
   async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<{ held: Held; sequences: Sequences | undefined }>): Promise<void> {
@@ -230,15 +231,21 @@ export class MhSource implements MailboxSource {
     await this.folder.sync()
     return sequences
   }
-  /** Flags of these rows into the sequences; keywords that find no room are taken off again. */
+  /** Flags of these rows into the sequences; keywords that find no room are taken off again. What others noted since the last look comes into the rows. */
   async #write(edit: TableEdit, rows: readonly Row[], signal: AbortSignal): Promise<Sequences> {
     const flags = new Map(rows.map((row) => [edit.rows.uid[row] ?? 0, edit.rows.flagSets[edit.rows.flags[row] ?? 0] ?? { system: 0, keywords: [] }]))
-    const sequences = await this.folder.changeSequences(signal, (s) => s.set(flags))
+    const taken = this.#taken
+    let noted = false
+    const sequences = await this.folder.changeSequences(signal, (s) => {
+      noted = taken !== undefined && s.text !== taken.sequences.text
+      s.set(flags)
+    })
+    if (taken !== undefined && noted) this.#takeFlags(taken.known, edit, sequences, edit.rows.length)
+    if (taken !== undefined) this.#taken = { ...taken, sequences }
     for (const row of rows) {
       const kept = sequences.flagsOf(edit.rows.uid[row] ?? 0)
       edit.setFlags(row, edit.flagSet(kept.system, kept.keywords))
     }
-    if (this.#taken !== undefined) this.#taken = { ...this.#taken, sequences }
     return sequences
   }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { FilePlace, Files, MailUser, OpenFile, OpenHow } from '../../../core/api/index.js'
+import { SYSTEM, uids, type FilePlace, type Files, type MailUser, type OpenFile, type OpenHow } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
@@ -30,7 +30,22 @@ describe('mh beside other programs, and after what failed', () => {
     await box.refresh({ claimRecent: true })
     return box
   }
+  const sequences = async (): Promise<string> => (await readFile(join(home, 'Mail/sample/.mh_sequences'))).toString()
 
+  const flagged = (n: number) => ({ ...itemOf(sampleMessage(n)), system: SYSTEM.seen | SYSTEM.flagged })
+  test('what another program notes in the sequences before kept changes of flags are written is taken', async () => {
+    const box = await open('Mail/sample')
+    await box.refresh()
+    const noted = await sequences().catch(() => '')
+    await writeFile(join(home, 'Mail/sample/.mh_sequences'), `${noted}flagged: 3\n`)
+    await box.edit(async (edit) => {
+      edit.apply({ uids: uids.one(1), how: 'add', system: SYSTEM.answered, keywords: [] })
+      await box.source.checkpoint?.(uids.one(1), edit, never)
+    })
+    for (let n = 0; n < 3; n++) await box.refresh()
+    expect([await sequences(), box.rows[2]?.flags.includes('flagged'), box.rows[0]?.flags.includes('answered')]).toEqual([expect.stringContaining('flagged: 3'), true, true])
+    await box.close()
+  })
   test('after a delivery of two that failed, and whose record could not be written, the next message of another program stays', async () => {
     let broken: 'no' | 'link' | 'all' = 'no'
     class Broken extends SystemFiles {
@@ -61,6 +76,93 @@ describe('mh beside other programs, and after what failed', () => {
     await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
     const box = await open('Mail/sample')
     expect([(await readdir(join(home, 'Mail/sample'))).includes('5'), box.rows.map((r) => r.uid)]).toEqual([true, [1, 2, 3, 4, 5]])
+    await box.close()
+  })
+  test('what another program notes between the reading and the writing of the sequences is taken', async () => {
+    const box = await open('Mail/sample')
+    await box.refresh()
+    let reads = 0
+    const real = SystemFiles.prototype.open
+    SystemFiles.prototype.open = async function (path: string, how?: OpenHow) {
+      if (path.endsWith('.mh_sequences') && how?.write === true && reads++ === 0) await writeFile(path, `${(await readFile(path).catch(() => '')).toString()}flagged: 3\n`)
+      return real.call(this, path, how)
+    }
+    try {
+      await box.store({ uids: uids.one(1), system: SYSTEM.answered })
+    } finally {
+      SystemFiles.prototype.open = real
+    }
+    for (let n = 0; n < 3; n++) await box.refresh()
+    expect([await sequences(), box.rows[2]?.flags.includes('flagged')]).toEqual([expect.stringContaining('flagged: 3'), true])
+    await box.close()
+  })
+  test('a message of another program that took the number of ours has no flags of ours', async () => {
+    let due = true
+    class Taken extends SystemFiles {
+      override async link(from: string, to: string): Promise<void> {
+        if (due) {
+          due = false
+          await writeFile(to, 'Subject: theirs\n\nhello\n')
+        }
+        return super.link(from, to)
+      }
+    }
+    const delivery = await format(new Taken(await nativeLocks())).append(at('Mail/sample'))
+    await delivery.add(flagged(1), never)
+    await delivery.commit(undefined, never)
+    const box = await open('Mail/sample')
+    expect(box.rows.slice(4).map((r) => [r.uid, r.flags])).toEqual([[5, ''], [6, 'seen flagged']])
+    await box.close()
+  })
+  test('after a delivery that failed, the next message of another program has no flags of ours', async () => {
+    class Full extends SystemFiles {
+      override async link(): Promise<void> {
+        throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+      }
+    }
+    const delivery = await format(new Full(await nativeLocks())).append(at('Mail/sample'))
+    await delivery.add(flagged(1), never)
+    await expect(delivery.commit(undefined, never)).rejects.toThrow('ENOSPC')
+    await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
+    const box = await open('Mail/sample')
+    expect(box.rows.slice(4).map((r) => [r.uid, r.flags])).toEqual([[5, '']])
+    await box.close()
+  })
+  test('after a delivery that failed, the next message of another program leaves UIDVALIDITY as it is', async () => {
+    class Full extends SystemFiles {
+      override async link(): Promise<void> {
+        throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+      }
+    }
+    const box = await open('Mail/sample')
+    const { uidValidity } = box.table
+    const delivery = await format(new Full(await nativeLocks())).append(at('Mail/sample'))
+    await delivery.add(flagged(1), never)
+    await expect(delivery.commit(undefined, never)).rejects.toThrow('ENOSPC')
+    await box.refresh()
+    await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
+    await box.refresh()
+    expect(box.table.uidValidity).toBe(uidValidity)
+    await box.close()
+  })
+  test('flags that a client gives later do not take away what another program noted while ours were written', async () => {
+    const box = await open('Mail/sample')
+    await box.refresh()
+    let reads = 0
+    const real = SystemFiles.prototype.open
+    SystemFiles.prototype.open = async function (path: string, how?: OpenHow) {
+      if (path.endsWith('.mh_sequences') && how?.write === true && reads++ === 0) await writeFile(path, `${(await readFile(path).catch(() => '')).toString()}flagged: 3\n`)
+      return real.call(this, path, how)
+    }
+    try {
+      await box.store({ uids: uids.one(1), system: SYSTEM.answered })
+    } finally {
+      SystemFiles.prototype.open = real
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await box.refresh()
+    await box.store({ uids: uids.one(3), system: SYSTEM.seen })
+    expect(await sequences()).toContain('flagged: 3')
     await box.close()
   })
   test('of a delivery of two that had ended but for the record, the one stays that nobody removed', async () => {

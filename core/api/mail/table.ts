@@ -85,6 +85,10 @@ export interface TableEdit {
   deleted(among: UidSet): UidSet
   /** A line for every session on the mailbox (`Mailbox vulnerable - ...`): warnings reach clients as untagged NO, the rest as untagged OK. */
   notice(severity: 'information' | 'warning', text: string): void
-  /** The store began anew: every session on the mailbox must reselect. */
+  /**
+   * The store began anew: every session on the mailbox must reselect.
+   *
+   * @throws MailError `vanished` within an operation that names messages by their numbers, such as a store or an expunge: nothing of it may be done then
+   */
   reset(uidValidity: number): void
 }

@@ -63,11 +63,12 @@ export async function copyMessages(
   mustHave(to.rights, 'i', 'adding messages')
   const { mailbox } = from
   const { source } = mailbox
+  const { epoch } = mailbox.table
   const reserves = d.policies.some((p) => p.reserve !== undefined)
   if (set.count === 0) return undefined
   if (source.copy !== undefined && sameStore && !reserves) {
     const copy = source.copy.bind(source)
-    const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal)
+    const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal, { byNumber: true })
     await lookAtTarget(d, to, signal)
     if (value !== undefined) return value
   }
@@ -81,7 +82,7 @@ export async function copyMessages(
   })()
   const messages = reserves ? undefined : takenMessages(from, set)
   const arrived = await deliver(d, to, items, signal, messages && { mailbox, set, messages })
-  if (how === 'move') await mailbox.expunge(set, true, mailbox.signal)
+  if (how === 'move') await mailbox.expunge(set, true, mailbox.signal, epoch)
   if (arrived === undefined) return undefined
   return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }
 }

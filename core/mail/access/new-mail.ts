@@ -164,7 +164,7 @@ export class NewMail {
     place.copied = undefined
     await this.#resume(from, source, target, to, signal)
     for (let octets = 0; ; ) {
-      const { generation } = table
+      const { generation, epoch, uidValidity } = table
       const wanted: number[] = []
       for (let row = 0; row < table.length && wanted.length < BATCH; row++) {
         if (((generation.flagSets[generation.flags[row] ?? 0]?.system ?? 0) & SYSTEM.deleted) === 0) wanted.push(generation.uid[row] ?? 0)
@@ -182,8 +182,8 @@ export class NewMail {
         await view.close(signal)
       }
       for (const uid of wanted) octets += generation.size[generation.find(uid)] ?? 0
-      place.copied = { uidValidity: table.uidValidity, set }
-      await this.#remove(from, set, signal)
+      place.copied = { uidValidity, set }
+      await this.#remove(from, set, signal, epoch)
       place.copied = undefined
       await this.#note(from, undefined)
     }
@@ -209,7 +209,7 @@ export class NewMail {
       this.#parts.logger.debug('mail.new-mail-not-noted', { key: from.key, error })
     }
   }
-  async #remove(from: SharedMailbox, set: UidSet, signal: AbortSignal): Promise<void> {
-    await from.expunge(set, true, signal)
+  async #remove(from: SharedMailbox, set: UidSet, signal: AbortSignal, epoch = from.table.epoch): Promise<void> {
+    await from.expunge(set, true, signal, epoch)
   }
 }

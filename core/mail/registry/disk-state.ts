@@ -109,7 +109,11 @@ export class DiskState implements MailboxState {
     const { closedAt, floor } = this.#replay(records)
     const restored = this.#restoreRows(rows)
     const exact = restored && closedAt === table.highestModseq
-    if (restored && !exact) table.renumber()
+    if (restored && !exact) {
+      table.renumber()
+      // Told to clients from now on, so that the journal has to say it when it is closed.
+      this.#marked = true
+    }
     this.#floor = exact ? floor : Infinity
     if (!exact) this.#removals = []
     this.#savedAt = exact ? table.unsaved : -1
@@ -196,7 +200,7 @@ export class DiskState implements MailboxState {
     this.#journal?.append(record, false).catch((error: unknown) => this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error }))
   }
   reconcile(edit: Edit): void {
-    if (!this.#settled && this.#journalValidity !== 0 && this.#journalValidity !== edit.uidValidity) {
+    if (this.#journalValidity !== 0 && this.#journalValidity !== edit.uidValidity) {
       // The numbers mean other messages now.
       this.#pending.clear()
       this.#removals = []
@@ -250,9 +254,11 @@ export class DiskState implements MailboxState {
     return change.keywords.every((k) => known.has(k.toLowerCase()))
   }
   async store(mailbox: SharedMailbox, change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet> {
+    const { epoch } = this.#table
     const { refused, durable } = await mailbox.inTurn(async () => {
-      mailbox.mustBeThere()
+      mailbox.mustMean(epoch)
       if (this.#pending.count >= MAX_PENDING) await this.foldNow(mailbox)
+      mailbox.mustMean(epoch)
       const { value } = await mailbox.editNow((edit) => {
         const result = edit.apply(change)
         if (result.changed.count === 0) return Promise.resolve({ refused: result.refused, durable: undefined })
@@ -263,7 +269,7 @@ export class DiskState implements MailboxState {
         // Awaited below, outside the turn: others' changes share the sync.
         written?.catch(() => undefined)
         return Promise.resolve({ refused: result.refused, durable: written })
-      }, author, false)
+      }, { author, reconcile: false })
       return value
     }, signal)
     this.#foldLater(mailbox)
@@ -303,17 +309,28 @@ export class DiskState implements MailboxState {
     for (let attempt = 1; this.owes; attempt++) {
       // What others changed is taken in first, with what waits laid over it.
       await mailbox.refreshNow()
-      const { value: lost } = await mailbox.editNow(async (edit) => {
-        await checkpoint(this.#pending.uids, edit, mailbox.signal)
-        // Rows that the source read anew on the way were not written with what waits for them.
-        return this.#pending.apply(edit, edit.touched())
-      }, undefined, false)
+      // When the mailbox began anew nothing waits for it.
+      if (!this.owes) break
+      const lost = await this.#write(mailbox, checkpoint)
       if (lost === 0) break
       if (attempt === FOLD_ATTEMPTS) throw new MailError('in-use', 'the mailbox changes while its flags are written')
     }
     await this.#sayFolded()
     this.#pending.clear()
     if (this.#table.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+  }
+  /** How many changes were not written, since the source read something anew on the way; undefined: the mailbox began anew. */
+  async #write(mailbox: SharedMailbox, checkpoint: NonNullable<MailboxSource['checkpoint']>): Promise<number | undefined> {
+    try {
+      const { value } = await mailbox.editNow(async (edit) => {
+        await checkpoint(this.#pending.uids, edit, mailbox.signal)
+        return this.#pending.apply(edit, edit.touched())
+      }, { reconcile: false, byNumber: true })
+      return value
+    } catch (error) {
+      if (error instanceof MailError && error.kind === 'vanished') return undefined
+      throw error
+    }
   }
   /** On the disk before anything else is written to the mailbox: after a power failure the journal would be laid over newer flags. */
   async #sayFolded(): Promise<void> {

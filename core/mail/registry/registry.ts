@@ -1,5 +1,5 @@
 import type { Clock, FoundMailbox, Logger, MailLocation, MailboxSettings, MailboxSource } from '../../api/index.js'
-import { asMailFailure } from '../failures.js'
+import { asMailFailure, orCancelled } from '../failures.js'
 import { MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
 import { SharedMailbox } from './shared-mailbox.js'
@@ -54,7 +54,7 @@ export class SourceRegistry implements AsyncDisposable {
       // What is closing writes its last things; a second source must not see them half done.
       const closing = this.#closing.get(found.key)
       if (closing === undefined) break
-      await closing
+      await orCancelled(closing, signal)
     }
     let held = this.#held.get(found.key)
     if (held?.place !== undefined && held.place !== found.place) {
@@ -67,7 +67,8 @@ export class SourceRegistry implements AsyncDisposable {
       held = this.#held.get(found.key)
     }
     if (held === undefined) {
-      const opening = this.#open(found, settings, states, signal)
+      // Of no session: others may wait for it too.
+      const opening = this.#open(found, settings, states, new AbortController().signal)
       held = { place: found.place, opening, shared: undefined, uses: 0, timer: undefined }
       this.#held.set(found.key, held)
       const mine = held
@@ -78,9 +79,11 @@ export class SourceRegistry implements AsyncDisposable {
     }
     this.#use(found.key, held)
     try {
-      return await held.opening
+      return await orCancelled(held.opening, signal)
     } catch (error) {
-      held.uses--
+      const mine = held
+      // Given back when it is open, should the session not have waited for that.
+      held.opening.then((shared) => this.release(shared), () => mine.uses--)
       throw asMailFailure(error)
     }
   }

@@ -25,6 +25,16 @@ export interface ArrivalHearer {
 /** Hears that a session may have news, or that a look at the source may find some. */
 export type Listener = (what: 'changes' | 'sync') => void
 
+/** What an edit is for. */
+export interface EditHow {
+  /** Who is not told of it. */
+  readonly author?: Author | undefined
+  /** Whether what the journal holds is laid over what the source read anew. */
+  readonly reconcile?: boolean
+  /** Messages are named by their numbers: when these mean others now, the operation fails with `vanished` before it has done anything. */
+  readonly byNumber?: boolean
+}
+
 /** What a shared mailbox is made of. */
 export interface SharedParts {
   readonly key: string
@@ -166,15 +176,15 @@ export class SharedMailbox {
   // ---- editing
 
   /** Runs an operation of the source with an edit, in its turn; commits when it resolves. */
-  edit<T>(operation: (edit: Edit) => Promise<T>, signal: AbortSignal, author?: Author): Promise<{ readonly value: T; readonly commit: Commit }> {
+  edit<T>(operation: (edit: Edit) => Promise<T>, signal: AbortSignal, how: EditHow = {}): Promise<{ readonly value: T; readonly commit: Commit }> {
     return this.#queue.run(async () => {
       this.mustBeThere()
-      return this.editNow(operation, author)
+      return this.editNow(operation, how)
     }, signal)
   }
-  /** The same for a caller whose turn it is already. What the journal holds is laid over what the source read anew, unless told not to. */
-  async editNow<T>(operation: (edit: Edit) => Promise<T>, author?: Author, reconcile = true): Promise<{ readonly value: T; readonly commit: Commit }> {
-    const edit = this.table.begin(author)
+  /** The same for a caller whose turn it is already. */
+  async editNow<T>(operation: (edit: Edit) => Promise<T>, { author, reconcile = true, byNumber = false }: EditHow = {}): Promise<{ readonly value: T; readonly commit: Commit }> {
+    const edit = this.table.begin(author, byNumber)
     try {
       const value = await operation(edit)
       if (reconcile) this.state?.reconcile(edit)
@@ -193,6 +203,11 @@ export class SharedMailbox {
   }
   mustBeThere(): void {
     if (this.#gone !== undefined) throw new MailError('not-found', this.#gone)
+  }
+  /** What a session knows by number is what is meant now. */
+  mustMean(epoch: number): void {
+    this.mustBeThere()
+    if (this.table.epoch !== epoch) throw new MailError('vanished', 'the mailbox began anew')
   }
   #committed(commit: Commit): void {
     const { changed, arrived, removed, reset } = commit
@@ -236,6 +251,8 @@ export class SharedMailbox {
       this.#found = undefined
       this.mustBeThere()
       await this.refreshNow(alone)
+      // It may have ended meanwhile: a session that begins now would never hear of it.
+      this.mustBeThere()
     })
     return orCancelled(this.#nextRefresh, signal)
   }
@@ -248,35 +265,38 @@ export class SharedMailbox {
     await this.editNow((edit) => this.source.refresh(edit, { claimRecent, ...(found && { found }) }, this.signal))
     if (claimRecent) this.#gave = false
     this.#lookedAt = began
-    this.#dirty = signals !== this.#signals
+    // What was found before this turn may be older than a notice.
+    this.#dirty = signals !== this.#signals || found !== undefined
     // What another process left undone.
     if (!this.#loaded) this.#arrivals?.arrived(this, uids.none)
     this.#loaded = true
     await this.state?.refreshed(this)
   }
   /** Returns what `unchangedSince` refused. */
-  async store(change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet> {
+  async store(change: FlagChange, author: Author | undefined, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
+    this.mustMean(epoch)
     if (this.state !== undefined && this.state.takes(change, this.source, this.table)) return this.state.store(this, change, author, signal)
     return this.inTurn(async () => {
-      this.mustBeThere()
       await this.state?.foldNow(this)
-      const { value } = await this.editNow((edit) => this.source.store(change, edit, signal), author)
+      this.mustMean(epoch)
+      const { value } = await this.editNow((edit) => this.source.store(change, edit, signal), { author, byNumber: true })
       return value
     }, signal)
   }
-  async expunge(among: UidSet, always: boolean, signal: AbortSignal): Promise<UidSet> {
+  async expunge(among: UidSet, always: boolean, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
     return this.inTurn(async () => {
       this.mustBeThere()
       // \Deleted may be in the journal alone; a source that finds its mailbox changed must find that out before it removes.
       if (this.state?.owes === true) await this.refreshNow()
-      const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal))
+      this.mustMean(epoch)
+      const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal), { byNumber: true })
       return commit.removed
     }, signal)
   }
   async fill(set: UidSet, signal: AbortSignal): Promise<void> {
     const fill = this.source.fill
     if (fill === undefined) return
-    await this.edit((edit) => fill.call(this.source, set, edit, signal), signal)
+    await this.edit((edit) => fill.call(this.source, set, edit, signal), signal, { byNumber: true })
   }
   /** Folds journalled changes into the mailbox. */
   async checkpoint(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { SYSTEM, UNKNOWN, uids } from '../../api/index.js'
+import { MailError, SYSTEM, UNKNOWN, uids } from '../../api/index.js'
 import type { Column, ColumnData, FlagChange, FlagSetId, Row, Rows, TableEdit, UidSet } from '../../api/index.js'
 import type { Author, Notice } from './change-log.js'
 import { FlagSets } from './flag-sets.js'
@@ -18,6 +18,7 @@ export class Edit implements TableEdit {
   uidNext: number
   readonly #table: MailTable
   readonly #author: Author | undefined
+  readonly #byNumber: boolean
   readonly #done: () => void
   #generation: Generation
   #flagSets: FlagSets
@@ -39,8 +40,9 @@ export class Edit implements TableEdit {
   #keywords: MailTable['keywords']
   readonly #notices: Notice[] = []
 
-  constructor(table: MailTable, author: Author | undefined, done: () => void) {
+  constructor(table: MailTable, author: Author | undefined, byNumber: boolean, done: () => void) {
     this.#table = table
+    this.#byNumber = byNumber
     this.#author = author
     this.#done = done
     this.#generation = table.generation
@@ -187,6 +189,8 @@ export class Edit implements TableEdit {
   }
   reset(uidValidity: number): void {
     this.#mustBeOpen()
+    // What was asked for by number meant other messages: nothing of it may be done. The next look begins anew.
+    if (this.#byNumber) throw new MailError('vanished', 'the mailbox began anew')
     this.#restore()
     this.#reset = true
     this.#flagSets = new FlagSets()

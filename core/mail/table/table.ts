@@ -105,9 +105,9 @@ export class MailTable {
     return Math.max(this.highestModseq + 1, this.#floor)
   }
   /** Starts an edit; whoever asked with `author` will not be told of flag changes in it. */
-  begin(author?: Author): Edit {
+  begin(author?: Author, byNumber = false): Edit {
     if (this.#open !== undefined) throw new Error('two edits of one mailbox overlap')
-    const edit = new Edit(this, author, () => (this.#open = undefined))
+    const edit = new Edit(this, author, byNumber, () => (this.#open = undefined))
     this.#open = edit
     return edit
   }

@@ -211,6 +211,7 @@ export class TableView implements MailboxView, Standing {
   }
   readUids(set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
     throwIfCancelled(signal)
+    this.mailbox.mustMean(this.#epoch)
     if (wants.facts.length === 0) return readStored(this.mailbox, this.generation, set, wants, signal)
     return readMessages(this.mailbox, this.generation, set, wants, this.#owner.derivers, signal)
   }
@@ -219,21 +220,22 @@ export class TableView implements MailboxView, Standing {
     let refused = uids.none
     for (const part of permitted(change, this.at.rights, this.keywords.defined)) {
       const rest = refused.count === 0 ? part : { ...part, uids: part.uids.minus(refused) }
-      refused = refused.or(await this.mailbox.store(rest, silent ? this : undefined, signal))
+      refused = refused.or(await this.mailbox.store(rest, silent ? this : undefined, signal, this.#epoch))
     }
     return refused
   }
   async expunge(among: UidSet, signal: AbortSignal): Promise<UidSet> {
     this.#mustWrite()
     this.#mustHave('e')
-    return this.mailbox.expunge(among, false, signal)
+    return this.mailbox.expunge(among, false, signal, this.#epoch)
   }
   async remove(among: UidSet, signal: AbortSignal): Promise<UidSet> {
     this.#mustWrite()
     this.#mustHave('e')
-    return this.mailbox.expunge(among, true, signal)
+    return this.mailbox.expunge(among, true, signal, this.#epoch)
   }
   async copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined> {
+    this.mailbox.mustMean(this.#epoch)
     if (how === 'move') {
       this.#mustWrite()
       this.#mustHave('e')

@@ -179,6 +179,24 @@ describe('two processes on one unix mailbox', () => {
     expect((await again.messages()).map(({ text }) => /^Subject: (\w)/m.exec(text)?.[1])).toEqual(['a', 'b', 'c'])
   })
 
+  test.each(places)('what a rewrite of $name left half done is read by nobody while another program has it open', async ({ file }) => {
+    const path = join(dir, file)
+    await writeFile(path, theirs('a') + theirs('b'), { mode: 0o600 })
+    const known = await OpenBox.open(format(), path)
+    await known.refresh(true)
+    const broken = await OpenBox.open(format(unwritable(files, path)), path)
+    await broken.refresh(false)
+    await expect(broken.store([1, 2], flagged)).rejects.toThrow('EIO')
+    const { dev, ino } = await stat(path, { bigint: true })
+    await writeFile(join(dir, `.${dev.toString(16)}.${ino.toString(16)}`), '4712')
+    const lock = await files.open(join(dir, `.${dev.toString(16)}.${ino.toString(16)}`), { write: true })
+    expect(lock.lock('flock', 'exclusive')).toBe('locked')
+    for (const box of [known, await OpenBox.open(format(), path)]) await expect(box.refresh(false)).rejects.toMatchObject({ kind: 'in-use' })
+    await lock.close()
+    await known.refresh(true)
+    expect(await flags(known)).toEqual([[1, SYSTEM.flagged], [2, SYSTEM.flagged]])
+  })
+
   test('a mailbox that is replaced while its lock is waited for is written under the owner lock of the new file', async () => {
     const path = join(dir, 'alice')
     await writeFile(path, theirs('a'))

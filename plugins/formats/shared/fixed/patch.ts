@@ -65,10 +65,10 @@ export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, 
   if (own.length === 0 && inRecords.every((c) => c.octets.length === 1)) {
     await box.settle(held)
     const octets = { at: Float64Array.from(inRecords, (c) => c.at), octets: Uint8Array.from(inRecords, (c) => c.octets[0] ?? 0) }
-    if (inRecords.length >= SEVERAL && (await inOneGo(box, held, token, octets))) return
+    if (inRecords.length >= SEVERAL && (await inOneGo(box, held, token, octets, held.named && dialect.header !== undefined))) return
     // First, so that nobody takes flags for the old ones that are not.
     for (const c of token) await held.file.write([c.octets], c.at)
-    await writeOctetsTo(held.file, octets, held.named)
+    await writeOctetsTo(held.file, octets, held.named && dialect.header !== undefined)
     if (box.changes.durable && inRecords.length > 0) await held.file.sync()
     return
   }
@@ -82,10 +82,10 @@ export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, 
 }
 
 /** A way through the event loop for all calls. False: nothing was written. */
-async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: { device, inode }, named }: Held, token: readonly Change[], octets: Octets): Promise<boolean> {
+async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: { device, inode } }: Held, token: readonly Change[], octets: Octets, locked: boolean): Promise<boolean> {
   if (lane === undefined) return false
   const first = token.map((c) => ({ at: c.at, text: c.octets.toString('latin1') }))
-  return writeOctets(lane, { path, device, inode, first, ...octets, locked: named, durable })
+  return writeOctets(lane, { path, device, inode, first, ...octets, locked, durable })
 }
 
 async function changesOf(held: Held, dialect: Dialect, patches: readonly PlacedPatch[]): Promise<Change[]> {

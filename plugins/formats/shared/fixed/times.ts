@@ -26,7 +26,7 @@ export async function setFileTimes(file: OpenFile, atimeMs: number, mtimeMs: num
  * that could be done.
  */
 export async function flagsChanged(file: OpenFile, nowMs: number, lot: number, beforeMs: number): Promise<boolean> {
-  const drawn = (await file.stat()).mtimeMs - (1 + lot) / 1000
+  const drawn = (await file.stat()).mtimeMs - (2 + lot) / 1000
   return setFileTimes(file, nowMs, Math.abs(drawn - beforeMs) < APART_MS ? drawn - 2 * APART_MS : drawn)
 }
 /** Somebody who may take it has seen the new mail. */

@@ -51,6 +51,8 @@ export function statusBits(b: Uint8Array, from: number, end: number): number {
 }
 
 const LARGEST = 0xffffffff
+/** Numbers at the end of the range that are not believed. */
+export const RESERVE = 1 << 24
 /** Number after blanks, with the index after it; undefined when there is none or it needs more than 32 bits. */
 export function numberAt(b: Uint8Array, from: number, end: number): { readonly value: number; readonly after: number } | undefined {
   let i = from
@@ -85,7 +87,8 @@ export function uidBase(b: Uint8Array, from: number, end: number): UidBase | und
   const validity = numberAt(b, from, end)
   if (validity === undefined || validity.value === 0) return undefined
   const last = numberAt(b, validity.after, end)
-  if (last === undefined) return undefined
+  // So near the end no number could be given any more: a line that came with the mail.
+  if (last === undefined || last.value > LARGEST - RESERVE) return undefined
   let lastAt = last.after
   while (lastAt > from && isDigit(b[lastAt - 1])) lastAt--
   return { validity: validity.value, last: last.value, keywords: words(b, last.after, end), lastAt, lastEnd: last.after }

@@ -72,7 +72,7 @@ export class MailboxFile {
         // Another program that has the mailbox open would take a finished rewrite for damage; it waits.
         const owner = write && (name.state === 'locked' || name.state === 'unavailable')
         // And nothing may be written over what it still has to write.
-        if (interrupted && !owner && access !== 'shared') throw new MailError('in-use', `${this.path}: an interrupted change is finished when no other program has the mailbox open`)
+        if (interrupted && !owner) throw new MailError('in-use', `${this.path}: an interrupted change is finished when no other program has the mailbox open`)
         const recovered = owner && interrupted ? await this.#changes.recover(held.file, held.stat, say) : undefined
         return { done: await work({ file: held.file, owner, stat: recovered?.stat ?? held.stat, mark: recovered?.mark ?? mark }) }
       } finally {

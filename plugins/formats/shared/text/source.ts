@@ -5,6 +5,7 @@ import {
 import { FileWatch } from '../file-watch.js'
 import { reasonOf, type Say } from '../lock-context.js'
 import { localZone } from '../internal-date.js'
+import { isKeyword } from '../keyword-bits.js'
 import { PROTECTED } from '../protected.js'
 import { isOutOfRoom } from '../safe-changes.js'
 import { nowSeconds } from '../state-directory.js'
@@ -272,7 +273,8 @@ export class TextSource implements MailboxSource {
   async store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet> {
     let refused: UidSet = uids.none
     await this.#rewriting(edit, signal, async (held) => {
-      const outcome = edit.apply(change)
+      // What the file cannot name is no keyword of this mailbox.
+      const outcome = edit.apply({ ...change, keywords: change.keywords.filter(isKeyword) })
       refused = outcome.refused
       if (outcome.changed.count > 0) await this.#write(held, edit, { claim: false, keep: () => true }, signal)
     })

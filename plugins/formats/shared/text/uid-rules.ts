@@ -1,3 +1,5 @@
+import { RESERVE } from './internal-lines.js'
+
 /** A line for whoever has the mailbox open. */
 export interface Notice {
   readonly severity: 'information' | 'warning'
@@ -74,6 +76,7 @@ export class UidRules {
   claim(uid: number): void {
     if (this.validity === 0 || !this.#believing) return
     if (this.#current !== 0) this.#refuse(`Message ${this.ordinal} UID ${uid} already has UID ${this.#current}`)
+    else if (uid > 0xffffffff - RESERVE) this.warn(`Message ${this.ordinal} UID ${uid} was not given out here`)
     else if (uid <= this.#previous) this.#refuse(`Message ${this.ordinal} UID ${uid} less than ${this.#previous + 1}`)
     else if (this.#known !== undefined && !this.#known(uid) && (uid <= this.#remembered || uid - this.last > FARTHEST)) this.warn(`Message ${this.ordinal} UID ${uid} was not given out here`)
     else {

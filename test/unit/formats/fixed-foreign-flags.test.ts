@@ -1,0 +1,165 @@
+import { open as openFile, readFile, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SYSTEM, type FileLane, type Files, type FileStat, type OpenFile } from '../../../core/api/index.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
+import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
+import { emptyHeader } from '../../../plugins/formats/shared/fixed/contents.js'
+import type { Dialect } from '../../../plugins/formats/shared/fixed/dialect.js'
+import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
+import { fileState, sameMtime } from '../../../plugins/formats/shared/fixed/stamp.js'
+import { flagsChanged } from '../../../plugins/formats/shared/fixed/times.js'
+import { fixedContextOf } from '../../support/fixed.js'
+import { itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
+import { TestClock } from '../../support/unix.js'
+
+const system = new SystemFiles(await nativeLocks())
+const message = (n: number): string => `Subject: message ${n}\r\n\r\nline of message ${n}\r\n`
+
+let folder = temporaryFolder('foreign-flags')
+let path = ''
+let open: OpenBox[] = []
+beforeEach(() => {
+  folder = temporaryFolder('foreign-flags')
+  path = join(folder.path, 'box')
+})
+afterEach(async () => {
+  for (const box of open) await box.source.close().catch(() => undefined)
+  open = []
+  await folder[Symbol.asyncDispose]()
+})
+const clock = new TestClock(Date.now() + 60_000)
+const laneOf = (files: Files): FileLane => ({ run: async (task, args) => structuredClone(await task.run({ files, clock, random: (n) => new Uint8Array(n).fill(7) }, structuredClone(args))) })
+const formatOf = (dialect: Dialect, files: Files = system): FixedFormat => new FixedFormat(dialect, fixedContextOf(files, folder.path, { lane: laneOf(files), clock }))
+async function opened(format: FixedFormat): Promise<OpenBox> {
+  const box = await OpenBox.open(format, path)
+  open.push(box)
+  await box.refresh(true)
+  return box
+}
+async function filled(format: FixedFormat, count: number): Promise<OpenBox> {
+  await format.create(placeOf(path))
+  const box = await opened(format)
+  await box.append(Array.from({ length: count }, (_, n) => itemOf(message(n + 1))))
+  await box.refresh(true)
+  return box
+}
+/** Files whose open mailbox answers otherwise. */
+function withFile(change: (file: OpenFile) => Partial<OpenFile>): Files {
+  return new Proxy(system, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key)
+      if (key !== 'open') return typeof value === 'function' ? value.bind(target) : value
+      return async (...args: Parameters<Files['open']>) => {
+        const file = await target.open(...args)
+        if (args[0] !== path) return file
+        const other = change(file)
+        return new Proxy(file, {
+          get(inner, name) {
+            const own: unknown = Reflect.get(other, name)
+            if (own !== undefined) return own
+            const theirs: unknown = Reflect.get(inner, name)
+            return typeof theirs === 'function' ? theirs.bind(inner) : theirs
+          },
+        })
+      }
+    },
+  })
+}
+async function poke(at: number, text: string): Promise<void> {
+  const file = await openFile(path, 'r+')
+  await file.write(Buffer.from(text, 'latin1'), 0, text.length, at)
+  await file.close()
+}
+
+describe('c-client leaves whole seconds', () => {
+  test.each([mbxDialect, mtxDialect])('$title: two changes of flags by c-client in one second: the second one is seen and not overwritten', async (dialect) => {
+    const box = await filled(formatOf(dialect), 3)
+    await box.store([1], { system: SYSTEM.flagged })
+    const octets = await readFile(path, 'latin1')
+    const lineEnd = [...octets.matchAll(/;[0-9a-f-]+\r\n/g)].map((m) => m.index + 1)
+    const lowest = 11
+    const at = (lineEnd[1] ?? 0) + lowest
+    const before = octets[at]
+    const second = Math.floor(clock.now() / 1000)
+    clock.ms = second * 1000 + 300
+    // c-client: marks message 2 \Seen; utime(2) with whole seconds (portable_utime).
+    await poke(at, String(Number(before) | 1))
+    if (dialect === mbxDialect) await poke(2038, '00001234')
+    await utimes(path, second, second)
+    await box.refresh(true)
+    expect((await box.messages()).map((m) => m.system)).toEqual([SYSTEM.flagged, SYSTEM.seen, 0])
+    clock.ms += 300
+    // and, in the same second, \Deleted (bit 2); the process is the same, so is what stands at 2038.
+    await poke(at, String(Number(before) | 3))
+    await utimes(path, second, second)
+    clock.ms += 5000
+    await box.refresh(true)
+    const seen = (await box.messages()).map((m) => m.system)
+    await box.store([2], { system: SYSTEM.answered })
+    const after = (await readFile(path, 'latin1'))[at]
+    expect({ seen, after }).toEqual({ seen: [SYSTEM.flagged, SYSTEM.seen | SYSTEM.deleted, 0], after: dialect === mbxDialect ? 'b' : '3' })
+  })
+})
+
+describe('octets written along', () => {
+  test('mtx: a flag that c-client sets without any lock (spec: "flag change: mtx/tenex: none") while neighbours are written stays', async () => {
+    let between: (() => Promise<void>) | undefined
+    const files = withFile((file) => ({
+      // c-client gets its turn between the read of the span and its write.
+      async write(chunks, at) {
+        const run = between
+        between = undefined
+        await run?.()
+        return file.write(chunks, at)
+      },
+    }))
+    const box = await filled(formatOf(mtxDialect, files), 5)
+    await box.store([1], { system: SYSTEM.seen })
+    const octets = await readFile(path, 'latin1')
+    const at = [...octets.matchAll(/;[0-7]{12}\r\n/g)].map((m) => m.index + 1 + 11)
+    between = () => poke(at[2] ?? 0, '2')
+    // Messages 2 and 4; message 3 lies between.
+    await box.store([2, 4], { system: SYSTEM.flagged })
+    const after = await readFile(path, 'latin1')
+    expect(at.map((place) => after[place])).toEqual(['1', '4', '2', '4', '0'])
+  })
+})
+
+test('the time that is left is told from that of the tick in which it was', async () => {
+  const stat: FileStat = { kind: 'file', device: 1, inode: 2, links: 1, size: 10, mode: 0o600, mtimeMs: 1_700_000_000_000, ctimeMs: 1_700_000_000_000, atimeMs: 1_700_000_000_000 } as FileStat
+  let left = 0
+  const file = { stat: async () => stat, setTimes: async (_a: number, m: number) => void (left = m) } as unknown as OpenFile
+  const same: number[] = []
+  for (let lot = 0; lot < 997; lot++) {
+    await flagsChanged(file, stat.mtimeMs, lot, 0)
+    const known = fileState({ ...stat, mtimeMs: left }, emptyHeader(new TestClock(stat.mtimeMs), []), stat.mtimeMs, true)
+    if (sameMtime(known, stat) && !known.recent) same.push(lot)
+  }
+  expect(same).toEqual([])
+})
+
+test('mbx: a keyword that c-client defined in the second that was looked at stays its own', async () => {
+  const box = await filled(formatOf(mbxDialect), 2)
+  await box.store([1], { system: SYSTEM.flagged })
+  const octets = await readFile(path, 'latin1')
+  const fields = [...octets.matchAll(/;[0-9a-f]{12}-/g)].map((m) => m.index + 1)
+  const second = Math.floor(clock.now() / 1000)
+  clock.ms = second * 1000 + 300
+  await poke((fields[0] ?? 0) + 11, '5')
+  await poke(2038, '00001234')
+  await utimes(path, second, second)
+  await box.refresh(true)
+  // Then it defines its first keyword and sets it on message 2.
+  await poke(25, 'theirs\r\n')
+  await poke((fields[1] ?? 0) + 7, '1')
+  await utimes(path, second, second)
+  clock.ms += 5000
+  await box.refresh(true)
+  await box.store([1], { keywords: ['ours'] })
+  const fresh = await opened(formatOf(mbxDialect))
+  expect((await fresh.messages()).map((m) => m.keywords)).toEqual([['ours'], ['theirs']])
+})
+

@@ -1,13 +1,14 @@
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Files, MailDriver, MailStore, Mount, OpenFile } from '../../../core/api/index.js'
+import { SYSTEM, uids, type Files, type MailDriver, type MailStore, type Mount, type OpenFile } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { inlineLane } from '../../../core/os/lane.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
+import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
 import { alice, mailboxSettings, quiet, TestClock } from '../../support/unix.js'
 
 const store = pathToFileURL(fileURLToPath(new URL('../../../plugins/contrib/maildir/lib/store.js', import.meta.url))).href
@@ -20,17 +21,33 @@ describe('a Maildir that other programs change at any moment, and calls that fai
   let files: Files
   /** Runs once, before the next call of this kind, on the file of that name. */
   let meanwhile: { readonly call?: keyof Files; readonly name: string; readonly work: () => Promise<void> } | undefined
+  /** Runs while `cur` is listed, once; the listing then has no name with this part, as readdir may have neither of a file that is renamed. */
+  let missing: { readonly part: string; readonly work: () => Promise<void> } | undefined
+  /** The next call of this kind, on the file of that name, fails. */
+  let failing: { readonly call: keyof Files; readonly name: string } | undefined
   let clock: TestClock
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'mailwright-maildir-'))
     maildir = join(home, 'Maildir')
     const real = new SystemFiles(await nativeLocks())
-    meanwhile = undefined
+    meanwhile = missing = failing = undefined
     files = new Proxy<Files>(real, {
       get(target, key) {
         // Members of the contract are methods.
         const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
         return (...args: unknown[]) => {
+          if (key === 'list' && missing !== undefined && args[0] === join(maildir, 'cur')) {
+            const { part, work } = missing
+            missing = undefined
+            return (member.apply(target, args) as ReturnType<Files['list']>).then(async (found) => {
+              await work()
+              return found.filter(({ name }) => !name.includes(part))
+            })
+          }
+          if (key === failing?.call && args[0] === join(maildir, failing.name)) {
+            failing = undefined
+            return Promise.reject(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }))
+          }
           if (key === (meanwhile?.call ?? 'open') && meanwhile !== undefined && args[0] === join(maildir, meanwhile.name)) {
             const { work } = meanwhile
             meanwhile = undefined
@@ -55,6 +72,12 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     if (found === undefined) throw new Error('no INBOX')
     return new Box('INBOX', await found.open(never))
   }
+  /** One message into the open mailbox. */
+  async function deliver(box: Box): Promise<void> {
+    const delivery = await (await mailStore()).append({ mount: mount(), path: 'INBOX' }, never)
+    await delivery.add(itemOf(sampleMessage(1)), never)
+    await box.edit((edit) => delivery.commit({ source: box.source, edit }, never))
+  }
   async function filled(count: number): Promise<Box> {
     const box = await inbox()
     for (let n = 0; n < count; n++) await writeFile(join(maildir, `cur/${1_700_000_000 + n}.x${n}.host,S=${20 + String(n).length}:2,S`), `Subject: n${n}\n\nHello.\n\n`)
@@ -73,6 +96,7 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     do await writeFile(list, text)
     while ((await stat(list)).ctimeMs === before.ctimeMs)
   }
+  const nameOf = async (part: string): Promise<string> => (await readdir(join(maildir, 'cur'))).find((name) => name.includes(part)) ?? ''
 
   test('UIDs that another program gave stay when it wrote the list anew twice and it has the inode of before', async () => {
     const box = await inbox()
@@ -154,5 +178,132 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     await first.refresh()
     const now = new Map(first.rows.map(({ uid, size }) => [uid, size]))
     expect([told.size, now.get(3)]).toEqual([3, told.get(3)])
+  })
+  test('flags are stored though the message is renamed by others again and again while it is looked for', async () => {
+    const box = await filled(3)
+    await settle(box)
+    const name = await nameOf('x1.')
+    const base = name.replace(/:.*/, '')
+    const at = (info: string): string => join(maildir, 'cur', `${base}:2,${info}`)
+    meanwhile = { call: 'rename', name: `cur/${name}`, work: () => rename(at('S'), at('FS')) }
+    missing = { part: 'x1.', work: () => rename(at('FS'), at('FPS')) }
+    await box.store({ uids: uids.one(2), system: SYSTEM.answered })
+    expect([await nameOf('x1.'), meanwhile, missing]).toEqual([`${base}:2,FPRS`, undefined, undefined])
+  })
+  test('a message that is renamed by others again and again is expunged', async () => {
+    const box = await filled(3)
+    await settle(box)
+    const name = await nameOf('x1.')
+    const base = name.replace(/:.*/, '')
+    const at = (info: string): string => join(maildir, 'cur', `${base}:2,${info}`)
+    meanwhile = { call: 'unlink', name: `cur/${name}`, work: () => rename(at('S'), at('FS')) }
+    missing = { part: 'x1.', work: () => rename(at('FS'), at('FPS')) }
+    await box.expunge(uids.one(2), { always: true })
+    await box.refresh()
+    expect([box.rows.map(({ uid }) => uid), await nameOf('x1.')]).toEqual([[1, 3], ''])
+  })
+  test('the size of a message that is renamed by others again and again is told', async () => {
+    const box = await inbox()
+    await writeFile(join(maildir, 'cur/1800000000.x1.host:2,S'), 'Subject: x\n\nHello.\n')
+    const at = (info: string): string => join(maildir, `cur/1800000000.x1.host:2,${info}`)
+    await box.edit((edit) => box.source.refresh(edit, { claimRecent: false }, never))
+    meanwhile = { name: 'cur/1800000000.x1.host:2,S', work: () => rename(at('S'), at('FS')) }
+    missing = { part: 'x1.', work: () => rename(at('FS'), at('FPS')) }
+    await box.edit((edit) => box.source.fill?.(uids.one(1), edit, never) ?? Promise.resolve())
+    clock.ms += 600_000
+    for (let n = 0; n < 3; n++) await box.refresh()
+    expect([box.rows[0]?.size, (box.rows[0]?.ms ?? 0) > 0, meanwhile, missing]).toEqual([22, true, undefined, undefined])
+  })
+  test('a file with a line end in its name is no message, and the list does not grow with each look', async () => {
+    const box = await filled(1)
+    await writeFile(join(maildir, 'cur/1800000000.a\nb.host:2,'), 'Subject: x\n\nHello.\n')
+    for (let n = 0; n < 4; n++) {
+      clock.ms += 60_000
+      await box.refresh()
+    }
+    const lines = (await readFile(join(maildir, 'dovecot-uidlist'), 'utf8')).split('\n')
+    expect([lines.length, box.table.uidNext]).toEqual([3, 2])
+  })
+  test('a delivery that has arrived is not refused because its row cannot be told yet', async () => {
+    const box = await filled(2)
+    await settle(box)
+    failing = { call: 'list', name: 'new' }
+    const outcome: unknown = await deliver(box).then(() => 'done', (error: unknown) => error)
+    expect([outcome, (await readdir(join(maildir, 'new'))).length, failing]).toEqual(['done', 1, undefined])
+  })
+  test('no message at all is delivered', async () => {
+    const box = await filled(2)
+    await settle(box)
+    const delivery = await (await mailStore()).append({ mount: mount(), path: 'INBOX' }, never)
+    await box.edit((edit) => delivery.commit({ source: box.source, edit }, never))
+    await box.refresh()
+    expect(box.rows.map(({ uid }) => uid)).toEqual([1, 2])
+  })
+  test.each([{ more: -1000 }, { more: 1000 }])('a large message whose name says a wrong W ($more) is read whole', async ({ more }) => {
+    const box = await inbox()
+    const text = `Subject: large\n\n${'line\n'.repeat(100_000)}`
+    const right = text.length + 100_002
+    await writeFile(join(maildir, `cur/1800000000.a.host,S=5,W=${right + more}:2,`), text)
+    await box.refresh()
+    const [message] = await box.messages()
+    expect(message?.bytes.length).toBe(right)
+  })
+  test('a lock of a process of this machine that is alive stays, whatever the clock says', async () => {
+    const box = await inbox()
+    await writeFile(join(maildir, 'new/1.a.host'), 'Subject: x\n\nHello.\n')
+    const lock = join(maildir, 'dovecot-uidlist.lock')
+    await writeFile(lock, `${process.ppid}:${hostname()}`)
+    clock.ms += 121_000
+    await box.refresh().catch(() => undefined)
+    expect(await readFile(lock, 'utf8').catch(() => 'overridden')).toBe(`${process.ppid}:${hostname()}`)
+  })
+  test('after a rename of ours that failed the same one by another program is told', async () => {
+    const box = await filled(3)
+    await settle(box)
+    clock.after = () => ({ [Symbol.dispose]: () => undefined })
+    let watch: Disposable | undefined
+    const told = new Promise<string>((resolve) => (watch = box.source.watch?.(() => resolve('told'))))
+    const name = await nameOf('x1.')
+    failing = { call: 'rename', name: `cur/${name}` }
+    await box.store({ uids: uids.one(2), system: SYSTEM.flagged }).catch(() => undefined)
+    await rename(join(maildir, 'cur', name), join(maildir, 'cur', name.replace(/:2,.*/, ':2,FS')))
+    expect(await told).toBe('told')
+    watch?.[Symbol.dispose]()
+  })
+  test('a lock that is a symbolic link to nothing is waited for with pauses, and given up', async () => {
+    const box = await inbox()
+    await writeFile(join(maildir, 'new/1.a.host'), 'Subject: x\n\nHello.\n')
+    await symlink('/nowhere/at/all', join(maildir, 'dovecot-uidlist.lock'))
+    const ending = new AbortController()
+    const timer = setTimeout(() => ending.abort(new Error('still trying')), 1500)
+    const began = clock.ms
+    const failure: unknown = await box.refresh({ claimRecent: false }, ending.signal).catch((error: unknown) => error)
+    clearTimeout(timer)
+    expect([String(failure).includes('still trying'), clock.ms > began]).toEqual([false, true])
+  })
+  test('a lock that may not be opened (of another user) is waited for', async () => {
+    await inbox()
+    await writeFile(join(maildir, 'new/1.a.host'), 'Subject: x\n\nHello.\n')
+    const lock = join(maildir, 'dovecot-uidlist.lock')
+    await writeFile(lock, `${process.ppid}:${hostname()}`)
+    let tries = 0
+    const real = files
+    const denied = new Proxy<Files>(real, {
+      get(target, key) {
+        const member = Reflect.get(target, key) as (...args: unknown[]) => unknown
+        if (key !== 'open') return member.bind(target)
+        return async (path: string, how?: { create?: string }) => {
+          if (path === lock && how?.create === undefined) {
+            if (++tries === 3) await rm(lock)
+            throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
+          }
+          return member.call(target, path, how)
+        }
+      },
+    })
+    files = denied
+    const other = await inbox()
+    await other.refresh()
+    expect(other.rows.map(({ uid }) => uid)).toEqual([1])
   })
 })

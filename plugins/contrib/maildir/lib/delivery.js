@@ -78,7 +78,7 @@ export class MaildirDelivery {
           messages.map(({ base }) => base),
           this.#waiting.map(({ item }) => item.uid ?? 0),
         )
-        const before = await source?.trueAt(open.edit)
+        const before = messages.length === 0 ? undefined : await source?.trueAt(open.edit)
         await this.#arrive(messages)
         this.#waiting.splice(0)
         // Otherwise the next look finds them.

@@ -24,11 +24,13 @@ export async function marksOf({ files, path }) {
   const [folders, list, keywords, incoming] = await Promise.all([folderMarks({ files, path }), ...['dovecot-uidlist', 'dovecot-keywords', INCOMING].map((name) => files.stat(`${path}/${name}`))])
   return { ...folders, list: { inode: list === undefined ? '' : `${list.inode}`, mark: markOf(list) }, keywords: markOf(keywords), incoming: incoming !== undefined }
 }
+/** A name with one can have no line in the UID list. */
+const LINE_END = /[\r\n]/
 /** Names of messages in a folder. */
 export async function listFolder(files, path, folder) {
   const names = []
   try {
-    for (const { name, kind } of await files.list(`${path}/${folder}`)) if (!name.startsWith('.') && kind !== 'directory') names.push(name)
+    for (const { name, kind } of await files.list(`${path}/${folder}`)) if (!name.startsWith('.') && kind !== 'directory' && !LINE_END.test(name)) names.push(name)
   } catch (error) {
     if (!failedWith(error, 'ENOENT')) throw error
   }
@@ -101,21 +103,40 @@ export function passedOver(found, uids, after) {
   return [...uids].filter(([base, uid]) => uid > after && uid < last && !found.has(base)).map(([base]) => base)
 }
 
-/** Finds files of messages that are not where the rows say, for one operation: the folders are listed once, and again only for what moved on meanwhile. */
+/**
+ * Finds files of messages that are not where the rows say, for one operation: the folders are listed once, and again only for what moved on meanwhile. Where something is
+ * in no list, they are listed until they are quiet, because what is renamed meanwhile may be in none.
+ */
 export class Finder {
   #listing
+  #again
   constructor(folder) {
     this.folder = folder
   }
   /** `missed`: where it was said to be and is not. Undefined: it is gone. */
   async find(base, missed) {
     const listing = this.#listing
-    if (listing !== undefined) {
-      const known = (await listing).get(base)
-      if (known !== missed) return known
-    }
+    const isOld = listing === undefined || (await listing).get(base) === missed
     // Another one of this operation may have listed them meanwhile.
-    if (this.#listing === listing) this.#listing = listingOf(this.folder)
-    return (await this.#listing).get(base)
+    if (isOld && this.#listing === listing) [this.#listing, this.#again] = [listingOf(this.folder), undefined]
+    const found = (await this.#listing).get(base)
+    if (found !== undefined) return found
+    this.#again ??= allNames(this.folder)
+    const late = (await this.#again).get(base)
+    return late === missed ? undefined : late
   }
+}
+/** What the folders hold, of several listings while they change. */
+async function allNames(folder) {
+  const { files, path } = folder
+  const marks = async () => (await Promise.all(FOLDERS.map((name) => files.stat(`${path}/${name}`)))).map(markOf).join()
+  const found = new Map()
+  let before = await marks()
+  for (let tries = 0; tries < 5; tries++) {
+    for (const [base, file] of await listingOf(folder)) found.set(base, file)
+    const after = await marks()
+    if (after === before) break
+    before = after
+  }
+  return found
 }

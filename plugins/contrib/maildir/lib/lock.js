@@ -1,19 +1,28 @@
-import { failedWith, MailError } from 'mailwright/api'
+import { failedWith, MailError, Turns } from 'mailwright/api'
 
 /** Without a change for so long a lock of another machine is taken to be left behind; Dovecot waits as long. */
 const STALE_MS = 120_000
+/** The same for one of a process of this machine that is alive: after a restart another one may have its number. */
+const LIVE_STALE_MS = 3_600_000
 /** A lock that says nothing was on its way when the machine stopped. */
 const EMPTY_MS = 2_000
 const TIMEOUT_MS = 150_000
+/** By the files of a process: its operations on one folder wait for each other here, since their locks say one number and, where flock is not to be had, nothing else. */
+const turnsOf = new WeakMap()
 
 /**
  * Runs with `dovecot-uidlist.lock` held, which Dovecot makes too: `PID:HOST`, gone when it is given back. Processes of this kind keep flock on it as
  * well, so that one that was killed is told from one that works.
  */
-export async function withListLock(ctx, folder, signal, work) {
-  const { files } = ctx
+export function withListLock(ctx, folder, signal, work) {
   const path = `${folder}/dovecot-uidlist.lock`
-  const lock = await take(ctx, path, signal)
+  const deadline = ctx.clock.now() + TIMEOUT_MS
+  if (!turnsOf.has(ctx.files)) turnsOf.set(ctx.files, new Turns())
+  return turnsOf.get(ctx.files).run(path, () => withLock(ctx, path, { signal, deadline }, work))
+}
+async function withLock(ctx, path, until, work) {
+  const { files } = ctx
+  const lock = await take(ctx, path, until)
   try {
     return await work()
   } finally {
@@ -27,17 +36,16 @@ export async function withListLock(ctx, folder, signal, work) {
     }
   }
 }
-async function take(ctx, path, signal) {
+async function take(ctx, path, { signal, deadline }) {
   const { files, clock, machine } = ctx
-  const deadline = clock.now() + TIMEOUT_MS
   for (let pauseMs = 2; ; pauseMs = Math.min(100, pauseMs * 2)) {
     signal.throwIfAborted()
     try {
       const lock = await files.open(path, { write: true, create: 'new' })
       try {
-        await lock.write([Buffer.from(`${machine.pid}:${machine.host}`)], 0)
         // Somebody may be looking whether it was left behind; that takes no time.
         while (lock.lock('flock', 'exclusive') === 'busy') await new Promise((resolve) => clock.after(1, resolve))
+        await lock.write([Buffer.from(`${machine.pid}:${machine.host}`)], 0)
         return lock
       } catch (error) {
         await files.unlink(path).catch(() => undefined)
@@ -60,13 +68,15 @@ async function removeIfLeft(ctx, path) {
     try {
       if (!(await isLeft(ctx, lock))) return false
       // Kept locked meanwhile: of several that find it one removes it, and nobody a new one.
-      if ((await files.stat(path))?.inode === (await lock.stat()).inode) await files.unlink(path)
-      return true
+      const isStill = (await files.stat(path))?.inode === (await lock.stat()).inode
+      if (isStill) await files.unlink(path)
+      return isStill
     } finally {
       await lock.close()
     }
   } catch (error) {
-    if (failedWith(error, 'ENOENT')) return true
+    // It was given back, or is a symbolic link to nothing; or another user's, who alone can tell.
+    if (failedWith(error, 'ENOENT', 'EACCES', 'EPERM')) return false
     throw error
   }
 }
@@ -75,12 +85,13 @@ async function isLeft({ clock, machine }, lock) {
   const quietMs = clock.now() - Math.max(stat.mtimeMs, stat.ctimeMs)
   const text = Buffer.alloc(300)
   const [pid, host] = text.subarray(0, await lock.read(text, 0)).toString('latin1').split(':')
-  if (lock.lock('flock', 'exclusive') === 'busy') return false
-  if (quietMs > STALE_MS) return true
+  const flock = lock.lock('flock', 'exclusive')
+  if (flock === 'busy') return false
   if (!/^\d+$/.test(pid)) return quietMs > EMPTY_MS
-  if (host !== machine.host) return false
+  if (host !== machine.host) return quietMs > STALE_MS
   // Nobody keeps flock on it: of this process it is none any more, though the number is the same.
-  return Number(pid) === machine.pid || !isAlive(Number(pid))
+  if (Number(pid) === machine.pid) return flock === 'locked' || quietMs > STALE_MS
+  return !isAlive(Number(pid)) || quietMs > LIVE_STALE_MS
 }
 function isAlive(pid) {
   try {

@@ -27,17 +27,23 @@ export class Notices {
     if (this.#watchers === 0) return
     for (const file of files) this.#own.set(file, (this.#own.get(file) ?? 0) + 1)
   }
+  /** What was announced did not come about. */
+  retract(...files) {
+    for (const file of files) this.#isOwn(file)
+  }
   /** Whether a notice tells of a change of somebody else. */
   hear(file) {
-    const left = this.#own.get(file)
-    if (left === undefined) {
-      // Few are in `new`, which is listed.
-      if (!isNew(file)) this.#heard.add(file)
-      return true
-    }
+    if (this.#isOwn(file)) return false
+    // Few are in `new`, which is listed.
+    if (!isNew(file)) this.#heard.add(file)
+    return true
+  }
+  /** Whether a change of this process to this file is still to be told, which it is once less then. */
+  #isOwn(file) {
+    const left = this.#own.get(file) ?? 0
     if (left > 1) this.#own.set(file, left - 1)
     else this.#own.delete(file)
-    return false
+    return left > 0
   }
   /** Files of which others' notices told since the last time; undefined: none, or too many. */
   take() {

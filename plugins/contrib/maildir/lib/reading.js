@@ -1,5 +1,7 @@
 import { failedWith, MailError, UNKNOWN } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
+import { sizesOf } from './file-name.js'
+import { baseOf } from './columns.js'
 import * as readTask from './read-task.js'
 
 const { HEAD, INLINE } = readTask
@@ -36,12 +38,12 @@ export async function sizeOf(file) {
 }
 
 /**
- * Messages of the rows, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.pathOf` tells where it should be, and
+ * Messages of the rows, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.nameOf` and `source.pathOf` tell where it should be, and
  * `source.lane` reads a few in one go. Where no more than headers are wanted, no more than the beginning of a large message is read.
  */
 export async function* readMessages(source, found, wants, rows, signal) {
   const wanted = []
-  for (const row of found) wanted.push({ uid: rows.uid[row], size: rows.size[row], row })
+  for (const row of found) wanted.push({ uid: rows.uid[row], size: rows.size[row], row, named: sizesOf(baseOf(source.nameOf(row))).stored })
   const content = wants.bytes !== 'none' || wants.sections.length > 0
   const most = wants.bytes === 'header' ? HEAD : INLINE
   for (let at = 0; at < wanted.length; at += BATCH) {
@@ -54,31 +56,39 @@ export async function* readMessages(source, found, wants, rows, signal) {
   }
 }
 /** `early`: octets of the file that were read already, and how many it has. */
-async function read(open, { uid, size, row }, { content, most, signal }, early) {
+async function read(open, { uid, size, row, named }, { content, most, signal }, early) {
   if (!content) return { uid, headerSize: 0, bytes: new FileBytes(open, uid, row, size === UNKNOWN ? 0 : size) }
-  const known = early === undefined ? undefined : messageOf(open, { uid, size, row }, early)
+  const known = early === undefined ? undefined : messageOf(open, { uid, size, row, named }, early)
   if (known !== undefined) return known
   const file = await open(row)
   if (file === undefined) return undefined
   try {
     for (let room = most; ; room *= 4) {
       signal.throwIfAborted()
-      const message = messageOf(open, { uid, size, row }, await readTask.beginningOf(file, room))
+      const beginning = await readTask.beginningOf(file, room)
+      const message = messageOf(open, { uid, size, row, named }, beginning)
       if (message !== undefined) return message
-      if (size === UNKNOWN) size = await sizeOf(file)
+      if (size === UNKNOWN || isOther(named, beginning)) [size, named] = [await sizeOf(file), undefined]
     }
   } finally {
     await file.close()
   }
 }
-/** A message by its first octets; undefined where they do not tell its size, or not where its header ends. */
-function messageOf(open, { uid, size, row }, { octets: raw, stored }) {
+/**
+ * A message by its first octets; undefined where they do not tell its size, or not where its header ends. When its name says other octets than there are (`named`), it was
+ * changed in its place, and the size is not to be believed either.
+ */
+function messageOf(open, { uid, size, row, named }, beginning) {
+  const { octets: raw, stored } = beginning
   const octets = crlf(Buffer.from(raw.buffer, raw.byteOffset, raw.length))
   const end = headerEnd(octets)
   if (raw.length >= stored) return { uid, headerSize: end, bytes: new InlineBytes(octets) }
   // The last line may go on; the blank line is one only when something follows it.
-  if (size === UNKNOWN || end >= octets.length) return undefined
+  if (size === UNKNOWN || isOther(named, beginning) || end >= octets.length) return undefined
   return { uid, headerSize: end, bytes: new FileBytes(open, uid, row, size, octets) }
+}
+function isOther(named, { stored }) {
+  return named !== undefined && named !== stored
 }
 function crlf(raw) {
   let bare = 0

@@ -66,6 +66,7 @@ export class MaildirSource {
         await files.rename(`${path}/${file}`, `${path}/${to}`)
         this.#ledger.put(edit, row, to)
       } catch (error) {
+        this.#folder.notices.retract(file, to)
         if (!failedWith(error, 'ENOENT')) throw error
         edit.setRecent(row, false)
         this.#state.doubt()
@@ -108,6 +109,15 @@ export class MaildirSource {
    * else changed the folders meanwhile, which the names in `new` tell, as long as they are few: the next look then finds all of it.
    */
   async arrived(edit, messages, before, list) {
+    try {
+      await this.#tell(edit, messages, before, list)
+    } catch (error) {
+      // They are there, and come once more if the client is told that they are not. The next look finds them.
+      this.#state.doubt([NEW])
+      this.#ctx.logger.warn('maildir.delivery-not-told', { path: this.#folder.path, error })
+    }
+  }
+  async #tell(edit, messages, before, list) {
     const [marks, names] = [await folderMarks(this.#folder), await this.#folder.keywords(before.keywords)]
     if (marks.folders[CUR] !== before.folders[CUR]) return
     const files = edit.rows.column(FILE)
@@ -185,6 +195,7 @@ export class MaildirSource {
         edit.setFlags(row, edit.flagSet(target.system, wordsOf(target.keywords | unnamed, names)))
         return to.slice(0, 3)
       } catch (error) {
+        this.#folder.notices.retract(file, to)
         if (!failedWith(error, 'ENOENT') || tries > 5) throw error
         // Somebody gave it other flags, or took it away.
         this.#state.doubt()
@@ -222,6 +233,7 @@ export class MaildirSource {
         await files.unlink(`${path}/${at}`)
         return at.slice(0, 3)
       } catch (error) {
+        notices.retract(at)
         if (!failedWith(error, 'ENOENT') || tries > 5) throw error
         this.#state.doubt()
         const now = await finder.find(baseOf(file), at)
@@ -237,7 +249,7 @@ export class MaildirSource {
     const folder = this.#folder
     const finder = new Finder(folder)
     const files = rows.column(FILE)
-    const place = { open: (row) => openMessage(folder, files[row], finder), pathOf: (row) => `${folder.path}/${files[row]}`, lane: this.#ctx.lane }
+    const place = { open: (row) => openMessage(folder, files[row], finder), nameOf: (row) => files[row], pathOf: (row) => `${folder.path}/${files[row]}`, lane: this.#ctx.lane }
     try {
       yield* readMessages(place, rowsOf(rows, set), wants, rows, signal)
     } catch (error) {

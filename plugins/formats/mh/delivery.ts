@@ -36,10 +36,7 @@ export class MhDelivery implements Delivery {
     try {
       return await folder.locked(signal, async (held) => {
         const done = await this.#into(folder, held, signal)
-        if (source !== undefined && open !== undefined) {
-          const { held: now, sequences } = await source.catchUp(done.held, open.edit)
-          await source.remember(open.edit, now, sequences)
-        }
+        if (source !== undefined && open !== undefined) await source.arrived(done.held, open.edit)
         return done.result
       })
     } finally {

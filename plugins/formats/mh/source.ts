@@ -54,6 +54,8 @@ export class MhSource implements MailboxSource {
   /** When the folder was last looked at, before it was listed. */
   #lookedMs = Number.NEGATIVE_INFINITY
   #claiming = false
+  /** The rows are those that this source made, also when an operation that failed has left them without a stamp. */
+  #ours = false
 
   constructor(place: FilePlace, writable: boolean, ctx: MhContext) {
     this.#ctx = ctx
@@ -64,8 +66,12 @@ export class MhSource implements MailboxSource {
     return this.#claiming
   }
   #attach(edit: TableEdit): void {
-    if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
+    if (edit.stamp !== undefined && edit.stamp === this.#stamp) {
+      this.#ours = true
+      return
+    }
     this.#state = decodeStamp(edit.stamp)
+    if (edit.stamp !== undefined) this.#ours = this.#state !== undefined
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
     this.#fresh = true
     this.#taken = undefined
@@ -106,6 +112,15 @@ export class MhSource implements MailboxSource {
     })
   }
 
+  /** After a delivery into this mailbox. Its messages are there, whatever happens here: if their rows cannot be told now, the next look does. */
+  async arrived(held: Held, edit: TableEdit): Promise<void> {
+    try {
+      const { held: now, sequences } = await this.catchUp(held, edit)
+      await this.remember(edit, now, sequences)
+    } catch {
+      this.#fresh = true
+    }
+  }
   /** Makes the table true: messages by the folder, flags by the sequences. */
   async catchUp(found: Held, edit: TableEdit): Promise<{ held: Held; sequences: Sequences }> {
     this.#attach(edit)
@@ -121,8 +136,8 @@ export class MhSource implements MailboxSource {
     const marks = await this.#marks()
     const before = this.#state
     const had = edit.rows.length
-    if (before === undefined || this.#fresh || !same(before.folder, marks.folder) || !same(before.record, held.record)) held = await this.#takeFolder(held, edit, before)
     const sequences = await this.folder.sequences()
+    if (before === undefined || this.#fresh || !same(before.folder, marks.folder) || !same(before.record, held.record)) held = await this.#takeFolder(held, edit, before)
     this.#takeFlags(held.record.known, edit, sequences, edit.uidValidity === validity && before !== undefined ? had : 0)
     return { held, sequences }
   }
@@ -137,16 +152,16 @@ export class MhSource implements MailboxSource {
     // MH's programs give other numbers to messages; a number that means another message than before ends all numbers.
     const renumbered = stats.some(([uid, stat]) => {
       const row = rows.find(uid)
-      if (row === -1) return uid <= lastRow || (before !== undefined && uid <= before.record.last)
-      return before !== undefined && (inodes[row] !== stat.inode || octets[row] !== stat.size)
+      return row !== -1 && this.#ours && (inodes[row] !== stat.inode || octets[row] !== stat.size)
     })
+    const unknown = stats.some(([uid]) => rows.find(uid) === -1 && (uid <= lastRow || (before !== undefined && uid <= before.record.last)))
+    const highest = numbers.at(-1) ?? 0
     let now = held
-    if (renumbered && before === undefined) edit.reset(edit.uidValidity)
-    else if (renumbered) {
-      const highest = numbers.at(-1) ?? 0
+    // What may fail comes before the rows: a delivery that has arrived keeps them as they are then.
+    if (renumbered || (unknown && before !== undefined)) {
       now = await this.folder.note(held, { validity: Math.max(nowSeconds(this.#ctx.clock), held.record.validity + 1), last: highest, claimed: highest, known: highest }, true)
-      edit.reset(now.record.validity)
-    }
+    } else if (highest > held.record.last) now = await this.folder.note(held, { last: highest }, false)
+    if (renumbered || unknown) edit.reset(now.record.validity)
     edit.uidValidity = now.record.validity
     const there = new Set(stats.map(([uid]) => uid))
     const gone = [...edit.rows.uid.subarray(0, edit.rows.length)].filter((uid) => !there.has(uid))
@@ -164,8 +179,7 @@ export class MhSource implements MailboxSource {
       // MH does not say what is unseen before somebody keeps track of it: then what was read since it was written is not.
       if (now.record.known === 0 && stat.atimeMs > stat.mtimeMs) this.#read.add(uid)
     }
-    const highest = numbers.at(-1) ?? 0
-    return highest > now.record.last ? this.folder.note(now, { last: highest }, false) : now
+    return now
   }
   /** Messages that were read before this server knew the folder. */
   readonly #read = new Set<number>()

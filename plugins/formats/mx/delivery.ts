@@ -50,7 +50,7 @@ export class MxDelivery implements Delivery {
         const highest = Math.max(held.index.highest, edit.rows.uid[edit.rows.length - 1] ?? 0)
         const done = await this.#into(folder, held, highest, source.keywords, source.claiming, signal)
         for (const [i, m] of done.entered.entries()) source.enter(edit, m, done.at + i * RECORD_OCTETS + 1)
-        await source.remember(edit, done.moved ? await source.rewrite(done.held, edit) : done.held, true)
+        await source.arrived(edit, done.held, done.moved)
         return done.result
       })
     } catch (error) {

@@ -275,6 +275,15 @@ export class MxSource implements MailboxSource {
     edit.set(row, SEEN, this.#claiming ? 1 : 0)
   }
 
+  /** After messages were entered, which are there whatever happens here: a failure leaves to the next look what the table says of the index. `moved`: records have other places. */
+  async arrived(edit: TableEdit, held: Held, moved: boolean): Promise<void> {
+    try {
+      await this.remember(edit, moved ? await this.rewrite(held, edit) : held, true)
+    } catch {
+      this.#stamp = undefined
+    }
+  }
+
   read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
     return readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'octets' }, set, wants, rows, signal)
   }

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids, type FilePlace, type Files, type MailUser, type OpenFile, type OpenHow } from '../../../core/api/index.js'
@@ -176,6 +176,41 @@ describe('mh beside other programs, and after what failed', () => {
     await unlink(join(home, 'Mail/sample/6'))
     const box = await open('Mail/sample')
     expect(box.rows.map((r) => r.uid)).toEqual([1, 2, 3, 4, 5])
+    await box.close()
+  })
+  test('a renumbering after an operation that failed is noticed', async () => {
+    const box = await open('Mail/sample')
+    const { uidValidity } = box.table
+    await box.edit(async (edit) => {
+      await box.source.refresh(edit, { claimRecent: false }, never)
+      throw new Error('ENOSPC')
+    }).catch(() => undefined)
+    await rename(join(home, 'Mail/sample/1'), join(home, 'Mail/sample/x'))
+    await rename(join(home, 'Mail/sample/2'), join(home, 'Mail/sample/1'))
+    await rename(join(home, 'Mail/sample/x'), join(home, 'Mail/sample/2'))
+    await box.refresh()
+    expect(box.table.uidValidity).toBeGreaterThan(uidValidity)
+    await box.close()
+  })
+  test('a delivery that has arrived is not refused because the rows could not be told', async () => {
+    const box = await open('Mail/sample')
+    const delivery = await format().append(at('Mail/sample'))
+    await delivery.add(flagged(1), never)
+    const real = SystemFiles.prototype.list
+    let lists = 0
+    SystemFiles.prototype.list = function (path: string) {
+      if (path.endsWith('Mail/sample') && ++lists === 2) return Promise.reject(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }))
+      return real.call(this, path)
+    }
+    let outcome = 'done'
+    try {
+      await box.edit((edit) => delivery.commit({ source: box.source, edit }, never)).catch((error: unknown) => (outcome = String(error)))
+    } finally {
+      SystemFiles.prototype.list = real
+    }
+    expect([outcome, (await readdir(join(home, 'Mail/sample'))).includes('5'), lists]).toEqual(['done', true, 2])
+    await box.refresh()
+    expect(box.rows.slice(4).map((r) => [r.uid, r.flags])).toEqual([[5, 'seen flagged']])
     await box.close()
   })
 })

@@ -53,6 +53,34 @@ describe('mx', () => {
     expect(again.rows).toEqual(sample.rows)
   })
 
+  test.each([{ name: 'records where they stand', keywords: [] }, { name: 'an index written anew', keywords: ['brandnew'] }])('a delivery that has arrived is not refused because what follows fails: $name', async ({ keywords }) => {
+    let failures = 0
+    let broken = false
+    class Failing extends SystemFiles {
+      override setTimes(path: string, accessed: number, modified: number): Promise<void> {
+        if (!broken) return super.setTimes(path, accessed, modified)
+        failures++
+        return Promise.reject(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }))
+      }
+    }
+    const path = join(folder, 'ours')
+    const made = new MxFormat(directoryContext(new Failing(await nativeLocks())))
+    await made.create(placeAt(path))
+    const box = await openBox(made, path)
+    await box.refresh()
+    broken = true
+    await deliverTo(made, path, [{ ...sampleMessage(1), system: SYSTEM.seen, keywords }], box)
+    broken = false
+    await box.refresh()
+    await box.store({ uids: uids.one(1), system: SYSTEM.flagged, how: 'add' })
+    const flags = ['seen flagged', ...keywords].join(' ')
+    expect([failures, box.rows.map((r) => [r.uid, r.flags])]).toEqual([1, [[1, flags]]])
+    const again = await openBox(format(), path)
+    await again.refresh()
+    expect(again.rows.map((r) => [r.uid, r.flags])).toEqual([[1, flags]])
+    await Promise.all([box.close(), again.close()])
+  })
+
   test('an empty index of the reference is that of a new mailbox, and gets its numbers', async () => {
     const path = join(folder, 'fresh')
     await deliverTo(format(), path, [sampleMessage(1), sampleMessage(2)])

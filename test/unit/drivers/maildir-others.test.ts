@@ -306,4 +306,37 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     await other.refresh()
     expect(other.rows.map(({ uid }) => uid)).toEqual([1])
   })
+  test('after a damaged list UIDVALIDITY grows though the clock was set back', async () => {
+    const box = await filled(2)
+    const before = box.table.uidValidity
+    clock.ms -= 86_400_000
+    await writeFile(join(maildir, 'kept'), 'garbage\n')
+    await rename(join(maildir, 'kept'), join(maildir, 'dovecot-uidlist'))
+    await box.refresh()
+    expect(box.table.uidValidity).toBeGreaterThan(before)
+  })
+  test('after the clock was set back an hour the second look comes in time', async () => {
+    const box = await filled(3)
+    await settle(box)
+    const name = await nameOf('x2')
+    meanwhile = { call: 'syncDirectory', name: 'cur', work: () => rename(join(maildir, 'cur', name), join(maildir, 'cur', name.replace(/:2,.*/, ':2,FS'))) }
+    await box.store({ uids: uids.one(1), system: SYSTEM.answered })
+    clock.ms -= 3_600_000
+    clock.ms += 60_000
+    await box.refresh()
+    expect(box.rows.map(({ flags }) => flags)).toEqual(['seen answered', 'seen', 'seen flagged'])
+  })
+  test('after a list came out of a backup a number that clients know is not given to another message', async () => {
+    const box = await filled(4)
+    const list = join(maildir, 'dovecot-uidlist')
+    const old = await readFile(list, 'utf8')
+    await writeFile(join(maildir, 'new/1800000000.five.host'), 'Subject: five\n\nHello.\n')
+    await box.refresh()
+    await box.expunge(uids.one(5), { always: true })
+    await writeFile(`${list}.old`, old)
+    await rename(`${list}.old`, list)
+    await writeFile(join(maildir, 'new/1800000001.six.host'), 'Subject: six\n\nHello.\n')
+    await box.refresh()
+    expect(box.rows.map(({ uid }) => uid)).toEqual([1, 2, 3, 4, 6])
+  })
 })

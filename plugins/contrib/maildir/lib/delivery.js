@@ -77,6 +77,7 @@ export class MaildirDelivery {
         const given = await folder.number(
           messages.map(({ base }) => base),
           this.#waiting.map(({ item }) => item.uid ?? 0),
+          source && open.edit,
         )
         const before = messages.length === 0 ? undefined : await source?.trueAt(open.edit)
         await this.#arrive(messages)

@@ -88,8 +88,8 @@ export class Folder {
       await file.close()
     }
   }
-  /** Under the lock: the list that there is, or a new one, which begins with these numbers where they are given. */
-  async ownList({ uidValidity = this.#now(), uidNext = 1 } = {}) {
+  /** Under the lock: the list that there is, or a new one, which begins with these numbers where they are given. `above`: a UIDVALIDITY that clients know, whatever the clock says. */
+  async ownList({ above = 0, uidValidity = Math.max(this.#now(), Math.min(above + 1, MAX_UID)), uidNext = 1 } = {}) {
     return (await this.list()) ?? (await this.writeList({ validity: uidValidity, next: uidNext, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() }))
   }
   #now() {
@@ -103,31 +103,41 @@ export class Folder {
   }
   /**
    * Under the lock: numbers for messages, in this order. They are on the disk when it resolves, so that none is given twice. A number that is wished for is given when it
-   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given. `before`: what the next would have been; `list`: its
+   * is above those of all lines, which may be of messages that are gone; otherwise the next that was never given, also to none of the rows (`known`), of which the
+   * list may tell nothing after it came out of a backup. `before`: what the next would have been; `list`: its
    * `inode` and `mark`, and where it ends.
    */
-  async number(bases, wishes = []) {
+  async number(bases, wishes = [], known = {}) {
     const added = await this.#withList({ write: true }, async (file) => {
       const { size } = await file.stat()
       const ends = await endsOf(file, size)
-      return ends === undefined ? undefined : this.#append(file, size, ends, bases, wishes)
+      return ends === undefined ? undefined : this.#append(file, size, ends, { bases, wishes, known })
     })
     if (added !== undefined) return added
     const list = await this.ownList()
     if (list.whole) {
       return this.#withList({ write: true }, async (file) => {
         const { size } = await file.stat()
-        return this.#append(file, size, list, bases, wishes)
+        return this.#append(file, size, list, { bases, wishes, known })
       })
     }
-    const { numbers, next } = this.#numbersFor(bases, wishes, list)
+    const { numbers, next } = this.#numbersFor({ bases, wishes, known }, list)
     const uids = new Map(list.uids)
     for (const [i, base] of bases.entries()) uids.set(base, numbers[i])
     const written = await this.writeList({ ...list, next, uids })
     return { numbers, before: list.next, validity: list.validity, list: { inode: written.inode, mark: written.mark, ...written.end(written.last) } }
   }
-  #numbersFor(bases, wishes, { last: lastThere, next: nextThere }) {
-    let [last, next] = [lastThere, nextThere]
+  async #isWrittenAnew() {
+    try {
+      const list = await this.list()
+      if (list !== undefined) await this.writeList(list)
+      return list !== undefined
+    } catch {
+      return false
+    }
+  }
+  #numbersFor({ bases, wishes, known }, list) {
+    let [last, next] = [list.last, known.uidValidity === list.validity ? Math.max(list.next, known.uidNext) : list.next]
     const numbers = bases.map((_, i) => {
       const uid = wishes[i] > last && wishes[i] <= MAX_UID ? wishes[i] : next
       if (uid > MAX_UID) throw new MailError('limit', `${this.path}: there are no more uids`)
@@ -137,9 +147,9 @@ export class Folder {
     })
     return { numbers, next }
   }
-  async #append(file, size, list, bases, wishes) {
-    const { numbers } = this.#numbersFor(bases, wishes, list)
-    const lines = bases.map((base, i) => lineText(numbers[i], base))
+  async #append(file, size, list, wanted) {
+    const { numbers } = this.#numbersFor(wanted, list)
+    const lines = wanted.bases.map((base, i) => lineText(numbers[i], base))
     const octets = Buffer.from(lines.join(''))
     try {
       await file.write([octets], size)
@@ -148,8 +158,13 @@ export class Folder {
       await file.truncate(size).catch(() => undefined)
       throw error
     }
-    // Whole lines stay though they could not be synced: somebody may have read them, and their numbers must not be given once more.
-    if (this.durable) await file.sync()
+    try {
+      if (this.durable) await file.sync()
+    } catch (error) {
+      // Somebody may have read whole lines: they stay, so that their numbers are not given once more, but only in a list that is on the disk.
+      if (!(await this.#isWrittenAnew())) await file.truncate(size).catch(() => undefined)
+      throw error
+    }
     const stat = await file.stat()
     return { numbers, before: list.next, validity: list.validity, list: { inode: `${stat.inode}`, mark: markOf(stat), from: size + octets.length, line: lines.at(-1) } }
   }

@@ -16,6 +16,8 @@ export class KnownState {
   #state
   /** By folder: when it is to be listed again though its times are those that are known. */
   #due = [0, 0]
+  /** By folder: the time at which that was said; before it the clock was set back, and says nothing. */
+  #said = [0, 0]
   /** By folder: how long it took (ms). */
   #took = [0, 0]
   /** Who is to hear that it is time for that. */
@@ -54,7 +56,7 @@ export class KnownState {
     const places = FOLDERS.map((_, place) => place)
     const changed = places.filter((place) => this.#state.folders[place] !== marks.folders[place])
     const now = this.#clock.now()
-    return { changed, due: places.filter((place) => this.#due[place] <= now) }
+    return { changed, due: places.filter((place) => this.#due[place] <= now || (this.#due[place] !== Infinity && now < this.#said[place])) }
   }
   /**
    * The rows are true now. `marks`: times of the folders, and of what else is given; of `list` (`inode`, `mark`, and the last line that the rows have, which ends at `from`) some of it may be. `listed`: folders that were listed, which began at `at` and took `tookMs`; `touched`:
@@ -71,7 +73,7 @@ export class KnownState {
       next.settled[place] = isListed && marks.times[place] < at - SUSPICIOUS_MS
       // The longer listing takes, the seldomer it is done for nothing. One change after the other does not put it off for ever.
       if (next.settled[place]) this.#due[place] = Infinity
-      else if (isListed || this.#due[place] === Infinity) this.#due[place] = Math.max(now, marks.times[place]) + SUSPICIOUS_MS + SELDOM * this.#took[place]
+      else if (isListed || this.#due[place] === Infinity) [this.#due[place], this.#said[place]] = [Math.max(now, marks.times[place]) + SUSPICIOUS_MS + SELDOM * this.#took[place], now]
     }
     this.#state = next
     this.#stamp = edit.stamp = JSON.stringify([VERSION, next])

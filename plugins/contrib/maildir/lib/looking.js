@@ -177,7 +177,7 @@ export class Looking {
         const now = await linesNow()
         const bare = now === undefined ? [] : inOrder([...arrived.keys()].filter((base) => !now.uids.has(base)))
         // Somebody may have taken one away since it was listed; a number for it is lost, and no more.
-        if (bare.length > 0) await folder.number(bare)
+        if (bare.length > 0) await folder.number(bare, [], edit)
         return linesNow()
       })
       if (lines === undefined || [...arrived.keys()].some((base) => !lines.uids.has(base))) return undefined
@@ -211,7 +211,7 @@ export class Looking {
       edit.notice('warning', text)
       this.#ctx.logger.warn('maildir.uid-list-damaged', { path: folder.path })
     }
-    if (list === undefined || [...found.keys()].some((base) => !list.uids.has(base))) list = await this.#numberAll(found, signal)
+    if (list === undefined || [...found.keys()].some((base) => !list.uids.has(base))) list = await this.#numberAll(edit, found, signal)
     await lookAgain(folder, found, passedOver(found, list.uids, lastUid(edit.rows)), marks, this.#ctx.clock.now())
     const doubtful = this.#takeAll(edit, found, list, names)
     for (const row of doubtful) {
@@ -221,14 +221,14 @@ export class Looking {
     this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: { inode: list.inode, mark: list.mark, ...(list.whole ? list.end(lastUid(edit.rows)) : { from: undefined, line: undefined }) } }, { listed: [CUR, NEW], at, tookMs: performance.now() - began })
   }
   /** Gives numbers to what has none, in the order in which it came. */
-  #numberAll(found, signal) {
+  #numberAll(edit, found, signal) {
     const folder = this.#folder
     return folder.locked(signal, async () => {
-      const list = await folder.ownList()
+      const list = await folder.ownList({ above: edit.uidValidity })
       const bare = inOrder([...found.keys()].filter((base) => !list.uids.has(base)))
       // Somebody may have taken one away since it was listed; a number for it is lost, and no more.
       if (bare.length > 0) {
-        await folder.number(bare)
+        await folder.number(bare, [], edit)
         await folder.tidy((bases) => stillThere(folder, found, bases))
       }
       return folder.list()

@@ -1,9 +1,7 @@
 import { Turns } from 'mailwright/api'
-import type { FileLane, FilePlace, Files, FileStat, FileTask, FileTools, Locker, LockSettings, MailboxSettings } from 'mailwright/api'
-import { Leftovers } from '../leftovers.js'
+import type { FileLane, FilePlace, Files, FileStat, FileTask, FileTools, MailboxSettings } from 'mailwright/api'
+import { impatientLocks, lockValues, tellNews, type LockNews, type LockValues } from '../impatient-locks.js'
 import type { Say } from '../lock-context.js'
-import { fileLocks } from '../locks.js'
-import type { Machine } from '../machine.js'
 import { replay, type Part } from './addition.js'
 import type { FixedContext } from './context.js'
 import type { Dialect } from './dialect.js'
@@ -21,12 +19,8 @@ export type KnownWork =
   /** Times of modification stay, since no flag is another one. */
   | { readonly kind: 'append'; readonly parts: readonly Part[]; readonly stored: StoredMessages | undefined; readonly atimeMs: number }
 /** A change of a mailbox whose state is known; values, so that it may run on another thread. */
-export interface KnownChange {
+export interface KnownChange extends LockValues {
   readonly place: FilePlace
-  readonly locks: LockSettings
-  /** Others make lock files where this user may not. */
-  readonly lent: boolean
-  readonly machine: Pick<Machine, 'host' | 'pid' | 'bornMs'> & { readonly bearsAsking: boolean }
   readonly mailbox: MailboxSettings
   /** As the file must be found; its messages are where they were, since the caller holds it open. */
   readonly state: FileState
@@ -39,48 +33,28 @@ export interface KnownDone {
   readonly settled: boolean
   readonly settledMark: number
 }
-export interface KnownOutcome {
+export interface KnownOutcome extends LockNews {
   /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
   readonly done: KnownDone | undefined
-  readonly said: readonly (readonly ['information' | 'warning', string])[]
-  /** What the operator is to be told. */
-  readonly logged: readonly (readonly ['info' | 'warn', string])[]
 }
-
-/** A lock is held by somebody else. Nothing waits here: whoever asked waits without keeping the thread. */
-class Occupied extends Error {}
-function stopHere(giveUp: AbortController): never {
-  const occupied = new Occupied('somebody else holds a lock')
-  giveUp.abort(occupied)
-  throw occupied
-}
-/** Folders are looked through once by each thread. */
-const leftovers = new Leftovers()
 
 /** Locks, looks whether the file is as expected, writes, unlocks: some twenty calls in one go. */
-export async function makeKnownChange(dialect: Dialect, { files, clock: ticking, random }: FileTools, c: KnownChange): Promise<KnownOutcome> {
-  const giveUp = new AbortController()
-  const clock: FileTools['clock'] = { now: () => ticking.now(), after: () => stopHere(giveUp) }
-  const said: (readonly ['information' | 'warning', string])[] = []
-  const logged: (readonly ['info' | 'warn', string])[] = []
-  const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
-  // Whether another holder lives, and asking it, is left to the general way.
-  const machine: Machine = { ...c.machine, bearsAsking: () => c.machine.bearsAsking, exists: () => true, ask: () => false }
-  const elsewhere: Locker = { lock: async () => stopHere(giveUp) }
-  const locks = { ...fileLocks({ files, clock, random, settings: c.locks, logger, watch: false, machine, lockers: c.lent ? [elsewhere] : [] }), leftovers }
+export async function makeKnownChange(dialect: Dialect, tools: FileTools, c: KnownChange): Promise<KnownOutcome> {
+  const { files } = tools
+  const { locks, clock, signal, say, news } = impatientLocks(tools, c)
   const box = new FixedFile(c.place, true, { files, clock, locks, turns: new Turns(), mailbox: c.mailbox, holders: new Map() })
   box.settledMark = c.settledMark
   let begun = false
   try {
-    const done = await box.locked(giveUp.signal, (severity, text) => void said.push([severity, text]), async (held) => {
+    const done = await box.locked(signal, say, async (held) => {
       if (!isUnchanged(c.state, held.stat, true)) return undefined
       begun = true
       const settled = await write(files, box, held, dialect, c.work)
       return { stat: await held.file.stat(), settled, settledMark: box.settledMark }
     })
-    return { done, said, logged }
+    return { done, ...news }
   } catch (error) {
-    if (giveUp.signal.aborted && !begun) return { done: undefined, said, logged }
+    if (signal.aborted && !begun) return { done: undefined, ...news }
     throw error
   } finally {
     await box.close()
@@ -107,13 +81,10 @@ export function knownFields({ patches, header }: Settling, nowMs: number, lot: n
 /** Makes a change of a file that the caller holds open, in one go elsewhere. Undefined: it must be made in the general way. */
 export async function changeKnown(lane: FileLane, task: FileTask<KnownChange, KnownOutcome>, ctx: FixedContext, box: FixedFile, state: FileState, work: KnownWork, say: Say): Promise<KnownDone | undefined> {
   const { locks, mailbox, turns } = ctx
-  const { host, pid, bornMs } = locks.machine
-  const machine = { host, pid, bornMs, bearsAsking: locks.machine.bearsAsking() }
   return turns.run(box.path, async () => {
-    const what = { place: box.place, locks: locks.settings, lent: locks.lockers.length > 0, machine, mailbox, state, settledMark: box.settledMark, work }
-    const { done, said, logged } = await lane.run(task, what)
-    for (const [level, text] of logged) locks.logger[level](text)
-    for (const [severity, text] of said) say(severity, text)
+    const what = { ...lockValues(locks), place: box.place, mailbox, state, settledMark: box.settledMark, work }
+    const { done, ...news } = await lane.run(task, what)
+    tellNews(news, locks, say)
     if (done !== undefined) box.settledMark = done.settledMark
     return done
   })

@@ -1,8 +1,6 @@
 import { Turns } from 'mailwright/api'
-import type { FileLane, FilePlace, FileTask, FileTools, Locker, LockSettings, MailboxSettings } from 'mailwright/api'
-import { Leftovers } from '../leftovers.js'
-import { fileLocks } from '../locks.js'
-import type { Machine } from '../machine.js'
+import type { FileLane, FilePlace, FileTask, FileTools, MailboxSettings } from 'mailwright/api'
+import { impatientLocks, type LockNews, type LockValues } from '../impatient-locks.js'
 import { appendMessages, missingEnd, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
 import { arriving, type Source } from './arriving.js'
 import { MailboxFile } from './mailbox-file.js'
@@ -10,12 +8,8 @@ import type { StoredAt, StoredIn } from './stored.js'
 import { compare, fileState, type FileState } from './stamp.js'
 
 /** What an append to a mailbox in a known state is made of; values, so that it may run on another thread. */
-export interface KnownAppend {
+export interface KnownAppend extends LockValues {
   readonly place: FilePlace
-  readonly locks: LockSettings
-  /** Others make lock files where this user may not. */
-  readonly lent: boolean
-  readonly machine: Pick<Machine, 'host' | 'pid' | 'bornMs'> & { readonly bearsAsking: boolean }
   readonly mailbox: MailboxSettings
   /** As the file must be found. */
   readonly state: FileState
@@ -26,53 +20,24 @@ export interface KnownAppend {
   readonly how: Omit<AppendHow, 'now'> & { readonly nowMs: number; readonly zone: number }
 }
 /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
-export interface KnownAppended {
+export interface KnownAppended extends LockNews {
   readonly appended: Appended
   readonly state: FileState
-  readonly said: readonly (readonly ['information' | 'warning', string])[]
-  /** What the operator is to be told. */
-  readonly logged: readonly (readonly ['info' | 'warn', string])[]
   /** How long the locks were held, at most. */
   readonly heldMs: number
 }
 
-/** A lock is held by somebody else. Nothing waits here: whoever asked waits without keeping the thread. */
-class Occupied extends Error {}
-/** The signal is given as well: a lock that fails is done without where that is the rule, one that is given up is not. */
-const impatient = (tools: FileTools, giveUp: AbortController): FileTools['clock'] => ({
-  now: () => tools.clock.now(),
-  after: () => stopHere(giveUp),
-})
-/** Lock files that others make are waited for. */
-const elsewhere = (giveUp: AbortController): Locker => ({ lock: async () => stopHere(giveUp) })
-function stopHere(giveUp: AbortController): never {
-  const occupied = new Occupied('somebody else holds a lock')
-  giveUp.abort(occupied)
-  throw occupied
-}
-
-/** Folders are looked through once by each thread. */
-const leftovers = new Leftovers()
-
 /** Locks, looks whether the file is as expected, appends, unlocks: some thirty calls in one go. */
 export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppended | undefined> {
-  const { files, random } = tools
-  const giveUp = new AbortController()
-  const { signal } = giveUp
-  const clock = impatient(tools, giveUp)
-  const said: (readonly ['information' | 'warning', string])[] = []
-  const logged: (readonly ['info' | 'warn', string])[] = []
-  const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
-  // Whether another holder lives, and asking it, is left to the general way.
-  const machine: Machine = { ...a.machine, bearsAsking: () => a.machine.bearsAsking, exists: () => true, ask: () => false }
-  const locks = { ...fileLocks({ files, clock, random, settings: a.locks, logger, watch: false, machine, lockers: a.lent ? [elsewhere(giveUp)] : [] }), leftovers }
+  const { files } = tools
+  const { locks, clock, signal, say, news } = impatientLocks(tools, a)
   const file = new MailboxFile(a.place, { files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
   const startedAt = clock.now()
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }
   let begun = false
   try {
-    return await file.locked('append', signal, (severity, text) => void said.push([severity, text]), async (held) => {
+    return await file.locked('append', signal, say, async (held) => {
       if (!held.owner || compare(a.state, held.stat) !== 'same') return undefined
       // Whoever knows the mailbox does not know how it ends: looking is better done where what is found can be entered.
       if (a.target.separated !== true && (await missingEnd(a.how.dialect, held.file, a.target.size)).length > 0) return undefined
@@ -83,7 +48,7 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
         await messages.verify()
         return laid
       })
-      return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), said, logged, heldMs: clock.now() - startedAt }
+      return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), ...news, heldMs: clock.now() - startedAt }
     })
   } catch (error) {
     if (signal.aborted && !begun) return undefined

@@ -1,5 +1,6 @@
 import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
 import { folderOf, reasonOf, type Say } from '../lock-context.js'
+import { lockValues, tellNews } from '../impatient-locks.js'
 import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target } from './append.js'
 import { arriving, type Source } from './arriving.js'
@@ -114,9 +115,7 @@ export class TextDelivery implements Delivery {
     const { now: _, ...how } = this.#how(keywords, source.claiming)
     const { ms: nowMs, zone } = this.#now()
     const { lane, locks, mailbox, turns } = this.#ctx
-    const { host, pid, bornMs } = locks.machine
-    const machine = { host, pid, bornMs, bearsAsking: locks.machine.bearsAsking() }
-    const what = { place: this.#place, locks: locks.settings, lent: locks.lockers.length > 0, machine, mailbox, state, target, messages, from: this.#from, how: { ...how, nowMs, zone } }
+    const what = { ...lockValues(locks), place: this.#place, mailbox, state, target, messages, from: this.#from, how: { ...how, nowMs, zone } }
     const { path } = this.#place
     const done = await turns.run(path, async () => {
       await locks.courtesy.rest(path, signal)
@@ -125,8 +124,7 @@ export class TextDelivery implements Delivery {
       return found
     })
     if (done === undefined) return undefined
-    for (const [level, text] of done.logged) locks.logger[level](text)
-    for (const [severity, text] of done.said) say(severity, text)
+    tellNews(done, locks, say)
     source.grown(edit, done.appended.entered, done.appended.end, done.state)
     return { uidValidity: edit.uidValidity, uids: uids.from(done.appended.entered.map(({ place }) => place.uid)) }
   }

@@ -1,49 +1,30 @@
-import { readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type FilePlace, type Files, type MailUser, type OpenFile, type OpenHow } from '../../../core/api/index.js'
+import { SYSTEM, uids, type OpenFile, type OpenHow } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
-import { Box, never } from '../../../core/testing/box.js'
+import { never } from '../../../core/testing/box.js'
 import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
-import { MhFormat } from '../../../plugins/formats/mh/format.js'
-import { directoryContext } from '../../support/directory-formats.js'
-import { goldenFolder } from '../../support/golden.js'
-
-const files = new SystemFiles(await nativeLocks())
+import { MhSite } from '../../support/mh.js'
 
 describe('mh beside other programs, and after what failed', () => {
-  let home = ''
-  let user: MailUser
-  beforeEach(async () => {
-    home = await goldenFolder('mh')
-    user = { name: 'alice', kind: 'account', home, facts: {} }
-  })
-  afterEach(() => rm(home, { recursive: true, force: true }))
-  const at = (name: string): FilePlace => ({ path: join(home, name), user, fileMode: 0o600, directoryMode: 0o700 })
-  const format = (over: Files = files): MhFormat => {
-    const context = directoryContext(over)
-    return new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
-  }
-  const open = async (name: string): Promise<Box> => {
-    const box = new Box(name, await format().open(at(name)))
-    await box.refresh({ claimRecent: true })
-    return box
-  }
-  const sequences = async (): Promise<string> => (await readFile(join(home, 'Mail/sample/.mh_sequences'))).toString()
+  let site: MhSite
+  beforeEach(async () => void (site = await MhSite.begin()))
+  afterEach(() => site.end())
 
   const flagged = (n: number) => ({ ...itemOf(sampleMessage(n)), system: SYSTEM.seen | SYSTEM.flagged })
   test('what another program notes in the sequences before kept changes of flags are written is taken', async () => {
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     await box.refresh()
-    const noted = await sequences().catch(() => '')
-    await writeFile(join(home, 'Mail/sample/.mh_sequences'), `${noted}flagged: 3\n`)
+    const noted = await site.sequences().catch(() => '')
+    await writeFile(site.path('Mail/sample/.mh_sequences'), `${noted}flagged: 3\n`)
     await box.edit(async (edit) => {
       edit.apply({ uids: uids.one(1), how: 'add', system: SYSTEM.answered, keywords: [] })
       await box.source.checkpoint?.(uids.one(1), edit, never)
     })
     for (let n = 0; n < 3; n++) await box.refresh()
-    expect([await sequences(), box.rows[2]?.flags.includes('flagged'), box.rows[0]?.flags.includes('answered')]).toEqual([expect.stringContaining('flagged: 3'), true, true])
+    expect([await site.sequences(), box.rows[2]?.flags.includes('flagged'), box.rows[0]?.flags.includes('answered')]).toEqual([expect.stringContaining('flagged: 3'), true, true])
     await box.close()
   })
   test('after a delivery of two that failed, and whose record could not be written, the next message of another program stays', async () => {
@@ -67,19 +48,19 @@ describe('mh beside other programs, and after what failed', () => {
         return file
       }
     }
-    const made = format(new Broken(await nativeLocks()))
-    const delivery = await made.append(at('Mail/sample'))
+    const made = site.format(new Broken(await nativeLocks()))
+    const delivery = await made.append(site.at('Mail/sample'))
     for (const m of [sampleMessage(1), sampleMessage(2)]) await delivery.add(itemOf(m), never)
     broken = 'link'
     await expect(delivery.commit(undefined, never)).rejects.toThrow('EIO')
     // MH gives the next free number.
-    await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
-    const box = await open('Mail/sample')
-    expect([(await readdir(join(home, 'Mail/sample'))).includes('5'), box.rows.map((r) => r.uid)]).toEqual([true, [1, 2, 3, 4, 5]])
+    await writeFile(site.path('Mail/sample/5'), 'Subject: theirs\n\nhello\n')
+    const box = await site.open('Mail/sample')
+    expect([(await readdir(site.path('Mail/sample'))).includes('5'), box.rows.map((r) => r.uid)]).toEqual([true, [1, 2, 3, 4, 5]])
     await box.close()
   })
   test('what another program notes between the reading and the writing of the sequences is taken', async () => {
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     await box.refresh()
     let reads = 0
     const real = SystemFiles.prototype.open
@@ -93,7 +74,7 @@ describe('mh beside other programs, and after what failed', () => {
       SystemFiles.prototype.open = real
     }
     for (let n = 0; n < 3; n++) await box.refresh()
-    expect([await sequences(), box.rows[2]?.flags.includes('flagged')]).toEqual([expect.stringContaining('flagged: 3'), true])
+    expect([await site.sequences(), box.rows[2]?.flags.includes('flagged')]).toEqual([expect.stringContaining('flagged: 3'), true])
     await box.close()
   })
   test('a message of another program that took the number of ours has no flags of ours', async () => {
@@ -107,10 +88,10 @@ describe('mh beside other programs, and after what failed', () => {
         return super.link(from, to)
       }
     }
-    const delivery = await format(new Taken(await nativeLocks())).append(at('Mail/sample'))
+    const delivery = await site.format(new Taken(await nativeLocks())).append(site.at('Mail/sample'))
     await delivery.add(flagged(1), never)
     await delivery.commit(undefined, never)
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     expect(box.rows.slice(4).map((r) => [r.uid, r.flags])).toEqual([[5, ''], [6, 'seen flagged']])
     await box.close()
   })
@@ -120,11 +101,11 @@ describe('mh beside other programs, and after what failed', () => {
         throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
       }
     }
-    const delivery = await format(new Full(await nativeLocks())).append(at('Mail/sample'))
+    const delivery = await site.format(new Full(await nativeLocks())).append(site.at('Mail/sample'))
     await delivery.add(flagged(1), never)
     await expect(delivery.commit(undefined, never)).rejects.toThrow('ENOSPC')
-    await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
-    const box = await open('Mail/sample')
+    await writeFile(site.path('Mail/sample/5'), 'Subject: theirs\n\nhello\n')
+    const box = await site.open('Mail/sample')
     expect(box.rows.slice(4).map((r) => [r.uid, r.flags])).toEqual([[5, '']])
     await box.close()
   })
@@ -134,19 +115,19 @@ describe('mh beside other programs, and after what failed', () => {
         throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
       }
     }
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     const { uidValidity } = box.table
-    const delivery = await format(new Full(await nativeLocks())).append(at('Mail/sample'))
+    const delivery = await site.format(new Full(await nativeLocks())).append(site.at('Mail/sample'))
     await delivery.add(flagged(1), never)
     await expect(delivery.commit(undefined, never)).rejects.toThrow('ENOSPC')
     await box.refresh()
-    await writeFile(join(home, 'Mail/sample/5'), 'Subject: theirs\n\nhello\n')
+    await writeFile(site.path('Mail/sample/5'), 'Subject: theirs\n\nhello\n')
     await box.refresh()
     expect(box.table.uidValidity).toBe(uidValidity)
     await box.close()
   })
   test('flags that a client gives later do not take away what another program noted while ours were written', async () => {
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     await box.refresh()
     let reads = 0
     const real = SystemFiles.prototype.open
@@ -162,39 +143,39 @@ describe('mh beside other programs, and after what failed', () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     await box.refresh()
     await box.store({ uids: uids.one(3), system: SYSTEM.seen })
-    expect(await sequences()).toContain('flagged: 3')
+    expect(await site.sequences()).toContain('flagged: 3')
     await box.close()
   })
   test('of a delivery of two that had ended but for the record, the one stays that nobody removed', async () => {
-    const delivery = await format().append(at('Mail/sample'))
+    const delivery = await site.format().append(site.at('Mail/sample'))
     for (const m of [sampleMessage(1), sampleMessage(2)]) await delivery.add(itemOf(m), never)
     await delivery.commit(undefined, never)
-    const records = join(home, '.mailwright/mh')
+    const records = site.path('.mailwright/mh')
     const record = join(records, (await readdir(records))[0] ?? '')
     const fields = (await readFile(record)).toString().trim().split(' ')
     await writeFile(record, `${[...fields.slice(0, 4), '00000005', '00000006'].join(' ')}\n`)
-    await unlink(join(home, 'Mail/sample/6'))
-    const box = await open('Mail/sample')
+    await unlink(site.path('Mail/sample/6'))
+    const box = await site.open('Mail/sample')
     expect(box.rows.map((r) => r.uid)).toEqual([1, 2, 3, 4, 5])
     await box.close()
   })
   test('a renumbering after an operation that failed is noticed', async () => {
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     const { uidValidity } = box.table
     await box.edit(async (edit) => {
       await box.source.refresh(edit, { claimRecent: false }, never)
       throw new Error('ENOSPC')
     }).catch(() => undefined)
-    await rename(join(home, 'Mail/sample/1'), join(home, 'Mail/sample/x'))
-    await rename(join(home, 'Mail/sample/2'), join(home, 'Mail/sample/1'))
-    await rename(join(home, 'Mail/sample/x'), join(home, 'Mail/sample/2'))
+    await rename(site.path('Mail/sample/1'), site.path('Mail/sample/x'))
+    await rename(site.path('Mail/sample/2'), site.path('Mail/sample/1'))
+    await rename(site.path('Mail/sample/x'), site.path('Mail/sample/2'))
     await box.refresh()
     expect(box.table.uidValidity).toBeGreaterThan(uidValidity)
     await box.close()
   })
   test('a delivery that has arrived is not refused because the rows could not be told', async () => {
-    const box = await open('Mail/sample')
-    const delivery = await format().append(at('Mail/sample'))
+    const box = await site.open('Mail/sample')
+    const delivery = await site.format().append(site.at('Mail/sample'))
     await delivery.add(flagged(1), never)
     const real = SystemFiles.prototype.list
     let lists = 0
@@ -208,7 +189,7 @@ describe('mh beside other programs, and after what failed', () => {
     } finally {
       SystemFiles.prototype.list = real
     }
-    expect([outcome, (await readdir(join(home, 'Mail/sample'))).includes('5'), lists]).toEqual(['done', true, 2])
+    expect([outcome, (await readdir(site.path('Mail/sample'))).includes('5'), lists]).toEqual(['done', true, 2])
     await box.refresh()
     expect(box.rows.slice(4).map((r) => [r.uid, r.flags])).toEqual([[5, 'seen flagged']])
     await box.close()

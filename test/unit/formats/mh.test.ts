@@ -2,49 +2,28 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, utimes, writeFil
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type FilePlace, type Files, type FileStat, type MailUser, type OpenFile, type OpenHow } from '../../../core/api/index.js'
+import { SYSTEM, uids, type Files, type FileStat, type OpenFile, type OpenHow } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
 import { itemOf, sampleMessage, type SampleMessage } from '../../../core/testing/messages.js'
-import { MhFormat } from '../../../plugins/formats/mh/format.js'
 import { mhPath, pathIn } from '../../../plugins/formats/mh/profile.js'
 import { keywordOf, sequenceOf, Sequences } from '../../../plugins/formats/mh/sequences.js'
-import { directoryContext } from '../../support/directory-formats.js'
 import { TestClock } from '../../support/unix.js'
-import { goldenFolder, goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
+import { goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
+import { MhSite } from '../../support/mh.js'
 
 const files = new SystemFiles(await nativeLocks())
 
 describe('mh', () => {
-  let home = ''
-  let user: MailUser
-  beforeEach(async () => {
-    home = await goldenFolder('mh')
-    user = { name: 'alice', kind: 'account', home, facts: {} }
-  })
-  afterEach(() => rm(home, { recursive: true, force: true }))
-  const at = (name: string): FilePlace => ({ path: join(home, name), user, fileMode: 0o600, directoryMode: 0o700 })
-  const format = (over: Files = files): MhFormat => {
-    const context = directoryContext(over)
-    return new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
-  }
-  const open = async (name: string): Promise<Box> => {
-    const box = new Box(name, await format().open(at(name)))
-    await box.refresh({ claimRecent: true })
-    return box
-  }
-  const deliver = async (name: string, ...messages: readonly SampleMessage[]): Promise<void> => {
-    const delivery = await format().append(at(name))
-    for (const m of messages) await delivery.add(itemOf(m), never)
-    await delivery.commit(undefined, never)
-  }
-  const sequences = async (): Promise<string> => (await readFile(join(home, 'Mail/sample/.mh_sequences'))).toString()
+  let site: MhSite
+  beforeEach(async () => void (site = await MhSite.begin()))
+  afterEach(() => site.end())
 
   test('the golden folder is read as the reference library reads it, but for \\Seen, which is a matter of times', async () => {
     const [golden] = await goldenMailboxes('mh')
-    expect(await format().recognise(at('Mail/sample'))).toBe('mine')
-    const box = await open('Mail/sample')
+    expect(await site.format().recognise(site.at('Mail/sample'))).toBe('mine')
+    const box = await site.open('Mail/sample')
     const wanted = golden === undefined ? [] : rowsOfGolden(golden)
     expect(box.rows.map((r) => ({ ...r, flags: '' }))).toEqual(wanted.map((r) => ({ ...r, flags: '' })))
     for await (const batch of box.source.read(uids.all, { bytes: 'header', sections: [], facts: [] }, box.table.generation, never)) {
@@ -55,54 +34,54 @@ describe('mh', () => {
 
   test('without anybody who keeps track, what was read since it was written is seen; with `unseen`, its word counts', async () => {
     const now = new Date()
-    await utimes(join(home, 'Mail/sample/2'), now, new Date('2020-10-21T07:29:58Z'))
-    await utimes(join(home, 'Mail/sample/3'), new Date('2000-02-01T00:00:00Z'), new Date('2000-02-01T00:00:00Z'))
-    const box = await open('Mail/sample')
+    await utimes(site.path('Mail/sample/2'), now, new Date('2020-10-21T07:29:58Z'))
+    await utimes(site.path('Mail/sample/3'), new Date('2000-02-01T00:00:00Z'), new Date('2000-02-01T00:00:00Z'))
+    const box = await site.open('Mail/sample')
     expect(box.rows.filter((r) => r.uid === 2 || r.uid === 3).map((r) => r.flags)).toEqual(['seen', ''])
     await box.close()
-    await rm(join(home, '.mailwright'), { recursive: true })
-    await writeFile(join(home, 'Mail/sample/.mh_sequences'), 'unseen: 2\ncur: 1\nflagged: 1 3-4\nmine: 4\n')
-    const again = await open('Mail/sample')
+    await rm(site.path('.mailwright'), { recursive: true })
+    await writeFile(site.path('Mail/sample/.mh_sequences'), 'unseen: 2\ncur: 1\nflagged: 1 3-4\nmine: 4\n')
+    const again = await site.open('Mail/sample')
     expect(again.rows.map((r) => r.flags)).toEqual(['seen flagged', '', 'seen flagged', 'seen flagged'])
     await again.close()
   })
 
   test('flags and keywords are sequences; those of others stay', async () => {
-    await writeFile(join(home, 'Mail/sample/.mh_sequences'), 'cur: 3\nunseen: 1-4\npseq: 2-3\n')
-    const box = await open('Mail/sample')
+    await writeFile(site.path('Mail/sample/.mh_sequences'), 'cur: 3\nunseen: 1-4\npseq: 2-3\n')
+    const box = await site.open('Mail/sample')
     await box.store({ uids: uids.from([2, 3]), system: SYSTEM.seen | SYSTEM.answered, keywords: ['$Label1'] })
-    expect(await sequences()).toBe('cur: 3\nunseen: 1 4\npseq: 2-3\nreplied: 2-3\nimapz24label1: 2-3\n')
+    expect(await site.sequences()).toBe('cur: 3\nunseen: 1 4\npseq: 2-3\nreplied: 2-3\nimapz24label1: 2-3\n')
     await box.expunge(uids.one(2), { always: true })
-    expect(await sequences()).toBe('cur: 3\nunseen: 1 4\npseq: 3\nreplied: 3\nimapz24label1: 3\n')
+    expect(await site.sequences()).toBe('cur: 3\nunseen: 1 4\npseq: 3\nreplied: 3\nimapz24label1: 3\n')
     await box.close()
-    const again = await open('Mail/sample')
+    const again = await site.open('Mail/sample')
     expect(again.rows.map((r) => [r.uid, r.flags])).toEqual([[1, ''], [3, 'seen answered $label1'], [4, '']])
     await again.close()
   })
 
   test('numbers and UIDVALIDITY stay over a restart; a number is not given twice, also after its message went', async () => {
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     const { uidValidity } = box.table
     await box.expunge(uids.one(4), { always: true })
     await box.close()
-    await deliver('Mail/sample', sampleMessage(1), sampleMessage(2))
-    const again = await open('Mail/sample')
+    await site.deliver('Mail/sample', sampleMessage(1), sampleMessage(2))
+    const again = await site.open('Mail/sample')
     expect([again.table.uidValidity, ...again.rows.map((r) => r.uid)]).toEqual([uidValidity, 1, 2, 3, 5, 6])
     await again.close()
   })
 
   test('a folder that MH packed gets a new UIDVALIDITY, and so does one in which a number means another message', async () => {
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     const first = box.table.uidValidity
-    await unlink(join(home, 'Mail/sample/2'))
-    await rename(join(home, 'Mail/sample/3'), join(home, 'Mail/sample/2'))
+    await unlink(site.path('Mail/sample/2'))
+    await rename(site.path('Mail/sample/3'), site.path('Mail/sample/2'))
     await box.refresh()
     const second = box.table.uidValidity
     expect(second).toBeGreaterThan(first)
     expect(box.rows.map((r) => r.uid)).toEqual([1, 2, 4])
-    await rename(join(home, 'Mail/sample/1'), join(home, 'Mail/sample/x'))
-    await rename(join(home, 'Mail/sample/2'), join(home, 'Mail/sample/1'))
-    await rename(join(home, 'Mail/sample/x'), join(home, 'Mail/sample/2'))
+    await rename(site.path('Mail/sample/1'), site.path('Mail/sample/x'))
+    await rename(site.path('Mail/sample/2'), site.path('Mail/sample/1'))
+    await rename(site.path('Mail/sample/x'), site.path('Mail/sample/2'))
     await box.refresh()
     expect(box.table.uidValidity).toBeGreaterThan(second)
     await box.close()
@@ -115,16 +94,14 @@ describe('mh', () => {
       override async stat(path: string): Promise<FileStat | undefined> {
         const stat = await super.stat(path)
         if (arriving === '' || !path.endsWith('/Mail/sample/1')) return stat
-        await writeFile(join(home, 'Mail/sample', arriving), 'Subject: theirs\n\nhello\n')
+        await writeFile(site.path('Mail/sample', arriving), 'Subject: theirs\n\nhello\n')
         arriving = ''
         // A long list.
         clock.ms += 10_000
         return stat
       }
     }
-    const context = directoryContext(new Late(await nativeLocks()), clock)
-    const made = new MhFormat({ ...context, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
-    const box = new Box('Mail/sample', await made.open(at('Mail/sample')))
+    const box = new Box('Mail/sample', await site.format(new Late(await nativeLocks()), clock).open(site.at('Mail/sample')))
     arriving = '7'
     await box.refresh()
     expect([arriving, ...box.rows.map((r) => r.uid)]).toEqual(['', 1, 2, 3, 4])
@@ -134,32 +111,31 @@ describe('mh', () => {
   })
 
   test('a folder that is put in the place of another one while the lock is waited for has its own numbers', async () => {
-    const made = format()
-    await made.create(at('Mail/new'))
-    await deliver('Mail/new', sampleMessage(1), sampleMessage(2))
+    const made = site.format()
+    await made.create(site.at('Mail/new'))
+    await site.deliver('Mail/new', sampleMessage(1), sampleMessage(2))
     let due = true
     class Late extends SystemFiles {
       override async open(path: string, how?: OpenHow): Promise<OpenFile> {
         const file = await super.open(path, how)
         if (due && path.includes('/.mailwright/mh/')) {
           due = false
-          await rename(join(home, 'Mail/new'), join(home, 'Mail/old'))
-          await made.create(at('Mail/new'))
+          await rename(site.path('Mail/new'), site.path('Mail/old'))
+          await made.create(site.at('Mail/new'))
         }
         return file
       }
     }
-    const late = format(new Late(await nativeLocks()))
-    const delivery = await late.append(at('Mail/new'))
+    const late = site.format(new Late(await nativeLocks()))
+    const delivery = await late.append(site.at('Mail/new'))
     await delivery.add(itemOf(sampleMessage(3)), never)
     const told = await delivery.commit(undefined, never)
     expect([due, ...(told?.uids.ranges ?? [])]).toEqual([false, 1, 1])
-    await deliver('Mail/old', sampleMessage(4))
-    expect((await readdir(join(home, 'Mail/old'))).filter((n) => /^\d/.test(n)).sort()).toEqual(['1', '2', '3'])
+    await site.deliver('Mail/old', sampleMessage(4))
+    expect((await readdir(site.path('Mail/old'))).filter((n) => /^\d/.test(n)).sort()).toEqual(['1', '2', '3'])
   })
 
   test('a number that another program takes at the same moment is left to it', async () => {
-    const context = directoryContext(files)
     let stolen = 0
     class Thief extends SystemFiles {
       override async link(from: string, to: string): Promise<void> {
@@ -167,15 +143,13 @@ describe('mh', () => {
         await super.link(from, to)
       }
     }
-    const thief = new Thief(await nativeLocks())
-    const made = new MhFormat({ ...context, files: thief, mailbox: { ...context.mailbox, stateDirectory: '{home}/.mailwright' } }, { profile: '.mh_profile', allowInbox: false })
-    const delivery = await made.append(at('Mail/sample'))
+    const delivery = await site.format(new Thief(await nativeLocks())).append(site.at('Mail/sample'))
     await delivery.add(itemOf(sampleMessage(1)), never)
     await delivery.add(itemOf(sampleMessage(2)), never)
     const told = await delivery.commit(undefined, never)
     expect([...(told?.uids.ranges ?? [])]).toEqual([6, 7])
-    expect((await readFile(join(home, 'Mail/sample/5'))).toString()).toBe('Subject: theirs\n\nhello\n')
-    expect((await readdir(join(home, 'Mail/sample'))).filter((n) => n.startsWith('.mailwright'))).toEqual([])
+    expect((await readFile(site.path('Mail/sample/5'))).toString()).toBe('Subject: theirs\n\nhello\n')
+    expect((await readdir(site.path('Mail/sample'))).filter((n) => n.startsWith('.mailwright'))).toEqual([])
   })
 
   /** Files of a machine on which some calls fail. */
@@ -188,11 +162,11 @@ describe('mh', () => {
     })
   const failure = (code: string): Error => Object.assign(new Error(code), { code })
   const into = async (over: Files, ...messages: readonly SampleMessage[]): Promise<void> => {
-    const delivery = await format(over).append(at('Mail/sample'))
+    const delivery = await site.format(over).append(site.at('Mail/sample'))
     for (const m of messages) await delivery.add(itemOf(m), never)
     await delivery.commit(undefined, never)
   }
-  const names = async (): Promise<string[]> => (await readdir(join(home, 'Mail/sample'))).filter((n) => n !== '.mh_sequences').toSorted()
+  const names = async (): Promise<string[]> => (await readdir(site.path('Mail/sample'))).filter((n) => n !== '.mh_sequences').toSorted()
 
   test.each(['EPERM', 'EOPNOTSUPP'])('where a file has one name only (%s), messages come all the same, and no number is taken from another program', async (code) => {
     const linkless = failing({ link: () => Promise.reject(failure(code)) })
@@ -211,7 +185,7 @@ describe('mh', () => {
     })
     await into(racing, sampleMessage(2), sampleMessage(3))
     expect(await names()).toEqual(['1', '2', '3', '4', '5', '7', '8', '9'])
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     const text = new Map([...(await box.read(uids.all))].map(([uid, bytes]) => [uid, Buffer.from(bytes).toString('latin1')]))
     expect([5, 7, 8, 9].map((n) => /Subject: ([^\r]*)/.exec(text.get(n) ?? '')?.[1])).toEqual(['message 1', 'theirs', 'message 2', 'message 3'])
     expect(box.rows.find((r) => r.uid === 5)?.flags).toBe('flagged')
@@ -226,10 +200,10 @@ describe('mh', () => {
     // Nothing that is done afterwards to put things right happens.
     const dying = failing({ ...calls, unlink: () => Promise.reject(failure('EIO')) })
     const record = async (): Promise<string> => {
-      const folder = join(home, '.mailwright/mh')
+      const folder = site.path('.mailwright/mh')
       return join(folder, (await readdir(folder))[0] ?? '')
     }
-    const box = await open('Mail/sample')
+    const box = await site.open('Mail/sample')
     await box.close()
     const before = await readFile(await record())
     await expect(into(dying, sampleMessage(1), sampleMessage(2), sampleMessage(3))).rejects.toThrow('EIO')
@@ -238,32 +212,32 @@ describe('mh', () => {
     await writeFile(await record(), `${[fields[0], '00000007', fields[2], '00000007', '00000005', '00000007'].join(' ')}\n`)
     const theirs = there.length === 0 ? '7' : '8'
     if (there.length === 0) {
-      await rm(join(home, 'Mail/sample/7'), { force: true })
-      await writeFile(join(home, 'Mail/sample/7'), 'Subject: theirs\n\n')
-    } else await writeFile(join(home, 'Mail/sample/8'), 'Subject: theirs\n\n')
-    const again = await open('Mail/sample')
+      await rm(site.path('Mail/sample/7'), { force: true })
+      await writeFile(site.path('Mail/sample/7'), 'Subject: theirs\n\n')
+    } else await writeFile(site.path('Mail/sample/8'), 'Subject: theirs\n\n')
+    const again = await site.open('Mail/sample')
     expect(again.rows.map((r) => String(r.uid))).toEqual(['1', '2', '3', '4', ...there, theirs])
     await again.close()
     expect((await names()).filter((n) => !/^\d+$/.test(n))).toEqual([])
   })
   test('only folders below the MH path are mailboxes; names of digits alone are none', async () => {
-    await mkdir(join(home, 'other'))
-    await mkdir(join(home, 'Mail/sample/17'))
-    expect(await format().recognise(at('other'))).toBe('not-mine')
-    expect(await format().recognise(at('Mail/sample/17'))).toBe('not-mine')
-    await expect(format().create(at('Mail/18'))).rejects.toThrow('invalid MH-format name')
-    await expect(format().create(at('elsewhere'))).rejects.toThrow('invalid MH-format name')
-    await unlink(join(home, '.mh_profile'))
-    await expect(format().create(at('Mail/new'))).rejects.toThrow('.mh_profile not found, mh format names disabled')
+    await mkdir(site.path('other'))
+    await mkdir(site.path('Mail/sample/17'))
+    expect(await site.format().recognise(site.at('other'))).toBe('not-mine')
+    expect(await site.format().recognise(site.at('Mail/sample/17'))).toBe('not-mine')
+    await expect(site.format().create(site.at('Mail/18'))).rejects.toThrow('invalid MH-format name')
+    await expect(site.format().create(site.at('elsewhere'))).rejects.toThrow('invalid MH-format name')
+    await unlink(site.path('.mh_profile'))
+    await expect(site.format().create(site.at('Mail/new'))).rejects.toThrow('.mh_profile not found, mh format names disabled')
   })
 
   test('a mailbox with files that are no messages is not deleted; one with messages and what MH calls removed is', async () => {
-    await writeFile(join(home, 'Mail/sample/notes'), 'mine')
-    await expect(format().remove(at('Mail/sample'))).rejects.toThrow('notes')
-    await unlink(join(home, 'Mail/sample/notes'))
-    await writeFile(join(home, 'Mail/sample/,3'), 'old')
-    await format().remove(at('Mail/sample'))
-    expect(await readdir(join(home, 'Mail'))).toEqual([])
+    await writeFile(site.path('Mail/sample/notes'), 'mine')
+    await expect(site.format().remove(site.at('Mail/sample'))).rejects.toThrow('notes')
+    await unlink(site.path('Mail/sample/notes'))
+    await writeFile(site.path('Mail/sample/,3'), 'old')
+    await site.format().remove(site.at('Mail/sample'))
+    expect(await readdir(site.path('Mail'))).toEqual([])
   })
 
   const profiles = [
@@ -275,7 +249,7 @@ describe('mh', () => {
   ]
   test.each(profiles)('profile: $name', ({ text, path }) => expect(pathIn(text)).toBe(path))
   test('the path of the site needs no profile, and may be absolute', async () => {
-    const nobody = { ...user, home: await mkdtemp(join(tmpdir(), 'mailwright-mh-')) }
+    const nobody = { ...site.at('Mail').user, home: await mkdtemp(join(tmpdir(), 'mailwright-mh-')) }
     expect(await mhPath(files, nobody, { profile: '.mh_profile' })).toBeUndefined()
     expect(await mhPath(files, nobody, { profile: '.mh_profile', path: '/var/mh/alice' })).toBe('/var/mh/alice')
     await rm(nobody.home, { recursive: true })

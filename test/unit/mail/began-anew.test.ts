@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type Files, type FlagChange, type MailboxFormat, type FoundMailbox, type MailboxSource, type MailDriver, type TableEdit } from '../../../core/api/index.js'
+import { SYSTEM, uids, type Files, type MailboxFormat, type FoundMailbox, type MailboxSource, type MailDriver, type TableEdit } from '../../../core/api/index.js'
 import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { SourceRegistry } from '../../../core/mail/registry/registry.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
@@ -11,10 +11,10 @@ import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { MemoryDriver } from '../../../plugins/drivers/memory/store.js'
-import { QuietLogger, StillClock, alice, listOf, mailFixture, named, never, setOf, testSettings } from '../../support/mail.js'
+import { change, disk, flags, homes, serverProcess } from '../../support/journalled.js'
+import { QuietLogger, StillClock, alice, listOf, mailFixture, named, never, testSettings } from '../../support/mail.js'
 import { TableView } from '../../../core/mail/view/view.js'
 import { PassiveSource, place, sharedOver } from '../../support/mail-table.js'
-import { TextDisk } from '../../support/mail-text-source.js'
 import type { Box } from '../../../core/testing/box.js'
 import { sampleMessage } from '../../../core/testing/messages.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
@@ -28,43 +28,11 @@ import { OpenUnix, unixContext } from '../../support/unix.js'
 
 const sharedView = (m: SharedMailbox): TableView =>
   new TableView(m, place, false, { derivers: new Map(), copy: async () => undefined, search: async () => uids.none, sort: async () => new Uint32Array(0), beforeSync: () => Promise.resolve(), closed: async () => {} })
-async function homes(): Promise<VirtualFiles> {
-  const files = new VirtualFiles()
-  await files.makeDirectory('/home', 0o755)
-  await files.makeDirectory('/home/alice', 0o755)
-  await files.syncDirectory('/')
-  await files.syncDirectory('/home')
-  return new VirtualFiles(files.disk)
-}
-function process_(files: VirtualFiles, clock = new StillClock()) {
-  const logger = new QuietLogger()
-  const registry = new SourceRegistry(clock, logger)
-  const keeper = stateKeeper({ files, settings: testSettings, clock, logger, pool: new SegmentPool() }, place.at, alice)
-  const open = async (disk: { found(): FoundMailbox }): Promise<SharedMailbox> => {
-    const mailbox = await registry.acquire(disk.found(), testSettings, keeper, never)
-    mailbox.writers++
-    await mailbox.refresh(never)
-    return mailbox
-  }
-  return { clock, logger, registry, open, keeper }
-}
-function disk(...messages: readonly (readonly [number, number])[]): TextDisk {
-  const d = new TextDisk()
-  for (const [uid, system] of messages) d.messages.set(uid, { system, keywords: [] })
-  return d
-}
-const change = (how: FlagChange['how'], system: number, ...list: number[]): FlagChange => ({ uids: setOf(...list), how, system, keywords: [] })
-function flags(m: SharedMailbox): Record<number, number> {
-  const out: Record<number, number> = {}
-  const { generation: g, length } = m.table
-  for (let row = 0; row < length; row++) out[g.uid[row]!] = g.flagSets[g.flags[row]!]!.system
-  return out
-}
 
 describe('numbers that mean other messages now', () => {
   test('journalled flags are not laid over the messages of a mailbox that began anew while it is open', async () => {
     const d = disk([1, 0])
-    const p = process_(await homes())
+    const p = serverProcess(await homes())
     const m = await p.open(d)
     await m.store(change('add', SYSTEM.deleted, 1), undefined, never)
     d.uidValidity = 8
@@ -80,7 +48,7 @@ describe('numbers that mean other messages now', () => {
   })
   test('the same where the checkpoint finds it', async () => {
     const d = disk([1, 0])
-    const p = process_(await homes())
+    const p = serverProcess(await homes())
     const m = await p.open(d)
     await m.store(change('add', SYSTEM.deleted, 1), undefined, never)
     d.interfere = () => {
@@ -249,7 +217,7 @@ describe('mod-sequences', () => {
   async function crashed() {
     const files = await homes()
     const d = disk([1, 0], [2, 0])
-    const p = process_(files)
+    const p = serverProcess(files)
     const m = await p.open(d)
     p.registry.release(m)
     // Closed in order: rows, and the highest number.
@@ -258,7 +226,7 @@ describe('mod-sequences', () => {
   }
   test('after a crash a mailbox in which nothing happens any more keeps its HIGHESTMODSEQ from one opening to the next', async () => {
     const { files, d } = await crashed()
-    const q = process_(files)
+    const q = serverProcess(files)
     const again = await q.open(d)
     await again.store(change('add', 1, 1), undefined, never)
     await again.checkpoint(never)
@@ -269,7 +237,7 @@ describe('mod-sequences', () => {
     const disk1 = new VirtualFiles(files.disk)
     const seen: number[] = []
     for (let i = 0; i < 3; i++) {
-      const r = process_(disk1, new StillClock(Date.UTC(2026, 1, 1 + i)))
+      const r = serverProcess(disk1, { clock: new StillClock(Date.UTC(2026, 1, 1 + i)) })
       const m = await r.open(d)
       seen.push(m.table.highestModseq)
       await r.registry[Symbol.asyncDispose]()

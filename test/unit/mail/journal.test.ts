@@ -1,50 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { FlagChange, MailboxSettings } from '../../../core/api/index.js'
-import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { decodeRecords, encodeRecord, type JournalRecord } from '../../../core/mail/journal/records.js'
-import { SourceRegistry } from '../../../core/mail/registry/registry.js'
-import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
-import type { SharedMailbox } from '../../../core/mail/registry/shared-mailbox.js'
 import { CRASH_MODES, afterCrash } from '../../../core/testing/disk/crash.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { SeededRandom } from '../../../core/testing/random.js'
-import { QuietLogger, StillClock, alice, listOf, never, setOf, testSettings } from '../../support/mail.js'
-import { place } from '../../support/mail-table.js'
+import { change, disk, flags, homes, serverProcess } from '../../support/journalled.js'
+import { listOf, never, setOf, testSettings } from '../../support/mail.js'
 import { TextDisk } from '../../support/mail-text-source.js'
-
-async function homes(): Promise<VirtualFiles> {
-  const files = new VirtualFiles()
-  await files.makeDirectory('/home', 0o755)
-  await files.makeDirectory('/home/alice', 0o755)
-  await files.syncDirectory('/')
-  await files.syncDirectory('/home')
-  return new VirtualFiles(files.disk)
-}
-function process(files: VirtualFiles, settings: MailboxSettings = testSettings) {
-  const clock = new StillClock()
-  const logger = new QuietLogger()
-  const registry = new SourceRegistry(clock, logger)
-  const keeper = stateKeeper({ files, settings, clock, logger, pool: new SegmentPool() }, place.at, alice)
-  const open = async (disk: TextDisk): Promise<SharedMailbox> => {
-    const mailbox = await registry.acquire(disk.found(), settings, keeper, never)
-    mailbox.writers++
-    await mailbox.refresh(never)
-    return mailbox
-  }
-  return { clock, logger, registry, open, keeper }
-}
-function disk(...messages: readonly (readonly [number, number])[]): TextDisk {
-  const d = new TextDisk()
-  for (const [uid, system] of messages) d.messages.set(uid, { system, keywords: [] })
-  return d
-}
-const change = (how: FlagChange['how'], system: number, ...list: number[]): FlagChange => ({ uids: setOf(...list), how, system, keywords: [] })
-function flags(m: SharedMailbox): Record<number, number> {
-  const out: Record<number, number> = {}
-  const { generation: g, length } = m.table
-  for (let row = 0; row < length; row++) out[g.uid[row]!] = g.flagSets[g.flags[row]!]!.system
-  return out
-}
 
 describe('records', () => {
   const records: JournalRecord[] = [
@@ -74,7 +35,7 @@ describe('records', () => {
 describe('flag changes of a source with checkpoint', () => {
   test('are acknowledged from the journal and folded in after the delay', async () => {
     const d = disk([1, 0], [2, 0])
-    const p = process(await homes())
+    const p = serverProcess(await homes())
     const m = await p.open(d)
     await m.store(change('add', 1, 1, 2), undefined, never)
     expect([flags(m), d.messages.get(1)!.system]).toEqual([{ 1: 1, 2: 1 }, 0])
@@ -88,7 +49,7 @@ describe('flag changes of a source with checkpoint', () => {
   })
   test('are laid over what others did to the same messages, which nobody is told as a change and back', async () => {
     const d = disk([1, 0], [2, 0], [3, 0])
-    const p = process(await homes())
+    const p = serverProcess(await homes())
     const m = await p.open(d)
     await m.store(change('add', 1, 1, 2), undefined, never)
     d.messages.get(1)!.system = 4
@@ -102,7 +63,7 @@ describe('flag changes of a source with checkpoint', () => {
   })
   test('a file that changes during the checkpoint is written again', async () => {
     const d = disk([1, 0])
-    const p = process(await homes())
+    const p = serverProcess(await homes())
     const m = await p.open(d)
     await m.store(change('add', 1, 1), undefined, never)
     d.interfere = () => {
@@ -115,7 +76,7 @@ describe('flag changes of a source with checkpoint', () => {
   })
   test('\\Deleted from the journal is seen by EXPUNGE, also when the file changed', async () => {
     const d = disk([1, 0], [2, 0])
-    const p = process(await homes())
+    const p = serverProcess(await homes())
     const m = await p.open(d)
     await m.store(change('add', 2, 1), undefined, never)
     d.messages.get(2)!.system = 4
@@ -127,7 +88,7 @@ describe('flag changes of a source with checkpoint', () => {
   test('a change that the journal cannot hold is kept when the mailbox takes it, and refused when that is full too', async () => {
     const files = await homes()
     const d = disk([1, 0])
-    const p = process(files)
+    const p = serverProcess(files)
     const m = await p.open(d)
     await m.store(change('add', 4, 1), undefined, never)
     files.fault = { at: files.log.length, code: 'ENOSPC', lasting: true }
@@ -142,13 +103,13 @@ describe('flag changes of a source with checkpoint', () => {
   test('are dropped when the numbers mean other messages (UIDVALIDITY)', async () => {
     const files = await homes()
     const d = disk([1, 0])
-    const p = process(files)
+    const p = serverProcess(files)
     const m = await p.open(d)
     await m.store(change('add', 1, 1), undefined, never)
     const crashed = new VirtualFiles(files.disk)
     const other = disk([1, 0])
     other.uidValidity = 8
-    const q = process(crashed)
+    const q = serverProcess(crashed)
     expect(flags(await q.open(other))).toEqual({ 1: 0 })
     expect(other.checkpoints).toBe(0)
     await q.registry[Symbol.asyncDispose]()
@@ -156,7 +117,7 @@ describe('flag changes of a source with checkpoint', () => {
   })
   test('without a home they go to the mailbox at once', async () => {
     const d = disk([1, 0])
-    const p = process(await homes(), { ...testSettings, stateDirectory: 'nowhere' })
+    const p = serverProcess(await homes(), { settings: { ...testSettings, stateDirectory: 'nowhere' } })
     expect(p.keeper).toBeUndefined()
     const m = await p.open(d)
     await m.store(change('add', 1, 1), undefined, never)
@@ -170,7 +131,7 @@ describe('after a crash', () => {
     const files = await homes()
     const d = disk([1, 0], [2, 0], [3, 0])
     const disks: { at: number; disk: TextDisk }[] = [{ at: 0, disk: d.clone() }]
-    const p = process(files)
+    const p = serverProcess(files)
     const m = await p.open(d)
     d.changing = () => queueMicrotask(() => disks.push({ at: files.log.length, disk: d.clone() }))
     const acknowledged: { at: number; state: Record<number, number> }[] = [{ at: 0, state: { 1: 0, 2: 0, 3: 0 } }]
@@ -184,7 +145,7 @@ describe('after a crash', () => {
     for (let count = 0; count <= files.log.length; count++) {
       const after = new VirtualFiles(afterCrash(files.start, files.log, count, mode, new SeededRandom(count)))
       const then = disks.findLast((x) => x.at <= count)!.disk.clone()
-      const q = process(after)
+      const q = serverProcess(after)
       const again = await q.open(then)
       const last = acknowledged.findLastIndex((a) => a.at <= count)
       const allowed = acknowledged.slice(last, last + 2).map((a) => a.state)

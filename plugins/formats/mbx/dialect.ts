@@ -49,5 +49,5 @@ export const mbxDialect: Dialect = {
   inboxes: ['INBOX'],
   readFields,
   writeFields: ({ keywords, flags, uid }) => `${hex(keywords, 8)}${hex(flags, 4)}-${hex(uid, 8)}`,
-  task: { module: import.meta.url, run },
+  module: import.meta.url,
 }

@@ -19,5 +19,5 @@ export const mtxDialect: Dialect = {
   inboxes: ['INBOX', 'INBOX.MTX'],
   readFields: readOctalFields,
   writeFields: writeOctalFields,
-  task: { module: import.meta.url, run },
+  module: import.meta.url,
 }

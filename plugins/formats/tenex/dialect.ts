@@ -19,5 +19,5 @@ export const tenexDialect: Dialect = {
   inboxes: ['INBOX', 'mail.txt'],
   readFields: readOctalFields,
   writeFields: writeOctalFields,
-  task: { module: import.meta.url, run },
+  module: import.meta.url,
 }

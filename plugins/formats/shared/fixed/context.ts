@@ -1,6 +1,10 @@
 import type { Clock, FileLane, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
 import type { FileLocks } from '../locks.js'
-import type { FixedFile } from './fixed-file.js'
+
+/** Somebody who holds a mailbox file open, and can give it up. */
+export interface Holding {
+  release(): void
+}
 
 /** What the parts of such a format share; one per host. */
 export interface FixedContext {
@@ -13,7 +17,7 @@ export interface FixedContext {
   /** Change notices of the kernel; off for network file systems, which do not tell what others do. */
   readonly watch: boolean
   /** Files that this process holds open, by device and inode. */
-  readonly holders: Map<string, Set<FixedFile>>
+  readonly holders: Map<string, Set<Holding>>
   /** Where work of many calls is done; where there is none, it is done in place. */
   readonly lane?: FileLane
 }

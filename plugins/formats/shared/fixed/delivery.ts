@@ -52,7 +52,7 @@ export class FixedDelivery implements Delivery {
   /** Out of another mailbox of the format the octets are taken as they lie there, when they are written. */
   async take(from: MailboxSource, messages: readonly TakenMessage[], rows: Rows, signal: AbortSignal): Promise<boolean> {
     if (!(from instanceof FixedSource) || from.dialect !== this.#dialect) return false
-    const stored = await from.stored(messages.map(({ uid }) => uid), rows)
+    const stored = await from.known.stored(messages.map(({ uid }) => uid), rows)
     signal.throwIfAborted()
     if (stored === undefined) return false
     // Numbers are those of the other mailbox; here the messages get their own.
@@ -77,7 +77,7 @@ export class FixedDelivery implements Delivery {
     // A layer may stand in front of the source; the next look at the file then finds the rows.
     const source = open?.source instanceof FixedSource && open.source.path === this.#place.path ? open.source : undefined
     const edit = source === undefined ? undefined : open?.edit
-    const say: Say = source === undefined || edit === undefined ? () => undefined : source.say(edit)
+    const say: Say = source === undefined || edit === undefined ? () => undefined : source.known.say(edit)
     const file = source?.file ?? new FixedFile(this.#place, true, this.#ctx)
     const work = async (held: Held): Promise<{ result: AppendResult | undefined }> => ({
       result: source === undefined || edit === undefined ? await this.#intoClosed(file, held, signal) : await this.#intoOpen(file, held, source, edit, signal),
@@ -112,11 +112,11 @@ export class FixedDelivery implements Delivery {
 
   /** Into a mailbox of which everything is known, as it mostly is: one go elsewhere. Undefined when that cannot be, or was not so after all. */
   async #intoKnown(source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<{ readonly result: AppendResult | undefined } | undefined> {
-    source.attach(edit)
+    source.known.attach(edit)
     const taken = this.#taken
     const octets = this.#waiting.reduce((sum, { content }) => sum + ('stored' in content ? content.stored : content.size), 0)
-    if (octets > (taken === undefined ? LANE_OCTETS : LANE_STORED) || !source.goesAtOnce || owes(source.contents, false)) return undefined
-    const { contents: known, size } = source
+    if (octets > (taken === undefined ? LANE_OCTETS : LANE_STORED) || !source.goesAtOnce || owes(source.known.contents, false)) return undefined
+    const { contents: known, size } = source.known
     const w = new Addition(size)
     const lines: { readonly line: Uint8Array; readonly place: Place }[] = []
     const lay: Lay = async (line, content) => {
@@ -129,17 +129,17 @@ export class FixedDelivery implements Delivery {
     const now = this.#ctx.clock.now()
     const done = await source.changeKnown(edit, { kind: 'append', parts: w.parts, stored, atimeMs: source.claiming ? now : cameAt(now) })
     if (done === undefined) return undefined
-    source.entered(edit, entered, contents)
-    source.changedKnown(edit, done)
+    source.known.entered(edit, entered, contents)
+    source.known.rememberDone(edit, done)
     return { result: this.#result(contents, entered) }
   }
   async #intoOpen(file: FixedFile, held: Held, source: FixedSource, edit: TableEdit, signal: AbortSignal): Promise<AppendResult | undefined> {
-    source.attach(edit)
-    await source.catchUp(held, edit, signal)
-    const numbered = await this.#numbered(file, held, source.contents, source.saver(edit))
+    source.known.attach(edit)
+    await source.known.catchUp(held, edit, signal)
+    const numbered = await this.#numbered(file, held, source.known.contents, source.known.saver(edit))
     const before = held.stat
     const { entered, contents } = await this.#append(file, held, numbered, source.claiming, signal)
-    source.entered(edit, entered, contents)
+    source.known.entered(edit, entered, contents)
     await source.delivered(edit, held, before)
     return this.#result(contents, entered)
   }

@@ -1,6 +1,4 @@
-import type { FileTask } from 'mailwright/api'
-import type { FileHeader, HeaderKind } from './file-header.js'
-import type { KnownChange, KnownOutcome } from './known-change.js'
+import type { HeaderKind } from './file-header.js'
 
 /** Bits of a record's flags, the same in all formats with fixed headers. The system flags are those of `SYSTEM`. */
 export const BIT = { seen: 1, deleted: 2, flagged: 4, answered: 8, old: 0x10, draft: 0x20, hidden: 0x8000 } as const
@@ -34,10 +32,9 @@ export interface Dialect {
   /** Undefined: `flags` or `uid` are not what they should be. */
   readFields(octets: Buffer, at: number): Fields | 'flags' | 'uid'
   writeFields(fields: Fields): string
-  /** `makeKnownChange` in this dialect. */
-  readonly task: FileTask<KnownChange, KnownOutcome>
+  /** Address of the module whose `run` is `makeKnownChange` in this dialect, for other threads. */
+  readonly module: string
 }
-export type { FileHeader }
 
 /** A number in hexadecimal digits; NaN when there is anything else. */
 export function hexAt(octets: Uint8Array, at: number, digits: number): number {

@@ -3,7 +3,7 @@ import { takeDotLock } from '../dot-lock.js'
 import { backOff, pause, reasonOf, type Say } from '../lock-context.js'
 import { tryNameLock } from '../name-lock.js'
 import { SafeChanges } from '../safe-changes.js'
-import type { FixedContext } from './context.js'
+import type { FixedContext, Holding } from './context.js'
 
 /*
  * Locks of mailboxes with fixed headers, which programs share: whoever has one open holds its kernel lock shared for as long, so that
@@ -201,7 +201,7 @@ function keyOf({ device, inode }: Pick<FileStat, 'device' | 'inode'>): string {
   return `${device}-${inode}`
 }
 /** Those of this process that hold the file open. */
-export function holdersOf(ctx: Pick<FixedContext, 'holders'>, file: Pick<FileStat, 'device' | 'inode'>): Set<FixedFile> {
+export function holdersOf(ctx: Pick<FixedContext, 'holders'>, file: Pick<FileStat, 'device' | 'inode'>): Set<Holding> {
   const key = keyOf(file)
   let holders = ctx.holders.get(key)
   if (holders === undefined) ctx.holders.set(key, (holders = new Set()))

@@ -1,5 +1,5 @@
 import { Turns } from 'mailwright/api'
-import type { FileLane, FilePlace, Files, FileStat, FileTask, FileTools, MailboxSettings } from 'mailwright/api'
+import type { FileLane, FilePlace, Files, FileStat, FileTools, MailboxSettings } from 'mailwright/api'
 import { impatientLocks, lockValues, tellNews, type LockNews, type LockValues } from '../impatient-locks.js'
 import type { Say } from '../lock-context.js'
 import { replay, type Part } from './addition.js'
@@ -79,11 +79,11 @@ export function knownFields({ patches, header }: Settling, nowMs: number, lot: n
   return { kind: 'fields', patches: packed(patches), header, nowMs, lot }
 }
 /** Makes a change of a file that the caller holds open, in one go elsewhere. Undefined: it must be made in the general way. */
-export async function changeKnown(lane: FileLane, task: FileTask<KnownChange, KnownOutcome>, ctx: FixedContext, box: FixedFile, state: FileState, work: KnownWork, say: Say): Promise<KnownDone | undefined> {
+export async function changeKnown(lane: FileLane, dialect: Dialect, ctx: FixedContext, box: FixedFile, state: FileState, work: KnownWork, say: Say): Promise<KnownDone | undefined> {
   const { locks, mailbox, turns } = ctx
   return turns.run(box.path, async () => {
     const what = { ...lockValues(locks), place: box.place, mailbox, state, settledMark: box.settledMark, work }
-    const { done, ...news } = await lane.run(task, what)
+    const { done, ...news } = await lane.run({ module: dialect.module, run: (tools, change: KnownChange) => makeKnownChange(dialect, tools, change) }, what)
     tellNews(news, locks, say)
     if (done !== undefined) box.settledMark = done.settledMark
     return done

@@ -23,9 +23,10 @@ export async function* octetsOf(bytes: MessageBytes, signal: AbortSignal): Async
   }
 }
 /** The messages as they are delivered elsewhere: flags by name, internal date; \Recent is not copied. Counts what was found. */
-async function* asItems(from: TableView, set: UidSet, found: number[], signal: AbortSignal): AsyncGenerator<AppendItem> {
+async function* asItems(from: TableView, epoch: number, set: UidSet, found: number[], signal: AbortSignal): AsyncGenerator<AppendItem> {
   for await (const batch of from.readUids(set, { bytes: 'whole', sections: [], facts: [] }, signal)) {
     for (const message of batch) {
+      from.mailbox.mustMean(epoch)
       const rows = from.mailbox.table.generation
       let row = rows.find(message.uid)
       const seen = row === -1 ? from.generation : rows
@@ -63,12 +64,12 @@ export async function copyMessages(
   mustHave(to.rights, 'i', 'adding messages')
   const { mailbox } = from
   const { source } = mailbox
-  const { epoch } = mailbox.table
+  const { epoch } = from
   const reserves = d.policies.some((p) => p.reserve !== undefined)
   if (set.count === 0) return undefined
   if (source.copy !== undefined && sameStore && !reserves) {
     const copy = source.copy.bind(source)
-    const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal, { byNumber: true })
+    const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal, { byNumber: epoch })
     await lookAtTarget(d, to, signal)
     if (value !== undefined) return value
   }
@@ -77,11 +78,12 @@ export async function copyMessages(
   const found: number[] = []
   const wanted = set.count
   const items = (async function* (): AsyncGenerator<AppendItem> {
-    yield* asItems(from, set, found, signal)
+    yield* asItems(from, epoch, set, found, signal)
     if (found.length !== wanted) throw new MailError('vanished', 'some of the messages are gone')
   })()
+  mailbox.mustMean(epoch)
   const messages = reserves ? undefined : takenMessages(from, set)
-  const arrived = await deliver(d, to, items, signal, messages && { mailbox, set, messages })
+  const arrived = await deliver(d, to, items, signal, messages && { mailbox, epoch, set, messages })
   if (how === 'move') await mailbox.expunge(set, true, mailbox.signal, epoch)
   if (arrived === undefined) return undefined
   return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }

@@ -22,6 +22,8 @@ export interface Delivering {
 /** Messages of a mailbox that are to arrive in another. */
 export interface StoredMessages {
   readonly mailbox: SharedMailbox
+  /** Of their numbers. */
+  readonly epoch: number
   readonly set: UidSet
   readonly messages: readonly TakenMessage[]
 }
@@ -85,9 +87,12 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     throw asMailFailure(error)
   }
 }
-async function takes(delivery: Delivery, to: Located, { mailbox, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
+async function takes(delivery: Delivery, to: Located, { mailbox, epoch, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
   if (delivery.take === undefined) return false
-  return delivery.take(mailbox.source, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), mailbox.table.generation, signal)
+  mailbox.mustMean(epoch)
+  const taken = await delivery.take(mailbox.source, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), mailbox.table.generation, signal)
+  mailbox.mustMean(epoch)
+  return taken
 }
 /**
  * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.

@@ -43,7 +43,7 @@ async function searchContext(
     },
     isRecent: (row) => view.isRecent(row),
     read: (set, wants, s) => view.readUids(set, wants, s),
-    fill: (set, s) => view.mailbox.fill(set, s),
+    fill: (set, s) => view.mailbox.fill(set, s, view.epoch),
     factCache: (fact) => (fact.id === ENVELOPE.id && fact.version === ENVELOPE.version ? envelopes : undefined),
     ability,
     now: () => clock.now(),

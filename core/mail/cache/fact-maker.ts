@@ -160,6 +160,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   /** Takes over or makes what is wanting of these; returns of how many messages something was. One that cannot be read keeps none of the later parts back. */
   async #part(mailbox: SharedMailbox, part: UidSet, derived: readonly Derived[], { numbering, copies }: Waiting): Promise<number> {
     const signal = AbortSignal.any([mailbox.signal, this.#ending.signal])
+    const { epoch } = mailbox.table
     for (const { facts } of derived) await facts.load(part.ranges[0]!, part.ranges[part.ranges.length - 1]!)
     const wanting = uidsWithout(part, derived)
     if (wanting.count === 0) return 0
@@ -168,8 +169,8 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
       const missing = uidsWithout(wanting, derived)
       const wants = { bytes: depthFor('none', derived), sections: [], facts: [] }
       if (missing.count === 0) return wanting.count
-      for await (const batch of readStored(mailbox, mailbox.table.generation, missing, wants, signal)) {
-        for (const message of batch) await derive(message, derived, mailbox, numbering, signal)
+      for await (const batch of readStored({ mailbox, generation: mailbox.table.generation, epoch }, missing, wants, signal)) {
+        for (const message of batch) await derive(message, derived, mailbox, epoch, signal)
       }
     } catch (error) {
       signal.throwIfAborted()

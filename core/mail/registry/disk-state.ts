@@ -258,7 +258,6 @@ export class DiskState implements MailboxState {
     const { refused, durable } = await mailbox.inTurn(async () => {
       mailbox.mustMean(epoch)
       if (this.#pending.count >= MAX_PENDING) await this.foldNow(mailbox)
-      mailbox.mustMean(epoch)
       const { value } = await mailbox.editNow((edit) => {
         const result = edit.apply(change)
         if (result.changed.count === 0) return Promise.resolve({ refused: result.refused, durable: undefined })
@@ -269,7 +268,7 @@ export class DiskState implements MailboxState {
         // Awaited below, outside the turn: others' changes share the sync.
         written?.catch(() => undefined)
         return Promise.resolve({ refused: result.refused, durable: written })
-      }, { author, reconcile: false })
+      }, { author, reconcile: false, byNumber: epoch })
       return value
     }, signal)
     this.#foldLater(mailbox)
@@ -325,7 +324,7 @@ export class DiskState implements MailboxState {
       const { value } = await mailbox.editNow(async (edit) => {
         await checkpoint(this.#pending.uids, edit, mailbox.signal)
         return this.#pending.apply(edit, edit.touched())
-      }, { reconcile: false, byNumber: true })
+      }, { reconcile: false, byNumber: this.#table.epoch })
       return value
     } catch (error) {
       if (error instanceof MailError && error.kind === 'vanished') return undefined

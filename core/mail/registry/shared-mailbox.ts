@@ -31,8 +31,8 @@ export interface EditHow {
   readonly author?: Author | undefined
   /** Whether what the journal holds is laid over what the source read anew. */
   readonly reconcile?: boolean
-  /** Messages are named by their numbers: when these mean others now, the operation fails with `vanished` before it has done anything. */
-  readonly byNumber?: boolean
+  /** The epoch of the numbers that name messages: when they mean others now, the operation fails with `vanished` before it has done anything. */
+  readonly byNumber?: number
 }
 
 /** What a shared mailbox is made of. */
@@ -183,8 +183,9 @@ export class SharedMailbox {
     }, signal)
   }
   /** The same for a caller whose turn it is already. */
-  async editNow<T>(operation: (edit: Edit) => Promise<T>, { author, reconcile = true, byNumber = false }: EditHow = {}): Promise<{ readonly value: T; readonly commit: Commit }> {
-    const edit = this.table.begin(author, byNumber)
+  async editNow<T>(operation: (edit: Edit) => Promise<T>, { author, reconcile = true, byNumber }: EditHow = {}): Promise<{ readonly value: T; readonly commit: Commit }> {
+    if (byNumber !== undefined) this.mustMean(byNumber)
+    const edit = this.table.begin(author, byNumber !== undefined)
     try {
       const value = await operation(edit)
       if (reconcile) this.state?.reconcile(edit)
@@ -194,6 +195,8 @@ export class SharedMailbox {
       return { value, commit }
     } catch (error) {
       edit.drop()
+      // The next command of each session looks, and its client hears that its numbers are void.
+      if (byNumber !== undefined && this.table.beganAnew) this.touched()
       throw asMailFailure(error)
     }
   }
@@ -207,7 +210,7 @@ export class SharedMailbox {
   /** What a session knows by number is what is meant now. */
   mustMean(epoch: number): void {
     this.mustBeThere()
-    if (this.table.epoch !== epoch) throw new MailError('vanished', 'the mailbox began anew')
+    if (!this.table.means(epoch)) throw new MailError('vanished', 'the mailbox began anew')
   }
   #committed(commit: Commit): void {
     const { changed, arrived, removed, reset } = commit
@@ -278,8 +281,7 @@ export class SharedMailbox {
     if (this.state !== undefined && this.state.takes(change, this.source, this.table)) return this.state.store(this, change, author, signal)
     return this.inTurn(async () => {
       await this.state?.foldNow(this)
-      this.mustMean(epoch)
-      const { value } = await this.editNow((edit) => this.source.store(change, edit, signal), { author, byNumber: true })
+      const { value } = await this.editNow((edit) => this.source.store(change, edit, signal), { author, byNumber: epoch })
       return value
     }, signal)
   }
@@ -288,15 +290,14 @@ export class SharedMailbox {
       this.mustBeThere()
       // \Deleted may be in the journal alone; a source that finds its mailbox changed must find that out before it removes.
       if (this.state?.owes === true) await this.refreshNow()
-      this.mustMean(epoch)
-      const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal), { byNumber: true })
+      const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal), { byNumber: epoch })
       return commit.removed
     }, signal)
   }
-  async fill(set: UidSet, signal: AbortSignal): Promise<void> {
+  async fill(set: UidSet, signal: AbortSignal, epoch = this.table.epoch): Promise<void> {
     const fill = this.source.fill
     if (fill === undefined) return
-    await this.edit((edit) => fill.call(this.source, set, edit, signal), signal, { byNumber: true })
+    await this.edit((edit) => fill.call(this.source, set, edit, signal), signal, { byNumber: epoch })
   }
   /** Folds journalled changes into the mailbox. */
   async checkpoint(signal: AbortSignal): Promise<void> {

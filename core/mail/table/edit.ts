@@ -189,6 +189,7 @@ export class Edit implements TableEdit {
   }
   reset(uidValidity: number): void {
     this.#mustBeOpen()
+    this.#table.beganAnew = true
     // What was asked for by number meant other messages: nothing of it may be done. The next look begins anew.
     if (this.#byNumber) throw new MailError('vanished', 'the mailbox began anew')
     this.#restore()
@@ -210,6 +211,7 @@ export class Edit implements TableEdit {
     this.#open = false
     const t = this.#table
     const g = this.#generation
+    t.beganAnew = false
     if (this.#reset) this.#takeOver()
     const changedRows = this.#changedRows()
     const removedRows = this.#removed.count === 0 ? [] : rowsOf(g, this.#removed, g.length).pairs

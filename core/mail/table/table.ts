@@ -45,6 +45,8 @@ export class MailTable {
   version = 0
   /** Rises when all that a session knows is void. */
   epoch = 0
+  /** A source has said in an edit that the mailbox began anew, and none was committed since: what it reads now are other messages. */
+  beganAnew = false
   /** Rises with every commit that the cache does not have. */
   unsaved = 0
   /** Generations before the present one that sessions stand on. */
@@ -100,6 +102,10 @@ export class MailTable {
     const { uid, length } = this.generation
     const from = lowerBound(uid, length, first)
     return lowerBound(uid, length, last + 1, from) - from
+  }
+  /** Whether numbers of this epoch still name the messages that they named. */
+  means(epoch: number): boolean {
+    return this.epoch === epoch && !this.beganAnew
   }
   nextModseq(): number {
     return Math.max(this.highestModseq + 1, this.#floor)

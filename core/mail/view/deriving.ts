@@ -1,4 +1,4 @@
-import { MailError, uids } from '../../api/index.js'
+import { uids } from '../../api/index.js'
 import type { AnyFact, FactDeriver, SealedDeriver, StoredMessage, UidSet, Wants } from '../../api/index.js'
 import type { LoadableFacts } from '../registry/mailbox-state.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
@@ -52,12 +52,12 @@ export function depthFor(wanted: Wants['bytes'], derived: readonly Derived[]): W
   if (wanted === 'whole' || derived.some(({ deriver }) => deriver.reads === 'whole')) return 'whole'
   return derived.some(({ deriver }) => deriver.reads === 'header') ? 'header' : wanted
 }
-/** Makes and keeps what is wanting of a message. `numbering` is the UIDVALIDITY under which it was read: a fact must not be kept under another. */
-export async function derive(message: StoredMessage, derived: readonly Derived[], { table }: SharedMailbox, numbering: number, signal: AbortSignal): Promise<void> {
+/** Makes and keeps what is wanting of a message that was read in this epoch: a fact must not be kept for what has its number in another. */
+export async function derive(message: StoredMessage, derived: readonly Derived[], mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Promise<void> {
   for (const { deriver, facts } of derived) {
     if (facts.get(message.uid) !== undefined) continue
     const value = deriver.fact.codec.encode(await deriver.derive(message, signal))
-    if (table.uidValidity !== numbering) throw new MailError('vanished', 'the mailbox began anew')
+    mailbox.mustMean(epoch)
     facts.put(message.uid, value)
   }
 }

@@ -11,56 +11,59 @@ import { derive, depthFor, sortFacts, uidsWithout, type Derived, type Derivers }
 const CHUNK = 1024
 /** And so far from one another at most: what lies between them is looked up as well. */
 const SPAN = 4096
+const LAST_UID = 0xffffffff
+
+/** The messages that a session's numbers name: those of `mailbox` in this epoch, as this generation has them. */
+export interface Sight {
+  readonly mailbox: SharedMailbox
+  readonly generation: Generation
+  readonly epoch: number
+}
 
 /**
  * Reads messages as a session sees them. Facts come from the source where it has them, otherwise from the cache, otherwise they are
  * derived from the message and kept; a batch whose facts are all cached touches no message.
  */
-export async function* readMessages(
-  m: SharedMailbox,
-  seen: Generation,
-  set: UidSet,
-  wants: Wants,
-  derivers: Derivers,
-  signal: AbortSignal,
-): AsyncGenerator<readonly StoredMessage[]> {
+export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, derivers: Derivers, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+  const { mailbox: m, generation: seen, epoch } = sight
   const { native, derived } = await sortFacts(m, wants.facts, derivers)
   if (derived.length === 0) {
-    yield* readStored(m, seen, set, wants, signal)
+    yield* readStored(sight, set, wants, signal)
     return
   }
   m.state?.asked(derived.map(({ deriver }) => deriver.fact))
   const factsAlone = wants.bytes === 'none' && wants.sections.length === 0 && native.length === 0
-  const numbering = m.table.uidValidity
   let put = false
   try {
     for (const chunk of chunks(set, seen)) {
       const { ranges } = chunk
       for (const { facts } of derived) await facts.load(ranges[0]!, ranges[ranges.length - 1]!)
+      m.mustMean(epoch)
       const missing = uidsWithout(chunk, derived)
       if (missing.count > 0) put = true
       if (!factsAlone) {
         const bytes = missing.count > 0 ? depthFor(wants.bytes, derived) : wants.bytes
-        for await (const batch of readStored(m, seen, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
-          for (const message of batch) await derive(message, derived, m, numbering, signal)
-          yield batch.map((message) => new WithFacts(message, derived))
+        for await (const batch of readStored(sight, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
+          for (const message of batch) await derive(message, derived, m, epoch, signal)
+          yield batch.map((message) => new WithFacts(message, derived, sight))
         }
         continue
       }
       // What is derived goes on its way at once: the client takes it while the next messages are read.
       let from = ranges[0]!
       const known = (last: number): StoredMessage[] => {
-        const batch = withFacts(chunk, from, last, derived).map((uid) => new FactsAlone(m, seen, uid, derived))
+        const batch = withFacts(chunk, from, last, derived).map((uid) => new FactsAlone(sight, uid, derived))
         from = last + 1
         return batch
       }
       if (missing.count > 0) {
-        for await (const read of readStored(m, seen, missing, { bytes: depthFor('none', derived), sections: [], facts: [] }, signal)) {
-          for (const message of read) await derive(message, derived, m, numbering, signal)
+        for await (const read of readStored(sight, missing, { bytes: depthFor('none', derived), sections: [], facts: [] }, signal)) {
+          for (const message of read) await derive(message, derived, m, epoch, signal)
           const batch = known(read[read.length - 1]?.uid ?? 0)
           if (batch.length > 0) yield batch
         }
       }
+      m.mustMean(epoch)
       const batch = known(ranges[ranges.length - 1]!)
       if (batch.length > 0) yield batch
     }
@@ -103,37 +106,48 @@ function withFacts(chunk: UidSet, from: number, to: number, derived: readonly De
 /**
  * What the source has. Messages that are removed already, but not yet for this session, are asked for only where the source says that it
  * keeps them until `reclaim`: elsewhere the old columns would point to other messages.
+ *
+ * @throws MailError `vanished` as soon as the numbers mean other messages; nothing of those is handed out.
  */
-export async function* readStored(m: SharedMailbox, seen: Generation, set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
-  const now = m.table.generation
+export async function* readStored(sight: Sight, set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+  const { mailbox: m, epoch } = sight
   try {
-    if (seen === now) {
-      yield* m.source.read(set, wants, now, signal)
-      return
-    }
-    const removed = goneSince(seen).and(set)
-    if (removed.count === 0 || m.source.reclaim === undefined) {
-      yield* m.source.read(set.minus(removed), wants, now, signal)
-      return
-    }
-    let from = 0
-    for (let i = 0; i < removed.ranges.length; i += 2) {
-      const first = removed.ranges[i]!
-      const last = removed.ranges[i + 1]!
-      if (first > from + 1) {
-        const before = set.and(uids.ranges(Uint32Array.of(from + 1, first - 1)))
-        if (before.count > 0) yield* m.source.read(before, wants, now, signal)
+    for (const { part, rows } of partsOf(sight, set)) {
+      m.mustMean(epoch)
+      for await (const batch of m.source.read(part, wants, rows, signal)) {
+        m.mustMean(epoch)
+        yield batch.every(isWhole) ? batch : batch.map((message) => (isWhole(message) ? message : new ReadLater(message, sight)))
       }
-      yield* m.source.read(uids.ranges(Uint32Array.of(first, last)), wants, seen, signal)
-      from = last
-    }
-    if (from < 0xffffffff) {
-      const rest = set.and(uids.ranges(Uint32Array.of(from + 1, 0xffffffff)))
-      if (rest.count > 0) yield* m.source.read(rest, wants, now, signal)
     }
   } catch (error) {
     throw asMailFailure(error)
   }
+}
+/** The set in ascending parts, each with the generation whose columns say where its messages are. */
+function partsOf({ mailbox: m, generation: seen }: Sight, set: UidSet): readonly { readonly part: UidSet; readonly rows: Generation }[] {
+  const now = m.table.generation
+  if (seen === now) return [{ part: set, rows: now }]
+  const removed = goneSince(seen).and(set)
+  if (removed.count === 0 || m.source.reclaim === undefined) return [{ part: set.minus(removed), rows: now }]
+  const parts: { readonly part: UidSet; readonly rows: Generation }[] = []
+  const between = (first: number, last: number): void => {
+    const part = first > last ? uids.none : set.and(uids.ranges(Uint32Array.of(first, last)))
+    if (part.count > 0) parts.push({ part, rows: now })
+  }
+  let from = 1
+  for (let i = 0; i < removed.ranges.length; i += 2) {
+    const first = removed.ranges[i]!
+    const last = removed.ranges[i + 1]!
+    between(from, first - 1)
+    parts.push({ part: uids.ranges(Uint32Array.of(first, last)), rows: seen })
+    from = last + 1
+  }
+  between(from, LAST_UID)
+  return parts
+}
+/** Nothing of it is read after it was handed out. */
+function isWhole(message: StoredMessage): boolean {
+  return message.section === undefined && message.bytes.inline !== undefined
 }
 /** Uids removed after this generation. */
 export function goneSince(seen: Generation): UidSet {
@@ -142,7 +156,8 @@ export function goneSince(seen: Generation): UidSet {
   return gone
 }
 
-function decoded<T>(derived: readonly Derived[], f: Fact<T>, uid: number): T | undefined {
+function decoded<T>(derived: readonly Derived[], f: Fact<T>, uid: number, { mailbox, epoch }: Sight): T | undefined {
+  mailbox.mustMean(epoch)
   for (const { deriver, facts } of derived) {
     if (deriver.fact.id !== f.id || deriver.fact.version !== f.version) continue
     const bytes = facts.get(uid)
@@ -150,13 +165,50 @@ function decoded<T>(derived: readonly Derived[], f: Fact<T>, uid: number): T | u
   }
   return undefined
 }
+/** A message of which octets are read after it was handed out: they count only while its number is its own. */
+class ReadLater implements StoredMessage {
+  readonly uid: number
+  readonly headerSize: number
+  readonly bytes: MessageBytes
+  readonly section?: NonNullable<StoredMessage['section']>
+  readonly #inner: StoredMessage
+  constructor(inner: StoredMessage, sight: Sight) {
+    this.uid = inner.uid
+    this.headerSize = inner.headerSize
+    this.bytes = whileMeant(inner.bytes, sight)
+    if (inner.section !== undefined) {
+      this.section = (s) => {
+        const part = inner.section?.(s)
+        return part === undefined ? undefined : whileMeant(part, sight)
+      }
+    }
+    this.#inner = inner
+  }
+  fact<T>(f: Fact<T>): T | undefined {
+    return this.#inner.fact?.(f)
+  }
+}
+function whileMeant(bytes: MessageBytes, { mailbox, epoch }: Sight): MessageBytes {
+  if (bytes.inline !== undefined) return bytes
+  return {
+    size: bytes.size,
+    async read(at, into, signal) {
+      mailbox.mustMean(epoch)
+      const got = await bytes.read(at, into, signal)
+      mailbox.mustMean(epoch)
+      return got
+    },
+  }
+}
 /** A stored message together with what core derived. */
 class WithFacts implements StoredMessage {
   readonly uid: number
   readonly #inner: StoredMessage
   readonly #derived: readonly Derived[]
+  readonly #sight: Sight
   readonly section?: NonNullable<StoredMessage['section']>
-  constructor(inner: StoredMessage, derived: readonly Derived[]) {
+  constructor(inner: StoredMessage, derived: readonly Derived[], sight: Sight) {
+    this.#sight = sight
     this.uid = inner.uid
     this.#inner = inner
     this.#derived = derived
@@ -169,28 +221,27 @@ class WithFacts implements StoredMessage {
     return this.#inner.bytes
   }
   fact<T>(f: Fact<T>): T | undefined {
-    return decoded(this.#derived, f, this.uid) ?? this.#inner.fact?.(f)
+    return decoded(this.#derived, f, this.uid, this.#sight) ?? this.#inner.fact?.(f)
   }
 }
 /** A message of which nothing but cached facts was wanted; its octets are fetched should somebody ask after all. */
 class FactsAlone implements StoredMessage {
   readonly uid: number
   readonly headerSize = 0
-  readonly #mailbox: SharedMailbox
-  readonly #seen: Generation
+  readonly #sight: Sight
   readonly #derived: readonly Derived[]
-  constructor(mailbox: SharedMailbox, seen: Generation, uid: number, derived: readonly Derived[]) {
+  constructor(sight: Sight, uid: number, derived: readonly Derived[]) {
     this.uid = uid
-    this.#mailbox = mailbox
-    this.#seen = seen
+    this.#sight = sight
     this.#derived = derived
   }
   get bytes(): MessageBytes {
-    const row = this.#seen.find(this.uid)
+    const seen = this.#sight.generation
+    const row = seen.find(this.uid)
     return {
-      size: row === -1 ? 0 : this.#seen.size[row]!,
+      size: row === -1 ? 0 : seen.size[row]!,
       read: async (at, into, signal) => {
-        for await (const batch of readStored(this.#mailbox, this.#seen, uids.one(this.uid), { bytes: 'whole', sections: [], facts: [] }, signal)) {
+        for await (const batch of readStored(this.#sight, uids.one(this.uid), { bytes: 'whole', sections: [], facts: [] }, signal)) {
           for (const message of batch) return message.bytes.read(at, into, signal)
         }
         throw new MailError('vanished', `message ${this.uid} is gone`)
@@ -198,6 +249,6 @@ class FactsAlone implements StoredMessage {
     }
   }
   fact<T>(f: Fact<T>): T | undefined {
-    return decoded(this.#derived, f, this.uid)
+    return decoded(this.#derived, f, this.uid, this.#sight)
   }
 }

@@ -86,6 +86,10 @@ export class TableView implements MailboxView, Standing {
   get recentCount(): number {
     return this.#recent.count
   }
+  /** That of the numbers which the session knows. */
+  get epoch(): number {
+    return this.#epoch
+  }
   get uidValidity(): number {
     return this.mailbox.table.uidValidity
   }
@@ -204,7 +208,7 @@ export class TableView implements MailboxView, Standing {
     for (let i = 0; i < rows.pairs.length; i += 2) {
       for (let row = rows.pairs[i]!; row <= rows.pairs[i + 1]!; row++) if (g.hasGap(row)) wanted.push(g.uid[row]!)
     }
-    if (wanted.length > 0) await this.mailbox.fill(uids.from(wanted), signal)
+    if (wanted.length > 0) await this.mailbox.fill(uids.from(wanted), signal, this.#epoch)
   }
   read(rows: RowSet, wants: Wants, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
     return this.readUids(this.uidsOf(rows), wants, signal)
@@ -212,8 +216,9 @@ export class TableView implements MailboxView, Standing {
   readUids(set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
     throwIfCancelled(signal)
     this.mailbox.mustMean(this.#epoch)
-    if (wants.facts.length === 0) return readStored(this.mailbox, this.generation, set, wants, signal)
-    return readMessages(this.mailbox, this.generation, set, wants, this.#owner.derivers, signal)
+    const { mailbox, generation } = this
+    const sight = { mailbox, generation, epoch: this.#epoch }
+    return wants.facts.length === 0 ? readStored(sight, set, wants, signal) : readMessages(sight, set, wants, this.#owner.derivers, signal)
   }
   async store(change: FlagChange, silent: boolean, signal: AbortSignal): Promise<UidSet> {
     this.#mustWrite()
@@ -243,10 +248,16 @@ export class TableView implements MailboxView, Standing {
     return this.#owner.copy(this, this.uidsOf(rows), to, how, signal)
   }
   search(term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet> {
-    return this.#owner.search(this, term, within, signal)
+    return this.#meant(this.#owner.search(this, term, within, signal))
   }
   sort(keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array> {
-    return this.#owner.sort(this, keys, term, signal)
+    return this.#meant(this.#owner.sort(this, keys, term, signal))
+  }
+  /** What was found counts only for the numbers that the session knows. */
+  async #meant<T>(found: Promise<T>): Promise<T> {
+    const value = await found
+    this.mailbox.mustMean(this.#epoch)
+    return value
   }
   vanished(since: number, among: UidSet, signal: AbortSignal): Promise<UidSet> {
     return this.mailbox.vanished(since, among, signal)

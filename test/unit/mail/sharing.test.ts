@@ -233,7 +233,7 @@ describe('facts of messages', () => {
     }, never)
     const ask = async (set: UidSet): Promise<void> => {
       const wants: Wants = { bytes: 'none', sections: [], facts: [ENVELOPE] }
-      for await (const batch of readMessages(shared, table.generation, set, wants, deriverTable([sealDeriver(deriver([]))]), never)) {
+      for await (const batch of readMessages({ mailbox: shared, generation: table.generation, epoch: table.epoch }, set, wants, deriverTable([sealDeriver(deriver([]))]), never)) {
         log.push(`give ${batch.map((m) => m.uid).join(',')}`)
       }
     }
@@ -260,7 +260,7 @@ describe('facts of messages', () => {
     }, never)
     const ask = async (list: readonly number[]): Promise<void> => {
       const wants: Wants = { bytes: 'none', sections: [], facts: [ENVELOPE] }
-      for await (const _ of readMessages(shared, table.generation, uids.from(list), wants, deriverTable([sealDeriver(deriver([]))]), never));
+      for await (const _ of readMessages({ mailbox: shared, generation: table.generation, epoch: table.epoch }, uids.from(list), wants, deriverTable([sealDeriver(deriver([]))]), never));
     }
     await ask(Array.from({ length: 1500 }, (_, i) => 1 + 2 * i))
     await ask([1, 3, 4096, 4098, 9000])

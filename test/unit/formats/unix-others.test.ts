@@ -1,7 +1,7 @@
 import { appendFile, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { SYSTEM, uids } from '../../../core/api/index.js'
-import { FROM, unixFolder } from '../../support/unix-folder.js'
+import { FROM, item, unixFolder } from '../../support/unix-folder.js'
 import { never, OpenUnix, unixContext } from '../../support/unix.js'
 
 // Messages keep their numbers, whatever other programs and sessions change.
@@ -70,4 +70,41 @@ test('flags and expunges are written into the same inode, and header padding kee
   await again.refresh(true)
   expect([again.uids, await again.messages()]).toEqual([[2, 4], kept])
   expect((await readdir(here.dir)).sort()).toEqual(['box'])
+})
+
+test.each([
+  ['the mailbox is open', true],
+  ['nobody has it open', false],
+])('a number above what the base line can say is not given twice after a failure, when its message is gone: %s', async (_when, isOpen) => {
+  const validity = 1795398290
+  const first = `${FROM}Subject: first\nX-IMAPbase: ${validity} 999999999\nX-UID: 999999999\nStatus: O\n\nx\n\n`
+  await writeFile(here.path, first)
+  const ctx = unixContext(here.files, here.dir)
+  const box = await OpenUnix.open(ctx, here.path)
+  await box.refresh(true)
+  expect((await here.append(box.format, [item(Buffer.from('Subject: second\r\n\r\nx\r\n'))], box))?.uids.ranges).toEqual(Uint32Array.of(1_000_000_000, 1_000_000_000))
+  // There is no room for one digit more.
+  expect(await readFile(here.path, 'latin1')).toContain(`X-IMAPbase: ${validity} 999999999\n`)
+  await expect(box.edit(() => Promise.reject(new Error('no disk')))).rejects.toThrow('no disk')
+  await writeFile(here.path, isOpen ? `${first}${FROM}Subject: third\n\nx\n\n` : first)
+  if (isOpen) {
+    await box.refresh(true)
+    expect([box.uids, box.table.uidValidity]).toEqual([[999_999_999, 1_000_000_001], validity])
+  } else {
+    const given = await here.append(box.format, [item(Buffer.from('Subject: third\r\n\r\nx\r\n'))])
+    expect([given?.uidValidity, given?.uids.ranges]).toEqual([validity, Uint32Array.of(1_000_000_001, 1_000_000_001)])
+  }
+})
+
+test('what is written under numbers that come before those of the mailbox begins it anew without giving one twice', async () => {
+  await here.sample('opened')
+  const box = await OpenUnix.open(unixContext(here.files, here.dir), here.path)
+  await box.refresh(true)
+  const { uidValidity: validity, uidNext } = box.table
+  expect((await here.append(box.format, [item(Buffer.from('Subject: a\r\n\r\nx\r\n'))], box))?.uids.ranges[0]).toBe(uidNext)
+  await expect(box.edit(() => Promise.reject(new Error('no disk')))).rejects.toThrow('no disk')
+  // An old copy is put in its place, from when message 1 was there and the last number was lower.
+  await writeFile(here.path, `${FROM}X-IMAPbase: ${validity} 1\nX-UID: 1\nSubject: old\n\nx\n\n${FROM}Subject: new\n\nx\n\n`)
+  const { commit } = await box.refresh(true)
+  expect([commit.reset, box.table.uidValidity, box.uids]).toEqual([true, validity, [1, uidNext + 1]])
 })

@@ -160,7 +160,7 @@ export class TextDelivery implements Delivery {
       if (new KeywordTable(target.base.keywords).define(this.#wanted())) target = undefined
     }
     if (target === undefined) {
-      const found = await scanFile(this.#ctx.dialect, held.file, held.stat.size, undefined, signal)
+      const found = await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)
       if (found.stopped < held.stat.size && found.layout.count === 0 && found.base.kind === 'none') throw new MailError('corrupt', `Not a ${this.#ctx.dialect.title}-format mailbox: ${path}`)
       const keywords = new KeywordTable(found.base.keywords)
       const more = keywords.define(this.#wanted())

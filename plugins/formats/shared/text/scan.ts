@@ -5,14 +5,13 @@ import { BIT } from './internal-lines.js'
 import type { TextDialect } from './dialect.js'
 import { parseMailbox, type Found, type FoundBase, type ParseTarget } from './parser.js'
 import { NO_BASE, type Base } from './stamp.js'
-import { UidRules } from './uid-rules.js'
+import { UidRules, type Given } from './uid-rules.js'
 
 /** What this server knows of the numbers before it looks at the file. */
-export interface Known {
-  readonly validity: number
-  /** Highest number given out. */
-  readonly last: number
+export interface Known extends Given {
   readonly layout: Layout
+  /** Messages may be there that it does not know, under numbers that it has given, since an operation has failed. */
+  readonly doubtful?: true
 }
 
 /** Messages as found in a file, or in its tail. */
@@ -31,18 +30,20 @@ export interface Scanned {
 
 /**
  * Scans a whole file. Messages whose numbers are only in memory (nobody could write them yet) are found again by what
- * tells them apart.
+ * tells them apart; what the file says itself is believed where that is doubtful.
  */
-export function scanFile(dialect: TextDialect, file: OpenFile, size: number, known: Known | undefined, signal: AbortSignal): Promise<Scanned> {
-  const remembered = known !== undefined && known.validity !== 0 ? known : undefined
+export function scanFile(dialect: TextDialect, file: OpenFile, size: number, known: Known | Given | undefined, signal: AbortSignal): Promise<Scanned> {
+  const remembered = known !== undefined && 'layout' in known && known.validity !== 0 ? known : undefined
+  const trusted = remembered?.doubtful === true ? undefined : remembered
   const uids = new UidRules({
-    validity: remembered?.validity ?? 0,
-    last: remembered?.last ?? 0,
+    validity: trusted?.validity ?? 0,
+    last: trusted?.last ?? 0,
     previous: 0,
     count: 0,
-    known: remembered && ((uid) => remembered.layout.find(uid) >= 0),
+    known: trusted && ((uid) => trusted.layout.find(uid) >= 0),
+    given: known,
   })
-  return new Scan(dialect, uids, NO_BASE, remembered?.layout).run(file, { from: 0, limit: size, first: true }, signal)
+  return new Scan(dialect, uids, NO_BASE, remembered?.layout, trusted === undefined ? remembered?.validity : undefined).run(file, { from: 0, limit: size, first: true }, signal)
 }
 
 /**
@@ -93,11 +94,14 @@ class Scan implements ParseTarget {
   #modifiedMs = 0
   /** Messages of which only this server knows the number. */
   readonly #unwritten: Map<number, number[]>
+  readonly #only: number | undefined
 
-  constructor(dialect: TextDialect, uids: UidRules, base: Base, remembered: Layout | undefined) {
+  /** With `only` what is remembered counts under this validity and no other. */
+  constructor(dialect: TextDialect, uids: UidRules, base: Base, remembered: Layout | undefined, only?: number) {
     this.#dialect = dialect
     this.uids = uids
     this.#base = base
+    this.#only = only
     this.#unwritten = new Map()
     for (let i = 0; i < (remembered?.count ?? 0); i++) {
       if (remembered === undefined || remembered.has(i, FORM.numbered)) continue
@@ -156,6 +160,7 @@ class Scan implements ParseTarget {
     return m.textAt - m.offset === m.bare + blockLength(m.bits, m.keywords, m.uid, bearsBase ? baseLineLength(this.#base) : 0) + 1
   }
   #remembered(mark: number): number | undefined {
+    if (this.#only !== undefined && this.#only !== this.uids.validity) return undefined
     const list = this.#unwritten.get(mark)
     const uid = list?.shift()
     return uid !== undefined && uid > this.uids.previous ? uid : undefined

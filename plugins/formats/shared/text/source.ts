@@ -196,8 +196,8 @@ export class TextSource implements MailboxSource {
       this.#addTail(tail, edit)
       return
     }
-    // Without a trusted state the file alone decides, unless it says nothing of numbers.
-    let all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, this.#state === undefined ? undefined : known, signal)
+    // Without a trusted state the file alone decides what is there, unless it says nothing of numbers.
+    let all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, this.#state === undefined ? { ...known, doubtful: true } : known, signal)
     if (this.#state === undefined && all.base.kind === 'none' && edit.uidValidity !== 0) all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)
     if (all.stopped < held.stat.size && all.layout.count === 0 && all.base.kind === 'none') throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
     this.#takeAll(all, edit)

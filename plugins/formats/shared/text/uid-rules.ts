@@ -6,6 +6,12 @@ export interface Notice {
   readonly text: string
 }
 
+/** The highest number that was given out under a validity. */
+export interface Given {
+  readonly validity: number
+  readonly last: number
+}
+
 /** Another program may have numbered messages meanwhile, but not this many; more is a line that came with the mail. */
 const FARTHEST = 100_000
 
@@ -17,13 +23,12 @@ export class UidRules {
   validity: number
   /** Highest number given out. */
   last: number
-  /** Some message got a number that the file does not say, or `last` was raised. */
-  renumbered = false
   readonly notices: Notice[] = []
   #previous: number
   #current = 0
   #believing = true
   #known: ((uid: number) => boolean) | undefined
+  readonly #given: Given | undefined
   /** Highest number that this server knows of. */
   readonly #remembered: number
   /** Number of the message as a client sees it. */
@@ -31,7 +36,8 @@ export class UidRules {
 
   /**
    * With `known` this server has given out the numbers before and remembers which: a line that cannot be right, because
-   * it came with the mail, is then ignored alone, and does not cost all messages their numbers.
+   * it came with the mail, is then ignored alone, and does not cost all messages their numbers. `given` is less: nothing is
+   * known of the messages, but what was given out is not given again.
    */
   constructor(from: {
     readonly validity: number
@@ -39,12 +45,14 @@ export class UidRules {
     readonly previous: number
     readonly count: number
     readonly known?: ((uid: number) => boolean) | undefined
+    readonly given?: Given | undefined
   }) {
     this.validity = from.validity
     this.last = from.last
     this.#previous = from.previous
     this.#ordinal = from.count
     this.#known = from.known
+    this.#given = from.given
     this.#remembered = from.last
   }
 
@@ -69,7 +77,7 @@ export class UidRules {
     this.#known = undefined
     this.#current = 0
     this.validity = validity
-    this.last = last
+    this.last = this.#given?.validity === validity ? Math.max(last, this.#given.last) : last
   }
 
   /** An X-UID line of the current message; counts only once a base was seen. */
@@ -81,10 +89,7 @@ export class UidRules {
     else if (this.#known !== undefined && !this.#known(uid) && (uid <= this.#remembered || uid - this.last > FARTHEST)) this.warn(`Message ${this.ordinal} UID ${uid} was not given out here`)
     else {
       this.#current = uid
-      if (uid > this.last) {
-        this.last = uid
-        this.renumbered = true
-      }
+      if (uid > this.last) this.last = uid
     }
   }
   #refuse(text: string): void {
@@ -109,7 +114,6 @@ export class UidRules {
   }
   /** A number for a message that has none. */
   next(): number {
-    this.renumbered = true
     return this.last + 1
   }
 }

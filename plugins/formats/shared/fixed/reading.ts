@@ -1,6 +1,7 @@
 import { MailError, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { toCrlf } from '../crlf.js'
 import { CutBytes } from './bytes.js'
+import { depthOf, type Depth } from '../read-depth.js'
 import { WholeBytes } from '../whole-bytes.js'
 import type { Place } from './layout.js'
 import { clientHeader } from './measure.js'
@@ -22,7 +23,7 @@ const TRIES = 5
 
 /** Messages of the set in ascending batches. One that is gone is left out. */
 export async function* readMessages(box: Readable, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
-  const depth = wants.bytes === 'none' && wants.sections.length === 0 ? 'none' : wants.bytes === 'header' && wants.sections.length === 0 ? 'header' : 'whole'
+  const depth = depthOf(wants)
   let waiting: number[] = []
   let octets = 0
   let last = 0
@@ -44,8 +45,6 @@ export async function* readMessages(box: Readable, set: UidSet, wants: Wants, ro
   signal.throwIfAborted()
   if (waiting.length > 0) yield await readBatch(box, waiting, depth)
 }
-type Depth = 'none' | 'header' | 'whole'
-
 /** Octets to be read of a message, its line included. */
 function wanted({ line, stored, header }: Place, depth: Depth): number {
   if (depth === 'none') return 0

@@ -1,5 +1,6 @@
 import { MailError, uids, type MessageBytes, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
 import { KERNEL_ROOM, lineKernel } from 'mailwright/toolkit'
+import { depthOf } from '../read-depth.js'
 import { WholeBytes } from '../whole-bytes.js'
 import { PlainTarget, usualHeader, visibleHeader, type Target } from './client-header.js'
 import type { Ahead, Opened } from './kept-file.js'
@@ -23,12 +24,12 @@ const NOTHING = Buffer.alloc(0)
 
 /** Messages of the set in ascending batches. One that is gone is left out. */
 export async function* readMessages(box: Readable, set: UidSet, wants: Wants, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
-  if (wants.bytes === 'none' && wants.sections.length === 0) {
+  const depth = depthOf(wants)
+  if (depth === 'none') {
     yield* nothingRead(box, set)
     return
   }
-  const headOnly = wants.bytes === 'header' && wants.sections.length === 0
-  const reader = new Reader(box, headOnly)
+  const reader = new Reader(box, depth === 'header')
   let fetching: Promise<Fetched | undefined> | undefined
   try {
     for (let next: number | undefined = 1; next !== undefined; ) {

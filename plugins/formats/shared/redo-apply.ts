@@ -1,24 +1,20 @@
 import type { OpenFile } from 'mailwright/api'
-import { CHUNK, HEAD, pieces, type Segment, type Staged } from './redo-format.js'
+import { CHUNK, HEAD, pieces, type Segment, type Staged, type Trailer } from './redo-format.js'
 
-/** Writes the new content over the old; room for growth was taken before. What an append wrote is taken back when it fails. */
+/** Writes the new content over the old; room for growth was taken before. What is appended is whole before the mailbox's own record speaks of it. */
 export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Staged, durable: boolean): Promise<void> {
-  const { oldSize, newSize, kind, segments } = staged.trailer
+  const { oldSize, newSize, kind } = staged.trailer
   if (kind === 'append') {
-    try {
-      await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
-      await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize)
-      if (durable) await mailbox.sync()
-    } catch (error) {
-      await mailbox.truncate(oldSize)
-      for (const [i, octets] of staged.old.entries()) await mailbox.write([octets], segments[i]?.offset ?? 0)
-      if (durable) await mailbox.sync()
-      throw error
-    }
-    return
-  }
-  await writeSegments(redo, mailbox, staged, () => true)
+    await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
+    await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize)
+  } else await writeSegments(redo, mailbox, staged, () => true)
   if (newSize < oldSize) await mailbox.truncate(newSize)
+  if (durable) await mailbox.sync()
+}
+/** Takes back what an append wrote (RFC 9051 §6.3.12). `old`: what stood where it wrote before the end, by segment. */
+export async function undoAppend(mailbox: OpenFile, { oldSize, segments }: Pick<Trailer, 'oldSize' | 'segments'>, old: readonly Uint8Array[], durable: boolean): Promise<void> {
+  await mailbox.truncate(oldSize)
+  for (const [i, octets] of old.entries()) await mailbox.write([octets], segments[i]?.offset ?? 0)
   if (durable) await mailbox.sync()
 }
 /**

@@ -40,6 +40,9 @@ export interface Trailer {
 
 /** Nothing else in its place: the file says nothing. */
 export const MAGIC = 'MWREDO04'
+/** The same of an append that failed and could not be taken back: that is still to be done. It differs in one octet, which is written or not. */
+export const UNDO_MAGIC = 'MWREDOU4'
+export const UNDO = { at: UNDO_MAGIC.indexOf('U'), octets: Buffer.from('U') } as const
 /** Magic, length of the payload, of the evidence, of the trailer, check sum of both, check sum of the head so far. */
 export const HEAD = MAGIC.length + 8 + 4 + 4 + 4 + 4
 /** Octets of one read or write. */
@@ -67,11 +70,14 @@ export function headOf(h: Head): Buffer {
   return out
 }
 /** Undefined when the file says nothing, or does not say it whole. */
-export async function readHead(redo: OpenFile): Promise<Head | undefined> {
+export async function readHead(redo: OpenFile): Promise<(Head & { readonly undo: boolean }) | undefined> {
   const head = await octetsAt(redo, 0, HEAD)
+  const undo = head.toString('latin1', 0, MAGIC.length) === UNDO_MAGIC
+  // The sum was taken before.
+  if (undo) head.write(MAGIC, 'latin1')
   if (head.toString('latin1', 0, MAGIC.length) !== MAGIC || crc32(head.subarray(0, HEAD - 4)) !== head.readUInt32LE(HEAD - 4)) return undefined
   const at = MAGIC.length
-  return { payload: head.readDoubleLE(at), evidence: head.readUInt32LE(at + 8), trailer: head.readUInt32LE(at + 12), sum: head.readUInt32LE(at + 16) }
+  return { undo, payload: head.readDoubleLE(at), evidence: head.readUInt32LE(at + 8), trailer: head.readUInt32LE(at + 12), sum: head.readUInt32LE(at + 16) }
 }
 
 /** A redo file that is complete, with its payload where that is in memory, and the old octets of small changes, by segment. */

@@ -1,7 +1,7 @@
 import { failedWith } from 'mailwright/api'
 import type { FileStat, Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { takeRoom, writeSegments } from './redo-apply.js'
+import { takeRoom, undoAppend, writeSegments } from './redo-apply.js'
 import { CHUNK, HEAD, judged, octetsAt, pieces, readHead, type Trailer } from './redo-format.js'
 import { clearRedo, type RedoPlaces } from './redo-places.js'
 import { Plan } from './redo-plan.js'
@@ -49,6 +49,11 @@ async function finishWhole(redo: OpenFile, mailbox: OpenFile, durable: boolean):
   const verdict = found === undefined ? 'unused' : await judge(found, redo, mailbox)
   if (found === undefined || verdict === 'unused' || verdict === 'foreign') return verdict === 'foreign' ? 'foreign' : 'unused'
   const { kind, oldSize, newSize } = found.trailer
+  // What others appended behind what is whole, or all but its NULs, stays where it is.
+  if (found.undo && found.trailer.evidence === 'octets' && (await mailbox.stat()).size <= newSize) {
+    await undoAppend(mailbox, found.trailer, oldOctets(found), durable)
+    return 'redone'
+  }
   if (kind === 'rewrite' && newSize > oldSize && (await mailbox.stat()).size === oldSize) {
     // Room is taken before anything is written, so that nothing is yet; where there is none now nothing will be.
     const refused = await takeRoom(mailbox, oldSize, newSize, durable)
@@ -89,6 +94,13 @@ async function moveTail({ oldSize, newSize }: Trailer, redo: OpenFile, mailbox: 
 interface FoundRedo {
   readonly trailer: Trailer
   readonly evidence: Buffer
+  /** It is an append, to be taken back. */
+  readonly undo: boolean
+}
+/** Old content by segment, where it is kept. */
+function oldOctets({ trailer, evidence }: FoundRedo): readonly Uint8Array[] {
+  let at = 0
+  return judged(trailer).map(({ length }) => evidence.subarray(at, (at += length)))
 }
 async function readRedo(redo: OpenFile): Promise<FoundRedo | undefined> {
   const head = await readHead(redo)
@@ -99,7 +111,7 @@ async function readRedo(redo: OpenFile): Promise<FoundRedo | undefined> {
   if (crc32(tail) !== head.sum) return undefined
   // The sum proves that it is what `finish` wrote.
   const trailer = JSON.parse(tail.toString('utf8', head.evidence)) as Trailer
-  return (await sumOfPayload(redo, trailer.payload)) === trailer.sum ? { trailer, evidence: tail.subarray(0, head.evidence) } : undefined
+  return (await sumOfPayload(redo, trailer.payload)) === trailer.sum ? { trailer, evidence: tail.subarray(0, head.evidence), undo: head.undo } : undefined
 }
 async function sumOfPayload(file: OpenFile, length: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK, length))

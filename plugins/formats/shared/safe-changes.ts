@@ -1,8 +1,8 @@
 import { MailError, failedWith, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
 import type { ContentWriter } from './content-writer.js'
 import { folderOf, reasonOf, type Say } from './lock-context.js'
-import { allOf, applyRedo, takeRoom } from './redo-apply.js'
-import { HEAD, MAGIC, type ChangeKind } from './redo-format.js'
+import { allOf, applyRedo, takeRoom, undoAppend } from './redo-apply.js'
+import { HEAD, MAGIC, UNDO, UNDO_MAGIC, type ChangeKind, type Staged } from './redo-format.js'
 import { clearRedo, crossOut, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'
 import { PlanWriter } from './redo-plan.js'
 import { recover } from './redo-recovery.js'
@@ -74,8 +74,9 @@ export class SafeChanges {
         try {
           const head = Buffer.alloc(HEAD + octets)
           const got = await redo.read(head, 0)
+          const magic = head.toString('latin1', 0, MAGIC.length)
           // What is crossed out was finished, of this mailbox or of one that had its inode before.
-          if (got > HEAD && head.toString('latin1', 0, MAGIC.length) === MAGIC) return head.subarray(HEAD, got)
+          if (got > HEAD && (magic === MAGIC || magic === UNDO_MAGIC)) return head.subarray(HEAD, got)
         } finally {
           await redo.close()
         }
@@ -130,7 +131,7 @@ export class SafeChanges {
     const places = redoPlaces(this.#place, state, held.stat)
     try {
       const redo = await openRedo(this.#ctx.files, places, state)
-      // While the mailbox is half written the redo file is its only whole copy: the next operation finishes the work.
+      // While the mailbox is half written the redo file alone says what it is to be: the next operation, of whatever process, goes on with it.
       const work = { begun: false }
       try {
         return await this.#whole(held, what, build, redo, work).catch((error: unknown) => {
@@ -165,15 +166,36 @@ export class SafeChanges {
     // A process whose files may not be so long (RLIMIT_FSIZE) could not finish what it begins, and nobody could read the mailbox then.
     if (kind === 'rewrite' && size > 0) await mustTakeOctets(held.file, size, false)
     await this.#stage(redo)
-    work.begun = kind === 'rewrite'
-    const refused = work.begun && w.at > size ? await takeRoom(held.file, size, w.at, this.durable) : undefined
+    work.begun = true
+    const refused = kind === 'rewrite' && w.at > size ? await takeRoom(held.file, size, w.at, this.durable) : undefined
     if (refused !== undefined) {
       work.begun = false
       throw refused
     }
-    await applyRedo(redo.file, held.file, staged, this.durable)
+    try {
+      await applyRedo(redo.file, held.file, staged, this.durable)
+    } catch (error) {
+      if (kind === 'append') work.begun = !(await this.#takenBack(held, staged, redo))
+      throw error
+    }
     work.begun = false
     return done
+  }
+  /** False: the append that failed could not be taken back now. The redo file then says that it is to be, or is finished after all, which leaves it whole. */
+  async #takenBack(held: ChangedFile, { trailer, old }: Staged, { file }: OpenRedo): Promise<boolean> {
+    try {
+      await undoAppend(held.file, trailer, old, this.durable)
+      return true
+    } catch {
+      // The failure that led here is told.
+    }
+    try {
+      await file.write([UNDO.octets], UNDO.at)
+      if (this.durable) await file.sync()
+    } catch {
+      // The same.
+    }
+    return false
   }
   async #inSteps<T>(held: ChangedFile, { size, start, cutFrom }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }, full: unknown): Promise<T> {
     const w = new PlanWriter(start)

@@ -7,7 +7,8 @@ import type { FixedFile, Held } from './fixed-file.js'
 import { KeywordBits } from './keyword-bits.js'
 import { FORM, type Layout } from './layout.js'
 import { layoutOf, numberRecords, type Entry } from './numbering.js'
-import { fieldsAt, freshToken, patchFields, type HeaderChange, type Patch, type PlacedPatch } from './patch.js'
+import { fieldsAt, freshToken, patchFields, type HeaderChange } from './patch.js'
+import { Patches } from './patches.js'
 import { scanRecords } from './scan.js'
 
 /** A mailbox file as it is known. */
@@ -68,7 +69,7 @@ export function owes({ layout, header, filed }: Contents, claim: boolean): boole
 
 /** What is to be written so that nothing is owed any more. */
 export interface Settling {
-  readonly patches: readonly PlacedPatch[]
+  readonly patches: Patches
   readonly header: HeaderChange | undefined
   /** The contents once it is written. */
   readonly done: (reformed: (i: number) => void) => Contents
@@ -77,32 +78,37 @@ export interface Settling {
  * What is owed: numbers, the mailbox's own record and, with `claim`, that messages were seen to come; with `more`, other changes of fields in the
  * same stroke. `done` calls back for each message whose place has another form.
  */
-export function settling(dialect: Dialect, contents: Contents, random: (octets: number) => Uint8Array, claim: boolean, more: readonly Patch[] = []): Settling {
+export function settling(dialect: Dialect, contents: Contents, random: (octets: number) => Uint8Array, claim: boolean, more = new Patches()): Settling {
   mustBeWhole(contents)
   const { layout, header, filed } = contents
   const wanted = FORM.numbered | (claim ? FORM.old : 0)
-  const patches = new Map<number, Patch>(more.map((patch) => [patch.i, patch]))
-  if (layout.lacks(wanted)) {
-    for (let i = 0; i < layout.count; i++) {
-      if (layout.has(i, wanted)) continue
-      const other = patches.get(i) ?? { i, clear: 0, set: 0, keywords: undefined, uid: undefined }
-      patches.set(i, { ...other, set: other.set | (claim ? BIT.old : 0), uid: dialect.header === undefined ? 0 : layout.at('uid', i) })
-    }
-  }
-  const after = dialect.header === undefined || filed === undefined ? header : { ...header, token: patches.size > 0 || owes(contents, false) ? freshToken(random) : header.token }
+  const owed: number[] = []
+  const patches = layout.lacks(wanted) ? withOwed(dialect, layout, wanted, more, owed) : more
+  const after = dialect.header === undefined || filed === undefined ? header : { ...header, token: patches.count > 0 || owes(contents, false) ? freshToken(random) : header.token }
   return {
-    patches: [...patches.values()].map((patch) => ({ ...patch, at: fieldsAt(dialect, layout, patch.i) })),
+    patches,
     header: filed === undefined ? undefined : { before: filed, after },
     done(reformed) {
-      for (const i of patches.keys()) {
-        const form = layout.at('form', i) | wanted
-        if (form === layout.at('form', i)) continue
-        layout.form[i] = form
+      for (const i of owed) {
+        layout.form[i] = layout.at('form', i) | wanted
         reformed(i)
       }
       return { ...contents, header: after, filed: filed === undefined ? undefined : after }
     },
   }
+}
+/** Patches of `more` and of all messages whose form lacks something; those are added to `owed`. */
+function withOwed(dialect: Dialect, layout: Layout, wanted: number, more: Patches, owed: number[]): Patches {
+  const out = new Patches()
+  const claimed = (wanted & FORM.old) === 0 ? 0 : BIT.old
+  for (let i = 0, n = 0; i < layout.count; i++) {
+    const other = n < more.count && more.messageOf(n) === i ? more.of(n++) : undefined
+    if (!layout.has(i, wanted)) {
+      owed.push(i)
+      out.push(i, fieldsAt(dialect, layout, i), other?.clear ?? 0, (other?.set ?? 0) | claimed, other?.keywords, dialect.header === undefined ? 0 : layout.at('uid', i))
+    } else if (other !== undefined) out.push(i, other.at, other.clear, other.set, other.keywords, other.uid)
+  }
+  return out
 }
 /** Writes it. */
 export async function settle(box: FixedFile, held: Held, dialect: Dialect, { patches, header, done }: Settling, reformed: (i: number) => void = () => undefined): Promise<Contents> {

@@ -7,7 +7,7 @@ import type { FixedContext } from './context.js'
 import type { Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
 import { patchFields, type HeaderChange } from './patch.js'
-import { packed, unpacked, type PackedPatches } from './packed-patches.js'
+import { Patches } from './patches.js'
 import type { Settling } from './contents.js'
 import { isUnchanged, type FileState } from './stamp.js'
 import { eachStored, StoredReader, type StoredMessages } from './stored.js'
@@ -15,7 +15,7 @@ import { flagsChanged, setFileTimes } from './times.js'
 
 /** What is written into a mailbox whose state is known. */
 export type KnownWork =
-  | { readonly kind: 'fields'; readonly patches: PackedPatches; readonly header: HeaderChange | undefined; readonly nowMs: number; readonly lot: number }
+  | { readonly kind: 'fields'; readonly patches: Float64Array; readonly header: HeaderChange | undefined; readonly nowMs: number; readonly lot: number }
   /** Times of modification stay, since no flag is another one. */
   | { readonly kind: 'append'; readonly parts: readonly Part[]; readonly stored: StoredMessages | undefined; readonly atimeMs: number }
 /** A change of a mailbox whose state is known; values, so that it may run on another thread. */
@@ -64,7 +64,7 @@ export async function makeKnownChange(dialect: Dialect, tools: FileTools, c: Kno
 async function write(files: Files, box: FixedFile, held: Held, dialect: Dialect, work: KnownWork): Promise<boolean> {
   const { size, mtimeMs } = held.stat
   if (work.kind === 'fields') {
-    await patchFields(box, held, dialect, unpacked(work.patches), work.header)
+    await patchFields(box, held, dialect, Patches.of(work.patches), work.header)
     return flagsChanged(held.file, work.nowMs, work.lot, mtimeMs)
   }
   const { parts, stored } = work
@@ -76,7 +76,7 @@ async function write(files: Files, box: FixedFile, held: Held, dialect: Dialect,
 
 /** What is written of fields, and when. */
 export function knownFields({ patches, header }: Settling, nowMs: number, lot: number): KnownWork {
-  return { kind: 'fields', patches: packed(patches), header, nowMs, lot }
+  return { kind: 'fields', patches: patches.values, header, nowMs, lot }
 }
 /** Makes a change of a file that the caller holds open, in one go elsewhere. Undefined: it must be made in the general way. */
 export async function changeKnown(lane: FileLane, dialect: Dialect, ctx: FixedContext, box: FixedFile, state: FileState, work: KnownWork, say: Say): Promise<KnownDone | undefined> {

@@ -1,26 +1,13 @@
 import { MailError, type OpenFile } from 'mailwright/api'
 import { hex, type Dialect, type Fields } from './dialect.js'
-import type { FileHeader } from './file-header.js'
+import type { FileHeader, HeaderKind } from './file-header.js'
 import type { FixedFile, Held } from './fixed-file.js'
 import type { Layout } from './layout.js'
 import { writeOctetsTo, type Octets } from './octet-writes.js'
 import { writeOctets } from './octets-task.js'
+import type { Patch, Patches } from './patches.js'
 import { FileWindow } from './window.js'
 
-/** New fields of message `i`, made of those in the file; a value. */
-export interface Patch {
-  readonly i: number
-  /** Bits of the flags. */
-  readonly clear: number
-  readonly set: number
-  /** All of them; undefined: those that it has. */
-  readonly keywords: number | undefined
-  readonly uid: number | undefined
-}
-/** The same with the place of the fields in the file. */
-export interface PlacedPatch extends Patch {
-  readonly at: number
-}
 /** The mailbox's own record as it stands and as it is to be. */
 export interface HeaderChange {
   readonly before: FileHeader
@@ -28,7 +15,8 @@ export interface HeaderChange {
 }
 interface Change {
   readonly at: number
-  readonly octets: Buffer
+  /** An octet each. */
+  readonly text: string
 }
 /** Small reads or writes under way at the same time. */
 const PARALLEL = 32
@@ -59,15 +47,15 @@ function patched(old: Fields, { clear, set, keywords, uid }: Patch): Fields {
  * Writes fields where they stand. An octet is written whole or not at all, so changes of one octet each need no more than that; when one
  * of them is longer, or the mailbox's own record changes, all go through the redo file.
  */
-export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, patches: readonly PlacedPatch[], header: HeaderChange | undefined): Promise<void> {
+export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, patches: Patches, header: HeaderChange | undefined): Promise<void> {
   const inRecords = await changesOf(held, dialect, patches)
-  const { own, token } = header === undefined || dialect.header === undefined ? { own: [], token: [] } : headerChanges(dialect.header.write(header.before), dialect.header.write(header.after))
-  if (own.length === 0 && inRecords.every((c) => c.octets.length === 1)) {
+  const { own, token } = header === undefined || dialect.header === undefined ? { own: [], token: [] } : headerChanges(dialect.header, header)
+  if (own.length === 0 && inRecords.every((c) => c.text.length === 1)) {
     await box.settle(held)
-    const octets = { at: Float64Array.from(inRecords, (c) => c.at), octets: Uint8Array.from(inRecords, (c) => c.octets[0] ?? 0) }
+    const octets = { at: Float64Array.from(inRecords, (c) => c.at), octets: Uint8Array.from(inRecords, (c) => c.text.charCodeAt(0)) }
     if (inRecords.length >= SEVERAL && (await inOneGo(box, held, token, octets, held.named && dialect.header !== undefined))) return
     // First, so that nobody takes flags for the old ones that are not.
-    for (const c of token) await held.file.write([c.octets], c.at)
+    for (const c of token) await held.file.write([Buffer.from(c.text, 'latin1')], c.at)
     await writeOctetsTo(held.file, octets, held.named && dialect.header !== undefined)
     if (box.changes.durable && inRecords.length > 0) await held.file.sync()
     return
@@ -75,66 +63,83 @@ export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, 
   await box.changes.change(held, { kind: 'rewrite', size: held.stat.size, start: 0 }, async (w) => {
     for (const c of [...own, ...token, ...inRecords]) {
       w.stay(c.at)
-      await w.bytes(c.octets)
+      await w.bytes(Buffer.from(c.text, 'latin1'))
     }
     w.stay(held.stat.size)
   })
 }
 
 /** A way through the event loop for all calls. False: nothing was written. */
-async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: { device, inode } }: Held, token: readonly Change[], octets: Octets, locked: boolean): Promise<boolean> {
+async function inOneGo({ lane, path, changes: { durable } }: FixedFile, { stat: { device, inode } }: Held, first: readonly Change[], octets: Octets, locked: boolean): Promise<boolean> {
   if (lane === undefined) return false
-  const first = token.map((c) => ({ at: c.at, text: c.octets.toString('latin1') }))
   return writeOctets(lane, { path, device, inode, first, ...octets, locked, durable })
 }
 
-async function changesOf(held: Held, dialect: Dialect, patches: readonly PlacedPatch[]): Promise<Change[]> {
+/** What is to be written, ascending by place. No object is made of a message whose fields are what they should be. */
+async function changesOf({ file, stat }: Held, dialect: Dialect, patches: Patches): Promise<Change[]> {
   const out: Change[] = []
   const { fieldsLength } = dialect
-  const compare = (patch: PlacedPatch, old: Buffer): void => {
-    const { at } = patch
-    const found = dialect.readFields(old, 0)
-    if (typeof found === 'string') throw new MailError('corrupt', `Invalid flags for message ${patch.i + 1} (${at} ${old.length}): ${old.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '?')}`)
-    const change = difference(old, Buffer.from(dialect.writeFields(patched(found, patch)), 'latin1'), 0, old.length)
-    if (change !== undefined) out.push({ at: at + change.at, octets: change.octets })
+  const compare = (n: number, octets: Buffer, from: number): void => {
+    const patch = patches.of(n)
+    const found = dialect.readFields(octets, from)
+    if (typeof found === 'string') throw invalid(patch, octets.subarray(from, from + fieldsLength))
+    const change = difference(octets, from, dialect.writeFields(patched(found, patch)))
+    if (change !== undefined) out.push({ at: patch.at + change.from, text: change.text })
   }
-  const inOrder = patches.toSorted((a, b) => a.at - b.at)
-  const span = (inOrder.at(-1)?.at ?? 0) - (inOrder[0]?.at ?? 0)
-  if (patches.length > MANY && span / patches.length < DENSE) {
+  const { count } = patches
+  const first = count === 0 ? 0 : patches.placeOf(0)
+  if (count > MANY && (patches.placeOf(count - 1) - first) / count < DENSE) {
     // Many are in one read.
-    const window = new FileWindow(held.file, held.stat.size)
-    for (const patch of inOrder) {
-      if (!window.covers(patch.at, fieldsLength)) await window.move(patch.at)
-      compare(patch, window.buffer.subarray(window.index(patch.at), window.index(patch.at) + fieldsLength))
+    const window = new FileWindow(file, stat.size)
+    for (let n = 0; n < count; n++) {
+      const at = patches.placeOf(n)
+      if (!window.covers(at, fieldsLength)) await window.move(at)
+      compare(n, window.buffer, window.index(at))
     }
     return out
   }
-  await inGroups(inOrder, async (patch) => compare(patch, await fieldsFrom(held.file, patch.at, fieldsLength)))
-  return out.sort((a, b) => a.at - b.at)
+  const here = Buffer.allocUnsafe(fieldsLength)
+  const waiting: number[] = []
+  for (let n = 0; n < count; n++) {
+    if (file.readNow?.(here, patches.placeOf(n)) === true) compare(n, here, 0)
+    else waiting.push(n)
+  }
+  for (let from = 0; from < waiting.length; from += PARALLEL) {
+    const group = waiting.slice(from, from + PARALLEL)
+    const read = await allDone(group.map((n) => fieldsFrom(file, patches.placeOf(n), fieldsLength)))
+    for (const [k, n] of group.entries()) compare(n, read[k] ?? here, 0)
+  }
+  return waiting.length === 0 ? out : out.sort((a, b) => a.at - b.at)
+}
+function invalid({ i, at }: Patch, old: Buffer): MailError {
+  return new MailError('corrupt', `Invalid flags for message ${i + 1} (${at} ${old.length}): ${old.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '?')}`)
 }
 async function fieldsFrom(file: OpenFile, at: number, length: number): Promise<Buffer> {
   const old = Buffer.alloc(length)
-  if (file.readNow?.(old, at) !== true) await file.read(old, at)
+  await file.read(old, at)
   return old
 }
-function headerChanges(before: Buffer, after: Buffer): { readonly own: readonly Change[]; readonly token: readonly Change[] } {
-  const tokenAt = after.length - TOKEN_OCTETS - 2
-  const own = difference(before, after, 0, tokenAt)
-  const token = difference(before, after, tokenAt, after.length)
-  return { own: own === undefined ? [] : [own], token: token === undefined ? [] : [token] }
+function headerChanges(kind: HeaderKind, { before, after }: HeaderChange): { readonly own: readonly Change[]; readonly token: readonly Change[] } {
+  const [old, fresh] = [kind.write(before), kind.write(after).toString('latin1')]
+  const tokenAt = fresh.length - TOKEN_OCTETS - 2
+  const own = difference(old, 0, fresh.slice(0, tokenAt))
+  const token = difference(old, tokenAt, fresh.slice(tokenAt))
+  return { own: own === undefined ? [] : [{ at: own.from, text: own.text }], token: token === undefined ? [] : [{ at: tokenAt + token.from, text: token.text }] }
 }
-/** What must be written for the new octets to stand there. */
-function difference(old: Buffer, fresh: Buffer, from: number, to: number): Change | undefined {
-  let first = from
-  while (first < to && old[first] === fresh[first]) first++
-  if (first === to) return undefined
-  let last = to
-  while (old[last - 1] === fresh[last - 1]) last--
-  return { at: first, octets: fresh.subarray(first, last) }
+/** What of the text must be written for it to stand where it is to begin, and from which of its octets on. */
+function difference(old: Buffer, at: number, fresh: string): { readonly from: number; readonly text: string } | undefined {
+  let first = 0
+  while (first < fresh.length && old[at + first] === fresh.charCodeAt(first)) first++
+  if (first === fresh.length) return undefined
+  let last = fresh.length
+  while (old[at + last - 1] === fresh.charCodeAt(last - 1)) last--
+  return { from: first, text: fresh.slice(first, last) }
 }
-async function inGroups<T>(list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (let from = 0; from < list.length; from += PARALLEL) {
-    const outcomes = await Promise.allSettled(list.slice(from, from + PARALLEL).map(work))
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-  }
+/** Each has ended when the first failure is thrown: nothing writes to the file any more then. */
+async function allDone<T>(work: readonly Promise<T>[]): Promise<readonly T[]> {
+  const outcomes = await Promise.allSettled(work)
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  })
 }

@@ -11,7 +11,8 @@ import { FixedFile, type Held } from './fixed-file.js'
 import { changeKnown, knownFields, type KnownDone, type KnownWork } from './known-change.js'
 import { KnownFile } from './known-file.js'
 import { COLUMNS, type Place } from './layout.js'
-import type { Patch } from './patch.js'
+import { fieldsAt } from './patch.js'
+import { Patches } from './patches.js'
 import type { Readable } from './readable.js'
 import { readMessages } from './reading.js'
 import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
@@ -19,7 +20,7 @@ import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
 /** Fields to be written, what the mailbox is with them, and what follows. */
 interface Wanted {
   readonly contents: Contents
-  readonly patches: readonly Patch[]
+  readonly patches: Patches
   readonly written: () => void
 }
 /** What could not be written is not tried again for so long, unless the mailbox changes. */
@@ -128,10 +129,15 @@ export class FixedSource implements MailboxSource {
       // What was applied the first time is still to be written the second time.
       changed = changed.or(outcome.changed)
       const { layout } = contents
-      const patches: Patch[] = []
+      const patches = new Patches()
+      const { flags, flagSets } = edit.rows
+      const masks = new Map<number, number>()
       for (const i of layout.indices(changed)) {
-        const set = edit.rows.flagSets[edit.rows.flags[edit.rows.find(layout.at('uid', i))] ?? 0]
-        patches.push({ i, clear: SYSTEM_BITS, set: set?.system ?? 0, keywords: keywords.mask(set?.keywords ?? []), uid: undefined })
+        const id = flags[edit.rows.find(layout.at('uid', i))] ?? 0
+        const set = flagSets[id]
+        let mask = masks.get(id)
+        if (mask === undefined) masks.set(id, (mask = keywords.mask(set?.keywords ?? [])))
+        patches.push(i, fieldsAt(this.dialect, layout, i), SYSTEM_BITS, set?.system ?? 0, mask)
       }
       return { contents: { ...contents, keywords, header: { ...contents.header, keywords: keywords.names } }, patches, written: () => keywords.publish(edit, known.mayDefine) }
     })
@@ -147,7 +153,9 @@ export class FixedSource implements MailboxSource {
     if (this.dialect.hides) {
       return this.#patching(edit, signal, () => {
         const gone = wanted()
-        const patches = [...known.contents.layout.indices(gone)].map((i): Patch => ({ i, clear: 0, set: BIT.hidden, keywords: undefined, uid: undefined }))
+        const { layout } = known.contents
+        const patches = new Patches()
+        for (const i of layout.indices(gone)) patches.push(i, fieldsAt(this.dialect, layout, i), 0, BIT.hidden)
         return { contents: known.contents, patches, written: () => known.drop(gone, edit) }
       })
     }
@@ -220,7 +228,7 @@ export class FixedSource implements MailboxSource {
     if (this.traits.writable && this.goesAtOnce && (await this.#patchKnown(edit, wanted()))) return
     await this.#changing(edit, signal, async (held) => {
       const { contents, patches, written } = wanted()
-      if (patches.length === 0) return false
+      if (patches.count === 0) return false
       known.contents = contents
       known.contents = await settle(this.file, held, this.dialect, settling(this.dialect, contents, this.#ctx.locks.random, false, patches), known.saver(edit))
       written()
@@ -229,7 +237,7 @@ export class FixedSource implements MailboxSource {
   }
   async #patchKnown(edit: TableEdit, { contents, patches, written }: Wanted): Promise<boolean> {
     // What would change nothing may not be so any more: that is looked at.
-    if (patches.length === 0) return false
+    if (patches.count === 0) return false
     const { known } = this
     const settled = settling(this.dialect, contents, this.#ctx.locks.random, false, patches)
     const done = await this.changeKnown(edit, knownFields(settled, this.#ctx.clock.now(), this.#lot()))

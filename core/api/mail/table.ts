@@ -79,7 +79,10 @@ export interface TableEdit {
   set<K extends keyof ColumnData>(row: Row, column: Column<K>, value: ColumnData[K][number]): void
   /** Takes effect when the operation ends: until then rows keep their numbers, and private columns of what remains may be set. */
   remove(uids: UidSet): void
-  /** Flag arithmetic with the `unchangedSince` test, so that no driver repeats it: what must be written, what was refused. */
+  /**
+   * Flag arithmetic with the `unchangedSince` test, so that no driver repeats it: what must be written, what was refused. Flags that the operation
+   * set before are what others did: such a message has changed since (RFC 7162 §3.1.3).
+   */
   apply(change: FlagChange): { readonly changed: UidSet; readonly refused: UidSet }
   /** Those of `among` that bear \Deleted. */
   deleted(among: UidSet): UidSet

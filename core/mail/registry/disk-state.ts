@@ -8,11 +8,10 @@ import { asMailFailure, diskFaultOf } from '../failures.js'
 import { JournalFile } from '../journal/journal-file.js'
 import { PendingChanges } from '../journal/pending.js'
 import { flagsRecord, setOf, type JournalRecord } from '../journal/records.js'
-import type { Author } from '../table/change-log.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
-import type { LoadableFacts, MailboxState } from './mailbox-state.js'
-import type { SharedMailbox } from './shared-mailbox.js'
+import type { Journalled, LoadableFacts, MailboxState } from './mailbox-state.js'
+import type { EditHow, SharedMailbox } from './shared-mailbox.js'
 
 /** A journal larger than this is written anew when the mailbox is closed. */
 const COMPACT_OCTETS = 64 * 1024
@@ -253,34 +252,32 @@ export class DiskState implements MailboxState {
     const known = new Set(table.keywords.defined.map((k) => k.toLowerCase()))
     return change.keywords.every((k) => known.has(k.toLowerCase()))
   }
-  async store(mailbox: SharedMailbox, change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet> {
-    const { epoch } = this.#table
-    const { refused, durable } = await mailbox.inTurn(async () => {
-      mailbox.mustMean(epoch)
-      if (this.#pending.count >= MAX_PENDING) await this.foldNow(mailbox)
-      const { value } = await mailbox.editNow((edit) => {
-        const result = edit.apply(change)
-        if (result.changed.count === 0) return Promise.resolve({ refused: result.refused, durable: undefined })
-        const { unchangedSince: _, ...plain } = change
-        this.#pending.add(plain, result.changed)
-        this.#marked = true
-        const written = this.#journal?.append(flagsRecord(plain, result.changed), true)
-        // Awaited below, outside the turn: others' changes share the sync.
-        written?.catch(() => undefined)
-        return Promise.resolve({ refused: result.refused, durable: written })
-      }, { author, reconcile: false, byNumber: epoch })
-      return value
-    }, signal)
+  async storeNow(mailbox: SharedMailbox, change: FlagChange, how: EditHow): Promise<Journalled> {
+    if (this.#pending.count >= MAX_PENDING) await this.foldNow(mailbox)
+    const { value } = await mailbox.editNow((edit) => {
+      const { refused, changed } = edit.apply(change)
+      if (changed.count === 0) return Promise.resolve({ refused, durable: Promise.resolve() })
+      const { unchangedSince: _, ...plain } = change
+      this.#pending.add(plain, changed)
+      this.#marked = true
+      const durable = this.#written(mailbox, flagsRecord(plain, changed))
+      // Awaited outside the turn.
+      durable.catch(() => undefined)
+      return Promise.resolve({ refused, durable })
+    }, { ...how, reconcile: false })
     this.#foldLater(mailbox)
+    return value
+  }
+  async #written(mailbox: SharedMailbox, record: JournalRecord): Promise<void> {
     try {
-      await durable
+      if (this.#journal === undefined || this.#journalValidity !== this.#table.uidValidity) throw new MailError('unavailable', 'there is no journal of this mailbox any more')
+      await this.#journal.append(record, true)
     } catch (error) {
       // The journal's disk is full or failing; the change is kept if the mailbox itself takes it.
       await mailbox.inTurn(() => this.foldNow(mailbox)).catch(() => {
         throw asMailFailure(error)
       })
     }
-    return refused
   }
   #foldLater(mailbox: SharedMailbox): void {
     const { clock, settings, logger, key, user, mbx } = this.#parts

@@ -1,9 +1,14 @@
 import type { FactCache, AnyFact, FlagChange, MailboxSource, UidSet } from '../../api/index.js'
-import type { Author } from '../table/change-log.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
-import type { SharedMailbox } from './shared-mailbox.js'
+import type { EditHow, SharedMailbox } from './shared-mailbox.js'
 
+/** A change that the journal has. */
+export interface Journalled {
+  readonly refused: UidSet
+  /** Resolves when the change survives a crash. */
+  readonly durable: Promise<void>
+}
 /** What core keeps beside a mailbox on the disk: the journal of edits and the cache of rows and facts. */
 export interface MailboxState {
   /** Whether acknowledged changes wait for the mailbox itself. */
@@ -16,7 +21,8 @@ export interface MailboxState {
   refreshed(mailbox: SharedMailbox): Promise<void>
   /** Whether the journal answers for this change instead of the source. */
   takes(change: FlagChange, source: MailboxSource, table: MailTable): boolean
-  store(mailbox: SharedMailbox, change: FlagChange, author: Author | undefined, signal: AbortSignal): Promise<UidSet>
+  /** The caller has the turn; `durable` is awaited without it, so that others' changes share the sync. */
+  storeNow(mailbox: SharedMailbox, change: FlagChange, how: EditHow): Promise<Journalled>
   /** Writes what is owed into the mailbox; the caller has the turn. */
   foldNow(mailbox: SharedMailbox): Promise<void>
   /** Undefined when it cannot tell. */

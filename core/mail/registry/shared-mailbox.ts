@@ -277,13 +277,21 @@ export class SharedMailbox {
   }
   /** Returns what `unchangedSince` refused. */
   async store(change: FlagChange, author: Author | undefined, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
-    this.mustMean(epoch)
-    if (this.state !== undefined && this.state.takes(change, this.source, this.table)) return this.state.store(this, change, author, signal)
-    return this.inTurn(async () => {
-      await this.state?.foldNow(this)
-      const { value } = await this.editNow((edit) => this.source.store(change, edit, signal), { author, byNumber: epoch })
-      return value
+    const { state, source } = this
+    const how = { author, byNumber: epoch }
+    const { refused, durable } = await this.inTurn(async (): Promise<{ readonly refused: UidSet; readonly durable?: Promise<void> }> => {
+      this.mustMean(epoch)
+      if (state !== undefined && state.takes(change, source, this.table)) {
+        // The journal knows nothing of what others did to the mailbox, and that decides here (RFC 7162 §3.1.3).
+        if (change.unchangedSince !== undefined) await this.refreshNow()
+        if (state.takes(change, source, this.table)) return state.storeNow(this, change, how)
+      }
+      await state?.foldNow(this)
+      const { value } = await this.editNow((edit) => source.store(change, edit, signal), how)
+      return { refused: value }
     }, signal)
+    await durable
+    return refused
   }
   async expunge(among: UidSet, always: boolean, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
     return this.inTurn(async () => {

@@ -33,6 +33,8 @@ export class Edit implements TableEdit {
   readonly #sizeOld: [size: number, date: number, zone: number, modseq: number][] = []
   readonly #cells: Cell[] = []
   #modseqRows: number[] = []
+  /** Rows that a look within the edit had made differ when the first change was asked for: somebody else's doing. Undefined: none was asked for. */
+  #foundRows: ReadonlySet<number> | undefined
   #highest = 0
   #removed: UidSet = uids.none
   #recentAdded: number[] = []
@@ -150,12 +152,15 @@ export class Edit implements TableEdit {
     this.#mustBeOpen()
     const g = this.#generation
     const next = this.#flagSets.changer({ ...change, keywords: this.#allowed(change) })
+    const found = (this.#foundRows ??= new Set(this.#changedRows()))
+    // What was found on the way gets a number above any that a client knows.
+    const isNewer = (row: number, since: number): boolean => g.modseq[row]! > since || row >= this.#old || found.has(row)
     const changed: number[] = []
     const refused: number[] = []
     const { pairs } = rowsOf(g, change.uids, g.length)
     for (let i = 0; i < pairs.length; i += 2) {
       for (let row = pairs[i]!; row <= pairs[i + 1]!; row++) {
-        if (change.unchangedSince !== undefined && g.modseq[row]! > change.unchangedSince) {
+        if (change.unchangedSince !== undefined && isNewer(row, change.unchangedSince)) {
           refused.push(g.uid[row]!)
           continue
         }
@@ -226,7 +231,7 @@ export class Edit implements TableEdit {
     // Not the value from the beginning: sessions may have been given messages meanwhile.
     t.unclaimed = t.unclaimed.or(setOf(this.#recentAdded)).minus(setOf(this.#recentTaken))
     const changed = uids.from(changedRows.map((row) => g.uid[row]!))
-    this.#writeLog(changed)
+    this.#writeLog(changed, uids.from(changedRows.filter((row) => this.#foundRows?.has(row)).map((row) => g.uid[row]!)))
     const removed = removedRows.length > 0 ? this.#startGeneration(Uint32Array.from(removedRows)) : uids.none
     const news = changed.count + arrived.count + removed.count > 0
     if (news || this.#reset) t.version++
@@ -305,17 +310,19 @@ export class Edit implements TableEdit {
     for (const row of this.#sizeRows) copyTo(other, g, row)
     for (let row = this.#old; row < g.length; row++) other.pushCopy(g, row)
   }
-  #writeLog(changed: UidSet): void {
+  #writeLog(changed: UidSet, found: UidSet): void {
     const t = this.#table
     const newKeywords = t.keywords !== this.#keywords
     t.keywords = this.#keywords
     if (changed.count === 0 && this.#notices.length === 0 && !newKeywords) return
     t.version++
-    // Notices and new keywords are for the author too.
-    const own = this.#notices.length > 0 || newKeywords
-    if (changed.count > 0) t.log.at(this.#author, t.slowestMark).add(changed)
-    if (!own) return
+    const own = this.#author === undefined ? changed : changed.minus(found)
+    if (own.count > 0) t.log.at(this.#author, t.slowestMark).add(own)
+    // What others did, notices and new keywords are for the author too.
+    const others = this.#author !== undefined && found.count > 0
+    if (!others && this.#notices.length === 0 && !newKeywords) return
     const node = t.log.at(undefined, t.slowestMark)
+    if (others) node.add(found)
     node.notices = [...node.notices, ...this.#notices]
     if (newKeywords) node.keywords = true
   }

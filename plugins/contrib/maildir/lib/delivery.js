@@ -2,8 +2,8 @@ import { failedWith, fileFailure, MailError, uids } from 'mailwright/api'
 import { infoOf, timeOfDate } from './file-name.js'
 import { linkMessages } from './linking.js'
 import { MaildirSource } from './source.js'
+import { uniqueName } from './unique-name.js'
 
-let count = 0
 /** Messages of one delivery whose octets are on their way to the disk; what comes then waits for the first of them. */
 const SYNCING = 16
 
@@ -13,16 +13,10 @@ export class MaildirDelivery {
   constructor(folder) {
     this.folder = folder
   }
-  #unique() {
-    const { clock, random, machine } = this.folder.ctx
-    const now = clock.now()
-    const host = machine.host.replaceAll('/', '\\057').replaceAll(':', '\\072').replaceAll(',', '\\054')
-    return `${Math.floor(now / 1000)}.M${Math.floor((now % 1000) * 1000)}P${machine.pid}Q${count++}R${Buffer.from(random(6)).toString('hex')}.${host}`
-  }
   async add(item, signal) {
     const { files, ctx, path, durable, place } = this.folder
     const now = ctx.clock.now()
-    const temporary = this.#unique()
+    const temporary = uniqueName(ctx)
     const date = item.date ?? { ms: now, zone: 0 }
     try {
       const file = await files.open(`${path}/tmp/${temporary}`, { write: true, create: 'new', mode: place.fileMode })
@@ -51,7 +45,7 @@ export class MaildirDelivery {
   /** Out of another mailbox of the same Maildir: one more name for the same file. */
   async take(from, messages, rows, signal) {
     if (!(from instanceof MaildirSource)) return false
-    const linked = await linkMessages(from, this.folder, messages, rows, () => this.#unique(), signal)
+    const linked = await linkMessages(from, this.folder, messages, rows, () => uniqueName(this.folder.ctx), signal)
     for (const message of linked ?? []) this.#waiting.push(message)
     return linked !== undefined
   }

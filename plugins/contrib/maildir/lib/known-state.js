@@ -60,9 +60,9 @@ export class KnownState {
   }
   /**
    * The rows are true now. `marks`: times of the folders, and of what else is given; of `list` (`inode`, `mark`, and the last line that the rows have, which ends at `from`) some of it may be. `listed`: folders that were listed, which began at `at` and took `tookMs`; `touched`:
-   * those that this process changed. Of others everything stays as it was.
+   * those that this process changed. Of others everything stays as it was. `again`: when (ms) the listed ones are to be listed once more, whatever their times say.
    */
-  remember(edit, marks, { listed = [], touched = [], at = 0, tookMs = 0 }) {
+  remember(edit, marks, { listed = [], touched = [], at = 0, tookMs = 0, again = Infinity }) {
     const now = this.#clock.now()
     const { folders = ['', ''], settled = [false, false], list = {}, keywords = '' } = this.#state ?? {}
     const next = { folders: [...folders], settled: [...settled], list: { ...list, ...marks.list }, keywords: marks.keywords ?? keywords }
@@ -70,10 +70,10 @@ export class KnownState {
       const isListed = listed.includes(place)
       if (isListed) this.#took[place] = tookMs
       next.folders[place] = marks.folders[place]
-      next.settled[place] = isListed && marks.times[place] < at - SUSPICIOUS_MS
+      next.settled[place] = isListed && again === Infinity && marks.times[place] < at - SUSPICIOUS_MS
       // The longer listing takes, the seldomer it is done for nothing. One change after the other does not put it off for ever.
       if (next.settled[place]) this.#due[place] = Infinity
-      else if (isListed || this.#due[place] === Infinity) [this.#due[place], this.#said[place]] = [Math.max(now, marks.times[place]) + SUSPICIOUS_MS + SELDOM * this.#took[place], now]
+      else if (isListed || this.#due[place] === Infinity) [this.#due[place], this.#said[place]] = [Math.min(again, Math.max(now, marks.times[place]) + SUSPICIOUS_MS + SELDOM * this.#took[place]), now]
     }
     this.#state = next
     this.#stamp = edit.stamp = JSON.stringify([VERSION, next])

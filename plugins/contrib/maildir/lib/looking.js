@@ -1,6 +1,7 @@
 import { UNKNOWN } from 'mailwright/api'
 import { baseOf, FILE, infoIn, isNew } from './columns.js'
 import * as digestTask from './digest-task.js'
+import { doubledIn, firstOf, settleDoubles } from './doubles.js'
 import { MAX_KEYWORDS, parseInfo, sizesOf } from './file-name.js'
 import { fillOne } from './filling.js'
 import { wordsOf } from './keywords.js'
@@ -15,11 +16,13 @@ export class Looking {
   #ctx
   #state
   #ledger
-  constructor(folder, ctx, state, ledger) {
+  #doubles
+  constructor(folder, ctx, state, ledger, doubles) {
     this.#folder = folder
     this.#ctx = ctx
     this.#state = state
     this.#ledger = ledger
+    this.#doubles = doubles
   }
   /** Makes the rows true; returns the times at which they are, undefined when something was read for it. */
   async look(edit, signal) {
@@ -103,48 +106,90 @@ export class Looking {
   async #list(edit, places, signal) {
     const [at, began] = [this.#ctx.clock.now(), performance.now()]
     if (places.includes(CUR)) this.#folder.notices.forget()
-    const { marks, files } = await quietListing(this.#folder, places)
-    if (this.#state.plan(marks) === undefined) return this.#readAll(edit, signal)
+    const { marks, found, again } = await this.#sorted(edit, places, signal)
+    if (found === undefined) return this.#readAll(edit, signal)
     const names = await this.#folder.keywords(marks.keywords)
     const flagsOf = flagsBy(edit, names)
-    const { arrived, missed } = this.#compare(edit, files, places, flagsOf)
+    const { arrived } = found
+    const missed = this.#rearrange(edit, found, places, flagsOf)
     if (missed.length > 0) await this.#lost(edit, missed, flagsOf)
     const lines = arrived.size === 0 ? undefined : await this.#numbered(edit, arrived, marks, signal)
     if (arrived.size > 0 && lines === undefined) return this.#readAll(edit, signal)
     if (lines !== undefined) this.#add(edit, sorted(arrived, lines.uids), lines, flagsOf)
-    this.#state.remember(edit, { folders: marks.folders, times: marks.times, ...(lines && { list: { mark: lines.mark, ...lines.end(lastUid(edit.rows)) } }) }, { listed: places, at, tookMs: performance.now() - began })
+    this.#state.remember(edit, { folders: marks.folders, times: marks.times, ...(lines && { list: { mark: lines.mark, ...lines.end(lastUid(edit.rows)) } }) }, { listed: places, at, tookMs: performance.now() - began, again })
   }
-  /** Gives rows the names that their files have now; returns what has no row, by base, and rows whose files are in none of these folders. */
-  #compare(edit, files, places, flagsOf) {
+  /** What the folders hold, with one name of each message where that can be; `found` is undefined where everything is to be read. */
+  async #sorted(edit, places, signal) {
+    let { marks, files } = await quietListing(this.#folder, places)
+    if (this.#state.plan(marks) === undefined) return {}
+    let found = this.#sort(edit, files, places)
+    let again = Infinity
+    if (found.doubled.size > 0) {
+      const kept = new Map([...found.doubled.keys()].map((base) => [base, this.#fileOf(edit, base)]))
+      const settled = await settleDoubles(this.#folder, found.doubled, kept, signal)
+      again = settled.again
+      if (settled.isChanged) ({ marks, files } = await quietListing(this.#folder, places))
+      if (this.#state.plan(marks) === undefined) return {}
+      found = this.#sort(edit, files.filter((file) => !settled.gone.has(file)), places, settled.gone)
+    }
+    this.#doubles.put(places.map((place) => FOLDERS[place]), found.doubled)
+    return { marks, found, again }
+  }
+  /** The file of the row of a base; undefined where it has none. */
+  #fileOf({ rows }, base) {
+    const uid = this.#ledger.bases(rows).get(base)
+    return uid === undefined ? undefined : rows.column(FILE)[rows.find(uid)]
+  }
+  /**
+   * Files by what the rows say: what has no row (`arrived`, by base), rows that have other names now (`renamed`), those that were seen, and messages of which there are
+   * several names (`doubled`, by base). Of these the row's own counts. `gone`: files that are known not to be there.
+   */
+  #sort(edit, files, places, gone = new Set()) {
     const { rows } = edit
     const known = this.#ledger.bases(rows)
     const here = rows.column(FILE)
     const seen = new Uint8Array(rows.length)
-    const arrived = new Map()
-    const renamed = []
+    const [arrived, renamed, doubled] = [new Map(), new Map(), new Map()]
+    const double = (base, ...names) => doubled.set(base, [...new Set([...(doubled.get(base) ?? []), ...names])])
+    const isOneMore = (at, key, base, file) => {
+      const other = at.get(key)
+      if (other !== undefined) double(base, other, file)
+      at.set(key, other === undefined ? file : firstOf(other, file))
+    }
     for (const file of files) {
       const base = baseOf(file)
       const uid = known.get(base)
-      if (uid === undefined) arrived.set(base, file)
-      else {
-        const row = rows.find(uid)
-        if (here[row] === file) seen[row] = 1
-        else renamed.push([row, file])
+      if (uid === undefined) {
+        isOneMore(arrived, base, base, file)
+        continue
       }
+      const row = rows.find(uid)
+      if (here[row] === file) seen[row] = 1
+      else isOneMore(renamed, row, base, file)
     }
     for (const [row, file] of renamed) {
-      // Of two names of one message the one in `cur` counts, which may not have been listed because it is as it was.
-      const isElsewhere = isNew(file) && !isNew(here[row]) && (seen[row] === 1 || !places.includes(CUR))
-      if (!isElsewhere) this.#rename(edit, row, file, flagsOf)
+      // What is in `cur` may not have been listed because it is as it was.
+      const isElsewhere = isNew(file) && !isNew(here[row]) && !places.includes(CUR) && !gone.has(here[row])
+      if (seen[row] === 1 || isElsewhere) {
+        double(baseOf(file), here[row], file)
+        renamed.delete(row)
+      }
       seen[row] = 1
     }
+    return { arrived, renamed, seen, doubled }
+  }
+  /** Gives rows the names that their files have now; returns those whose files are in none of these folders. */
+  #rearrange(edit, { renamed, seen }, places, flagsOf) {
+    const { rows } = edit
+    const here = rows.column(FILE)
+    for (const [row, file] of renamed) this.#rename(edit, row, file, flagsOf)
     const missed = []
     if (places.includes(CUR)) {
       for (let row = 0; row < seen.length; row++) if (seen[row] === 0 && places.includes(isNew(here[row]) ? NEW : CUR)) missed.push(row)
     } else {
       missed.push(...this.#ledger.fresh(rows).filter((row) => seen[row] === 0))
     }
-    return { arrived, missed }
+    return missed
   }
   #rename(edit, row, file, flagsOf) {
     // It was claimed by somebody else.
@@ -201,9 +246,8 @@ export class Looking {
     const [at, began] = [this.#ctx.clock.now(), performance.now()]
     const folder = this.#folder
     folder.notices.forget()
-    const { marks, files } = await quietListing(folder, [CUR, NEW])
-    const found = byBase(files)
-    await lookAgain(folder, found, basesOf(edit.rows))
+    const { marks, found, again } = await this.#foundIn(edit, signal)
+    await lookAgain(folder, found, filesIn(edit.rows).map(baseOf))
     const names = await folder.keywords()
     let list = await folder.list()
     if (list === undefined && marks.list.inode !== '') {
@@ -218,7 +262,27 @@ export class Looking {
       signal.throwIfAborted()
       await fillOne(folder, edit, row)
     }
-    this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: { inode: list.inode, mark: list.mark, ...(list.whole ? list.end(lastUid(edit.rows)) : { from: undefined, line: undefined }) } }, { listed: [CUR, NEW], at, tookMs: performance.now() - began })
+    this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: { inode: list.inode, mark: list.mark, ...(list.whole ? list.end(lastUid(edit.rows)) : { from: undefined, line: undefined }) } }, { listed: [CUR, NEW], at, tookMs: performance.now() - began, again })
+  }
+  /** What both folders hold, by base, with one name of each message where that can be. */
+  async #foundIn(edit, signal) {
+    const folder = this.#folder
+    let { marks, files } = await quietListing(folder, [CUR, NEW])
+    let found = byBase(files)
+    let again = Infinity
+    if (found.size < files.length) {
+      const doubled = doubledIn(files)
+      const kept = new Map(filesIn(edit.rows).map((file) => [baseOf(file), file]))
+      const settled = await settleDoubles(folder, doubled, kept, signal)
+      again = settled.again
+      if (settled.isChanged) ({ marks, files } = await quietListing(folder, [CUR, NEW]))
+      files = files.filter((file) => !settled.gone.has(file))
+      found = byBase(files)
+      const left = doubledIn(files)
+      for (const [base, names] of left) found.set(base, names.includes(kept.get(base)) ? kept.get(base) : names.reduce(firstOf))
+      this.#doubles.put(FOLDERS, left)
+    } else this.#doubles.put(FOLDERS, new Map())
+    return { marks, found, again }
   }
   /** Gives numbers to what has none, in the order in which it came. */
   #numberAll(edit, found, signal) {
@@ -300,8 +364,9 @@ function flagsBy(edit, names) {
 function lastUid(rows) {
   return rows.length === 0 ? 0 : rows.uid[rows.length - 1]
 }
-function basesOf(rows) {
-  return rows.column(FILE).slice(0, rows.length).filter((file) => file !== undefined).map(baseOf)
+/** Where the rows say that their messages are; rows of an earlier version say nothing. */
+function filesIn(rows) {
+  return rows.column(FILE).slice(0, rows.length).filter((file) => file !== undefined)
 }
 /** Bases in the order in which their messages came: names begin with the time. */
 function inOrder(bases) {

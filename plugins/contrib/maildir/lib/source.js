@@ -1,5 +1,6 @@
-import { failedWith, fileFailure, UNKNOWN } from 'mailwright/api'
+import { failedWith, fileFailure, MailError, UNKNOWN } from 'mailwright/api'
 import { baseOf, FILE, infoIn, rowsOf } from './columns.js'
+import { Doubles, isOneFile } from './doubles.js'
 import { infoOf, parseInfo } from './file-name.js'
 import { fillOne, openMessage } from './filling.js'
 import { Folder } from './folder.js'
@@ -22,13 +23,14 @@ export class MaildirSource {
   #ctx
   #state
   #ledger = new Ledger()
+  #doubles = new Doubles()
   #looking
 
   constructor(place, ctx) {
     this.#ctx = ctx
     this.#folder = new Folder(place, ctx)
     this.#state = new KnownState(ctx.clock)
-    this.#looking = new Looking(this.#folder, ctx, this.#state, this.#ledger)
+    this.#looking = new Looking(this.#folder, ctx, this.#state, this.#ledger, this.#doubles)
     this.traits = Object.freeze({ writable: true, uidsPersist: true, modseqs: 'numbered-by-core', facts: [], columns: [FILE] })
   }
   get folder() {
@@ -61,9 +63,11 @@ export class MaildirSource {
     const claim = async (row) => {
       const file = edit.rows.column(FILE)[row]
       const to = `cur/${file.slice(4)}${infoIn(file) === '' ? ':2,' : ''}`
+      if (this.#doubles.isOther(to, file)) return
       this.#folder.notices.announce(file, to)
       try {
         await files.rename(`${path}/${file}`, `${path}/${to}`)
+        this.#doubles.drop(file)
         this.#ledger.put(edit, row, to)
       } catch (error) {
         this.#folder.notices.retract(file, to)
@@ -188,9 +192,13 @@ export class MaildirSource {
       // Letters whose names nobody knows stay.
       const unnamed = old.keywords & ~bitsOf(names.filter((name) => name !== ''), names)
       const to = `${file.slice(0, 4)}${base}${infoOf({ system: target.system, keywords: target.keywords | unnamed, other: old.other })}`
+      if (this.#doubles.isOther(to, file)) throw new MailError('in-use', `${path}: another program has two names of message ${edit.rows.uid[row]}`)
       if (to !== file) this.#folder.notices.announce(file, to)
       try {
-        if (to !== file) await files.rename(`${path}/${file}`, `${path}/${to}`)
+        if (to !== file) {
+          await files.rename(`${path}/${file}`, `${path}/${to}`)
+          this.#doubles.drop(file)
+        }
         this.#ledger.put(edit, row, to)
         edit.setFlags(row, edit.flagSet(target.system, wordsOf(target.keywords | unnamed, names)))
         return to.slice(0, 3)
@@ -214,7 +222,7 @@ export class MaildirSource {
       const touched = new Set()
       try {
         for (const row of rowsOf(edit.rows, always ? among : edit.deleted(among))) {
-          touched.add(await this.#unlink(edit.rows.column(FILE)[row], finder))
+          for (const name of await this.#unlinkAll(edit.rows.column(FILE)[row], finder)) touched.add(name)
           gone.push(edit.rows.uid[row])
         }
       } finally {
@@ -224,6 +232,18 @@ export class MaildirSource {
       return { changed: gone.length > 0, value: undefined, touched }
     })
   }
+  /** Removes a message, with all names of its file that are known; returns the folders that they were in. */
+  async #unlinkAll(file, finder) {
+    const { files, path } = this.#folder
+    const others = this.#doubles.of(baseOf(file)).filter((other) => other !== file)
+    const stat = others.length === 0 ? undefined : await files.lstat(`${path}/${file}`)
+    const touched = [await this.#unlink(file, finder)]
+    for (const other of others) {
+      const more = await files.lstat(`${path}/${other}`)
+      if (stat !== undefined && more !== undefined && isOneFile(stat, more)) touched.push(await this.#unlink(other, finder))
+    }
+    return touched
+  }
   /** Removes a message wherever it is; returns the folder that it was in. */
   async #unlink(file, finder) {
     const { files, path, notices } = this.#folder
@@ -231,6 +251,7 @@ export class MaildirSource {
       notices.announce(at)
       try {
         await files.unlink(`${path}/${at}`)
+        this.#doubles.drop(at)
         return at.slice(0, 3)
       } catch (error) {
         notices.retract(at)

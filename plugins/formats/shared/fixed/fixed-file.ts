@@ -29,6 +29,8 @@ interface Handle {
   lock: LockOutcome
   users: number
   closing: boolean
+  /** Settles when it is closed; it never rejects. */
+  closed: Promise<void> | undefined
 }
 /** What an open mailbox file needs of the context. */
 export type FileContext = Pick<FixedContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox' | 'holders' | 'lane'>
@@ -136,7 +138,7 @@ export class FixedFile {
       await file.close()
       return undefined
     }
-    const handle = { file, device: stat.device, inode: stat.inode, id: ++this.#last, lock, users: 0, closing: false }
+    const handle: Handle = { file, device: stat.device, inode: stat.inode, id: ++this.#last, lock, users: 0, closing: false, closed: undefined }
     this.#handle = handle
     holdersOf(this.#ctx, stat).add(this)
     return handle
@@ -173,7 +175,18 @@ export class FixedFile {
   }
   #left(handle: Handle): void {
     handle.users--
-    if (handle.closing && handle.users === 0) void handle.file.close()
+    this.#closeUnused(handle)
+  }
+  #closeUnused(handle: Handle): void {
+    if (handle.closing && handle.users === 0) handle.closed ??= this.#closed(handle.file)
+  }
+  /** What a file of the network says when it is closed is no failure of an operation: what was to be on the disk was synced. */
+  async #closed(file: OpenFile): Promise<void> {
+    try {
+      await file.close()
+    } catch (error) {
+      this.#ctx.locks.logger.warn(`Mailbox ${this.path} close failure: ${reasonOf(error)}`)
+    }
   }
 
   /** Gives up the kernel lock and the file, which is closed when nobody reads it any more. */
@@ -186,14 +199,14 @@ export class FixedFile {
     if (holders.size === 0) this.#ctx.holders.delete(keyOf(handle))
     handle.file.unlock('flock')
     handle.closing = true
-    if (handle.users === 0) void handle.file.close()
+    this.#closeUnused(handle)
   }
   /** The same, when nothing is under way any more. */
   async close(): Promise<void> {
     await this.#ctx.turns.run(this.path, nobody)
     const handle = this.#handle
     this.release()
-    if (handle?.users === 0) await handle.file.close()
+    await handle?.closed
   }
 }
 

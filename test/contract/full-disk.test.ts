@@ -13,7 +13,7 @@ import { storedIn, textFormat } from '../support/unix.js'
  * a few octets of what it moves.
  */
 
-const shared = { modseqs: false, hierarchy: true, watches: true, facts: [], manyProcesses: true } as const
+const shared = { modseqs: false, hierarchy: false, watches: true, facts: [], manyProcesses: true } as const
 const text = { ...shared, keywords: 'any', uidsPersist: true, acceptsUids: true } as const
 const fixed = { ...shared, keywords: 'fixed', uidsPersist: false, acceptsUids: false } as const
 const BLOCK = 512

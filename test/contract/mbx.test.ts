@@ -1,20 +1,16 @@
 import type { Files } from 'mailwright/api'
-import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
-import { inlineLane } from '../../core/os/lane.js'
-import { FilesDriver } from '../../plugins/drivers/files/store.js'
+import { describeMailboxDriver, describeMailboxFormat } from 'mailwright/testing'
+import plugin from '../../plugins/formats/mbx/index.js'
 import { mbxDialect } from '../../plugins/formats/mbx/dialect.js'
-import { FixedFormat } from '../../plugins/formats/shared/fixed/format.js'
-import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
+import { aboutOf } from '../support/about.js'
+import { filesWith, fixedFormat } from '../support/fixed.js'
 
-const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
+const about = aboutOf(plugin)
 
-function mbxFormat(services: KitServices): FixedFormat {
-  return new FixedFormat(mbxDialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: true }))
-}
-
-describeMailboxFormat('mbx', { about, create: mbxFormat })
+describeMailboxFormat('mbx', { about, create: (services) => fixedFormat(mbxDialect, services) })
+describeMailboxDriver('files with mbx', filesWith('mbx', about, mbxDialect))
 // Some network file systems and FAT give a file no second name.
-describeMailboxFormat('mbx without hard links', { about, create: (services) => mbxFormat({ ...services, files: withoutLinks(services.files) }) })
+describeMailboxFormat('mbx without hard links', { about, create: (services) => fixedFormat(mbxDialect, { ...services, files: withoutLinks(services.files) }) })
 
 function withoutLinks(files: Files): Files {
   return new Proxy(files, {
@@ -25,13 +21,3 @@ function withoutLinks(files: Files): Files {
     },
   })
 }
-
-describeMailboxDriver('files with mbx', {
-  about,
-  keeps: 'files',
-  create(services) {
-    const { files, mailbox } = services
-    const entry = { name: 'mbx', plugin: 'format-mbx', about, made: mbxFormat(services) }
-    return new FilesDriver({ files, formats: [entry], choice: { create: 'mbx', empty: 'mbx' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
-  },
-})

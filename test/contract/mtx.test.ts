@@ -1,8 +1,10 @@
 import { describeMailboxDriver, describeMailboxFormat } from 'mailwright/testing'
+import plugin from '../../plugins/formats/mtx/index.js'
 import { mtxDialect } from '../../plugins/formats/mtx/dialect.js'
+import { aboutOf } from '../support/about.js'
 import { filesWith, fixedFormat } from '../support/fixed.js'
 
-const about = { modseqs: false, keywords: 'fixed', uidsPersist: false, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
+const about = aboutOf(plugin)
 
 describeMailboxFormat('mtx', { about, create: (services) => fixedFormat(mtxDialect, services) })
 describeMailboxDriver('files with mtx', filesWith('mtx', about, mtxDialect))

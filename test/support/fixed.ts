@@ -21,10 +21,10 @@ export function fixedContextOf(files: Files, folder: string, change: Partial<Fix
 export function fixedFormat(dialect: Dialect, services: KitServices): FixedFormat {
   return new FixedFormat(dialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: true }))
 }
-/** The server's store of files with this format alone. */
+/** The server's store of files with this format alone. It has folders, where the format has none. */
 export function filesWith(name: string, about: DriverAbout, dialect: Dialect): DriverUnderTest {
   return {
-    about,
+    about: { ...about, hierarchy: true },
     keeps: 'files',
     create(services) {
       const { files, mailbox } = services

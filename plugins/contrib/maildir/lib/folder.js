@@ -3,6 +3,7 @@ import { MAX_KEYWORDS } from './file-name.js'
 import { bitsOf, placeOf } from './keywords.js'
 import { withListLock } from './lock.js'
 import { Notices } from './notices.js'
+import { nextUidValidity, noteUidValidity } from './uid-validity.js'
 import { headText, lineOf, lineText, parseEnds, parseLines, parseUidList, validityOf } from './uid-list.js'
 
 const LIST = 'dovecot-uidlist'
@@ -89,11 +90,12 @@ export class Folder {
     }
   }
   /** Under the lock: the list that there is, or a new one, which begins with these numbers where they are given. `above`: a UIDVALIDITY that clients know, whatever the clock says. */
-  async ownList({ above = 0, uidValidity = Math.max(this.#now(), Math.min(above + 1, MAX_UID)), uidNext = 1 } = {}) {
-    return (await this.list()) ?? (await this.writeList({ validity: uidValidity, next: uidNext, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() }))
-  }
-  #now() {
-    return Math.max(1, Math.floor(this.ctx.clock.now() / 1000))
+  async ownList({ above = 0, uidValidity, uidNext = 1 } = {}) {
+    const there = await this.list()
+    if (there !== undefined) return there
+    if (uidValidity !== undefined) await noteUidValidity(this, uidValidity)
+    const validity = uidValidity ?? (await nextUidValidity(this, above + 1))
+    return this.writeList({ validity, next: uidNext, guid: Buffer.from(this.ctx.random(16)).toString('hex'), others: [], uids: new Map(), more: new Map() })
   }
   /** Under the lock: the whole list, replaced at once. */
   async writeList(list) {

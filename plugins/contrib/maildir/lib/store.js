@@ -3,6 +3,7 @@ import { MaildirDelivery } from './delivery.js'
 import { Folder } from './folder.js'
 import { makeFolders } from './folders.js'
 import { folderNameOf, mailboxNameOf } from './names.js'
+import { noteUidValidity } from './uid-validity.js'
 import { MaildirSource } from './source.js'
 
 /** Folders that are being made, or taken away. */
@@ -148,6 +149,9 @@ class MaildirStore {
       if (place === undefined || (await files.lstat(place.path)) === undefined) throw new MailError('not-found', `${what}: no such mailbox`)
       if (this.#isInbox(at)) throw new MailError('denied', `${what}: it is the INBOX`)
       const gone = `${place.root}/${REMOVED}${Buffer.from(random(8)).toString('hex')}`
+      const folder = new Folder(place, this.#ctx)
+      const list = await folder.list()
+      if (list !== undefined) await noteUidValidity(folder, list.validity)
       await files.rename(place.path, gone)
       await this.#sync(place.root)
       // Nobody finds it any more; what cannot be removed now costs room and nothing else.

@@ -5,7 +5,8 @@ import { uids, type FlagChange, type UidSet } from '../../api/index.js'
  * One line of the journal of a mailbox.
  *
  * `head` begins a file; `flags` is a change that was acknowledged and may not be in the mailbox yet; `folded`: all flags before it are;
- * `gone` are removed uids; `open`: changes were numbered since the last `high`; `high`: closed in order, with the highest number.
+ * `gone` are removed uids; `open`: mod-sequences up to this one may have been told since the last `high`; `high`: closed in order, with the highest
+ * mod-sequence.
  */
 export type JournalRecord =
   | { readonly t: 'head'; readonly key: string; readonly uidValidity: number; readonly floor: number }

@@ -6,8 +6,9 @@ import { AskedFacts } from '../cache/asked-facts.js'
 import { FactStore, type SegmentPool } from '../cache/fact-store.js'
 import { asMailFailure, diskFaultOf } from '../failures.js'
 import { JournalFile } from '../journal/journal-file.js'
-import { PendingChanges } from '../journal/pending.js'
-import { flagsRecord, setOf, type JournalRecord } from '../journal/records.js'
+import type { PendingChanges } from '../journal/pending.js'
+import { flagsRecord, type JournalRecord } from '../journal/records.js'
+import { replay, type Removal } from '../journal/replay.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
 import type { Journalled, LoadableFacts, MailboxState } from './mailbox-state.js'
@@ -22,6 +23,8 @@ const MAX_REMOVALS = 4096
 /** Rows are kept some time after the last change, so that a crash does not cost a parse. */
 const SAVE_DELAY_MS = 10_000
 const FOLD_ATTEMPTS = 3
+/** Mod-sequences that one record reserves: so many changes until the next is written, and so far they jump after a crash. */
+const RESERVED = 1 << 20
 
 /** What a state is made of. */
 export interface DiskParts {
@@ -77,22 +80,26 @@ async function readRows({ files, folder, key, logger }: DiskParts): Promise<Uint
  * What lies beside one mailbox in the user's state folder: `journal`, `rows`, `facts-*`.
  *
  * Invariants: rows are kept only while nothing waits in the journal, so they describe what is in the mailbox; an acknowledged change is
- * in the journal until a checkpoint has put it into the mailbox; mod-sequences that may have been told are never given again.
+ * in the journal until a checkpoint has put it into the mailbox; no mod-sequence is told before the journal has a ceiling above it, and after
+ * a crash they go on above the ceiling, whatever the clock says (RFC 7162 §3.1).
  */
 export class DiskState implements MailboxState {
   readonly #parts: DiskParts
   readonly #table: MailTable
   readonly #facts: FactStore
   readonly #asked: AskedFacts
-  readonly #pending = new PendingChanges()
+  readonly #pending: PendingChanges
   #journal: JournalFile | undefined
-  #journalValidity = 0
-  #removals: { readonly modseq: number; readonly set: UidSet }[] = []
+  #journalValidity: number
+  #removals: Removal[]
   /** What was removed up to this number is not known. */
-  #floor = Infinity
+  #floor: number
   #settled = false
-  /** Whether the journal says already that numbers were given since it was closed. */
-  #marked = false
+  /** The highest mod-sequence, where that is the last thing that the journal says. */
+  #closedAt: number | undefined
+  /** Mod-sequences up to this one may be told. */
+  #ceiling: number
+  #reserving: Promise<void> | undefined
   #savedAt = -1
   #foldTimer: Disposable | undefined
   #saveTimer: Disposable | undefined
@@ -105,16 +112,17 @@ export class DiskState implements MailboxState {
     this.#facts = new FactStore(parts.files, parts.folder, parts.pool, table)
     this.#asked = new AskedFacts(parts.files, { mailbox: `${parts.folder}/asked`, account: `${parts.root}/asked` }, parts.clock)
     this.#journal = journal
-    const { closedAt, floor } = this.#replay(records)
+    const said = replay(records)
+    this.#pending = said.pending
+    this.#journalValidity = said.uidValidity
+    this.#closedAt = said.closedAt
+    this.#ceiling = said.told
     const restored = this.#restoreRows(rows)
-    const exact = restored && closedAt === table.highestModseq
-    if (restored && !exact) {
-      table.renumber()
-      // Told to clients from now on, so that the journal has to say it when it is closed.
-      this.#marked = true
-    }
-    this.#floor = exact ? floor : Infinity
-    if (!exact) this.#removals = []
+    const exact = restored && said.closedAt === table.highestModseq
+    if (!exact) table.raise(said.told)
+    if (restored && !exact) table.renumber()
+    this.#floor = exact ? said.floor : Infinity
+    this.#removals = exact ? said.removals : []
     this.#savedAt = exact ? table.unsaved : -1
   }
   /** Forgets a mailbox that was deleted. */
@@ -122,36 +130,6 @@ export class DiskState implements MailboxState {
     if ((await files.stat(folder)) === undefined) return
     for (const { name } of await files.list(folder)) await files.unlink(`${folder}/${name}`)
     await files.removeDirectory(folder)
-  }
-  #replay(records: readonly JournalRecord[]): { readonly closedAt: number | undefined; readonly floor: number } {
-    let closedAt: number | undefined
-    let floor = Infinity
-    for (const r of records) {
-      closedAt = undefined
-      switch (r.t) {
-        case 'head':
-          this.#journalValidity = r.uidValidity
-          floor = r.floor
-          this.#pending.clear()
-          this.#removals = []
-          break
-        case 'flags':
-          this.#pending.add({ uids: setOf(r.u), how: r.h, system: r.s, keywords: r.k }, setOf(r.u))
-          break
-        case 'folded':
-          this.#pending.clear()
-          break
-        case 'gone':
-          this.#removals.push({ modseq: r.m, set: setOf(r.u) })
-          break
-        case 'open':
-          break
-        case 'high':
-          closedAt = r.m
-          break
-      }
-    }
-    return { closedAt, floor }
   }
   #restoreRows(bytes: Uint8Array | undefined): boolean {
     const { key, logger } = this.#parts
@@ -169,10 +147,6 @@ export class DiskState implements MailboxState {
     return !this.#pending.isEmpty
   }
   committed(commit: Commit): void {
-    if (commit.modseq > 0 && !this.#marked) {
-      this.#marked = true
-      this.#note({ t: 'open', m: commit.modseq })
-    }
     // The first look at a mailbox may be one too; what the journal means then was settled in `reconcile`.
     if (commit.reset && this.#settled) {
       this.#pending.clear()
@@ -198,6 +172,37 @@ export class DiskState implements MailboxState {
     if (this.#journalValidity !== this.#table.uidValidity) return
     this.#journal?.append(record, false).catch((error: unknown) => this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error }))
   }
+  numbering(edit: Edit): Promise<void> | undefined {
+    const next = this.#table.nextModseq()
+    // The first look is told by nobody before `refreshed`.
+    return this.#settled && !this.#mayTell(next) && edit.isNews ? this.#reserve(next) : undefined
+  }
+  #mayTell(modseq: number): boolean {
+    return modseq <= this.#ceiling || this.#table.ownModseqs
+  }
+  /** Resolves when the journal has a ceiling above this mod-sequence. */
+  #reserve(modseq: number): Promise<void> {
+    this.#reserving ??= this.#raiseCeiling(modseq + RESERVED).finally(() => (this.#reserving = undefined))
+    return this.#reserving
+  }
+  async #raiseCeiling(ceiling: number): Promise<void> {
+    const { logger, key } = this.#parts
+    try {
+      this.#closedAt = undefined
+      await this.#journal?.append({ t: 'open', m: ceiling }, false)
+      this.#ceiling = ceiling
+    } catch (error) {
+      logger.warn('mail.journal-failed', { key, error })
+      // A full disk has no room for the word, but an empty journal does not say that the mailbox was closed in order either.
+      if (!this.owes) await this.#empty().catch((failure: unknown) => logger.warn('mail.journal-failed', { key, error: failure }))
+    }
+  }
+  /** Nothing is acknowledged from it before the next look has begun a new one. */
+  async #empty(): Promise<void> {
+    await this.#journal?.clear()
+    this.#journalValidity = 0
+    this.#ceiling = 0
+  }
   reconcile(edit: Edit): void {
     if (this.#journalValidity !== 0 && this.#journalValidity !== edit.uidValidity) {
       // The numbers mean other messages now.
@@ -218,6 +223,7 @@ export class DiskState implements MailboxState {
     this.#settled = true
     if (this.#floor === Infinity) this.#floor = t.highestModseq
     if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity) await this.#startJournal()
+    if (!this.#mayTell(t.highestModseq)) await this.#reserve(t.highestModseq)
     if (this.owes) {
       if (mailbox.source.checkpoint === undefined || !mailbox.source.traits.writable) this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
       else await this.foldNow(mailbox).catch((error: unknown) => this.#parts.logger.warn('mail.checkpoint-failed', { key: this.#parts.key, error }))
@@ -232,15 +238,20 @@ export class DiskState implements MailboxState {
     return records
   }
   async #startJournal(): Promise<void> {
+    const ceiling = Math.max(this.#ceiling, this.#table.highestModseq + RESERVED)
     try {
-      const records = [...this.#headRecords(), ...(this.#marked ? [{ t: 'open', m: this.#table.highestModseq } as const] : [])]
+      const records: JournalRecord[] = [...this.#headRecords(), { t: 'open', m: ceiling }]
       // Into a new file, the sync of the first change takes the head along.
       if (this.#journal?.size === 0) await Promise.all(records.map((r) => this.#journal?.append(r, false)))
       else await this.#journal?.rewrite(records)
       this.#journalValidity = this.#table.uidValidity
+      this.#ceiling = ceiling
+      this.#closedAt = undefined
     } catch (error) {
       // Without a head nothing can be acknowledged from it: changes go to the mailbox at once.
       this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
+      // That of other messages must not count as closed in order.
+      if (!this.owes) await this.#empty().catch(() => undefined)
       await this.#journal?.close()
       this.#journal = undefined
     }
@@ -259,7 +270,9 @@ export class DiskState implements MailboxState {
       if (changed.count === 0) return Promise.resolve({ refused, durable: Promise.resolve() })
       const { unchangedSince: _, ...plain } = change
       this.#pending.add(plain, changed)
-      this.#marked = true
+      const next = this.#table.nextModseq()
+      // In one write with the change.
+      if (!this.#mayTell(next)) void this.#reserve(next)
       const durable = this.#written(mailbox, flagsRecord(plain, changed))
       // Awaited outside the turn.
       durable.catch(() => undefined)
@@ -332,12 +345,12 @@ export class DiskState implements MailboxState {
   async #sayFolded(): Promise<void> {
     if (this.#journal === undefined || this.#journalValidity !== this.#table.uidValidity) return
     try {
+      this.#closedAt = undefined
       await this.#journal.append({ t: 'folded' }, true)
     } catch (error) {
       this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
-      // A full disk has no room for the word, but an empty journal says the same; the next look begins a new one.
-      await this.#journal.clear()
-      this.#journalValidity = 0
+      // A full disk has no room for the word, but an empty journal says the same.
+      await this.#empty()
     }
   }
   vanishedSince(modseq: number): UidSet | undefined {
@@ -398,8 +411,9 @@ export class DiskState implements MailboxState {
       await this.#facts.close()
       await this.#asked.settled()
       const journal = this.#journal
-      if (journal !== undefined && this.#settled && this.#marked) {
-        const high: JournalRecord = { t: 'high', m: this.#table.highestModseq }
+      const { highestModseq } = this.#table
+      if (journal !== undefined && this.#settled && this.#closedAt !== highestModseq) {
+        const high: JournalRecord = { t: 'high', m: highestModseq }
         if (journal.size > COMPACT_OCTETS) await journal.rewrite([...this.#headRecords(), high])
         else await journal.append(high, false)
       }

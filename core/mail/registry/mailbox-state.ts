@@ -13,6 +13,8 @@ export interface Journalled {
 export interface MailboxState {
   /** Whether acknowledged changes wait for the mailbox itself. */
   readonly owes: boolean
+  /** Before a commit: resolves when the number that the edit will get may be told. Undefined: it may be already. */
+  numbering(edit: Edit): Promise<void> | undefined
   /** After each edit that changed something. */
   committed(commit: Commit): void
   /** Before a refresh is committed: changes that are not in the mailbox yet are laid over what the source found. */

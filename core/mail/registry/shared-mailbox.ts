@@ -189,6 +189,8 @@ export class SharedMailbox {
     try {
       const value = await operation(edit)
       if (reconcile) this.state?.reconcile(edit)
+      const numbering = this.state?.numbering(edit)
+      if (numbering !== undefined) await numbering
       const commit = edit.commit()
       this.#committed(commit)
       if (commit.arrived.count > 0) this.#arrivals?.arrived(this, commit.arrived)

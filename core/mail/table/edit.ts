@@ -210,6 +210,10 @@ export class Edit implements TableEdit {
     this.uidNext = 1
   }
 
+  /** Whether it would get a mod-sequence. */
+  get isNews(): boolean {
+    return this.#generation.length > this.#old || this.#removed.count > 0 || this.#changedRows().length > 0
+  }
   /** Makes the edit everybody's truth. */
   commit(): Commit {
     this.#mustBeOpen()

@@ -86,6 +86,11 @@ export class MailTable {
     this.keywords = { defined: of.defined, canCreate: of.canCreate, ...(of.most !== undefined && { most: of.most }) }
     this.unclaimed = uids.ranges(Uint32Array.from(of.unclaimed))
   }
+  /** Clients may have been told numbers up to this one: none of them is given again. */
+  raise(told: number): void {
+    if (this.ownModseqs) return
+    this.highestModseq = Math.max(this.highestModseq, told)
+  }
   /** Nothing is known of what clients were told: all that is there counts as changed now. */
   renumber(): void {
     if (this.ownModseqs) return

@@ -18,6 +18,8 @@ export interface MailAccess {
   readonly user: MailUser
   readonly mounts: readonly Mount[]
   readonly events: MailEvents
+  /** Calls back with a line for the user while an operation of this login waits for another program, such as one that has locked a mailbox. */
+  hearWaits(hear: (text: string) => void): Disposable
   locate(name: MailboxName, purpose: Purpose, signal: AbortSignal): Promise<Located>
   nameOf(at: MailLocation): MailboxName | undefined
   /**

@@ -16,6 +16,7 @@ import type { ExtensionAssembly } from './extensions/assembly.js'
 import { Grammar } from './extensions/grammar.js'
 import { ImapInput } from './input.js'
 import { LiveSession } from './session.js'
+import { cut } from './texts.js'
 import { SessionUpdates } from './updates.js'
 import type { Unfinished } from './unfinished.js'
 
@@ -123,6 +124,12 @@ export class Conversation implements AsyncDisposable {
       await this.#end(error)
       return 'ended'
     }
+  }
+  /** A command waits for another program: the client is told at once why it has no answer yet. */
+  tellWait(text: string): void {
+    if (!this.out.atLineStart) return
+    this.out.raw('* NO ').raw(cut(text)).endLine()
+    this.out.flush()
   }
   async [Symbol.asyncDispose](): Promise<void> {
     const { selected, updates } = this.session

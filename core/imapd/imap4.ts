@@ -88,6 +88,7 @@ export class Imap4 implements Protocol {
       log.info('Preauthenticated')
     }
     using _events = this.#hear(talk, mail)
+    using _waits = mail.hearWaits((text) => talk.tellWait(text))
     const parting = await talk.run()
     return parting === 'unauthenticated' ? 'unauthenticated' : 'ended'
   }

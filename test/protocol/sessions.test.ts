@@ -138,3 +138,49 @@ test('what the kernel contributes is the protocol of these tests', async () => {
   expect(points).toEqual(['imap.extensions base', 'imap.extensions imap2bis', 'imap.extensions mailbox-referrals', 'net.protocols imap4'])
   expect(Imap4.prototype).toHaveProperty('greet')
 })
+
+describe('a mailbox for which another program is waited', () => {
+  test('sessions that wait for it hear so at once, also those that come later; those that do not wait hear nothing', async () => {
+    let finish: () => void = () => undefined
+    const waiting = new Promise<void>((resolve) => (finish = resolve))
+    let isLocked = false
+    const driver = changed((source) =>
+      delegate(source, ['watch'], {
+        async refresh(edit, how, signal) {
+          if (isLocked) {
+            edit.waits('Mailbox is locked by process 4712')
+            await waiting
+          }
+          await source.refresh(edit, how, signal)
+        },
+      }),
+    )
+    await using server = await ImapFixture.make({ mail: { driver } })
+    await fill(server, 'INBOX', notes('one'))
+    const idle = await server.session()
+    await idle.command('i', 'SELECT INBOX')
+    isLocked = true
+    const [first, second] = [await server.session(), await server.session()]
+    await first.play(`
+      C: a1 SELECT INBOX
+      S: * NO Mailbox is locked by process 4712
+    `)
+    await second.play(`
+      C: b1 SELECT INBOX
+      S: * NO Mailbox is locked by process 4712
+    `)
+    await first.quiet()
+    await idle.quiet()
+    isLocked = false
+    finish()
+    for (const [client, tag] of [[first, 'a1'], [second, 'b1']] as const) {
+      let line = await client.line()
+      for (; line?.startsWith('* ') === true; line = await client.line()) expect(line).not.toContain('locked')
+      expect(line).toMatch(new RegExp(`^${tag} OK `))
+    }
+    await idle.play(`
+      C: i2 NOOP
+      S: i2 OK NOOP completed
+    `)
+  })
+})

@@ -21,13 +21,15 @@ export class PassiveSource implements MailboxSource {
   async *read(): AsyncGenerator<readonly StoredMessage[]> {}
   async close(): Promise<void> {}
 }
-const owner: ViewOwner = {
+/** Of views that stand alone: nobody searches, copies or hears. */
+export const nobodysLogin: ViewOwner = {
   derivers: new Map(),
   copy: async () => undefined,
   search: async () => uids.none,
   sort: async () => new Uint32Array(0),
   beforeSync: () => Promise.resolve(),
   closed: async () => {},
+  listening: () => ({ [Symbol.dispose]: () => undefined }),
 }
 export const place: Located = {
   name: named('INBOX'),
@@ -46,5 +48,5 @@ export function sharedOver(source: MailboxSource, more: { readonly clock?: Still
     clock: more.clock ?? new StillClock(),
     logger: new QuietLogger(),
   })
-  return { shared, table, view: (readOnly = false) => new TableView(shared, place, readOnly, owner) }
+  return { shared, table, view: (readOnly = false) => new TableView(shared, place, readOnly, nobodysLogin) }
 }

@@ -88,6 +88,8 @@ export interface TableEdit {
   deleted(among: UidSet): UidSet
   /** A line for every session on the mailbox (`Mailbox vulnerable - ...`): warnings reach clients as untagged NO, the rest as untagged OK. */
   notice(severity: 'information' | 'warning', text: string): void
+  /** What the operation waits for, such as another program's lock: told at once to the sessions that wait for it, and to nobody else. */
+  waits(text: string): void
   /**
    * The store began anew: every session on the mailbox must reselect.
    *

@@ -62,6 +62,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   readonly #taking = new WeakSet<TableView>()
   readonly #newMail: NewMail
   readonly arrivals: ArrivalHearer
+  readonly #waitHearers = new Set<(text: string) => void>()
   constructor(user: MailUser, host: HostMail, arrivals: ArrivalHearer) {
     this.user = user
     this.#host = host
@@ -81,6 +82,15 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   }
   get derivers(): HostMail['derivers'] {
     return this.#host.derivers
+  }
+  hearWaits(hear: (text: string) => void): Disposable {
+    this.#waitHearers.add(hear)
+    return { [Symbol.dispose]: () => void this.#waitHearers.delete(hear) }
+  }
+  listening(mailbox: SharedMailbox): Disposable {
+    return mailbox.hearWaits((text) => {
+      for (const hear of this.#waitHearers) hear(text)
+    })
   }
   store(to: Located): Promise<MailStore> {
     return this.#stores.of(to.at.mount)
@@ -243,6 +253,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       if (writes) mailbox.writers++
       const heard = mailbox.hearNotices()
       try {
+        using _heard = this.listening(mailbox)
         if (writes && takesNewMail) await this.#newMail.into(at, mailbox, signal, found.place)
         await mailbox.refresh(signal, found.stat)
       } catch (error) {
@@ -299,6 +310,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     if (mailbox === undefined) return
     this.#views.delete(view)
     try {
+      using _heard = this.listening(mailbox)
       if (!view.readOnly) await orCancelled(this.#leave(mailbox), signal)
     } catch (error) {
       this.#host.logger.warn('mail.checkpoint-failed', { key: mailbox.key, error })

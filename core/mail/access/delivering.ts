@@ -17,6 +17,8 @@ export interface Delivering {
   probed(to: Located): FoundMailbox | undefined
   /** The mailbox, open, to be released; its rows need not be true. */
   hold(to: Located, found: FoundMailbox, signal: AbortSignal): Promise<SharedMailbox>
+  /** The login hears what operations of the mailbox wait for, until disposed. */
+  listening(mailbox: SharedMailbox): Disposable
 }
 
 /** Messages of a mailbox that are to arrive in another. */
@@ -104,6 +106,7 @@ async function commit(d: Delivering, store: MailStore, to: Located, delivery: De
   if (open === undefined) return commitUnseen(d, to, delivery, signal)
   try {
     if (open.gone !== undefined) return await commitUnseen(d, to, delivery, signal)
+    using _heard = d.listening(open)
     // What was there before is no news; what arrives now is.
     if (!open.loaded) await open.refresh(signal)
     const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)

@@ -64,6 +64,10 @@ export class SharedMailbox {
   readonly #queue = new OperationQueue()
   readonly #ending = new AbortController()
   readonly #listeners = new Set<Listener>()
+  /** Replaced and never changed: one who comes while a line is told hears it as it comes. */
+  #waitHearers: readonly ((text: string) => void)[] = []
+  /** What the operation under way waits for. */
+  #waitsFor: string | undefined
   readonly #outlets: Outlet[] = []
   /** That of the host that opened it last: what it does is the same for all. */
   #arrivals: ArrivalHearer | undefined
@@ -139,6 +143,17 @@ export class SharedMailbox {
       },
     }
   }
+  /** Calls back at once with what the operation under way waits for, and with what those after it will wait for, until disposed. */
+  hearWaits(hear: (text: string) => void): Disposable {
+    const own = (text: string): void => hear(text)
+    this.#waitHearers = [...this.#waitHearers, own]
+    if (this.#waitsFor !== undefined) own(this.#waitsFor)
+    return { [Symbol.dispose]: () => void (this.#waitHearers = this.#waitHearers.filter((other) => other !== own)) }
+  }
+  readonly #tellWait = (text: string): void => {
+    this.#waitsFor = text
+    for (const hear of this.#waitHearers) hear(text)
+  }
   outlet(o: Outlet): void {
     // Mounts are made anew for each login.
     const { store, root } = o.at.mount
@@ -185,7 +200,7 @@ export class SharedMailbox {
   /** The same for a caller whose turn it is already. */
   async editNow<T>(operation: (edit: Edit) => Promise<T>, { author, reconcile = true, byNumber }: EditHow = {}): Promise<{ readonly value: T; readonly commit: Commit }> {
     if (byNumber !== undefined) this.mustMean(byNumber)
-    const edit = this.table.begin(author, byNumber !== undefined)
+    const edit = this.table.begin(author, byNumber !== undefined, this.#tellWait)
     try {
       const value = await operation(edit)
       if (reconcile) this.state?.reconcile(edit)
@@ -200,6 +215,8 @@ export class SharedMailbox {
       // The next command of each session looks, and its client hears that its numbers are void.
       if (byNumber !== undefined && this.table.beganAnew) this.touched()
       throw asMailFailure(error)
+    } finally {
+      this.#waitsFor = undefined
     }
   }
   /** Runs something that must not meet an edit. */

@@ -41,9 +41,11 @@ export class Edit implements TableEdit {
   #recentTaken: number[] = []
   #keywords: MailTable['keywords']
   readonly #notices: Notice[] = []
+  readonly #tellWait: (text: string) => void
 
-  constructor(table: MailTable, author: Author | undefined, byNumber: boolean, done: () => void) {
+  constructor(table: MailTable, author: Author | undefined, byNumber: boolean, done: () => void, tellWait: (text: string) => void) {
     this.#table = table
+    this.#tellWait = tellWait
     this.#byNumber = byNumber
     this.#author = author
     this.#done = done
@@ -191,6 +193,10 @@ export class Edit implements TableEdit {
   notice(severity: 'information' | 'warning', text: string): void {
     this.#mustBeOpen()
     this.#notices.push({ severity, text })
+  }
+  waits(text: string): void {
+    this.#mustBeOpen()
+    this.#tellWait(text)
   }
   reset(uidValidity: number): void {
     this.#mustBeOpen()

@@ -115,10 +115,10 @@ export class MailTable {
   nextModseq(): number {
     return Math.max(this.highestModseq + 1, this.#floor)
   }
-  /** Starts an edit; whoever asked with `author` will not be told of flag changes in it. */
-  begin(author?: Author, byNumber = false): Edit {
+  /** Starts an edit; whoever asked with `author` will not be told of flag changes in it. `tellWait` is for what it waits for. */
+  begin(author?: Author, byNumber = false, tellWait: (text: string) => void = () => undefined): Edit {
     if (this.#open !== undefined) throw new Error('two edits of one mailbox overlap')
-    const edit = new Edit(this, author, byNumber, () => (this.#open = undefined))
+    const edit = new Edit(this, author, byNumber, () => (this.#open = undefined), tellWait)
     this.#open = edit
     return edit
   }

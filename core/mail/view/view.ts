@@ -32,6 +32,8 @@ export interface ViewOwner {
   search(from: TableView, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
   sort(from: TableView, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
   closed(view: TableView, signal: AbortSignal): Promise<void>
+  /** The login hears what operations of the mailbox wait for, until disposed. */
+  listening(mailbox: SharedMailbox): Disposable
   /** What has to happen before the view's mailbox is looked at again. */
   beforeSync(view: TableView, signal: AbortSignal): Promise<void>
 }
@@ -195,6 +197,7 @@ export class TableView implements MailboxView, Standing {
   }
   async sync(signal: AbortSignal): Promise<void> {
     if (this.mailbox.current || this.mailbox.gone !== undefined) return
+    using _heard = this.#owner.listening(this.mailbox)
     await this.#owner.beforeSync(this, signal)
     await this.mailbox.refresh(signal)
   }
@@ -208,7 +211,9 @@ export class TableView implements MailboxView, Standing {
     for (let i = 0; i < rows.pairs.length; i += 2) {
       for (let row = rows.pairs[i]!; row <= rows.pairs[i + 1]!; row++) if (g.hasGap(row)) wanted.push(g.uid[row]!)
     }
-    if (wanted.length > 0) await this.mailbox.fill(uids.from(wanted), signal, this.#epoch)
+    if (wanted.length === 0) return
+    using _heard = this.#owner.listening(this.mailbox)
+    await this.mailbox.fill(uids.from(wanted), signal, this.#epoch)
   }
   read(rows: RowSet, wants: Wants, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
     return this.readUids(this.uidsOf(rows), wants, signal)
@@ -222,6 +227,7 @@ export class TableView implements MailboxView, Standing {
   }
   async store(change: FlagChange, silent: boolean, signal: AbortSignal): Promise<UidSet> {
     this.#mustWrite()
+    using _heard = this.#owner.listening(this.mailbox)
     let refused = uids.none
     for (const part of permitted(change, this.at.rights, this.keywords.defined)) {
       const rest = refused.count === 0 ? part : { ...part, uids: part.uids.minus(refused) }
@@ -232,12 +238,14 @@ export class TableView implements MailboxView, Standing {
   async expunge(among: UidSet, signal: AbortSignal): Promise<UidSet> {
     this.#mustWrite()
     this.#mustHave('e')
-    return this.mailbox.expunge(among, false, signal, this.#epoch)
+    using _heard = this.#owner.listening(this.mailbox)
+    return await this.mailbox.expunge(among, false, signal, this.#epoch)
   }
   async remove(among: UidSet, signal: AbortSignal): Promise<UidSet> {
     this.#mustWrite()
     this.#mustHave('e')
-    return this.mailbox.expunge(among, true, signal, this.#epoch)
+    using _heard = this.#owner.listening(this.mailbox)
+    return await this.mailbox.expunge(among, true, signal, this.#epoch)
   }
   async copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined> {
     this.mailbox.mustMean(this.#epoch)
@@ -266,7 +274,9 @@ export class TableView implements MailboxView, Standing {
     return (await this.mailbox.source.heldElsewhere?.(signal)) === true
   }
   async checkpoint(signal: AbortSignal): Promise<void> {
-    if (!this.readOnly) await this.mailbox.checkpoint(signal)
+    if (this.readOnly) return
+    using _heard = this.#owner.listening(this.mailbox)
+    await this.mailbox.checkpoint(signal)
   }
   async close(signal: AbortSignal): Promise<void> {
     if (!this.#open) return

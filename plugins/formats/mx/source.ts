@@ -6,6 +6,7 @@ import { dateOfTime } from '../shared/file-dates.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import type { Say } from '../shared/lock-context.js'
 import { listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
+import { saidOnce } from '../shared/said-once.js'
 import { INDEX, type MxContext } from './context.js'
 import { MxFolder, type Held } from './folder.js'
 import { headText, OLD, RECORD_OCTETS, recordText, SYSTEM_BITS, type MxIndex } from './records.js'
@@ -64,11 +65,7 @@ export class MxSource implements MailboxSource {
     return this.#keywords
   }
   say(edit: TableEdit): Say {
-    return (severity, text) => {
-      if (this.#said.has(text)) return
-      this.#said.add(text)
-      edit.notice(severity, text)
-    }
+    return saidOnce(edit, this.#said)
   }
   #attach(edit: TableEdit): void {
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) return

@@ -2,13 +2,14 @@ import { MailError, failedWith, type FileStat, type OpenFile } from 'mailwright/
 import { holderText, orphanOf } from './holder.js'
 import { backOff, folderOf, pause, reasonOf, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
+import { Wait } from './wait-lines.js'
 
-/** `locked`; `vulnerable`: it cannot be made here, and only kernel locks protect; `refused`: a symbolic link stands in its place; `busy`: others had it all the time. */
+/** `locked`; `vulnerable`: it cannot be made here, and only kernel locks protect; `refused`: a symbolic link or a directory stands in its place; `busy`: others had it all the time. */
 export type DotLock = { readonly state: 'locked'; release(): Promise<void> } | { readonly state: 'vulnerable' | 'refused' | 'busy' }
 
+const IN_THE_WAY: Partial<Readonly<Record<FileStat['kind'], string>>> = { symlink: 'symbolic link', directory: 'directory' }
 /** Longer names get no dot-lock. */
 const LONGEST_NAME = 512
-const WARN_EVERY_MS = 15_000
 /** Beyond the timeout others may pass the lock on among themselves for so long. */
 const GRACE_MS = 30_000
 /** A lock held for longer may have been overridden by another program, which has one of its own now. */
@@ -31,7 +32,7 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
   const { files, clock } = ctx
   const timeout = ctx.settings.dotlockTimeoutMs
   const end = clock.now() + timeout + Math.min(GRACE_MS, timeout)
-  let warnAt = clock.now()
+  const wait = new Wait(ctx, say)
   /** The lock that is waited for, and since when. */
   let seen = { inode: -1, ctimeMs: 0, since: 0 }
   try {
@@ -41,8 +42,10 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
       const post = await hitch(ctx, lock)
       if (post !== undefined) return held(ctx, lock, post)
       const there = await files.lstat(lock)
-      if (there?.kind === 'symlink') {
-        say('warning', `Mailbox vulnerable - symbolic link on lock name: ${lock}`)
+      // Neither is any program's lock, and neither ever grows too old.
+      const inTheWay = there && IN_THE_WAY[there.kind]
+      if (inTheWay !== undefined) {
+        say('warning', `Mailbox vulnerable - ${inTheWay} on lock name: ${lock}`)
         return { state: 'refused' }
       }
       const now = clock.now()
@@ -51,10 +54,7 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
         if (await removeIfLeft(ctx, mailbox, lock, there, now >= seen.since + timeout, say)) continue
       }
       if (now >= end) return { state: 'busy' }
-      if (tries > 0 && now >= warnAt) {
-        warnAt = now + WARN_EVERY_MS
-        say('warning', `Mailbox ${mailbox} is locked, will override in ${Math.max(0, Math.ceil((Math.min(seen.since, seen.ctimeMs) + timeout - now) / 1000))} seconds...`)
-      }
+      wait.goesOn(() => `Mailbox ${mailbox} is locked, will override in ${Math.max(0, Math.ceil((Math.min(seen.since, seen.ctimeMs) + timeout - now) / 1000))} seconds...`)
       await pause(clock, backOff(ctx, tries), signal)
     }
   } catch (error) {
@@ -168,7 +168,7 @@ async function remove({ files, clock, settings }: FileLocks, lock: string, isLef
   try {
     const now = await files.lstat(lock)
     if (now === undefined) return 'gone'
-    if (now.kind === 'symlink' || !(await isLeft(now))) return 'kept'
+    if (IN_THE_WAY[now.kind] !== undefined || !(await isLeft(now))) return 'kept'
     await unlinkIfThere(files, lock)
     return 'removed'
   } finally {

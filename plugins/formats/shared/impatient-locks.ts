@@ -1,6 +1,6 @@
 import type { Clock, FileTools, LockSettings } from 'mailwright/api'
 import { Leftovers } from './leftovers.js'
-import type { Say } from './lock-context.js'
+import type { Say, Severity } from './lock-context.js'
 import { fileLocks, type FileLocks } from './locks.js'
 import type { Machine } from './machine.js'
 
@@ -13,7 +13,7 @@ export interface LockValues {
 }
 /** What came up while the locks were had; values. */
 export interface LockNews {
-  readonly said: readonly (readonly ['information' | 'warning', string])[]
+  readonly said: readonly (readonly [Severity, string])[]
   /** What the operator is to be told. */
   readonly logged: readonly (readonly ['info' | 'warn', string])[]
 }
@@ -42,7 +42,7 @@ export function impatientLocks({ files, clock: ticking, random }: FileTools, val
     giveUp.abort(occupied)
     throw occupied
   }
-  const said: (readonly ['information' | 'warning', string])[] = []
+  const said: (readonly [Severity, string])[] = []
   const logged: (readonly ['info' | 'warn', string])[] = []
   const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
   const clock: Clock = { now: () => ticking.now(), after: stop }

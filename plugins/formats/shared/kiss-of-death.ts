@@ -26,7 +26,7 @@ export async function askOwner(ctx: FileLocks, path: string, holder: Owner, say:
   if (!(await holdsFlock(ctx, holder)) || !machine.ask(holder.pid)) return false
   for (const oldest of refusals.keys()) if (refusals.size >= REMEMBERED) refusals.delete(oldest)
   refusals.set(path, { pid: holder.pid, untilMs: now + NOT_AGAIN_MS })
-  say('warning', `Trying to get mailbox lock from process ${holder.pid}`)
+  say('waiting', `Trying to get mailbox lock from process ${holder.pid}`)
   logger.info('another program was asked to give up a mailbox', { pid: holder.pid })
   return true
 }

@@ -9,8 +9,10 @@ export interface LockContext {
   /** Host and process as lock files of this machine name them. */
   readonly machine: { readonly host: string; readonly pid: number }
 }
+/** What a text for whoever has the mailbox open is; `waiting`: why nothing happens now. */
+export type Severity = 'information' | 'warning' | 'waiting'
 /** Texts for whoever has the mailbox open. */
-export type Say = (severity: 'information' | 'warning', text: string) => void
+export type Say = (severity: Severity, text: string) => void
 
 /** Resolves after a time, rejects when the signal is raised first. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { Courtesy } from './courtesy.js'
 import { Leftovers } from './leftovers.js'
 import type { LockContext } from './lock-context.js'
 import { thisMachine, type Machine } from './machine.js'
+import { WaitLines } from './wait-lines.js'
 
 /** What lock files need beyond that; one per format and host. */
 export interface FileLocks extends LockContext {
@@ -13,6 +14,7 @@ export interface FileLocks extends LockContext {
   /** Asked where the folder takes no lock file. */
   readonly lockers: readonly Locker[]
   readonly courtesy: Courtesy
+  readonly waits: WaitLines
   /** Holders of owner locks that were asked to give up, by lock file, and did not: the process, and until when it is not asked again. */
   readonly refusals: Map<string, { readonly pid: number; readonly untilMs: number }>
 }
@@ -23,5 +25,5 @@ export interface LockParts extends Pick<FileLocks, 'files' | 'clock' | 'random' 
   readonly machine?: Machine
 }
 export function fileLocks({ files, clock, random, settings, logger, watch, lockers = [], machine = thisMachine() }: LockParts): FileLocks {
-  return { files, clock, random, settings, logger, machine, lockers, leftovers: new Leftovers(), courtesy: new Courtesy(clock, files, machine, watch), refusals: new Map() }
+  return { files, clock, random, settings, logger, machine, lockers, leftovers: new Leftovers(), courtesy: new Courtesy(clock, files, machine, watch), waits: new WaitLines(), refusals: new Map() }
 }

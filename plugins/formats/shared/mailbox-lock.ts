@@ -3,6 +3,7 @@ import { takeDotLock, type DotLock } from './dot-lock.js'
 import { releaseKernelLocks, takeKernelLocks } from './kernel-locks.js'
 import { backOff, pause, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
+import { Wait } from './wait-lines.js'
 
 /** A mailbox file with its locks; `close` gives all back in reverse order. */
 export interface LockedFile {
@@ -21,6 +22,7 @@ export interface LockedFile {
 export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<LockedFile> {
   const { files, clock, settings } = ctx
   const deadline = clock.now() + settings.dotlockTimeoutMs
+  const wait = new Wait(ctx, say)
   const inUse = (): MailError => new MailError('in-use', `${path} is locked by another program for ${settings.dotlockTimeoutMs / 1000} s`)
   for (let tries = 0; ; tries++) {
     const dot: DotLock = settings.dotlock ? await takeDotLock(ctx, path, signal, say) : { state: 'vulnerable' }
@@ -47,6 +49,7 @@ export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 
     }
     await releaseDot()
     if (clock.now() >= deadline) throw inUse()
+    wait.goesOn(() => `Mailbox ${path} is locked by another program, waiting for it for up to ${Math.ceil((deadline - clock.now()) / 1000)} seconds...`)
     await pause(clock, backOff(ctx, tries), signal)
   }
 }

@@ -4,15 +4,17 @@ import { askOwner } from './kiss-of-death.js'
 import { holderText, LONGEST_HOLDER, readHolder } from './holder.js'
 import { backOff, pause, reasonOf, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
+import { Wait } from './wait-lines.js'
 
 /**
  * `busy`: another program has the mailbox open for writing, and may have said which process it is; `brief`: it holds the lock
- * for one operation, as this server does; `unavailable`: the lock cannot be had here.
+ * for one operation, as this server does, which says its process; `unavailable`: the lock cannot be had here.
  */
 export type NameLock =
   | { readonly state: 'locked'; release(): Promise<void> }
   | { readonly state: 'busy'; readonly holder: Owner | undefined }
-  | { readonly state: 'brief' | 'unavailable' }
+  | { readonly state: 'brief'; readonly pid?: number }
+  | { readonly state: 'unavailable' }
 /** The process that an owner lock names, and the inode of the lock file. */
 export interface Owner {
   readonly pid: number
@@ -108,7 +110,9 @@ async function mark(ctx: FileLocks, file: OpenFile, size: number, sign: boolean)
 async function heldBy(file: OpenFile, { inode }: FileStat): Promise<NameLock> {
   const content = Buffer.alloc(LONGEST_HOLDER)
   const text = content.subarray(0, await file.read(content, 0))
-  if (text.length === 0 || readHolder(text) !== undefined) return { state: 'brief' }
+  if (text.length === 0) return { state: 'brief' }
+  const brief = readHolder(text)
+  if (brief !== undefined) return { state: 'brief', pid: brief.pid }
   const pid = Number(/^\d{1,10}/.exec(text.toString('latin1'))?.[0] ?? 0)
   return { state: 'busy', holder: pid > 0 ? { pid, inode } : undefined }
 }
@@ -119,14 +123,21 @@ async function heldBy(file: OpenFile, { inode }: FileStat): Promise<NameLock> {
  */
 export async function takeNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | 'inode'>, how: { readonly ask: boolean }, signal: AbortSignal, say: Say): Promise<NameLock> {
   const deadline = ctx.clock.now() + ctx.settings.dotlockTimeoutMs
+  const wait = new Wait(ctx, say)
   for (let tries = 0; ; tries++) {
     const lock = await tryNameLock(ctx, mailbox, say, true)
     if (lock.state === 'busy' && how.ask && lock.holder !== undefined && (await askOwner(ctx, nameLockPath(ctx.settings.lockDirectory, mailbox), lock.holder, say))) {
       return waitForOwner(ctx, mailbox, lock.holder, signal, say)
     }
     if (lock.state !== 'brief' || ctx.clock.now() >= deadline) return lock
+    wait.goesOn(() => `Trying to get mailbox lock from ${holderOf(lock)}, for up to ${Math.ceil((deadline - ctx.clock.now()) / 1000)} seconds...`)
     await pause(ctx.clock, backOff(ctx, tries), signal)
   }
+}
+/** Who holds it, for a line to the user. */
+export function holderOf(lock: NameLock): string {
+  const pid = lock.state === 'busy' ? lock.holder?.pid : lock.state === 'brief' ? lock.pid : undefined
+  return pid === undefined ? 'another program, which does not say which process it is' : `process ${pid}`
 }
 async function waitForOwner(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | 'inode'>, { pid }: Owner, signal: AbortSignal, say: Say): Promise<NameLock> {
   let lock: NameLock = { state: 'busy', holder: undefined }

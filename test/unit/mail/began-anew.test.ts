@@ -14,7 +14,7 @@ import { MemoryDriver } from '../../../plugins/drivers/memory/store.js'
 import { change, disk, flags, homes, serverProcess } from '../../support/journalled.js'
 import { QuietLogger, StillClock, alice, listOf, mailFixture, named, never, testSettings } from '../../support/mail.js'
 import { TableView } from '../../../core/mail/view/view.js'
-import { PassiveSource, place, sharedOver } from '../../support/mail-table.js'
+import { nobodysLogin, PassiveSource, place, sharedOver } from '../../support/mail-table.js'
 import type { Box } from '../../../core/testing/box.js'
 import { sampleMessage } from '../../../core/testing/messages.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
@@ -26,8 +26,7 @@ import { deliverTo, directoryContext, openBox, placeAt } from '../../support/dir
 import { fixedContextOf } from '../../support/fixed.js'
 import { OpenUnix, unixContext } from '../../support/unix.js'
 
-const sharedView = (m: SharedMailbox): TableView =>
-  new TableView(m, place, false, { derivers: new Map(), copy: async () => undefined, search: async () => uids.none, sort: async () => new Uint32Array(0), beforeSync: () => Promise.resolve(), closed: async () => {} })
+const sharedView = (m: SharedMailbox): TableView => new TableView(m, place, false, nobodysLogin)
 
 describe('numbers that mean other messages now', () => {
   test('journalled flags are not laid over the messages of a mailbox that began anew while it is open', async () => {

@@ -1,8 +1,9 @@
 import { MailError, failedWith, type FileLane, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
 import { takeDotLock } from '../dot-lock.js'
 import { backOff, pause, reasonOf, type Say } from '../lock-context.js'
-import { tryNameLock } from '../name-lock.js'
+import { holderOf, tryNameLock } from '../name-lock.js'
 import { SafeChanges } from '../safe-changes.js'
+import { Wait } from '../wait-lines.js'
 import type { FixedContext, Holding } from './context.js'
 
 /*
@@ -106,6 +107,7 @@ export class FixedFile {
   /** The name lock; where it cannot be had, a lock file beside the mailbox keeps this server's processes apart. */
   async #guard(stat: FileStat, deadline: number, signal: AbortSignal, say: Say): Promise<{ readonly named: boolean; unguard(): Promise<void> }> {
     const { locks, clock } = this.#ctx
+    const wait = new Wait(locks, say)
     for (let tries = 0; ; tries++) {
       const lock = await tryNameLock(locks, stat, say)
       if (lock.state === 'locked') return { named: true, unguard: () => lock.release() }
@@ -114,6 +116,7 @@ export class FixedFile {
         return { named: false, unguard: dot?.state === 'locked' ? () => dot.release() : nobody }
       }
       if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => `Trying to get mailbox lock from ${holderOf(lock)}, for up to ${Math.ceil((deadline - clock.now()) / 1000)} seconds...`)
       await pause(clock, backOff(locks, tries), signal)
     }
   }

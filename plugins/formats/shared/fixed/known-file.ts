@@ -1,5 +1,6 @@
 import { MailError, uids, type FileStat, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
 import type { Say } from '../lock-context.js'
+import { saidOnce } from '../said-once.js'
 import { nowSeconds } from '../state-directory.js'
 import { emptyHeader, readContents, readHeader, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
@@ -168,11 +169,7 @@ export class KnownFile {
   }
   /** Says each thing once. */
   say(edit: TableEdit): Say {
-    return (severity, text) => {
-      if (this.#said.has(text)) return
-      this.#said.add(text)
-      edit.notice(severity, text)
-    }
+    return saidOnce(edit, this.#said)
   }
 
   // ---- what others did

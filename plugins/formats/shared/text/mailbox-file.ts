@@ -43,12 +43,14 @@ export class MailboxFile {
   /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
   async locked<T>(access: Access, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<T | undefined> {
     const { turns, locks, clock } = this.#ctx
-    return turns.run(this.path, async () => {
+    using _heard = locks.waits.hear(this.path, say)
+    return await turns.run(this.path, async () => {
+      using spoken = locks.waits.spoken(this.path, say)
       await locks.courtesy.rest(this.path, signal)
       const deadline = clock.now() + locks.settings.dotlockTimeoutMs
       let write = access !== 'shared'
       for (;;) {
-        const end = await this.#locked(access, write, signal, say, work)
+        const end = await this.#locked(access, write, signal, spoken, work)
         if (end === undefined) return undefined
         if (end !== 'interrupted' && end !== 'replaced') return end.done
         write ||= end === 'interrupted'

@@ -8,6 +8,7 @@ import { localZone } from '../internal-date.js'
 import { isKeyword } from '../keyword-bits.js'
 import { PROTECTED } from '../protected.js'
 import { isOutOfRoom } from '../safe-changes.js'
+import { saidOnce } from '../said-once.js'
 import { nowSeconds } from '../state-directory.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
@@ -58,7 +59,7 @@ export class TextSource implements MailboxSource {
   #heldMs = Number.NEGATIVE_INFINITY
   /** When there was last no room for what the file lacks. */
   #fullMs = Number.NEGATIVE_INFINITY
-  #said = new Set<string>()
+  readonly #said = new Set<string>()
   #watched: FileWatch | undefined
   readonly watch?: (changed: () => void) => Disposable
 
@@ -122,11 +123,7 @@ export class TextSource implements MailboxSource {
   }
   /** Says each thing once. */
   say(edit: TableEdit): Say {
-    return (severity, text) => {
-      if (this.#said.has(text)) return
-      this.#said.add(text)
-      edit.notice(severity, text)
-    }
+    return saidOnce(edit, this.#said)
   }
 
   // ---- operations

@@ -110,7 +110,7 @@ export interface FileTask<A, R> {
   readonly module: string
   run(tools: FileTools, args: A): Promise<R>
 }
-/** Runs such work. It throws what the task throws: a MailError as one, a system error with its `code`. */
+/** Runs such work. It throws what the task throws: a MailError as one, a system error with its `code`, both with their causes. */
 export interface FileLane {
   run<A, R>(task: FileTask<A, R>, args: A): Promise<R>
 }

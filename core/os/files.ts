@@ -12,9 +12,10 @@ const O_NONBLOCK = 'O_NONBLOCK' in fs.constants ? fs.constants.O_NONBLOCK : 0
 /** Where it is missing, a sync follows each write. */
 const O_DSYNC = 'O_DSYNC' in fs.constants ? fs.constants.O_DSYNC : 0
 
-async function statOrNothing(call: (done: (error: NodeJS.ErrnoException | null, s: fs.Stats) => void) => void): Promise<FileStat | undefined> {
+async function statOrNothing(call: (done: (error: NodeJS.ErrnoException | null, s: fs.Stats | undefined) => void) => void): Promise<FileStat | undefined> {
   try {
-    return fileStat(await answered<fs.Stats>(call))
+    const stats = await answered<fs.Stats | undefined>(call)
+    return stats && fileStat(stats)
   } catch (error) {
     // A component that is a file (ENOTDIR) holds nothing, as one that is missing.
     if (failedWith(error, 'ENOENT', 'ENOTDIR')) return undefined

@@ -1,11 +1,13 @@
 import * as fs from 'node:fs'
 
+/** A look at a name. Nothing may be there: an error, or no answer, which costs less. */
+type Look = (path: string, done: (error: NodeJS.ErrnoException | null, stats: fs.Stats | undefined) => void) => void
 /** The callback calls of node:fs that files are made of. */
 export type FileCalls = Pick<
   typeof fs,
-  | 'open' | 'close' | 'read' | 'write' | 'writev' | 'ftruncate' | 'fdatasync' | 'fsync' | 'fstat' | 'fchmod' | 'futimes' | 'stat' | 'lstat' | 'readdir'
+  | 'open' | 'close' | 'read' | 'write' | 'writev' | 'ftruncate' | 'fdatasync' | 'fsync' | 'fstat' | 'fchmod' | 'futimes' | 'readdir'
   | 'mkdir' | 'rmdir' | 'unlink' | 'rename' | 'link' | 'chmod' | 'utimes' | 'realpath'
->
+> & { readonly stat: Look; readonly lstat: Look }
 
 /**
  * The same calls, each done when it returns: for threads that have nothing else to do. A call through the pool of threads costs ten times what
@@ -15,6 +17,9 @@ export function immediateCalls(): FileCalls {
   const sync: Readonly<Record<string, unknown>> = { ...fs }
   const made: Record<string, unknown> = {}
   for (const name of Object.keys(CALLS)) made[name] = immediate(sync[`${name}Sync`])
+  // ENOENT without the cost of an exception: most lock files that are looked for are not there.
+  made['stat'] = immediate((path: string) => fs.statSync(path, { throwIfNoEntry: false }))
+  made['lstat'] = immediate((path: string) => fs.lstatSync(path, { throwIfNoEntry: false }))
   made['realpath'] = Object.assign(immediate(fs.realpathSync), { native: immediate(fs.realpathSync.native) })
   // Each takes what its namesake takes, and calls back with what that does: the table has every name of the type.
   return made as unknown as FileCalls

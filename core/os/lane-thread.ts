@@ -1,10 +1,10 @@
 import { parentPort } from 'node:worker_threads'
-import { MailError } from '../api/mail/error.js'
 import type { FileTask } from '../api/files.js'
 import { systemClock, systemRandom } from './clock.js'
+import { failureOf } from './crossing.js'
 import { SystemFiles } from './files.js'
 import { immediateCalls } from './immediate.js'
-import type { Answer, Failure } from './lane.js'
+import type { Answer, Order } from './lane.js'
 import { nativeLocks } from './native-locks.js'
 
 // A thread of the lane: one task after the other, with calls that are done when they return.
@@ -19,16 +19,22 @@ async function answer(module: string, args: unknown): Promise<Answer> {
     return { failure: failureOf(error) }
   }
 }
-function failureOf(error: unknown): Failure {
-  if (error instanceof MailError) return { kind: error.kind, message: error.message }
-  if (!(error instanceof Error)) return { message: String(error) }
-  return { message: error.message, ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}) }
-}
 function say(what: Answer | 'ready'): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows of browsers
   parentPort?.postMessage(what)
 }
-parentPort?.on('message', ({ module, args }: { readonly module: string; readonly args: unknown }) => {
-  void answer(module, args).then(say)
+/** A result that is no value (structured clone) is a failure of the task. */
+function tell(what: Answer): void {
+  try {
+    say(what)
+  } catch (error) {
+    say({ failure: failureOf(error) })
+  }
+}
+let work = Promise.resolve()
+parentPort?.on('message', (order: Order) => {
+  // That is the end of the thread alone, whatever a task left.
+  if (order === 'end') void work.then(() => process.exit())
+  else work = answer(order.module, order.args).then(tell)
 })
 say('ready')

@@ -1,22 +1,20 @@
 import { Worker } from 'node:worker_threads'
-import { MailError, type MailProblem } from '../api/mail/error.js'
+import { MailError } from '../api/mail/error.js'
 import type { FileLane, FileTask, FileTools } from '../api/files.js'
+import { errorOf, type Failure } from './crossing.js'
 
 /** Threads that do nothing but such work; what comes while all are busy is done as everything else is. */
 const THREADS = 2
 /** A thread without work for so long ends. */
 const IDLE_MS = 60_000
 
-/** A failure as it crosses. */
-export interface Failure {
-  readonly message: string
-  readonly kind?: MailProblem
-  readonly code?: string
-}
+/** What a thread is told: a task, or to end when it has none. */
+export type Order = { readonly module: string; readonly args: unknown } | 'end'
 export type Answer = { readonly value: unknown } | { readonly failure: Failure }
 
 interface Thread {
   readonly worker: Worker
+  readonly ended: Promise<void>
   ready: boolean
   job: { resolve(value: unknown): void; reject(error: unknown): void } | undefined
   idle: NodeJS.Timeout | undefined
@@ -41,27 +39,33 @@ export class ThreadLane implements FileLane, AsyncDisposable {
     if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start()
     return this.#inline.run(task, args)
   }
-  #send<A, R>(thread: Thread, task: FileTask<A, R>, args: A): Promise<R> {
+  async #send<A, R>(thread: Thread, task: FileTask<A, R>, args: A): Promise<R> {
     clearTimeout(thread.idle)
+    try {
+      tell(thread.worker, { module: task.module, args })
+    } catch (error) {
+      // Arguments that are no values: the thread has not heard of them.
+      this.#rest(thread)
+      throw error
+    }
+    thread.worker.ref()
     return new Promise<unknown>((resolve, reject) => {
       thread.job = { resolve, reject }
-      thread.worker.ref()
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows of browsers
-      thread.worker.postMessage({ module: task.module, args })
       // The module named by the task is the one whose `run` it is.
     }) as Promise<R>
   }
   #start(): void {
     const worker = new Worker(new URL('./lane-thread.js', import.meta.url))
-    const thread: Thread = { worker, ready: false, job: undefined, idle: undefined }
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+    const thread: Thread = { worker, ended, ready: false, job: undefined, idle: undefined }
     this.#threads.add(thread)
     worker.unref()
     worker.on('message', (answer: Answer | 'ready') => {
       if (answer === 'ready') thread.ready = true
       else this.#answered(thread, answer)
-      this.#rest(thread)
+      if (this.#threads.has(thread)) this.#rest(thread)
     })
-    const ended = (error: unknown): void => {
+    const gone = (error: unknown): void => {
       this.#threads.delete(thread)
       clearTimeout(thread.idle)
       // A thread that cannot even start will not start the next time.
@@ -69,29 +73,39 @@ export class ThreadLane implements FileLane, AsyncDisposable {
       thread.job?.reject(new MailError('unavailable', 'a thread for files ended', { cause: error }))
       thread.job = undefined
     }
-    worker.on('error', ended)
-    worker.on('exit', () => ended(undefined))
+    worker.on('error', gone)
+    worker.on('exit', () => gone(undefined))
   }
   #answered(thread: Thread, answer: Answer): void {
     const { job } = thread
     thread.job = undefined
-    thread.worker.unref()
     if ('value' in answer) job?.resolve(answer.value)
     else job?.reject(errorOf(answer.failure))
   }
+  /** Without work a thread keeps no process. */
   #rest(thread: Thread): void {
-    thread.idle = setTimeout(() => {
-      this.#threads.delete(thread)
-      void thread.worker.terminate()
-    }, IDLE_MS)
+    thread.worker.unref()
+    thread.idle = setTimeout(() => void this.#end(thread), IDLE_MS)
     thread.idle.unref()
+  }
+  /**
+   * Resolves when the thread has ended by itself: one that is stopped amid its work leaves a mailbox half written, and one that is stopped while it
+   * loads native code takes the process with it.
+   */
+  #end(thread: Thread): Promise<void> {
+    this.#threads.delete(thread)
+    clearTimeout(thread.idle)
+    thread.worker.ref()
+    tell(thread.worker, 'end')
+    return thread.ended
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.#broken = true
-    await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()))
+    await Promise.all([...this.#threads].map((thread) => this.#end(thread)))
   }
 }
 
-function errorOf({ message, kind, code }: Failure): Error {
-  return kind === undefined ? Object.assign(new Error(message), code === undefined ? {} : { code }) : new MailError(kind, message)
+function tell(worker: Worker, order: Order): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows of browsers
+  worker.postMessage(order)
 }

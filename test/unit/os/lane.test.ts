@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { FileLane, FileTask, FileTools } from '../../../core/api/index.js'
+import { MailError, type FileLane, type FileTask, type FileTools } from '../../../core/api/index.js'
 import { systemClock, systemRandom } from '../../../core/os/clock.js'
 import { SystemFiles } from '../../../core/os/files.js'
+import { immediateCalls } from '../../../core/os/immediate.js'
 import { inlineLane } from '../../../core/os/lane.js'
 
 const built = new URL('../../../dist/core/os/lane.js', import.meta.url)
@@ -65,5 +68,107 @@ describe('work on files', () => {
     // More at once than there are threads: what finds none free runs in place.
     const all = await Promise.all(Array.from({ length: 8 }, (_, i) => proves(lane, `many-${i}`)))
     expect(all).toContain(0)
+  })
+})
+
+/** Does what it is told, and says on which thread. */
+const ODD = `import { threadId } from 'node:worker_threads'
+const { MailError } = await import(${JSON.stringify(new URL('../../../dist/core/api/index.js', import.meta.url).href)})
+export async function run({ files }, { how, ms, path }) {
+  const until = Date.now() + (ms ?? 0)
+  while (Date.now() < until) await files.stat('/')
+  if (how === 'fail') throw new MailError('unavailable', 'no room', { cause: Object.assign(new Error('ENOSPC: full', { cause: new Error('first') }), { code: 'ENOSPC' }) })
+  if (how === 'function') return () => threadId
+  if (how === 'write') {
+    const file = await files.open(path, { write: true, create: 'if-missing' })
+    await file.write([new Uint8Array(1)], 0)
+    await file.close()
+  }
+  return threadId
+}
+`
+interface OddWish {
+  readonly how?: 'fail' | 'function' | 'write'
+  readonly ms?: number
+  readonly path?: string
+  /** No value. */
+  readonly call?: () => void
+}
+
+describe('a thread for files', () => {
+  let dir: string
+  let odd: FileTask<OddWish, unknown>
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'mailwright-lane-'))
+    const path = join(dir, 'odd.mjs')
+    await writeFile(path, ODD)
+    const module = pathToFileURL(path).href
+    odd = { module, run: ((await import(module)) as Pick<typeof odd, 'run'>).run }
+  })
+  afterAll(() => rm(dir, { recursive: true, force: true }))
+  /** A lane of which a thread is up. */
+  async function warm(): Promise<FileLane & AsyncDisposable> {
+    const { ThreadLane } = (await import(built.href)) as typeof import('../../../core/os/lane.js')
+    const lane = new ThreadLane(tools)
+    await expect.poll(() => lane.run(odd, {}), { timeout: 20_000 }).not.toBe(0)
+    return lane
+  }
+
+  test('ends when its work is done, and the work is answered', async () => {
+    const lane = await warm()
+    const path = join(dir, 'late')
+    const answer = lane.run(odd, { how: 'write', path, ms: 100 })
+    await lane[Symbol.asyncDispose]()
+    expect(await answer).not.toBe(0)
+    expect(await readFile(path)).toHaveLength(1)
+    // Nothing is lost by who comes later.
+    expect(await lane.run(odd, {})).toBe(0)
+  })
+  test('ends, also one that is starting, before the process does', async () => {
+    const script = join(dir, 'script.mjs')
+    await writeFile(script, `
+      import { ThreadLane } from ${JSON.stringify(built.href)}
+      import { run } from ${JSON.stringify(odd.module)}
+      const files = { stat: async () => undefined }
+      const task = { module: ${JSON.stringify(odd.module)}, run }
+      const lane = new ThreadLane({ files })
+      if (process.argv[2] === 'starting') {
+        await lane.run(task, {})
+        await new Promise((done) => setTimeout(done, 30))
+      } else while ((await lane.run(task, {})) === 0) await new Promise((done) => setTimeout(done, 5))
+      const answer = lane.run(task, {})
+      // The answer is there, and nobody has heard it yet.
+      for (const until = Date.now() + 50; Date.now() < until; );
+      await lane[Symbol.asyncDispose]()
+      process.stdout.write(String(typeof (await answer)))
+    `)
+    for (const state of ['starting', 'ready']) {
+      const { stdout } = await promisify(execFile)(process.execPath, [script, state], { timeout: 20_000 })
+      expect([state, stdout]).toEqual([state, 'number'])
+    }
+  })
+  test('is free again when what it was to be given is no value, or what it was to answer', async () => {
+    await using lane = await warm()
+    for (let n = 0; n < 6; n++) {
+      await expect.poll(() => lane.run(odd, {}), { timeout: 20_000 }).not.toBe(0)
+      if (n % 2 === 0) await expect(lane.run(odd, { call: () => undefined })).rejects.toThrow('could not be cloned')
+      else await expect(lane.run(odd, { how: 'function' })).rejects.toThrow('could not be cloned')
+    }
+  })
+  test('fails with all causes, and the codes of system errors', async () => {
+    await using lane = await warm()
+    const error = await lane.run(odd, { how: 'fail' }).catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({ name: 'MailError', kind: 'unavailable', message: 'no room', cause: { code: 'ENOSPC', message: 'ENOSPC: full', cause: { message: 'first' } } })
+    expect((error as MailError).stack).toContain('odd.mjs')
+  })
+  test('looks for a file that is not there without an exception', async () => {
+    const seen: unknown[] = []
+    const { stat, lstat } = immediateCalls()
+    for (const look of [stat, lstat]) look(join(dir, 'none'), (error, stats) => seen.push(error, stats))
+    expect(seen).toEqual([null, undefined, null, undefined])
+    const files = new SystemFiles(undefined, immediateCalls())
+    expect([await files.stat(join(dir, 'none')), await files.lstat(join(dir, 'odd.mjs', 'below'))]).toEqual([undefined, undefined])
+    expect((await files.stat(dir))?.kind).toBe('directory')
   })
 })

@@ -51,6 +51,7 @@ export const builtinPlugins: readonly BuiltinPlugin[] = [
   { id: 'imap-namespace', provides: [{ point: 'imap.extensions', name: 'namespace' }], load: () => import('./imap/namespace/index.js') },
   { id: 'imap-sasl-ir', provides: [{ point: 'imap.extensions', name: 'sasl-ir' }], load: () => import('./imap/sasl-ir/index.js') },
   { id: 'imap-scan', provides: [{ point: 'imap.extensions', name: 'scan' }], load: () => import('./imap/scan/index.js') },
+  { id: 'imap-sort-thread', provides: ['sort', 'sort-display', 'thread'].map((name) => ({ point: 'imap.extensions', name })), load: () => import('./imap/sort-thread/index.js') },
   { id: 'imap-uidplus', provides: [{ point: 'imap.extensions', name: 'uidplus' }], load: () => import('./imap/uidplus/index.js') },
   { id: 'imap-unselect', provides: [{ point: 'imap.extensions', name: 'unselect' }], load: () => import('./imap/unselect/index.js') },
   { id: 'lockers-mlock', provides: [{ point: 'files.lockers', name: 'mlock' }], load: () => import('./lockers/mlock/index.js') },

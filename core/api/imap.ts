@@ -6,11 +6,11 @@ import type { MailEvent } from './mail/events.js'
 import type { AnyFact, StoredMessage, Wants } from './mail/message.js'
 import type { MailboxName } from './mail/names.js'
 import type { Modseq } from './mail/numbers.js'
-import type { SearchTerm, SortKey } from './mail/search.js'
+import type { MessageValue, SearchTerm, SortKey } from './mail/search.js'
 import type { DriverAbout, MailboxFigures } from './mail/store.js'
 import type { Rows } from './mail/table.js'
 import type { UidSet } from './mail/uid-set.js'
-import type { ListEntry, Located, MailAccess, MailboxView, RowSet, SequenceSet, SlotHolder, ViewChanges } from './session.js'
+import type { ListEntry, Located, MailAccess, MailboxView, RowSet, SequenceSet, SlotHolder, Threading, ViewChanges } from './session.js'
 import type { Tweaks } from './workaround.js'
 
 declare const carries: unique symbol
@@ -102,6 +102,12 @@ export interface Listing {
   answer(session: MailSession, command: string, narrow: (batch: readonly ListEntry[]) => Promise<readonly ListEntry[]>): Promise<ImapCompletion>
 }
 
+/** A search that was read, with what its keys do to the command. */
+export interface SearchCriteria {
+  /** Asked once, when the command runs. */
+  plan(uid: boolean): SearchPlan
+}
+
 /** What this session's extensions offer inside commands, for commands that read items or search keys of others. Names have no case. */
 export interface ImapGrammar {
   /** Whether an extension, by its name in the configuration, is there for this session. */
@@ -110,8 +116,15 @@ export interface ImapGrammar {
   readonly enable: ReadonlyMap<string, { on(session: MailSession): void | Promise<void> }>
   /** One FETCH item with its arguments, ready for a plan or a shape. */
   fetchItem(input: ImapCursor): SealedFetchItem
-  /** Search keys up to the end of the command, joined by AND (RFC 3501 §6.4.4); strings are in `charset`. */
-  searchProgram(input: ImapCursor, session: MailSession, charset: string): SearchTerm
+  /** Criteria that SORT may name. */
+  readonly sortKeys: ReadonlyMap<string, MessageValue>
+  /** Algorithms that THREAD may name. */
+  readonly threadings: ReadonlyMap<string, Threading>
+  /**
+   * Character set and search keys, the rest of SORT, THREAD and their like (RFC 5256 §5 "search-criteria"). A character set that is not known
+   * is refused with BADCHARSET.
+   */
+  searchCriteria(input: ImapCursor, session: SessionIn<'selected'>): SearchCriteria
   /** Reference and pattern of LIST (RFC 3501 §6.3.8), up to what stands behind the pattern. */
   listing(input: ImapCursor): Listing
 }
@@ -375,11 +388,10 @@ export interface ImapExtension {
   readonly create?: readonly SealedModifier<CreatePlan>[]
   readonly searchKeys?: readonly SearchKey[]
   readonly searchReturns?: readonly SealedModifier<SearchPlan>[]
-  readonly sortKeys?: readonly { readonly name: string; value(m: StoredMessage, row: number, rows: Rows): string | number }[]
-  readonly threadings?: readonly {
-    readonly name: string
-    run(within: UidSet, view: MailboxView, signal: AbortSignal): Promise<readonly ThreadNode[]>
-  }[]
+  /** Criteria of SORT, which the extension `sort` brings. */
+  readonly sortKeys?: readonly MessageValue[]
+  /** Algorithms of THREAD, which the extension `thread` brings; the capability `THREAD=NAME` is the contributor's. */
+  readonly threadings?: readonly Threading[]
   readonly statusItems?: readonly StatusItem[]
   readonly listSelections?: readonly SealedModifier<ListPlan>[]
   readonly listReturns?: readonly SealedModifier<ListPlan>[]
@@ -389,11 +401,6 @@ export interface ImapExtension {
   completing?(command: string, done: ImapCompletion, session: ImapSession): ImapCompletion
   /** Mailboxes that are not selected. */
   heard?(e: MailEvent, session: MailSession): void
-}
-/** Written by core as RFC 5256 says. */
-export interface ThreadNode {
-  readonly uid: number
-  readonly children: readonly ThreadNode[]
 }
 /** All that are loaded, less `imap.without`; the base commands are one too, and cannot be left out. */
 export const imapExtensions = extensionPoint<ImapExtension, ImapExtensionAbout>('imap.extensions').in({ scope: 'host', pick: 'all', roles: ['front', 'mail'], slot: 'hosts.*.imap.extensions' })

@@ -6,7 +6,7 @@ import type { StoredMessage, Wants } from './mail/message.js'
 import type { MailLocation, MailboxName, MailUser, Mount, Purpose } from './mail/names.js'
 import type { Uid } from './mail/numbers.js'
 import type { Rights } from './mail/policy.js'
-import type { SearchTerm, SortKey } from './mail/search.js'
+import type { MessageValue, SearchTerm, SortKey } from './mail/search.js'
 import type { Sidecar } from './mail/sidecar.js'
 import type { CopyResult } from './mail/source.js'
 import type { MailboxFigures, GivenNumbers } from './mail/store.js'
@@ -116,9 +116,31 @@ export interface MailboxView {
   remove(among: UidSet, signal: AbortSignal): Promise<UidSet>
   copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined>
   search(term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
+  /** Uids of what is found, in the order of the keys; messages that are equal in all of them are in the order of the mailbox (RFC 5256 §3). */
   sort(keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
+  /** What is found, as one threading puts it together. */
+  threads(by: Threading, term: SearchTerm, signal: AbortSignal): Promise<readonly ThreadNode[]>
+  /**
+   * Values of messages: one list for each of `of`, in the order of `rows`. What is wanting is read in one go. A message that is gone has 0, or
+   * the empty string where other messages have strings.
+   */
+  values(of: readonly MessageValue[], rows: RowSet, signal: AbortSignal): Promise<readonly (readonly (string | number)[])[]>
   vanished(since: number, among: UidSet, signal: AbortSignal): Promise<UidSet>
   close(signal: AbortSignal): Promise<void>
+}
+/** One message and those below it. */
+export interface ThreadNode {
+  /** 0 stands for a message that is not among those that were found, and holds its children together. */
+  readonly uid: number
+  readonly children: readonly ThreadNode[]
+}
+/** A way to put messages together in threads (RFC 5256 §3), by its name in THREAD. */
+export interface Threading {
+  readonly name: string
+  /** The result follows from what is in the messages, not from flags: core may give the one that it had for the same messages. */
+  readonly lasting?: boolean
+  /** Every message of `within` is in the result once. Long work gives way (`Pace`). */
+  run(within: UidSet, view: MailboxView, signal: AbortSignal): Promise<readonly ThreadNode[]>
 }
 /** What `flush` is about to tell, in view terms; arrays are reused. */
 export interface ViewChanges {

@@ -1,7 +1,8 @@
-import type { ImapCursor, MailSession, SearchKey, SearchTerm } from '../api/index.js'
+import type { ImapCursor, MailSession, SearchKey, SearchPlan, SearchTerm, SessionIn } from '../api/index.js'
 import { parseSearchKeys } from '../wire/imap/search-program.js'
 import { wire } from './arguments.js'
 import type { ImapTables } from './extensions/tables.js'
+import { liveSession } from './live.js'
 import { searchDecoder } from './search-charset.js'
 
 /** A search, and the extensions' keys that it names. */
@@ -25,4 +26,11 @@ export function parseSearch(input: ImapCursor, tables: ImapTables, session: Mail
     },
   })
   return { term, keys }
+}
+
+/** The plan of a command that searches, as its keys want it. */
+export function planOf({ term, keys }: ParsedSearch, session: SessionIn<'selected'>, how: { readonly uid: boolean; readonly extended: boolean }): SearchPlan {
+  const plan: SearchPlan = { view: session.selected, term, tag: liveSession(session).tag, ...how, result: [], write: [] }
+  for (const key of keys) key.plan?.(plan, session)
+  return plan
 }

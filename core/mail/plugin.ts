@@ -27,6 +27,7 @@ import {
 import { HostDoor } from './access/door.js'
 import { generalSearch } from './access/engine.js'
 import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../mime/facts.js'
+import { threadingDeriver } from '../mime/threading.js'
 import { SegmentPool } from './cache/fact-store.js'
 import { OpenCaches } from './cache/mailbox-cache.js'
 import { HostEvents } from './events.js'
@@ -84,7 +85,7 @@ export default definePlugin({
           subscriptions: n.subscriptions,
           sidecars: n.sidecars,
           // A plugin's deriver of the same fact comes first.
-          derivers: deriverTable([...n.derivers, sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver)]),
+          derivers: deriverTable([...n.derivers, sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver), sealDeriver(threadingDeriver)]),
           indexes: n.indexes,
           directories: n.directories,
           events: n.events,

@@ -14,4 +14,6 @@ export const MIME_LIMITS = {
   encodedWords: 2000,
   /** Parameters of one header field. */
   parameters: 200,
+  /** Message ids of a References field that are kept for threading: the last ones, which are the nearest ancestors. */
+  references: 1000,
 } as const

@@ -5,6 +5,7 @@ import { ExtensionAssembly } from '../../core/imapd/extensions/assembly.js'
 import { Imap4 } from '../../core/imapd/imap4.js'
 import { IMAP2BIS, imap2bis, mailboxReferrals } from '../../core/imapd/old-dialects.js'
 import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../../core/mime/facts.js'
+import { threadingDeriver } from '../../core/mime/threading.js'
 import { deriverTable } from '../../core/mail/view/deriving.js'
 import { memoryLinkPair } from './memory-link.js'
 import { SystemFiles } from '../../core/os/files.js'
@@ -20,6 +21,7 @@ import multiappendPlugin from '../../plugins/imap/multiappend/index.js'
 import namespacePlugin from '../../plugins/imap/namespace/index.js'
 import saslIrPlugin from '../../plugins/imap/sasl-ir/index.js'
 import scanPlugin from '../../plugins/imap/scan/index.js'
+import sortThreadPlugin from '../../plugins/imap/sort-thread/index.js'
 import uidplusPlugin from '../../plugins/imap/uidplus/index.js'
 import unselectPlugin from '../../plugins/imap/unselect/index.js'
 import { LoggedLines, gateFor, tableBackend } from './auth.js'
@@ -39,7 +41,7 @@ export const testImapSettings: ImapSettings = {
 }
 const TLS: NonNullable<PeerFacts['tls']> = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', bindings: {} }
 const extensionPlugins: readonly Plugin[] = [
-  literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, multiappendPlugin, condstorePlugin, scanPlugin,
+  literalPlugin, saslIrPlugin, idlePlugin, uidplusPlugin, namespacePlugin, childrenPlugin, unselectPlugin, idPlugin, enablePlugin, movePlugin, multiappendPlugin, condstorePlugin, scanPlugin, sortThreadPlugin,
 ]
 
 type ExtensionEntry = Entry<ImapExtension, ImapExtensionAbout>
@@ -90,7 +92,7 @@ export class ImapFixture implements AsyncDisposable {
     this.#tweaks = { ...DEFAULT_TWEAKS, ...options.tweaks }
   }
   static async make(options: ImapOptions = {}): Promise<ImapFixture> {
-    const derivers = deriverTable([sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver)])
+    const derivers = deriverTable([sealDeriver(envelopeDeriver), sealDeriver(bodystructureDeriver), sealDeriver(partMapDeriver), sealDeriver(threadingDeriver)])
     const mail = mailFixture({ derivers, ...options.mail })
     const settings: ImapSettings = { ...testImapSettings, ...options.settings }
     const made = await contributedTo(imapExtensions, extensionPlugins, new Map<string, unknown>([[CLOCK.id, mail.clock], [IMAP_SETTINGS.id, settings], [COMPAT_SETTINGS.id, { dialect: options.dialect ?? 'faq' }]]))

@@ -26,7 +26,7 @@ export const nobodysLogin: ViewOwner = {
   derivers: new Map(),
   copy: async () => undefined,
   search: async () => uids.none,
-  sort: async () => new Uint32Array(0),
+  sort: async () => new Uint32Array(0), threads: () => Promise.resolve([]), values: () => Promise.resolve([]),
   beforeSync: () => Promise.resolve(),
   closed: async () => {},
   listening: () => ({ [Symbol.dispose]: () => undefined }),

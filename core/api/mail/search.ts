@@ -43,10 +43,25 @@ export interface SearchAbility {
   run(term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
   order?(keys: readonly SortKey[], within: UidSet, signal: AbortSignal): Promise<Uint32Array | undefined>
 }
-/** RFC 5256 key by name. */
+/**
+ * What messages are ordered or grouped by. It follows from the message alone and never changes, so that core keeps what it found for all sessions
+ * of a mailbox; two of one name are the same. Strings are ordered by `<`: `collationKey` of the toolkit makes text ready for that.
+ */
+export type MessageValue = {
+  /** Of a sort key: as SORT has it, in upper case. */
+  readonly name: string
+  /** It looks at size or date: rows with gaps are filled before. */
+  readonly fills?: boolean
+} & (
+  | { readonly needs: 'columns'; of(row: Row, rows: Rows): string | number }
+  /** Nothing waits here: what is not among the facts and sections that it needs is not there. */
+  | { readonly needs: Wants; of(row: Row, rows: Rows, m: StoredMessage): string | number }
+)
+/** One criterion of SORT (RFC 5256 §3), by name for those who know it, and with its value for core. */
 export interface SortKey {
   readonly by: string
   readonly reverse: boolean
+  readonly value: MessageValue
 }
 export interface SearchIndex {
   of(at: MailLocation, user: MailUser): Promise<SearchAbility | undefined>

@@ -4,9 +4,8 @@ import { parseSearchCharset } from '../../wire/imap/search-program.js'
 import { oneModifier, wire } from '../arguments.js'
 import type { Chosen } from '../arguments.js'
 import { tablesIn } from '../extensions/grammar.js'
-import { liveSession } from '../live.js'
 import { checkCharset } from '../search-charset.js'
-import { parseSearch } from '../search-term.js'
+import { parseSearch, planOf } from '../search-term.js'
 import type { ParsedSearch } from '../search-term.js'
 
 /** Numbers between two looks at whether the client keeps up. */
@@ -39,11 +38,10 @@ export const search: SealedCommand = sealCommand({
     c.end()
     return { ...parsed, returns, uid }
   },
-  async run({ term, keys, returns, uid }, session): Promise<ImapCompletion> {
+  async run({ returns, uid, ...parsed }, session): Promise<ImapCompletion> {
     const view = session.selected
     const { out, signal } = session
-    const plan: SearchPlan = { view, term, tag: liveSession(session).tag, uid, extended: returns !== undefined, result: [], write: [] }
-    for (const key of keys) key.plan?.(plan, session)
+    const plan = planOf(parsed, session, { uid, extended: returns !== undefined })
     for (const { modifier, args } of returns ?? []) await modifier.apply(args, plan, session)
     const all = view.resolve({ pairs: Uint32Array.of(1, 0xffffffff) }, 'seq')
     const found: Found = { uids: await view.search(plan.term, view.uidsOf(all), signal) }

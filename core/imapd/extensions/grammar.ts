@@ -1,7 +1,9 @@
-import type { ImapCursor, ImapGrammar, ImapSession, Listing, MailSession, SealedFetchItem, SearchTerm } from '../../api/index.js'
+import type { ImapCursor, ImapGrammar, ImapSession, Listing, SealedFetchItem, SearchCriteria, SessionIn } from '../../api/index.js'
+import { latin1 } from '../../mime/octets.js'
 import { parseFetchItem } from '../items/bound-item.js'
 import { listingOf } from '../listing.js'
-import { parseSearch } from '../search-term.js'
+import { checkCharset } from '../search-charset.js'
+import { parseSearch, planOf } from '../search-term.js'
 import type { ImapTables } from './tables.js'
 
 /** The tables of one session, as commands and plugins may ask them. */
@@ -19,8 +21,19 @@ export class Grammar implements ImapGrammar {
   fetchItem(input: ImapCursor): SealedFetchItem {
     return parseFetchItem(input, this.tables)
   }
-  searchProgram(input: ImapCursor, session: MailSession, charset: string): SearchTerm {
-    return parseSearch(input, this.tables, session, charset).term
+  get sortKeys(): ImapGrammar['sortKeys'] {
+    return this.tables.sortKeys
+  }
+  get threadings(): ImapGrammar['threadings'] {
+    return this.tables.threadings
+  }
+  searchCriteria(input: ImapCursor, session: SessionIn<'selected'>): SearchCriteria {
+    const charset = latin1(input.astring()).toUpperCase()
+    checkCharset(charset)
+    input.space()
+    const parsed = parseSearch(input, this.tables, session, charset)
+    input.end()
+    return { plan: (uid) => planOf(parsed, session, { uid, extended: false }) }
   }
   listing(input: ImapCursor): Listing {
     return listingOf(input)

@@ -9,6 +9,7 @@ import type {
   ImapExtensionAbout,
   ListPlan,
   MailSession,
+  MessageValue,
   Modifier,
   SealedModifier,
   SearchKey,
@@ -17,6 +18,7 @@ import type {
   StatusItem,
   StorePlan,
   StoreTarget,
+  Threading,
 } from '../../api/index.js'
 import { blaming } from './blame.js'
 import { unsealCommand, unsealItem, unsealModifier, unsealTarget } from './unseal.js'
@@ -44,6 +46,8 @@ export interface ImapTables {
   readonly create: Named<Modifier<CreatePlan, unknown>>
   readonly searchKeys: Named<SearchKey>
   readonly searchReturns: Named<Modifier<SearchPlan, unknown>>
+  readonly sortKeys: Named<MessageValue>
+  readonly threadings: Named<Threading>
   readonly statusItems: Named<StatusItem>
   readonly listSelections: Named<Modifier<ListPlan, unknown>>
   readonly listReturns: Named<Modifier<ListPlan, unknown>>
@@ -115,6 +119,8 @@ export function tablesOf(entries: readonly ExtensionEntry[]): ImapTables {
     create: modifiers(parts((e) => e.create)),
     searchKeys: byName(parts((e) => e.searchKeys)),
     searchReturns: modifiers(parts((e) => e.searchReturns)),
+    sortKeys: byName(parts((e) => e.sortKeys)),
+    threadings: byName(parts((e) => e.threadings)),
     statusItems: byName(parts((e) => e.statusItems)),
     listSelections: modifiers(parts((e) => e.listSelections)),
     listReturns: modifiers(parts((e) => e.listReturns)),

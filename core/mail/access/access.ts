@@ -13,6 +13,7 @@ import type {
   MailboxFigures,
   MailboxName,
   MailboxView,
+  MessageValue,
   MailStore,
   MailUser,
   Mount,
@@ -20,7 +21,10 @@ import type {
   SearchAbility,
   SearchTerm,
   Sidecar,
+  RowSet,
   SortKey,
+  ThreadNode,
+  Threading,
   UidSet,
 } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
@@ -454,6 +458,12 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   }
   async sort(from: TableView, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array> {
     return this.#host.engine.sort(from, await this.#ability(from), keys, term, signal)
+  }
+  async threads(from: TableView, by: Threading, term: SearchTerm, signal: AbortSignal): Promise<readonly ThreadNode[]> {
+    return this.#host.engine.threads(from, await this.#ability(from), by, term, signal)
+  }
+  values(from: TableView, of: readonly MessageValue[], rows: RowSet, signal: AbortSignal): ReturnType<MailboxView['values']> {
+    return this.#host.engine.values(from, of, rows, signal)
   }
   /** An index in front of the driver, or the driver's own search. */
   async #ability(from: TableView): Promise<SearchAbility | undefined> {

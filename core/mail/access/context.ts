@@ -9,7 +9,9 @@ import type {
   MailPolicy,
   MailUser,
   MailboxSettings,
+  MessageValue,
   NamespaceResolver,
+  RowSet,
   SearchAbility,
   SearchIndex,
   SearchTerm,
@@ -18,6 +20,8 @@ import type {
   SortKey,
   StoreLayer,
   SubscriptionStore,
+  ThreadNode,
+  Threading,
   UidSet,
   UserDirectory,
 } from '../../api/index.js'
@@ -25,10 +29,12 @@ import type { SourceRegistry, StateKeeper } from '../registry/registry.js'
 import type { Derivers } from '../view/deriving.js'
 import type { TableView } from '../view/view.js'
 
-/** The general search, where neither source nor index answers. */
+/** The general search, with orders and threads, where neither source nor index answers. */
 export interface SearchEngine {
   search(view: TableView, ability: SearchAbility | undefined, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
   sort(view: TableView, ability: SearchAbility | undefined, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
+  threads(view: TableView, ability: SearchAbility | undefined, by: Threading, term: SearchTerm, signal: AbortSignal): Promise<readonly ThreadNode[]>
+  values(view: TableView, of: readonly MessageValue[], rows: RowSet, signal: AbortSignal): Promise<readonly (readonly (string | number)[])[]>
 }
 
 /** What all logins of a host share; made once per host. */

@@ -1,5 +1,8 @@
-import { ENVELOPE, MailError } from '../../api/index.js'
+import { ENVELOPE, uids } from '../../api/index.js'
 import type { Clock, SearchAbility, SearchTerm, UidSet } from '../../api/index.js'
+import { OrderMemory } from '../order/memory.js'
+import { inOrder } from '../order/sort.js'
+import { rowsIn, valuesOf } from '../order/values.js'
 import type { SearchContext } from '../search/context.js'
 import { search } from '../search/search.js'
 import { factsOf } from '../view/facts.js'
@@ -50,18 +53,34 @@ async function searchContext(
     signal,
   }
 }
-/** Core's own search, with the source or an index for the branches that they take. */
+/** Core's own search, with the source or an index for the branches and orders that they take. */
 export function generalSearch(clock: Clock): SearchEngine {
+  const memory = new OrderMemory()
+  const find = async (view: TableView, ability: SearchAbility | undefined, term: SearchTerm, signal: AbortSignal): Promise<UidSet> => {
+    if (view.announced === 0) return uids.none
+    const all = view.uidsOf(view.resolve({ pairs: Uint32Array.of(1, view.announced) }, 'seq'))
+    return search(term, all, await searchContext(view, ability, term, all, clock, signal))
+  }
   return {
     async search(view, ability, term, within, signal) {
       return search(term, within, await searchContext(view, ability, term, within, clock, signal))
     },
     async sort(view, ability, keys, term, signal) {
-      const all = view.uidsOf(view.resolve({ pairs: Uint32Array.of(1, Math.max(1, view.announced)) }, 'seq'))
-      const found = await search(term, all, await searchContext(view, ability, term, all, clock, signal))
-      const order = await ability?.order?.(keys, found, signal)
-      if (order === undefined) throw new MailError('unsupported', 'this mailbox cannot be sorted')
-      return order
+      const found = await find(view, ability, term, signal)
+      return (await ability?.order?.(keys, found, signal)) ?? inOrder(view, keys, found, memory, signal)
     },
+    async threads(view, ability, by, term, signal) {
+      const found = await find(view, ability, term, signal)
+      const facts = memory.of(view.mailbox)
+      const before = by.lasting === true ? facts.threads.get(by.name, found) : undefined
+      if (before !== undefined) return before
+      const threads = await by.run(found, view, signal)
+      if (by.lasting === true) {
+        facts.threads.keep(by.name, found, threads)
+        memory.grown(view.mailbox, facts)
+      }
+      return threads
+    },
+    values: (view, of, rows, signal) => valuesOf(view, of, rowsIn(rows.pairs, rows.count), memory, signal),
   }
 }

@@ -1,6 +1,7 @@
 import type { SearchTerm } from '../../api/index.js'
 import { parseHeaderDate } from '../../mime/date.js'
 import { decodeHeaderText } from '../../mime/encoded-word.js'
+import { ENVELOPE_PLACES, elementAt, envelopeText } from '../../mime/envelope-wire.js'
 import { latin1 } from '../../mime/octets.js'
 import { readString, stringAt, valueEnd } from '../../mime/wire-list.js'
 import { TextPattern } from './pattern.js'
@@ -8,10 +9,7 @@ import { TextPattern } from './pattern.js'
 /** Answers out of an ENVELOPE in wire form. */
 export type EnvelopeTest = (wire: Uint8Array) => boolean
 
-/** Places in an envelope (RFC 3501 §7.4.2). */
-const PLACES: Readonly<Record<string, number>> = {
-  date: 0, subject: 1, from: 2, sender: 3, 'reply-to': 4, to: 5, cc: 6, bcc: 7, 'in-reply-to': 8, 'message-id': 9,
-}
+const PLACES: Readonly<Record<string, number>> = ENVELOPE_PLACES
 /** Texts, which HEADER finds here too; the address fields are written out otherwise than they stand in the header. */
 const TEXTS = new Set(['date', 'subject', 'in-reply-to', 'message-id'])
 
@@ -36,18 +34,10 @@ export function envelopeTest(term: SearchTerm): EnvelopeTest | undefined {
 /** SENTBEFORE and the like: false where there is no date that can be read. */
 function sentTest(from: number, before: number): EnvelopeTest {
   return (wire) => {
-    const at = elementAt(wire, 0)
-    const text = readString(wire, at, valueEnd(wire, at))
-    const date = text === undefined ? undefined : parseHeaderDate(latin1(text))
+    const text = envelopeText(wire, 'date')
+    const date = text === undefined ? undefined : parseHeaderDate(text)
     return date !== undefined && date.day >= from && date.day < before
   }
-}
-
-/** Where the n-th element of the list begins. */
-function elementAt(wire: Uint8Array, n: number): number {
-  let at = 1
-  for (let i = 0; i < n; i++) at = valueEnd(wire, at) + 1
-  return at
 }
 
 /** An absent field never matches; an empty pattern asks for its presence. */

@@ -1,4 +1,4 @@
-import { ENVELOPE, uids } from '../../api/index.js'
+import { ENVELOPE, Pace, uids } from '../../api/index.js'
 import type { SearchTerm, StoredMessage, UidSet, Wants } from '../../api/index.js'
 import { writeEnvelope } from '../../mime/envelope.js'
 import { readHeader } from '../../mime/message.js'
@@ -9,7 +9,6 @@ import { envelopeTest } from './envelope-test.js'
 import type { EnvelopeTest } from './envelope-test.js'
 import { combineTests, invertTest, messageTest, openMessage } from './message-test.js'
 import type { MessageTest } from './message-test.js'
-import { Pace } from './pace.js'
 
 /** Rows in ascending order. */
 type RowList = Uint32Array

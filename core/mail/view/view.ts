@@ -4,12 +4,15 @@ import type {
   FlagChange,
   Located,
   MailboxView,
+  MessageValue,
   RowSet,
   Rows,
   SearchTerm,
   SequenceSet,
   SortKey,
   StoredMessage,
+  ThreadNode,
+  Threading,
   Uid,
   UidSet,
   ViewChanges,
@@ -31,6 +34,8 @@ export interface ViewOwner {
   copy(from: TableView, set: UidSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined>
   search(from: TableView, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>
   sort(from: TableView, keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array>
+  threads(from: TableView, by: Threading, term: SearchTerm, signal: AbortSignal): Promise<readonly ThreadNode[]>
+  values(from: TableView, of: readonly MessageValue[], rows: RowSet, signal: AbortSignal): ReturnType<MailboxView['values']>
   closed(view: TableView, signal: AbortSignal): Promise<void>
   /** The login hears what operations of the mailbox wait for, until disposed. */
   listening(mailbox: SharedMailbox): Disposable
@@ -260,6 +265,12 @@ export class TableView implements MailboxView, Standing {
   }
   sort(keys: readonly SortKey[], term: SearchTerm, signal: AbortSignal): Promise<Uint32Array> {
     return this.#meant(this.#owner.sort(this, keys, term, signal))
+  }
+  threads(by: Threading, term: SearchTerm, signal: AbortSignal): Promise<readonly ThreadNode[]> {
+    return this.#meant(this.#owner.threads(this, by, term, signal))
+  }
+  values(of: readonly MessageValue[], rows: RowSet, signal: AbortSignal): ReturnType<MailboxView['values']> {
+    return this.#meant(this.#owner.values(this, of, rows, signal))
   }
   /** What was found counts only for the numbers that the session knows. */
   async #meant<T>(found: Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** How long a search runs before the other sessions of the process get a turn. */
+/** How long it runs before the other sessions of the process get a turn. */
 const SLICE_MS = 8
 
-/** Lets long work give way: `due` between two pieces, and when it says so, `turn`. */
+/** Lets long work of one session, such as a search or a threading, give way: `due` between two pieces, and when it says so, `turn`, which throws when the signal is given. */
 export class Pace {
   #since = performance.now()
   readonly #signal: AbortSignal

@@ -1,0 +1,109 @@
+import type { Pace } from 'mailwright/api'
+import { readThreading } from 'mailwright/toolkit'
+
+/**
+ * Steps upwards that looks for loops may take in all. Mailboxes of people need a few for each message; references that were made up so that
+ * each look is long must not keep the processor for hours. Beyond them a link that would need a look is not made.
+ */
+const MOST_STEPS = 50_000_000
+const NONE = -1
+
+/** Who is whose parent, by the references of messages (RFC 5256 §3 "REFERENCES", step 1). */
+export class Ancestry {
+  /** Messages come first, by their places; behind them stand ids that only references name. */
+  readonly parent: number[] = []
+  readonly messages: number
+  readonly #children: number[] = []
+  readonly #nodes = new Map<string, number>()
+  #steps = 0
+  private constructor(messages: number) {
+    this.messages = messages
+    for (let i = 0; i < messages; i++) this.#add()
+  }
+
+  /** `threading` is in the order of the mailbox. */
+  static async of(threading: readonly string[], pace: Pace): Promise<Ancestry> {
+    const made = new Ancestry(threading.length)
+    for (let i = 0; i < threading.length; i++) {
+      const { id } = readThreading(threading[i]!)
+      // An id names the first message that has it; the others have none that anybody could refer to.
+      if (id !== '' && !made.#nodes.has(id)) made.#nodes.set(id, i)
+      if (i % 256 === 0 && pace.due()) await pace.turn()
+    }
+    for (let i = 0; i < threading.length; i++) {
+      made.#place(i, readThreading(threading[i]!).references)
+      if (i % 16 === 0 && pace.due()) await pace.turn()
+    }
+    return made
+  }
+
+  #add(): number {
+    this.#children.push(0)
+    return this.parent.push(NONE) - 1
+  }
+  #nodeOf(id: string): number {
+    let node = this.#nodes.get(id)
+    if (node === undefined) this.#nodes.set(id, (node = this.#add()))
+    return node
+  }
+  #place(message: number, references: readonly string[]): void {
+    // Step 1.A: each reference is the parent of the next, unless that one has a parent.
+    let above = NONE
+    for (const id of references) {
+      const node = this.#nodeOf(id)
+      if (above !== NONE && this.parent[node] === NONE) this.#link(above, node)
+      above = node
+    }
+    // Step 1.B: the last one is the parent of the message, whatever others said.
+    const before = this.parent[message]!
+    if (before === above) return
+    if (before !== NONE) {
+      this.#children[before]!--
+      this.parent[message] = NONE
+    }
+    if (above !== NONE) this.#link(above, message)
+  }
+  #link(parent: number, child: number): void {
+    if (this.#isAbove(child, parent)) return
+    this.parent[child] = parent
+    this.#children[parent]!++
+  }
+  /** Whether the node is the other one, or above it. */
+  #isAbove(node: number, below: number): boolean {
+    if (node === below) return true
+    if (this.#children[node] === 0) return false
+    for (let at = this.parent[below]!; at !== NONE; at = this.parent[at]!) if (at === node || ++this.#steps > MOST_STEPS) return true
+    return false
+  }
+
+  /**
+   * Parents without the ids that no message has (step 3): of each message the place of the nearest message above it, or -1, or where messages of
+   * a missing one stand together, a number below -1, which is theirs.
+   */
+  async pruned(pace: Pace): Promise<Int32Array> {
+    const out = new Int32Array(this.messages)
+    /** Of each missing message: the message above it, or the missing one that is the root. */
+    const above = new Int32Array(this.parent.length - this.messages).fill(NONE)
+    const together = new Int32Array(above.length)
+    const path: number[] = []
+    for (let i = 0; i < this.messages; i++) {
+      let at = this.parent[i]!
+      while (at >= this.messages && above[at - this.messages] === NONE && this.parent[at] !== NONE) {
+        path.push(at)
+        at = this.parent[at]!
+      }
+      if (at >= this.messages && above[at - this.messages] !== NONE) at = above[at - this.messages]!
+      for (const passed of path) above[passed - this.messages] = at
+      path.length = 0
+      if (at >= this.messages) together[at - this.messages]!++
+      out[i] = at
+      if (i % 256 === 0 && pace.due()) await pace.turn()
+    }
+    for (let i = 0; i < out.length; i++) {
+      const missing = out[i]! - this.messages
+      // A missing message that holds one alone is not worth a place.
+      if (missing >= 0) out[i] = together[missing]! > 1 ? -2 - missing : NONE
+    }
+    return out
+  }
+}

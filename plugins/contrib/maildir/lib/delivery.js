@@ -1,6 +1,8 @@
 import { failedWith, fileFailure, MailError, uids } from 'mailwright/api'
+import { baseOf } from './columns.js'
 import { infoOf, timeOfDate } from './file-name.js'
 import { linkMessages } from './linking.js'
+import { Finder, FOLDERS } from './listing.js'
 import { MaildirSource } from './source.js'
 import { uniqueName } from './unique-name.js'
 
@@ -104,12 +106,24 @@ export class MaildirDelivery {
       // What failed must not happen after all at the next look.
       await files.unlink(`${path}/mailwright-incoming`).catch(() => undefined)
       await folder.sync().catch(() => undefined)
-      for (const [, to] of pairs) await files.unlink(`${path}/${to}`).catch(() => undefined)
-      await folder.sync('new').catch(() => undefined)
+      const finder = new Finder(folder)
+      for (const [, to] of pairs) await this.#takeBack(to, finder).catch(() => undefined)
+      for (const name of FOLDERS) await folder.sync(name).catch(() => undefined)
       throw error
     }
     // Without it nothing would happen: what it names is not in `tmp` any more.
     if (pairs.length > 1) await files.unlink(`${path}/mailwright-incoming`).catch(() => undefined)
+  }
+  /** Another program may have claimed it meanwhile. */
+  async #takeBack(file, finder) {
+    const { files, path } = this.folder
+    try {
+      await files.unlink(`${path}/${file}`)
+    } catch (error) {
+      if (!failedWith(error, 'ENOENT')) throw error
+      const now = await finder.find(baseOf(file), file)
+      if (now !== undefined) await files.unlink(`${path}/${now}`)
+    }
   }
   async abort() {
     for (const { temporary, synced } of this.#waiting.splice(0)) {

@@ -37,9 +37,10 @@ export function infoOf({ system, keywords, other }) {
   for (let place = 0; place < MAX_KEYWORDS; place++) if ((keywords & (1 << place)) !== 0) letters.push(String.fromCharCode(A + place))
   return `:2,${letters.sort().join('')}`
 }
-/** Octets of the file and octets with CRLF, where the name says them. */
+/** Octets of the file and octets with CRLF, where the name says them. Those with CRLF are believed where both can be: each octet has a CR before it at most. */
 export function sizesOf(base) {
-  return { stored: numberIn(base, ',S='), size: numberIn(base, ',W=') }
+  const [stored, size] = [numberIn(base, ',S='), numberIn(base, ',W=')]
+  return { stored, size: stored !== undefined && size >= stored && size <= 2 * stored ? size : undefined }
 }
 function numberIn(base, key) {
   const digits = new RegExp(`${key}(\\d{1,10})(?:,|$)`).exec(base)?.[1]

@@ -1,4 +1,4 @@
-import { uids } from 'mailwright/api'
+import { uids, UNKNOWN } from 'mailwright/api'
 import { baseOf, FILE, isNew } from './columns.js'
 import { FOLDERS } from './listing.js'
 import { NameDigest } from './name-digest.js'
@@ -6,6 +6,8 @@ import { NameDigest } from './name-digest.js'
 /** Files of the rows, so that what is wanted of them is found without going through all: which are in `new`, and which row a base is of. */
 export class Ledger {
   #fresh = new Set()
+  /** Messages that were gone when their sizes were asked for. */
+  #guessed = new Set()
   /** Uids, made when they are asked for. */
   #byBase
   /** The rows are others, or were changed elsewhere. */
@@ -34,6 +36,17 @@ export class Ledger {
     if (isNew(file)) this.#fresh.add(uid)
     else this.#fresh.delete(uid)
     this.#byBase?.set(baseOf(file), uid)
+  }
+  guess(uid) {
+    this.#guessed.add(uid)
+  }
+  /** Rows were made true: those that are there after all are asked for their sizes once more. */
+  forgetGuesses(edit) {
+    for (const uid of this.#guessed) {
+      const row = edit.rows.find(uid)
+      if (row !== -1) edit.setSize(row, UNKNOWN)
+    }
+    this.#guessed.clear()
   }
   /** Uids ascend. */
   remove(edit, gone) {

@@ -5,7 +5,11 @@ import { doubledIn, firstOf, settleDoubles } from './doubles.js'
 import { MAX_KEYWORDS, parseInfo, sizesOf } from './file-name.js'
 import { fillOne } from './filling.js'
 import { wordsOf } from './keywords.js'
-import { byBase, CUR, folderMarks, FOLDERS, lookAgain, marksOf, NEW, passedOver, quietListing, stillThere } from './listing.js'
+import { byBase, CUR, Finder, folderMarks, FOLDERS, lookAgain, marksOf, NEW, passedOver, quietListing, stillThere } from './listing.js'
+import { sortFiles } from './sorting.js'
+
+/** Messages that are looked at side by side. */
+export const PARALLEL = 32
 
 /**
  * Makes the rows of a mailbox true. What its folders hold is known from one look to the next by their times. A folder that changed is listed, and compared with the
@@ -23,6 +27,16 @@ export class Looking {
     this.#state = state
     this.#ledger = ledger
     this.#doubles = doubles
+  }
+  /** Sizes and dates of rows, as far as they are not known. */
+  async fill(edit, rows, signal) {
+    const finder = new Finder(this.#folder)
+    for (let at = 0; at < rows.length; at += PARALLEL) {
+      signal.throwIfAborted()
+      const some = rows.slice(at, at + PARALLEL)
+      const there = await Promise.all(some.map((row) => fillOne(this.#folder, edit, row, finder)))
+      this.#guess(some.filter((_, i) => !there[i]).map((row) => edit.rows.uid[row]))
+    }
   }
   /** Makes the rows true; returns the times at which they are, undefined when something was read for it. */
   async look(edit, signal) {
@@ -116,13 +130,14 @@ export class Looking {
     const lines = arrived.size === 0 ? undefined : await this.#numbered(edit, arrived, marks, signal)
     if (arrived.size > 0 && lines === undefined) return this.#readAll(edit, signal)
     if (lines !== undefined) this.#add(edit, sorted(arrived, lines.uids), lines, flagsOf)
+    this.#ledger.forgetGuesses(edit)
     this.#state.remember(edit, { folders: marks.folders, times: marks.times, ...(lines && { list: { mark: lines.mark, ...lines.end(lastUid(edit.rows)) } }) }, { listed: places, at, tookMs: performance.now() - began, again })
   }
   /** What the folders hold, with one name of each message where that can be; `found` is undefined where everything is to be read. */
   async #sorted(edit, places, signal) {
     let { marks, files } = await quietListing(this.#folder, places)
     if (this.#state.plan(marks) === undefined) return {}
-    let found = this.#sort(edit, files, places)
+    let found = sortFiles(edit.rows, this.#ledger.bases(edit.rows), files, places)
     let again = Infinity
     if (found.doubled.size > 0) {
       const kept = new Map([...found.doubled.keys()].map((base) => [base, this.#fileOf(edit, base)]))
@@ -130,7 +145,7 @@ export class Looking {
       again = settled.again
       if (settled.isChanged) ({ marks, files } = await quietListing(this.#folder, places))
       if (this.#state.plan(marks) === undefined) return {}
-      found = this.#sort(edit, files.filter((file) => !settled.gone.has(file)), places, settled.gone)
+      found = sortFiles(edit.rows, this.#ledger.bases(edit.rows), files.filter((file) => !settled.gone.has(file)), places, settled.gone)
     }
     this.#doubles.put(places.map((place) => FOLDERS[place]), found.doubled)
     return { marks, found, again }
@@ -139,44 +154,6 @@ export class Looking {
   #fileOf({ rows }, base) {
     const uid = this.#ledger.bases(rows).get(base)
     return uid === undefined ? undefined : rows.column(FILE)[rows.find(uid)]
-  }
-  /**
-   * Files by what the rows say: what has no row (`arrived`, by base), rows that have other names now (`renamed`), those that were seen, and messages of which there are
-   * several names (`doubled`, by base). Of these the row's own counts. `gone`: files that are known not to be there.
-   */
-  #sort(edit, files, places, gone = new Set()) {
-    const { rows } = edit
-    const known = this.#ledger.bases(rows)
-    const here = rows.column(FILE)
-    const seen = new Uint8Array(rows.length)
-    const [arrived, renamed, doubled] = [new Map(), new Map(), new Map()]
-    const double = (base, ...names) => doubled.set(base, [...new Set([...(doubled.get(base) ?? []), ...names])])
-    const isOneMore = (at, key, base, file) => {
-      const other = at.get(key)
-      if (other !== undefined) double(base, other, file)
-      at.set(key, other === undefined ? file : firstOf(other, file))
-    }
-    for (const file of files) {
-      const base = baseOf(file)
-      const uid = known.get(base)
-      if (uid === undefined) {
-        isOneMore(arrived, base, base, file)
-        continue
-      }
-      const row = rows.find(uid)
-      if (here[row] === file) seen[row] = 1
-      else isOneMore(renamed, row, base, file)
-    }
-    for (const [row, file] of renamed) {
-      // What is in `cur` may not have been listed because it is as it was.
-      const isElsewhere = isNew(file) && !isNew(here[row]) && !places.includes(CUR) && !gone.has(here[row])
-      if (seen[row] === 1 || isElsewhere) {
-        double(baseOf(file), here[row], file)
-        renamed.delete(row)
-      }
-      seen[row] = 1
-    }
-    return { arrived, renamed, seen, doubled }
   }
   /** Gives rows the names that their files have now; returns those whose files are in none of these folders. */
   #rearrange(edit, { renamed, seen }, places, flagsOf) {
@@ -258,11 +235,20 @@ export class Looking {
     if (list === undefined || [...found.keys()].some((base) => !list.uids.has(base))) list = await this.#numberAll(edit, found, signal)
     await lookAgain(folder, found, passedOver(found, list.uids, lastUid(edit.rows)), marks, this.#ctx.clock.now())
     const doubtful = this.#takeAll(edit, found, list, names)
+    this.#ledger.forgetGuesses(edit)
+    const guessed = []
     for (const row of doubtful) {
       signal.throwIfAborted()
-      await fillOne(folder, edit, row)
+      if (!(await fillOne(folder, edit, row))) guessed.push(edit.rows.uid[row])
     }
     this.#state.remember(edit, { folders: marks.folders, times: marks.times, keywords: marks.keywords, list: { inode: list.inode, mark: list.mark, ...(list.whole ? list.end(lastUid(edit.rows)) : { from: undefined, line: undefined }) } }, { listed: [CUR, NEW], at, tookMs: performance.now() - began, again })
+    this.#guess(guessed)
+  }
+  /** Messages that were gone when their sizes were asked for: the folders are looked at once more. */
+  #guess(uids) {
+    if (uids.length === 0) return
+    for (const uid of uids) this.#ledger.guess(uid)
+    this.#state.doubt()
   }
   /** What both folders hold, by base, with one name of each message where that can be. */
   async #foundIn(edit, signal) {

@@ -30,9 +30,10 @@ async function contentOf(files, path, most) {
     await file.close()
   }
 }
-/** Its first octets, all of them where there are no more than `most`. */
+/** Its first octets, all of them where there are no more than `most`; what a link to a folder leads to has none. */
 export async function beginningOf(file, most) {
-  const { size: stored } = await file.stat()
+  const { size, kind } = await file.stat()
+  const stored = kind === 'file' ? size : 0
   const octets = new Uint8Array(Math.min(stored, most))
   const got = await file.read(octets, 0)
   // A file that was cut meanwhile has no more.

@@ -2,16 +2,15 @@ import { failedWith, fileFailure, MailError, UNKNOWN } from 'mailwright/api'
 import { baseOf, FILE, infoIn, rowsOf } from './columns.js'
 import { Doubles, isOneFile } from './doubles.js'
 import { infoOf, parseInfo } from './file-name.js'
-import { fillOne, openMessage } from './filling.js'
+import { openMessage } from './filling.js'
 import { Folder } from './folder.js'
 import { bitsOf, changedFlags, placeOf, wordsOf } from './keywords.js'
 import { KnownState } from './known-state.js'
 import { Ledger } from './ledger.js'
 import { CUR, Finder, folderMarks, FOLDERS, listingOf, marksOf, NEW, stillThere } from './listing.js'
-import { Looking, publish } from './looking.js'
+import { Looking, PARALLEL, publish } from './looking.js'
 import { readMessages } from './reading.js'
 
-const PARALLEL = 32
 /** Messages of `new` that are listed with each delivery; there are more where nobody reads the mail. */
 const FEW = 100
 /** A list of UIDs that is this much (octets), and so many times longer than what is there needs, is written anew. */
@@ -280,12 +279,7 @@ export class MaildirSource {
   fill(set, edit, signal) {
     return this.#run(async () => {
       const { rows } = edit
-      const finder = new Finder(this.#folder)
-      const wanted = [...rowsOf(rows, set)].filter((row) => rows.size[row] === UNKNOWN || rows.date[row] === UNKNOWN)
-      for (let at = 0; at < wanted.length; at += PARALLEL) {
-        signal.throwIfAborted()
-        await Promise.all(wanted.slice(at, at + PARALLEL).map((row) => fillOne(this.#folder, edit, row, finder)))
-      }
+      await this.#looking.fill(edit, [...rowsOf(rows, set)].filter((row) => rows.size[row] === UNKNOWN || rows.date[row] === UNKNOWN), signal)
     })
   }
 

@@ -43,7 +43,8 @@ describe('names of files', () => {
   })
   test.each([
     { base: '17.host,S=10,W=12', stored: 10, size: 12 },
-    { base: '17.host,W=12', stored: undefined, size: 12 },
+    { base: '17.host,W=12', stored: undefined, size: undefined },
+    { base: '17.host,S=10,W=21', stored: 10, size: undefined },
     { base: '17.host,S=x', stored: undefined, size: undefined },
   ])('sizes in $base', ({ base, ...sizes }) => expect(sizesOf(base)).toEqual(sizes))
   test.each([0, 60, -300, 345, 720, -720])('a date %d minutes east is kept in a time of modification', (zone) => {

@@ -1,7 +1,7 @@
 import { extensionPoint } from './kernel.js'
 import type { LayerSpec, LoginGate, PeerFacts } from './auth.js'
 import type { ClientFacts } from './protocol.js'
-import type { AppendItem } from './mail/delivery.js'
+import type { AppendItem, ArrivingOctets } from './mail/delivery.js'
 import type { MailEvent } from './mail/events.js'
 import type { AnyFact, StoredMessage, Wants } from './mail/message.js'
 import type { MailboxName } from './mail/names.js'
@@ -191,7 +191,7 @@ export interface StreamingCommand<R, S extends ImapState> extends Omit<ImapComma
 /** Command text between literals, then the literal's octets. */
 export interface StreamCursor {
   next(): Promise<ImapCursor>
-  literal(): { readonly size: number; readonly binary: boolean; readonly bytes: AsyncIterable<Uint8Array> } | undefined
+  literal(): { readonly size: number; readonly binary: boolean; readonly bytes: ArrivingOctets } | undefined
 }
 /** As the command table keeps it. */
 export interface SealedCommand {

@@ -1,5 +1,5 @@
 import { ProtocolAbort, SyntaxFailure } from '../api/index.js'
-import type { CodecMode, ImapCursor, StreamCursor } from '../api/index.js'
+import type { ArrivingOctets, CodecMode, ImapCursor, StreamCursor } from '../api/index.js'
 import { OctetCursor } from '../wire/imap/cursor.js'
 import type { CommandFrame, LiteralFrame } from '../wire/imap/frames.js'
 import { BadArgument } from './failure.js'
@@ -32,10 +32,19 @@ export class CommandStream implements StreamCursor {
     if (this.#piece === undefined) throw new SyntaxFailure(0, 'more of the command')
     return new OctetCursor(this.#piece.args, this.#mode)
   }
-  literal(): { readonly size: number; readonly binary: boolean; readonly bytes: AsyncIterable<Uint8Array> } | undefined {
+  literal(): { readonly size: number; readonly binary: boolean; readonly bytes: ArrivingOctets } | undefined {
     const piece = this.#piece
     if (piece?.kind !== 'literal' || piece.unasked) return undefined
-    return { size: piece.size, binary: piece.binary, bytes: { [Symbol.asyncIterator]: () => this.#octets(piece) } }
+    return { size: piece.size, binary: piece.binary, bytes: { [Symbol.asyncIterator]: () => this.#octets(piece), atOnce: () => this.#atOnce(piece) } }
+  }
+
+  /** Mostly a client sends a small message with its command, and one read has brought all of it. */
+  #atOnce(piece: LiteralFrame): Uint8Array | undefined {
+    // Who waits for the invitation has sent nothing yet; what came all the same is taken after it.
+    if (piece.sync || this.#pulled || this.#piece !== piece) return undefined
+    const octets = this.#input.framer.streamWhole()
+    if (octets !== undefined) this.#piece = undefined
+    return octets
   }
 
   async *#octets(piece: LiteralFrame): AsyncGenerator<Uint8Array, void, undefined> {

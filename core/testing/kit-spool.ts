@@ -12,6 +12,7 @@ export const memorySpool: Spool = {
     }
     return {
       size,
+      whole: chunks.length === 1 ? chunks[0] : undefined,
       async *chunks() {
         await undefined
         yield* chunks

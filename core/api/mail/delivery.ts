@@ -4,11 +4,19 @@ import type { MailboxSource } from './source.js'
 import type { Rows, TableEdit } from './table.js'
 import type { UidSet } from './uid-set.js'
 
+/** Octets of a message on its way in, read once: piece by piece, or in one go. */
+export interface ArrivingOctets extends AsyncIterable<Uint8Array> {
+  /**
+   * Reads all of them where they are at hand, and undefined, with nothing read, where they are yet to come. They are the giver's, who needs the place again:
+   * to be copied before anything is awaited. Whoever passes octets on in another form leaves this member out.
+   */
+  atOnce?(): Uint8Array | undefined
+}
 /** One message on its way in; `bytes` can be read once. */
 export interface AppendItem {
   /** Undefined when it is composed on the way (CATENATE). */
   readonly size: number | undefined
-  readonly bytes: AsyncIterable<Uint8Array>
+  readonly bytes: ArrivingOctets
   readonly binary: boolean
   readonly system: number
   readonly keywords: readonly string[]
@@ -57,6 +65,8 @@ export interface Spool {
 /** May be read twice. */
 export interface Spooled extends AsyncDisposable {
   readonly size: number
+  /** All octets, where they are in memory in one piece; `chunks` gives the same. Valid until it is disposed of. */
+  readonly whole?: Uint8Array | undefined
   chunks(): AsyncIterable<Uint8Array>
 }
 /** Bounded per user and per process. */

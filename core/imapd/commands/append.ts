@@ -1,5 +1,5 @@
 import { MailError, sealStreamingCommand } from '../../api/index.js'
-import type { AppendItem, AppendPlan, AppendResult, AppendSource, ImapCompletion, ImapCursor, MailSession, StreamCursor } from '../../api/index.js'
+import type { AppendItem, AppendPlan, AppendResult, AppendSource, ArrivingOctets, ImapCompletion, ImapCursor, MailSession, StreamCursor } from '../../api/index.js'
 import type { FlagList } from '../../wire/imap/flags.js'
 import { LIMITS } from '../../wire/limits.js'
 import { nameArgument, wire } from '../arguments.js'
@@ -97,17 +97,9 @@ async function* messages(first: Piece, input: StreamCursor, session: MailSession
   let piece = first
   for (;;) {
     const { item, rest } = await message(piece, input, session)
-    let taken = false
-    yield {
-      ...item,
-      bytes: {
-        async *[Symbol.asyncIterator]() {
-          yield* item.bytes
-          taken = true
-        },
-      },
-    }
-    if (!taken) throw new MailError('unavailable', 'the store did not take the whole message')
+    const bytes = new Handed(item.bytes)
+    yield { ...item, bytes }
+    if (!bytes.taken) throw new MailError('unavailable', 'the store did not take the whole message')
     const cursor = await rest()
     if (!several || !another(cursor, input)) {
       cursor.end()
@@ -115,6 +107,23 @@ async function* messages(first: Piece, input: StreamCursor, session: MailSession
       return
     }
     piece = { cursor, options: optionsOf(cursor, session) }
+  }
+}
+/** Octets for the store, which say whether it took all of them. */
+class Handed implements ArrivingOctets {
+  taken = false
+  readonly #octets: ArrivingOctets
+  constructor(octets: ArrivingOctets) {
+    this.#octets = octets
+  }
+  atOnce(): Uint8Array | undefined {
+    const all = this.#octets.atOnce?.()
+    this.taken ||= all !== undefined
+    return all
+  }
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.#octets
+    this.taken = true
   }
 }
 /** Whether one more message begins behind a space: with flags, a date or its octets. */

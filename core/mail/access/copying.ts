@@ -1,8 +1,8 @@
 import { MailError, UNKNOWN } from '../../api/index.js'
-import type { AppendItem, CopyResult, Located, MessageBytes, TakenMessage, UidSet } from '../../api/index.js'
+import type { AppendItem, CopyResult, Located, MessageBytes, Rights, TakenMessage, UidSet } from '../../api/index.js'
 import type { TableView } from '../view/view.js'
 import { deliver, type Delivering } from './delivering.js'
-import { mustHave } from './rights.js'
+import { flagsOnArrival, mustHave } from './rights.js'
 
 const PIECE = 64 * 1024
 
@@ -82,21 +82,23 @@ export async function copyMessages(
     if (found.length !== wanted) throw new MailError('vanished', 'some of the messages are gone')
   })()
   mailbox.mustMean(epoch)
-  const messages = reserves ? undefined : takenMessages(from, set)
+  const messages = reserves ? undefined : takenMessages(from, set, to.rights)
   const arrived = await deliver(d, to, items, signal, messages && { mailbox, epoch, set, messages })
   if (how === 'move') await mailbox.expunge(set, true, mailbox.signal, epoch)
   if (arrived === undefined) return undefined
   return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }
 }
 /** The messages as they are to arrive; undefined when one of them is gone, or its date is yet to be found. */
-function takenMessages({ mailbox }: TableView, set: UidSet): readonly TakenMessage[] | undefined {
+function takenMessages({ mailbox }: TableView, set: UidSet, rights: Rights): readonly TakenMessage[] | undefined {
   const rows = mailbox.table.generation
+  // Once for each combination of flags, of which a mailbox has few.
+  const flags = rows.flagSets.map(({ system, keywords }) => flagsOnArrival(rights, system, keywords))
   const out: TakenMessage[] = []
   for (let i = 0; i < set.ranges.length; i += 2) {
     for (let uid = set.ranges[i]!; uid <= set.ranges[i + 1]!; uid++) {
       const row = rows.find(uid)
       if (row === -1 || rows.date[row] === UNKNOWN) return undefined
-      const { system, keywords } = rows.flagSets[rows.flags[row]!]!
+      const { system, keywords } = flags[rows.flags[row]!]!
       out.push({ uid, system, keywords, date: { ms: rows.date[row]!, zone: rows.zone[row]! } })
     }
   }

@@ -1,5 +1,5 @@
 import { MailError } from '../../api/index.js'
-import type { AppendItem, AppendResult, Delivery, FoundMailbox, Located, MailEvents, MailPolicy, MailStore, MailUser, TakenMessage, UidSet } from '../../api/index.js'
+import type { AppendItem, AppendResult, ArrivingOctets, Delivery, FoundMailbox, Located, MailEvents, MailPolicy, MailStore, MailUser, TakenMessage, UidSet } from '../../api/index.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
 import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
@@ -27,6 +27,7 @@ export interface StoredMessages {
   /** Of their numbers. */
   readonly epoch: number
   readonly set: UidSet
+  /** With the flags that they may arrive with. */
   readonly messages: readonly TakenMessage[]
 }
 
@@ -43,10 +44,20 @@ async function reserve(d: Delivering, to: Located, octets: number | undefined, s
     for (const m of made) m.settle(octetsThere, messages)
   }
 }
-async function* counted(bytes: AsyncIterable<Uint8Array>, count: (octets: number) => void): AsyncGenerator<Uint8Array> {
-  for await (const chunk of bytes) {
-    count(chunk.length)
-    yield chunk
+/** The same octets, counted on their way. */
+function counted(bytes: ArrivingOctets, count: (octets: number) => void): ArrivingOctets {
+  return {
+    atOnce() {
+      const all = bytes.atOnce?.()
+      if (all !== undefined) count(all.length)
+      return all
+    },
+    async *[Symbol.asyncIterator]() {
+      for await (const chunk of bytes) {
+        count(chunk.length)
+        yield chunk
+      }
+    },
   }
 }
 
@@ -59,10 +70,12 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
   mustHave(to.rights, 'i', 'adding messages')
   const store = await d.store(to)
   const settles: ((there: boolean) => void)[] = []
+  const weighed = d.policies.some((policy) => policy.reserve !== undefined)
+  let count = 0
   let delivery: Delivery | undefined
   try {
     delivery = await store.append(to.at, signal)
-    if (stored !== undefined && (await takes(delivery, to, stored, signal))) {
+    if (stored !== undefined && (await takes(delivery, stored, signal))) {
       throwIfCancelled(signal)
       try {
         return await commit(d, store, to, delivery, signal, stored)
@@ -73,12 +86,18 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
       }
     }
     for await (const item of items) {
+      count++
+      const arriving = { ...item, ...flagsOnArrival(to.rights, item.system, item.keywords) }
+      if (!weighed) {
+        await delivery.add(arriving, signal)
+        continue
+      }
       const settle = await reserve(d, to, item.size, signal)
       let octets = 0
       settles.push((there) => settle(there ? octets : 0, there ? 1 : 0))
-      await delivery.add({ ...item, ...flagsOnArrival(to.rights, item.system, item.keywords), bytes: counted(item.bytes, (n) => void (octets += n)) }, signal)
+      await delivery.add({ ...arriving, bytes: counted(item.bytes, (n) => void (octets += n)) }, signal)
     }
-    if (settles.length === 0) throw new MailError('unsupported', 'no message to deliver')
+    if (count === 0) throw new MailError('unsupported', 'no message to deliver')
     throwIfCancelled(signal)
     const result = await commit(d, store, to, delivery, signal)
     for (const settle of settles) settle(true)
@@ -89,10 +108,10 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     throw asMailFailure(error)
   }
 }
-async function takes(delivery: Delivery, to: Located, { mailbox, epoch, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
+async function takes(delivery: Delivery, { mailbox, epoch, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
   if (delivery.take === undefined) return false
   mailbox.mustMean(epoch)
-  const taken = await delivery.take(mailbox.source, messages.map((m) => ({ ...m, ...flagsOnArrival(to.rights, m.system, m.keywords) })), mailbox.table.generation, signal)
+  const taken = await delivery.take(mailbox.source, messages, mailbox.table.generation, signal)
   mailbox.mustMean(epoch)
   return taken
 }

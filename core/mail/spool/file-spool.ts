@@ -12,6 +12,16 @@ export interface SpoolLimits {
 }
 const SPOOL_LIMITS: SpoolLimits = { memory: 256 * 1024, memoryOfAll: 64 * 1024 * 1024, message: 1024 * 1024 * 1024 }
 const PIECE = 64 * 1024
+/** Small messages share memory: setting some aside for each costs more than to copy their octets. */
+const SLAB = 64 * 1024
+const SMALL = SLAB / 4
+
+/** Memory that messages share. It counts as held while one of them does; nothing in it is used twice. */
+interface Slab {
+  readonly bytes: Uint8Array
+  used: number
+  messages: number
+}
 
 /**
  * Holds messages that are still arriving: in memory while small, then in a file that has no name from the moment it is open, so that nothing
@@ -23,6 +33,7 @@ export class FileSpool implements Spool {
   readonly #random: (octets: number) => Uint8Array
   readonly #limits: SpoolLimits
   #inMemory = 0
+  #slab: Slab | undefined
   constructor(files: Files, folder: string, random: (octets: number) => Uint8Array, limits = SPOOL_LIMITS) {
     this.#files = files
     this.#folder = folder
@@ -34,6 +45,35 @@ export class FileSpool implements Spool {
     return this.#inMemory
   }
   async take(item: AppendItem, signal: AbortSignal): Promise<Spooled> {
+    throwIfCancelled(signal)
+    return this.#takeAtOnce(item) ?? (await this.#takePieces(item, signal))
+  }
+  /** A message that is at hand, where there is memory for it. */
+  #takeAtOnce({ size, bytes }: AppendItem): Spooled | undefined {
+    if (size === undefined || size > this.#limits.memory || this.#inMemory + Math.max(size, SLAB) > this.#limits.memoryOfAll) return undefined
+    const octets = bytes.atOnce?.()
+    if (octets === undefined) return undefined
+    return octets.length > SMALL ? this.#alone(octets) : this.#shared(octets)
+  }
+  #alone(octets: Uint8Array): Spooled {
+    const { length } = octets
+    this.#inMemory += length
+    // `slice` of a Buffer would share the giver's memory.
+    return new InMemory([new Uint8Array(octets)], length, () => (this.#inMemory -= length))
+  }
+  #shared(octets: Uint8Array): Spooled {
+    const { length } = octets
+    let slab = this.#slab
+    if (slab === undefined || slab.used + length > SLAB) slab = this.#slab = { bytes: Buffer.allocUnsafeSlow(SLAB), used: 0, messages: 0 }
+    const { bytes, used } = slab
+    bytes.set(octets, used)
+    slab.used += length
+    if (slab.messages++ === 0) this.#inMemory += SLAB
+    return new InMemory([bytes.subarray(used, used + length)], length, () => {
+      if (--slab.messages === 0) this.#inMemory -= SLAB
+    })
+  }
+  async #takePieces(item: AppendItem, signal: AbortSignal): Promise<Spooled> {
     let chunks: Uint8Array[] = []
     let size = 0
     let held = 0
@@ -86,6 +126,9 @@ class InMemory implements Spooled {
     this.#held = chunks
     this.size = size
     this.#release = release
+  }
+  get whole(): Uint8Array | undefined {
+    return this.#held.length === 1 ? this.#held[0] : undefined
   }
   async *chunks(): AsyncGenerator<Uint8Array> {
     for (const chunk of this.#held) yield chunk

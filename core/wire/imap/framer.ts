@@ -146,6 +146,17 @@ export class ImapFramer {
     this.#start = this.#argsAt = this.#pieceAt = this.#at
     this.#state = 'stream'
   }
+  /** All octets of the announced literal, where they have come: it is streamed then, in this one piece. Undefined otherwise, and nothing is decided. */
+  streamWhole(): Uint8Array | undefined {
+    const mark = this.#mark
+    if (this.#state !== 'await' || mark === undefined || this.#end - this.#at < mark.size) return undefined
+    this.stream()
+    const octets = this.#buffer.subarray(this.#at, this.#at + this.#left)
+    this.#pass()
+    this.#start = this.#argsAt = this.#pieceAt = this.#at
+    this.#state = 'line'
+    return octets
+  }
   /** The command is over and the caller answers it. What the client sends of it regardless is read and dropped, up to `most` octets of literals. */
   refuse(most: number = this.limits.discard): void {
     const mark = this.#announced()

@@ -22,6 +22,8 @@ export function headerSizeOf(octets: Uint8Array): number {
 }
 /** The whole of a message on its way in. */
 export async function octetsOf(item: AppendItem): Promise<Uint8Array> {
+  const whole = item.bytes.atOnce?.()
+  if (whole !== undefined) return new Uint8Array(whole)
   const chunks: Uint8Array[] = []
   // The giver may use its buffer again after each piece.
   for await (const chunk of item.bytes) chunks.push(new Uint8Array(chunk))

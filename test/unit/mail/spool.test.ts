@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { ArrivingOctets, Spooled } from '../../../core/api/index.js'
 import { FileSpool } from '../../../core/mail/spool/file-spool.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { item, never } from '../../support/mail.js'
@@ -40,6 +41,58 @@ describe('the spool', () => {
     const { spool: s } = await spool()
     await using taken = await s.take({ ...item(''), bytes: pieces(900, 100, (octets) => Buffer.alloc(octets)) }, never)
     expect(await whole(taken.chunks())).toEqual(await whole(pieces(900, 100)))
+  })
+  describe('a message that is at hand', () => {
+    const limits = { memory: 30_000, memoryOfAll: 200_000, message: 100_000 }
+    /** As the link gives it: in a place that is used again as soon as the giver goes on. */
+    const atHand = (octets: Uint8Array): ArrivingOctets & { read: number } => {
+      const bytes = {
+        read: 0,
+        atOnce() {
+          bytes.read++
+          return octets
+        },
+        async *[Symbol.asyncIterator]() {
+          bytes.read++
+          yield octets
+        },
+      }
+      return bytes
+    }
+    test.each([1, 5000, 16_384, 16_385, 30_000, 30_001])('%d octets are read once, and kept when the giver has gone on', async (size) => {
+      const { spool: s } = await spool(limits)
+      const place = await whole(pieces(size, size))
+      const bytes = atHand(place)
+      const taken = await s.take({ ...item(''), size, bytes }, never)
+      const expected = Uint8Array.from(place)
+      place.fill(0)
+      expect(bytes.read).toBe(1)
+      expect(await whole(taken.chunks())).toEqual(Buffer.from(expected))
+      if (size <= limits.memory) expect(Buffer.from(taken.whole ?? [])).toEqual(Buffer.from(expected))
+      else expect(taken.whole).toBeUndefined()
+      await taken[Symbol.asyncDispose]()
+      expect(s.memory).toBe(0)
+    })
+    test('small ones share memory, which is held as long as one of them is', async () => {
+      const { files, spool: s } = await spool(limits)
+      const put = (n: number): Promise<Spooled> => s.take({ ...item(''), size: 10_000, bytes: atHand(new Uint8Array(10_000).fill(n)) }, never)
+      const taken = [await put(0), await put(1)]
+      const shared = s.memory
+      expect(shared).toBeLessThan(100_000)
+      await taken[0]?.[Symbol.asyncDispose]()
+      expect(s.memory).toBe(shared)
+      for (let n = 2; n < 40; n++) taken.push(await put(n))
+      expect([s.memory <= limits.memoryOfAll, files.open_.size > 0]).toEqual([true, true])
+      for (const [n, t] of taken.entries()) if (n > 0) expect(new Set(await whole(t.chunks()))).toEqual(new Set([n]))
+      for (const t of taken) await t[Symbol.asyncDispose]()
+      expect(s.memory).toBe(0)
+    })
+    test('nothing is read for who has gone', async () => {
+      const { spool: s } = await spool(limits)
+      const bytes = atHand(new Uint8Array(10))
+      await expect(s.take({ ...item(''), size: 10, bytes }, AbortSignal.abort())).rejects.toMatchObject({ kind: 'cancelled' })
+      expect(bytes.read).toBe(0)
+    })
   })
   test('memory is bounded over all messages', async () => {
     const { files, spool: s } = await spool()

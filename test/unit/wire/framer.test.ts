@@ -4,8 +4,11 @@ import { LIMITS } from '../../../core/wire/limits.js'
 import { FRAMER_LIMITS, ImapFramer, PRELOGIN_FRAMER_LIMITS } from '../../../core/wire/imap/framer.js'
 import type { Frame, FramerLimits } from '../../../core/wire/imap/frames.js'
 
-/** Frames as text, for one comparison of the whole. Literals up to 100 octets are accepted, those of APPEND streamed, the rest refused. */
-function read(chunks: readonly Uint8Array[], limits: FramerLimits = PRELOGIN_FRAMER_LIMITS): string[] {
+/**
+ * Frames as text, for one comparison of the whole. Literals up to 100 octets are accepted, those of APPEND streamed, `whole` where they have come, the rest
+ * refused.
+ */
+function read(chunks: readonly Uint8Array[], limits: FramerLimits = PRELOGIN_FRAMER_LIMITS, whole = false): string[] {
   const framer = new ImapFramer(limits)
   const seen: string[] = []
   let octets = ''
@@ -22,7 +25,11 @@ function read(chunks: readonly Uint8Array[], limits: FramerLimits = PRELOGIN_FRA
       }
       seen.push(shown(frame))
       if (frame.kind !== 'literal') continue
-      if (frame.name === 'APPEND' && frame.size <= LIMITS.appendLiteral) framer.stream()
+      if (frame.name === 'APPEND' && frame.size <= LIMITS.appendLiteral) {
+        const all = whole ? framer.streamWhole() : undefined
+        if (all === undefined) framer.stream()
+        else seen.push(`octets ${text(all)}`)
+      }
       else if (frame.excess !== undefined || frame.size > 100) framer.refuse()
       else framer.accept()
     }
@@ -111,6 +118,7 @@ describe('ImapFramer', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(all.length), { maxLength: 40 }), (cuts) => {
         expect(read(pieces(all, cuts))).toEqual(whole)
+        expect(read(pieces(all, cuts), PRELOGIN_FRAMER_LIMITS, true)).toEqual(whole)
       }),
       { numRuns: 200 },
     )
@@ -122,9 +130,25 @@ describe('ImapFramer', () => {
       fc.property(fc.array(word, { maxLength: 60 }), fc.array(fc.nat(), { maxLength: 30 }), (words, cuts) => {
         const all = octets(words.join(''))
         expect(read(pieces(all, cuts), limits)).toEqual(read([all], limits))
+        expect(read(pieces(all, cuts), limits, true)).toEqual(read([all], limits))
       }),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('octets of a literal in one piece', () => {
+  test('once they have come, and what follows them goes on', () => {
+    const framer = new ImapFramer()
+    framer.push(octets('a1 APPEND INBOX {5+}\r\nwho'))
+    expect(framer.next()).toMatchObject({ kind: 'literal', size: 5 })
+    expect(framer.streamWhole()).toBeUndefined()
+    framer.push(octets('le {2+}\r\nxy\r\n'))
+    expect(text(framer.streamWhole() ?? octets(''))).toBe('whole')
+    expect(framer.next()).toMatchObject({ kind: 'literal', size: 2, streamed: 1 })
+    expect(text(framer.streamWhole() ?? octets(''))).toBe('xy')
+    expect(framer.next()).toMatchObject({ kind: 'command', tail: true })
+    expect(framer.streamWhole()).toBeUndefined()
   })
 })
 

@@ -241,6 +241,8 @@ const LANE_OCTETS = 1 << 20
 const LANE_STORED = 64 << 20
 
 async function gathered(spooled: Spooled): Promise<Uint8Array> {
+  // In memory of their own: what they are a part of would cross to the other thread with them.
+  if (spooled.whole !== undefined) return new Uint8Array(spooled.whole)
   const chunks: Uint8Array[] = []
   for await (const chunk of spooled.chunks()) chunks.push(chunk)
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)

@@ -45,23 +45,23 @@ export class DataFiles {
   async writer(current: number, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
     const there = await this.stat(current)
     const at = there?.size ?? 0
-    if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, signal)
+    if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, octets, signal)
     const kept = this.#written
-    if (kept !== undefined && kept.inode === there?.inode && kept.file === current) return new DataWriter(kept.open, current, at, false, signal)
-    return this.#begin(current, at, 'if-missing', signal)
+    if (kept !== undefined && kept.inode === there?.inode && kept.file === current) return new DataWriter(kept.open, current, { at, fresh: false, octets }, signal)
+    return this.#begin(current, at, 'if-missing', octets, signal)
   }
   /** Puts messages into a file that is not there yet. */
-  async fresh(current: number, sequence: number, signal: AbortSignal): Promise<DataWriter> {
+  async fresh(current: number, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
     for (let file = Math.max(sequence, current + 1); ; file++) {
       signal.throwIfAborted()
       try {
-        return await this.#begin(file, 0, 'new', signal)
+        return await this.#begin(file, 0, 'new', octets, signal)
       } catch (error) {
         if (!failedWith(error, 'EEXIST')) throw error
       }
     }
   }
-  async #begin(file: number, at: number, create: 'new' | 'if-missing', signal: AbortSignal): Promise<DataWriter> {
+  async #begin(file: number, at: number, create: 'new' | 'if-missing', octets: number, signal: AbortSignal): Promise<DataWriter> {
     await this.#closeWritten()
     const open = await this.#ctx.files.open(this.path(file), { write: true, create, mode: this.#place.fileMode })
     try {
@@ -71,7 +71,7 @@ export class DataFiles {
       throw error
     }
     // Nobody may have synced the name of an empty one yet.
-    return new DataWriter(open, file, at, at === 0, signal)
+    return new DataWriter(open, file, { at, fresh: at === 0, octets }, signal)
   }
   async #closeWritten(): Promise<void> {
     const kept = this.#written

@@ -1,9 +1,11 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { putDataRecord } from './put-records.js'
+import { DATA_OCTETS, type DataRecord } from './records.js'
 import type { Extent } from './redo.js'
 
-/** Octets are gathered into pieces of this size. */
-const PIECE = 1 << 18
+/** Octets of one write. */
+export const PIECE = 1 << 20
 
 /** Writes messages to the end of a data file and sums them up. The file stays open for the next ones. */
 export class DataWriter {
@@ -13,38 +15,76 @@ export class DataWriter {
   readonly #open: OpenFile
   readonly #start: number
   readonly #signal: AbortSignal
+  /** Octets that are yet to be written: those of many messages go in one piece, since each piece of a write has its price. */
+  readonly #room: Buffer
+  #used = 0
+  /** Where the first of them goes. */
   #at: number
+  /** So many of them are in the sum. */
+  #summed = 0
   #sum = 0
-  #waiting: Uint8Array[] = []
-  #octets = 0
-  constructor(open: OpenFile, file: number, at: number, fresh: boolean, signal: AbortSignal) {
+  /** @param octets how many are expected */
+  constructor(open: OpenFile, file: number, place: { readonly at: number; readonly fresh: boolean; readonly octets: number }, signal: AbortSignal) {
     this.#open = open
     this.file = file
-    this.fresh = fresh
-    this.#start = at
-    this.#at = at
+    this.fresh = place.fresh
+    this.#start = this.#at = place.at
+    this.#room = Buffer.allocUnsafeSlow(Math.min(place.octets, PIECE))
     this.#signal = signal
   }
   /** Place of the next octet. */
   get at(): number {
-    return this.#at + this.#octets
+    return this.#at + this.#used
   }
-  async add(bytes: Uint8Array): Promise<void> {
-    this.#waiting.push(bytes)
-    this.#octets += bytes.length
-    this.#sum = crc32(bytes, this.#sum)
-    if (this.#octets >= PIECE) await this.flush()
+  /** A promise where a piece is full, and has to be written before anything else is added. */
+  add(bytes: Uint8Array): Promise<void> | undefined {
+    if (bytes.length > this.#room.length - this.#used) return this.#addPieces(bytes)
+    this.#room.set(bytes, this.#used)
+    this.#used += bytes.length
+    return undefined
+  }
+  /** The record in front of a message, as `add`. */
+  record(r: DataRecord): Promise<void> | undefined {
+    if (DATA_OCTETS > this.#room.length - this.#used) {
+      const bytes = Buffer.alloc(DATA_OCTETS)
+      putDataRecord(bytes, 0, r)
+      return this.#addPieces(bytes)
+    }
+    putDataRecord(this.#room, this.#used, r)
+    this.#used += DATA_OCTETS
+    return undefined
+  }
+  async #addPieces(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      if (this.#used === this.#room.length) await this.flush()
+      const part = bytes.subarray(done, done + this.#room.length - this.#used)
+      this.#room.set(part, this.#used)
+      this.#used += part.length
+      done += part.length
+    }
+  }
+  /** A place for the next octets, as many as asked for, which are to be put there before anything else is asked for. At most a piece. */
+  async space(octets: number): Promise<Buffer> {
+    if (octets > this.#room.length - this.#used) await this.flush()
+    const from = this.#used
+    this.#used += octets
+    return this.#room.subarray(from, this.#used)
   }
   async flush(): Promise<void> {
     this.#signal.throwIfAborted()
-    if (this.#octets === 0) return
-    await this.#open.write(this.#waiting, this.#at)
-    this.#at += this.#octets
-    this.#waiting = []
-    this.#octets = 0
+    if (this.#used === 0) return
+    this.#sumUp()
+    await this.#open.write([this.#room.subarray(0, this.#used)], this.#at)
+    this.#at += this.#used
+    this.#used = this.#summed = 0
+  }
+  #sumUp(): void {
+    this.#sum = crc32(this.#room.subarray(this.#summed, this.#used), this.#sum)
+    this.#summed = this.#used
   }
   /** What was added, written or not. */
   get extents(): readonly Extent[] {
+    this.#sumUp()
     return [{ file: this.file, at: this.#start, length: this.at - this.#start, sum: this.#sum }]
   }
   /** Everything is in the file, and with `durable` on the disk. */

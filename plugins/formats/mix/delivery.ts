@@ -7,7 +7,8 @@ import { localZone } from '../shared/zone.js'
 import type { MixContext } from './context.js'
 import type { DataWriter } from './data-writer.js'
 import { MixFolder, type Held } from './folder.js'
-import { DATA_OCTETS, dataRecord, INDEX_OCTETS, indexText, OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS } from './records.js'
+import { putIndexLine, putStatusLine } from './put-records.js'
+import { DATA_OCTETS, INDEX_OCTETS, OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, SYSTEM_BITS, type DataRecord } from './records.js'
 import { MixSource, type Entered } from './source.js'
 import { layDown, lyingOf, type Lying } from './taking.js'
 
@@ -21,6 +22,9 @@ interface Ends {
 }
 /** A header is looked for in so many octets; one that is longer counts as the whole message. */
 const LONGEST_HEADER = 1 << 20
+const NO_WISH = {}
+const NO_RECORD: DataRecord = { uid: 0, ms: 0, zone: 0, size: 0 }
+const UNLAID: Laid = { at: 0, header: 0 }
 
 /** What is to be known of a message before its octets are there. */
 type Arriving = Pick<AppendItem, 'system' | 'keywords' | 'date' | 'uid'>
@@ -58,8 +62,7 @@ export class MixDelivery implements Delivery {
     if (!(from instanceof MixSource)) return Promise.resolve(false)
     const lying = lyingOf(messages, rows)
     if (lying === undefined) return Promise.resolve(false)
-    // Numbers are those of the other mailbox; here the messages get their own.
-    this.#taken = { from, lying, items: messages.map(({ system, keywords, date }) => ({ system, keywords, ...(date && { date }) })) }
+    this.#taken = { from, lying, items: messages }
     return Promise.resolve(true)
   }
   abort(): Promise<void> {
@@ -95,30 +98,31 @@ export class MixDelivery implements Delivery {
     const sequence = folder.nextSequence(held)
     const items: readonly Arriving[] = this.#taken?.items ?? this.#gathered.list.map(({ item }) => item)
     const sizes = this.#taken?.lying.map(({ size }) => size) ?? this.#gathered.list.map(({ spooled }) => spooled.size)
-    keywords.define(items.flatMap((item) => item.keywords))
-    const numbers = giveNumbers(items, ends)
+    for (const item of items) if (item.keywords.length > 0) keywords.define(item.keywords)
+    // Numbers are those of the other mailbox; here the messages get their own.
+    const numbers = giveNumbers(this.#taken === undefined ? items : items.map(() => NO_WISH), ends)
     const now = this.#ctx.clock.now()
-    const messages = items.map((item, i) => {
-      const date = item.date ?? { ms: now, zone: localZone(now) }
-      // Dates are kept to the second.
-      return { uid: numbers[i] ?? 0, ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone, size: sizes[i] ?? 0, system: item.system & SYSTEM_BITS, keywords: keywords.list(keywords.mask(item.keywords)) }
-    })
+    const messages = items.map((item, i) => new Arrived(numbers[i] ?? 0, sizes[i] ?? 0, item, now))
     const octets = sizes.reduce((sum, size) => sum + size + DATA_OCTETS, 0)
     const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
     try {
-      const record = (i: number): Uint8Array => dataRecord(messages[i]?.uid ?? 0, messages[i]?.ms ?? 0, messages[i]?.zone ?? 0, sizes[i] ?? 0)
-      const laid = this.#taken === undefined ? await this.#layArrived(writer, record, signal) : await layTaken(this.#taken, writer, record, signal)
-      const entered = messages.map((m, i): Entered => ({
-        ...m, old: claimed,
-        place: { file: writer.file, at: laid[i]?.at ?? 0, internal: DATA_OCTETS, header: laid[i]?.header ?? m.size },
-        line: ends.index + i * INDEX_OCTETS, status: ends.status + i * STATUS_OCTETS,
-      }))
-      const index = entered.map((m) => `${indexText({ ...m, ...m.place })}\r\n`).join('')
-      const status = entered.map((m) => statusText(m.uid, keywords.mask(m.keywords), m.system | (m.old ? OLD : 0), sequence)).join('')
+      const laid = this.#taken === undefined ? await this.#layArrived(writer, messages, signal) : await layTaken(this.#taken, writer, messages, signal)
+      const index = Buffer.allocUnsafe(messages.length * INDEX_OCTETS)
+      const status = Buffer.allocUnsafe(messages.length * STATUS_OCTETS)
+      const entered = messages.map((m, i): Entered => {
+        const { uid, size, ms, zone, system } = m
+        const mask = keywords.mask(m.keywords)
+        const [line, flags] = [i * INDEX_OCTETS, i * STATUS_OCTETS]
+        const { at, header } = laid[i] ?? UNLAID
+        putIndexLine(index, line, { uid, size, ms, zone, file: writer.file, at, internal: DATA_OCTETS, header })
+        putStatusLine(status, flags, { uid, keywords: mask, flags: system | (claimed ? OLD : 0), modseq: sequence })
+        const place = { file: writer.file, at, internal: DATA_OCTETS, header }
+        return { uid, size, ms, zone, system, keywords: keywords.list(mask), old: claimed, place, line: ends.index + line, status: ends.status + flags }
+      })
       const done = await folder.commit(held, sequence, {
         meta: { ...held.meta, last: lastGiven(ends.last, numbers), file: writer.file, keywords: [...keywords.names] },
-        index: { patches: [{ at: ends.index, bytes: Buffer.from(index) }], size: ends.index + index.length },
-        status: { patches: [{ at: ends.status, bytes: Buffer.from(status) }], size: ends.status + status.length },
+        index: { patches: [{ at: ends.index, bytes: index }], size: ends.index + index.length },
+        status: { patches: [{ at: ends.status, bytes: status }], size: ends.status + status.length },
         data: writer,
       })
       return { result: { uidValidity: held.meta.validity, uids: uids.from(numbers) }, entered, held: done }
@@ -127,18 +131,40 @@ export class MixDelivery implements Delivery {
       throw error
     }
   }
-  async #layArrived(writer: DataWriter, record: (index: number) => Uint8Array, signal: AbortSignal): Promise<readonly Laid[]> {
+  async #layArrived(writer: DataWriter, records: readonly DataRecord[], signal: AbortSignal): Promise<readonly Laid[]> {
     const laid: Laid[] = []
-    for (const { spooled } of this.#gathered.list) {
+    for (const [i, { spooled }] of this.#gathered.list.entries()) {
       const { at } = writer
-      await writer.add(record(laid.length))
-      laid.push({ at, header: await layOne(spooled, writer, signal) })
+      const { whole } = spooled
+      const full = writer.record(records[i] ?? NO_RECORD)
+      if (full !== undefined) await full
+      const written = whole && writer.add(whole)
+      if (written !== undefined) await written
+      laid.push({ at, header: whole === undefined ? await layPieces(spooled, writer, signal) : headerEnd(whole) })
     }
     return laid
   }
 }
+/** What is written of a message, as it is to be. */
+class Arrived implements DataRecord {
+  readonly uid: number
+  readonly size: number
+  readonly ms: number
+  readonly zone: number
+  readonly system: number
+  readonly keywords: readonly string[]
+  constructor(uid: number, size: number, { system, keywords, date }: Arriving, now: number) {
+    this.uid = uid
+    this.size = size
+    // Dates are kept to the second.
+    this.ms = Math.floor((date?.ms ?? now) / 1000) * 1000
+    this.zone = date?.zone ?? localZone(now)
+    this.system = system & SYSTEM_BITS
+    this.keywords = keywords
+  }
+}
 /** Answers the octets of the header. */
-async function layOne(spooled: Spooled, writer: DataWriter, signal: AbortSignal): Promise<number> {
+async function layPieces(spooled: Spooled, writer: DataWriter, signal: AbortSignal): Promise<number> {
   const head = new HeaderSize()
   for await (const chunk of spooled.chunks()) {
     signal.throwIfAborted()
@@ -148,8 +174,8 @@ async function layOne(spooled: Spooled, writer: DataWriter, signal: AbortSignal)
   return head.size ?? spooled.size
 }
 /** While nobody moves what the other mailbox has. */
-async function layTaken({ from, lying }: Taken, writer: DataWriter, record: (index: number) => Uint8Array, signal: AbortSignal): Promise<readonly Laid[]> {
-  const starts = await from.folder.data.reading(signal, undefined, () => layDown(from.folder, lying, record, writer, signal))
+async function layTaken({ from, lying }: Taken, writer: DataWriter, records: readonly DataRecord[], signal: AbortSignal): Promise<readonly Laid[]> {
+  const starts = await from.folder.data.reading(signal, undefined, () => layDown(from.folder, lying, (i) => records[i] ?? NO_RECORD, writer, signal))
   return starts.map((at, i) => ({ at, header: lying[i]?.place.header ?? 0 }))
 }
 

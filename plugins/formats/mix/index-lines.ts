@@ -1,6 +1,7 @@
 import type { Row, TableEdit, UidSet } from 'mailwright/api'
 import { LINE, placeOf } from './columns.js'
-import { INDEX_OCTETS, indexText, LONGEST_LINE, SEQUENCE_OCTETS } from './records.js'
+import { putIndexLine } from './put-records.js'
+import { INDEX_OCTETS, LONGEST_LINE, SEQUENCE_OCTETS } from './records.js'
 import type { Patch } from './redo.js'
 import { rowsOf } from './rows.js'
 
@@ -49,7 +50,10 @@ export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: 
     const start = kept < 0 ? SEQUENCE_OCTETS : kept
     if (stop - start > LONGEST_LINE) return rewritten(kept < 0 ? 0 : i, patches)
     if (kept < 0) {
-      patches.push({ at: start, bytes: Buffer.from(lineText(edit, staying) + FILLER.repeat(stop - 2 - start - TEXT_OCTETS)) })
+      // Its end is where that of the line before was.
+      const bytes = Buffer.alloc(stop - 2 - start, FILLER)
+      bytes.set(lineOfRow(edit, staying).subarray(0, TEXT_OCTETS))
+      patches.push({ at: start, bytes })
       edit.set(staying, LINE, start)
       kept = start
       i = next + 1
@@ -63,15 +67,17 @@ export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: 
 
 /** Lines of rows, one behind the other. */
 function allFrom(edit: TableEdit, rows: readonly Row[], isGone: (row: Row) => boolean, start: number, before: readonly Patch[]): IndexChange {
-  const text: string[] = []
+  const lines: Buffer[] = []
   for (const row of rows) {
     if (isGone(row)) continue
-    edit.set(row, LINE, start + text.length * INDEX_OCTETS)
-    text.push(`${lineText(edit, row)}\r\n`)
+    edit.set(row, LINE, start + lines.length * INDEX_OCTETS)
+    lines.push(lineOfRow(edit, row))
   }
-  return { patches: [...before, { at: start, bytes: Buffer.from(text.join('')) }], size: start + text.length * INDEX_OCTETS }
+  return { patches: [...before, { at: start, bytes: Buffer.concat(lines) }], size: start + lines.length * INDEX_OCTETS }
 }
-function lineText(edit: TableEdit, row: number): string {
+function lineOfRow(edit: TableEdit, row: number): Buffer {
   const { rows } = edit
-  return indexText({ uid: rows.uid[row] ?? 0, ms: rows.date[row] ?? 0, zone: rows.zone[row] ?? 0, size: rows.size[row] ?? 0, ...placeOf(rows, row) })
+  const line = Buffer.allocUnsafe(INDEX_OCTETS)
+  putIndexLine(line, 0, { uid: rows.uid[row] ?? 0, ms: rows.date[row] ?? 0, zone: rows.zone[row] ?? 0, size: rows.size[row] ?? 0, ...placeOf(rows, row) })
+  return line
 }

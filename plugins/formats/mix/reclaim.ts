@@ -1,7 +1,8 @@
 import { MOST_DATA } from './data-files.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
 import type { MixFolder } from './folder.js'
-import { DATA_OCTETS, dataRecord, indexText, INDEX_OCTETS, parseIndex, SEQUENCE_OCTETS, type IndexTable } from './records.js'
+import { putIndexLine } from './put-records.js'
+import { DATA_OCTETS, INDEX_OCTETS, parseIndex, SEQUENCE_OCTETS, type IndexTable } from './records.js'
 
 /** A data file of which less is in use is given up for a new one. */
 const WORTH_KEEPING = 0.5
@@ -72,7 +73,7 @@ function groups(files: readonly number[], used: ReadonlyMap<number, Holding>): n
 async function move(folder: MixFolder, held: Locked, table: IndexTable, files: readonly number[], signal: AbortSignal): Promise<Locked> {
   const from = new Set(files)
   const sequence = folder.nextSequence(held)
-  const writer = await folder.data.fresh(held.meta.file, sequence, signal)
+  const writer = await folder.data.fresh(held.meta.file, sequence, MOST_DATA, signal)
   try {
     const moved: (readonly [index: number, at: number])[] = []
     for (let i = 0; i < table.count; i++) {
@@ -81,7 +82,7 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
       const [uid, size] = [table.uid[i] ?? 0, table.size[i] ?? 0]
       const start = (table.at[i] ?? 0) + (table.internal[i] ?? 0)
       moved.push([i, writer.at])
-      await writer.add(dataRecord(uid, table.ms[i] ?? 0, table.zone[i] ?? 0, size))
+      await writer.record({ uid, ms: table.ms[i] ?? 0, zone: table.zone[i] ?? 0, size })
       for (let done = 0; done < size; ) {
         const piece = Buffer.allocUnsafe(Math.min(size - done, 1 << 18))
         const file = await folder.data.open(old)
@@ -100,7 +101,7 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
     const lines = linesOf(table)
     return await folder.commit(held, sequence, {
       ...(from.has(held.meta.file) && { meta: { ...held.meta, file: writer.file } }),
-      index: { patches: [{ at: SEQUENCE_OCTETS, bytes: Buffer.from(lines.join('')) }], size: SEQUENCE_OCTETS + lines.length * INDEX_OCTETS },
+      index: { patches: [{ at: SEQUENCE_OCTETS, bytes: lines }], size: SEQUENCE_OCTETS + lines.length },
       data: writer,
     })
   } catch (error) {
@@ -108,11 +109,11 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
     throw error
   }
 }
-function linesOf(table: IndexTable): string[] {
-  const lines: string[] = []
+function linesOf(table: IndexTable): Buffer {
+  const lines = Buffer.alloc(table.count * INDEX_OCTETS)
   for (let i = 0; i < table.count; i++) {
     const place = { file: table.file[i] ?? 0, at: table.at[i] ?? 0, internal: table.internal[i] ?? 0, header: table.header[i] ?? 0 }
-    lines.push(`${indexText({ uid: table.uid[i] ?? 0, ms: table.ms[i] ?? 0, zone: table.zone[i] ?? 0, size: table.size[i] ?? 0, ...place })}\r\n`)
+    putIndexLine(lines, i * INDEX_OCTETS, { uid: table.uid[i] ?? 0, ms: table.ms[i] ?? 0, zone: table.zone[i] ?? 0, size: table.size[i] ?? 0, ...place })
   }
   return lines
 }

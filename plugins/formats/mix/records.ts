@@ -79,17 +79,6 @@ export function metaText({ sequence, validity, last, file, keywords }: Meta): Bu
   return Buffer.from(`S${hex8(sequence)}\r\nV${hex8(validity)}\r\nL${hex8(last)}\r\nN${hex8(file)}\r\n${words}`, 'latin1')
 }
 
-// ---- dates
-
-const two = (n: number): string => String(n).padStart(2, '0')
-/** `yyyymmddhhmmss+hhmm` */
-export function dateText(ms: number, zone: number): string {
-  const at = new Date(ms + zone * 60_000)
-  const minutes = Math.abs(zone)
-  const day = `${String(at.getUTCFullYear()).padStart(4, '0')}${two(at.getUTCMonth() + 1)}${two(at.getUTCDate())}`
-  return `${day}${two(at.getUTCHours())}${two(at.getUTCMinutes())}${two(at.getUTCSeconds())}${zone < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}${two(minutes % 60)}`
-}
-
 // ---- index
 
 /** One message of the index. */
@@ -105,11 +94,6 @@ export interface IndexRecord {
   readonly internal: number
   readonly header: number
 }
-/** Without the line's end. */
-export function indexText(r: IndexRecord): string {
-  return `:${hex8(r.uid)}:${dateText(r.ms, r.zone)}:${hex8(r.size)}:${hex8(r.file)}:${hex8(r.at)}:${hex8(r.internal)}:${hex8(r.header)}:`
-}
-
 /** The index in columns, in the order of the file. */
 export class IndexTable {
   count = 0
@@ -220,16 +204,9 @@ export function parseStatus(bytes: Buffer): StatusTable {
   }
   return { count, uid, keywords, flags, line, end: whole, problems }
 }
-export function statusText(uid: number, keywords: number, flags: number, modseq: number): string {
-  return `:${hex8(uid)}:${hex8(keywords)}:${flags.toString(16).padStart(4, '0')}:${hex8(modseq)}:\r\n`
-}
-
 // ---- data
 
 /** The record in front of a message. */
-export function dataRecord(uid: number, ms: number, zone: number, size: number): Buffer {
-  return Buffer.from(`:msg:${hex8(uid)}:${dateText(ms, zone)}:${hex8(size)}:\r\n`)
-}
 export const DATA_OCTETS = 45
 const TOKEN = Buffer.from(':msg:')
 /** What the record in front of a message says. */

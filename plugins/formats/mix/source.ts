@@ -10,7 +10,8 @@ import { NAMES, type Change, type Held, type MixFolder } from './folder.js'
 import { withoutLines } from './index-lines.js'
 import { readMessages } from './reading.js'
 import { reclaim } from './reclaim.js'
-import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, statusText, SYSTEM_BITS, type IndexTable } from './records.js'
+import { putStatusLine } from './put-records.js'
+import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, SYSTEM_BITS, type IndexTable } from './records.js'
 import { CONTROLS, type Patch, type Sequences } from './redo.js'
 import { contradicts, rowsOf } from './rows.js'
 
@@ -296,38 +297,40 @@ export class MixSource implements MailboxSource {
   #inPlace(edit: TableEdit, rows: readonly Row[], sequence: number): NonNullable<Change['status']> {
     const lines = edit.rows.column(STATUS)
     const patches: Patch[] = []
-    let run: string[] = []
+    let run: Buffer[] = []
     let start = -1
     for (const row of rows) {
       const at = lines[row] ?? 0
       if (at !== start + run.length * STATUS_OCTETS) {
-        if (run.length > 0) patches.push({ at: start, bytes: Buffer.from(run.join('')) })
+        if (run.length > 0) patches.push({ at: start, bytes: Buffer.concat(run) })
         run = []
         start = at
       }
       run.push(this.#statusLine(edit, row, sequence))
     }
-    if (run.length > 0) patches.push({ at: start, bytes: Buffer.from(run.join('')) })
+    if (run.length > 0) patches.push({ at: start, bytes: Buffer.concat(run) })
     return { patches, size: this.#statusEnd }
   }
   #wholeStatus(held: Held, edit: TableEdit, sequence: number, changed: ReadonlySet<number>, gone: UidSet = uids.none): NonNullable<Change['status']> {
     const { rows } = edit
     const without = gone.or(this.#absentIn(edit))
-    const text: string[] = []
+    const lines: Buffer[] = []
     for (let row = 0; row < rows.length; row++) {
       if (without.has(rows.uid[row] ?? 0)) continue
       // A row number is an index of the table.
-      edit.set(row as Row, STATUS, SEQUENCE_OCTETS + text.length * STATUS_OCTETS)
-      text.push(this.#statusLine(edit, row, changed.has(row) ? sequence : held.status.sequence))
+      edit.set(row as Row, STATUS, SEQUENCE_OCTETS + lines.length * STATUS_OCTETS)
+      lines.push(this.#statusLine(edit, row, changed.has(row) ? sequence : held.status.sequence))
     }
-    this.#statusEnd = SEQUENCE_OCTETS + text.length * STATUS_OCTETS
-    return { patches: [{ at: SEQUENCE_OCTETS, bytes: Buffer.from(text.join('')) }], size: this.#statusEnd }
+    this.#statusEnd = SEQUENCE_OCTETS + lines.length * STATUS_OCTETS
+    return { patches: [{ at: SEQUENCE_OCTETS, bytes: Buffer.concat(lines) }], size: this.#statusEnd }
   }
-  #statusLine(edit: TableEdit, row: number, sequence: number): string {
+  #statusLine(edit: TableEdit, row: number, modseq: number): Buffer {
     const { rows } = edit
     const set = rows.flagSets[rows.flags[row] ?? 0]
     const old = rows.column(SEEN)[row] === 1 ? OLD : 0
-    return statusText(rows.uid[row] ?? 0, this.#keywords.mask(set?.keywords ?? []), ((set?.system ?? 0) & SYSTEM_BITS) | old, sequence)
+    const line = Buffer.allocUnsafe(STATUS_OCTETS)
+    putStatusLine(line, 0, { uid: rows.uid[row] ?? 0, keywords: this.#keywords.mask(set?.keywords ?? []), flags: ((set?.system ?? 0) & SYSTEM_BITS) | old, modseq })
+    return line
   }
   /** Keywords that core let in get bits before they are written; what has no bit left is taken off again. */
   #defineUsed(held: Held, rows: readonly Row[], edit: TableEdit): Pick<Change, 'meta'> {

@@ -2,12 +2,12 @@
 
 const WORDS = [
   'NOOP', 'CAPABILITY', 'LOGOUT', 'STARTTLS', 'AUTHENTICATE PLAIN', 'LOGIN', 'SELECT', 'EXAMINE', 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LIST', 'LSUB', 'STATUS',
-  'APPEND', 'CHECK', 'CLOSE', 'EXPUNGE', 'SEARCH', 'FETCH', 'STORE', 'COPY', 'UID', 'IDLE', 'NAMESPACE', 'UNSELECT', 'ID', 'ENABLE', 'MOVE', 'UID EXPUNGE', 'UID FETCH', 'UID STORE', 'DONE', '*',
+  'APPEND', 'CHECK', 'CLOSE', 'EXPUNGE', 'SEARCH', 'SORT', 'THREAD', 'FETCH', 'STORE', 'COPY', 'UID', 'IDLE', 'NAMESPACE', 'UNSELECT', 'ID', 'ENABLE', 'MOVE', 'UID EXPUNGE', 'UID FETCH', 'UID STORE', 'DONE', '*',
 ] as const
 const ARGUMENTS = [
   'INBOX', '"a b"', 'Drafts', '"&AOk-t&AOk-"', '&bad', '""', '"', '\\', '(', ')', '()', '(\\Seen)', '(\\Seen $Label1 \\Bogus)', 'FLAGS', '+FLAGS.SILENT', '-FLAGS', '1', '1:*', '*', '0', '4294967295', '4294967296', '1,2,3:5', '$',
   'ALL', 'UNSEEN', 'OR', 'NOT', 'FROM alice', 'HEADER X-Y z', 'BEFORE 1-Feb-1994', 'SINCE 31-Feb-1994', 'LARGER 10', 'KEYWORD $x', 'CHARSET utf-8', 'CHARSET bogus', 'MODSEQ 1', '(CHANGEDSINCE 1)', '(UNCHANGEDSINCE 0)',
-  '(CONDSTORE)', 'BODY[]', 'BODY.PEEK[HEADER.FIELDS (From To)]<0.10>', 'BODY[1.2.3.MIME]', 'BODY[', ']', '<0.0>', 'ENVELOPE', 'BODYSTRUCTURE', 'FAST', '(MESSAGES UNSEEN HIGHESTMODSEQ)', '"" "*"', '% ', 'NIL',
+  '(CONDSTORE)', '(REVERSE DATE CC)', 'REFERENCES', 'BODY[]', 'BODY.PEEK[HEADER.FIELDS (From To)]<0.10>', 'BODY[1.2.3.MIME]', 'BODY[', ']', '<0.0>', 'ENVELOPE', 'BODYSTRUCTURE', 'FAST', '(MESSAGES UNSEEN HIGHESTMODSEQ)', '"" "*"', '% ', 'NIL',
   '("name" "x")', 'CONDSTORE', '" 1-Feb-1994 02:44:25 -0700"', 'AGEAYg==', '=', '\0', '\xff\xfe', '\t', '\x7f', '~{3+}\r\n\0\0\0', '{0+}\r\n', '{5+}\r\nINBOX', '{5}\r\nINBOX', '{99999}', '{12+}\r\nhello\r\nworld',
 ] as const
 
@@ -18,7 +18,7 @@ const COMMANDS = [
   'APPEND INBOX (\\Seen $x) {12+}\r\nhello\r\nworld', 'APPEND Drafts " 1-Feb-1994 02:44:25 -0700" {40+}\r\nFrom: a\r\nContent-Type: multipart/mixed\r\n', 'CHECK', 'CLOSE', 'EXPUNGE', 'UNSELECT', 'UID EXPUNGE 1:2',
   'FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)', 'FETCH 1 BODY[]<0.5>', 'UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (Subject)] BODY[1])', 'FETCH 1:* (UID) (CHANGEDSINCE 1)', 'FETCH * FULL',
   'STORE 1:2 +FLAGS (\\Deleted)', 'UID STORE 1:* FLAGS.SILENT (\\Seen $y)', 'STORE 1 (UNCHANGEDSINCE 5) -FLAGS \\Deleted', 'COPY 1:* Drafts', 'UID COPY 1 Nowhere', 'MOVE 1 Drafts', 'SEARCH ALL', 'UID SEARCH OR SEEN NOT TEXT one',
-  'SEARCH CHARSET UTF-8 SUBJECT {3+}\r\none SINCE 1-Jan-2020', 'SEARCH MODSEQ 1 LARGER 5', 'NAMESPACE', 'ID ("name" "x")', 'ENABLE CONDSTORE', 'IDLE\r\nDONE',
+  'SEARCH CHARSET UTF-8 SUBJECT {3+}\r\none SINCE 1-Jan-2020', 'SEARCH MODSEQ 1 LARGER 5', 'SORT (SUBJECT REVERSE DATE) UTF-8 ALL', 'UID SORT (SIZE FROM) {8+}\r\nUS-ASCII MODSEQ 1', 'THREAD REFERENCES UTF-8 ALL', 'UID THREAD ORDEREDSUBJECT UTF-8 NOT SEEN', 'NAMESPACE', 'ID ("name" "x")', 'ENABLE CONDSTORE', 'IDLE\r\nDONE',
 ] as const
 
 export type Random = () => number

@@ -3,7 +3,7 @@ import { SERVER_VERSION } from '../../core/session/version.js'
 import { ImapFixture } from '../support/imap.js'
 
 const BASE = 'IMAP4REV1 I18NLEVEL=1 LITERAL+ ID'
-const POST = 'IDLE UIDPLUS NAMESPACE CHILDREN MAILBOX-REFERRALS UNSELECT SCAN MULTIAPPEND ENABLE MOVE CONDSTORE'
+const POST = 'IDLE UIDPLUS NAMESPACE CHILDREN MAILBOX-REFERRALS UNSELECT SCAN SORT THREAD=REFERENCES THREAD=ORDEREDSUBJECT MULTIAPPEND ENABLE MOVE CONDSTORE SORT=DISPLAY'
 
 describe('CAPABILITY (RFC 3501 §6.1.1)', () => {
   test('the greeting lists what there is before the login, the login what there is after it', async () => {

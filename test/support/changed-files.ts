@@ -20,9 +20,12 @@ export function withOpened(files: Files, change: (file: OpenFile) => Partial<Ope
     },
   })
 }
+/** All reads go the way of `read`. */
+const waitingReads: Pick<OpenFile, 'readNow' | 'readSomeNow'> = { readNow: () => false, readSomeNow: () => undefined }
 /** Something happens before each read that is not of a file's beginning. */
 export function beforeReads(files: Files, happens: () => Promise<void>): Files {
   return withOpened(files, (file) => ({
+    ...waitingReads,
     async read(into, at) {
       if (at > 0) await happens()
       return file.read(into, at)
@@ -33,6 +36,7 @@ export function beforeReads(files: Files, happens: () => Promise<void>): Files {
 export function countingReads(files: Files): { readonly files: Files; readonly read: () => number } {
   let octets = 0
   const counted = withOpened(files, (file) => ({
+    ...waitingReads,
     async read(into, at) {
       const n = await file.read(into, at)
       octets += n

@@ -43,10 +43,11 @@ export class TextFormat implements MailboxFormat {
     const file = await files.open(at.path, { keepAccessTime: true })
     try {
       const head = Buffer.alloc(Math.min(PROBED, stat.size))
-      const got = await file.read(head, 0)
+      const got = file.readSomeNow?.(head, 0) ?? (await file.read(head, 0))
       if (!looksLikeMailbox(this.#ctx.dialect, head.subarray(0, got))) return isBegun(this.#ctx.dialect, head.subarray(0, got)) ? 'mine' : 'not-mine'
     } finally {
-      await file.close()
+      // It was only read, so nobody has to wait for it.
+      file.close().catch(() => undefined)
     }
     await this.#keepNewMailMark(at.path, stat)
     this.#remember(at.path, stat)

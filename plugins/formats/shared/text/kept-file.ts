@@ -8,8 +8,9 @@ const KEPT = 64
 /** A mailbox file that is open for reading. Locks are those of open file descriptions: that it is closed costs nobody a lock. */
 export interface Opened {
   readonly file: OpenFile
-  readonly device: number
-  readonly inode: number
+  /** Undefined until `known` has resolved: reading does not wait for it, what was read does. */
+  inode: number | undefined
+  readonly known: Promise<unknown>
   /** Readers at work. */
   users: number
   /** What was read beyond the last message, for the client that asks for one after the other. */
@@ -68,14 +69,13 @@ export class KeptFile {
       if (failedWith(error, 'ENOENT')) return undefined
       throw error
     }
-    let opened: Opened
-    try {
-      const stat = await file.stat()
-      opened = { file, device: stat.device, inode: stat.inode, users: 1, ahead: undefined, lastEnd: -1 }
-    } catch (error) {
-      await file.close()
-      throw error
-    }
+    const stat = file.stat()
+    const opened: Opened = { file, inode: undefined, known: stat, users: 1, ahead: undefined, lastEnd: -1 }
+    stat.then(
+      ({ inode: own }) => (opened.inode = own),
+      // Whoever waits for it hears of it.
+      () => undefined,
+    )
     const before = this.#current
     this.#current = opened
     this.#pool.forget(this)

@@ -161,7 +161,7 @@ class Reader {
   }
   /** What was read is what the layout describes: nothing was moved before or meanwhile. */
   async #unchanged(layout: Layout): Promise<boolean> {
-    const stat = await this.#box.files.stat(this.#box.path)
+    const [stat] = await Promise.all([this.#box.files.stat(this.#box.path), this.#opened?.known])
     if (stat?.inode !== this.#opened?.inode) return false
     if (this.#found !== undefined) return true
     if (this.#box.layout() !== layout || !(await agrees(this.#box, stat))) return false
@@ -262,7 +262,8 @@ class Reader {
     opened.lastEnd = from + size
     const isNext = lastEnd >= 0 && from >= lastEnd && from - lastEnd <= NEAR
     const bytes = Buffer.allocUnsafe(isNext && state !== undefined ? Math.max(size, Math.min(AHEAD, state.size - from)) : size)
-    const got = await opened.file.read(bytes, from)
+    // Mostly it is in memory.
+    const got = opened.file.readSomeNow?.(bytes, from) ?? (await opened.file.read(bytes, from))
     if (got < size) return undefined
     // Others may use it when it was found to be unchanged.
     this.#next = bytes.length > size && state !== undefined && this.#found === undefined ? { state, from, bytes: bytes.subarray(0, got) } : undefined

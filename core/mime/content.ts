@@ -1,4 +1,5 @@
-import { eachField, nameIs } from './header.js'
+import { eachFieldOf, fieldIs } from './header.js'
+import { Memo } from './memo.js'
 import { fieldValue, upperAscii } from './octets.js'
 import { FieldReader } from './parameters.js'
 import type { ContentFacts, Parameter } from './part.js'
@@ -11,10 +12,11 @@ const DEFAULT_SUBTYPES: Readonly<Record<string, string>> = {
   APPLICATION: 'OCTET-STREAM',
   AUDIO: 'BASIC',
 }
-const FIELDS = [
-  'type', 'transfer-encoding', 'id', 'description', 'disposition', 'language', 'location', 'md5',
-] as const
-type Field = (typeof FIELDS)[number]
+/** What stands behind `Content-`, in the order in which values are kept. */
+const FIELDS = ['type', 'transfer-encoding', 'id', 'description', 'disposition', 'language', 'location', 'md5'] as const
+const PLACES: ReadonlyMap<string, number> = new Map(FIELDS.map((field, place) => [`content-${field}`, place]))
+
+const NOTHING: readonly (string | undefined)[] = FIELDS.map(() => undefined)
 
 /** Where the part stands, which decides what its header may leave out. */
 export type PartPlace = 'message' | 'part' | 'digest-part'
@@ -31,44 +33,53 @@ export function plainContent(encoding = '7BIT'): ContentFacts {
  * Reads the Content-* fields of a header; the first of each name counts. In a message without MIME-Version only the transfer encoding, and a
  * Content-Type with a slash, are honoured: mail from before MIME used these names for other things.
  */
-export function readContent(header: Uint8Array, from: number, to: number, place: PartPlace): ContentFacts {
-  const texts: Partial<Record<Field, string>> = {}
+export function readContent(header: string, place: PartPlace): ContentFacts {
+  const texts = NOTHING.slice()
   let isMime = place !== 'message'
-  eachField(header, from, to, (at, nameEnd, valueAt, end) => {
-    const length = nameEnd - at
-    if (length < 10) return
-    if (length === 12 && nameIs(header, at, nameEnd, 'mime-version')) isMime = true
-    if (header[at + 7] !== 0x2d || !nameIs(header, at, at + 8, 'content-')) return
-    for (const field of FIELDS) {
-      if (texts[field] === undefined && nameIs(header, at + 8, nameEnd, field)) {
-        texts[field] = fieldValue(header, valueAt, end)
-        return
-      }
-    }
+  eachFieldOf(header, (at, nameEnd, valueAt, end) => {
+    if (nameEnd - at < 10) return
+    if (fieldIs(header, at, nameEnd, 'mime-version')) isMime = true
+    if (header.charCodeAt(at + 7) !== 0x2d) return
+    const own = PLACES.get(header.slice(at, nameEnd).toLowerCase())
+    if (own !== undefined) texts[own] ??= fieldValue(header, valueAt, end)
   })
-  const mime = (field: Field): string | undefined => (isMime ? texts[field] : undefined)
-  const typeText = isMime || texts.type?.includes('/') === true ? texts.type : undefined
-  const media = typeText === undefined ? undefined : readMedia(typeText)
-  const fallback = place === 'digest-part' ? { type: 'MESSAGE', subtype: 'RFC822' } : { type: 'TEXT', subtype: 'PLAIN' }
+  const [type, encoding] = texts
+  const [, , id, description, disposition, language, location, md5] = isMime ? texts : []
+  const media = type !== undefined && (isMime || type.includes('/')) ? medias.of(type) : undefined
+  const known = media ?? (place === 'digest-part' ? DIGESTED : PLAIN)
   return {
-    type: media?.type ?? fallback.type,
-    subtype: media?.subtype ?? fallback.subtype,
-    parameters: media?.parameters ?? [],
-    id: mime('id'),
-    description: mime('description'),
-    encoding: readToken(texts['transfer-encoding']) ?? '7BIT',
-    md5: mime('md5'),
-    disposition: readDisposition(mime('disposition')),
-    language: readLanguage(mime('language')),
-    location: mime('location')?.replace(/[ \t]+/g, ''),
+    type: known.type,
+    subtype: known.subtype,
+    parameters: known.parameters,
+    id,
+    description,
+    encoding: encoding === undefined ? '7BIT' : encodings.of(encoding),
+    md5,
+    disposition: readDisposition(disposition),
+    language: readLanguage(language),
+    location: location?.replace(/[ \t]+/g, ''),
   }
 }
 
-function readMedia(text: string): { type: string; subtype: string; parameters: readonly Parameter[] } | undefined {
+interface Media {
+  readonly type: string
+  readonly subtype: string
+  readonly parameters: readonly Parameter[]
+}
+const PLAIN: Media = { type: 'TEXT', subtype: 'PLAIN', parameters: [] }
+const DIGESTED: Media = { type: 'MESSAGE', subtype: 'RFC822', parameters: [] }
+
+/** Longer ones (characters) have the name of a file or a boundary, which are of one message. */
+const COMMON = 40
+/** Null: nothing is said. */
+const medias = new Memo<Media | null>(readMedia, COMMON)
+const encodings = new Memo((text) => readToken(text) ?? '7BIT', COMMON)
+
+function readMedia(text: string): Media | null {
   const reader = new FieldReader(text)
   reader.skip()
   const type = upperAscii(reader.word('/;'))
-  if (type === '') return undefined
+  if (type === '') return null
   reader.skip()
   let subtype = ''
   if (reader.take('/')) {
@@ -78,8 +89,7 @@ function readMedia(text: string): { type: string; subtype: string; parameters: r
   return { type, subtype: subtype === '' ? (DEFAULT_SUBTYPES[type] ?? 'UNKNOWN') : subtype, parameters: reader.parameters() }
 }
 
-function readToken(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
+function readToken(text: string): string | undefined {
   const reader = new FieldReader(text)
   reader.skip()
   const token = upperAscii(reader.isQuote ? reader.quoted() : reader.word(';,'))

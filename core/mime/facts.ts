@@ -8,34 +8,38 @@ import type { PartMap } from './part-map.js'
 import type { MimePart } from './part.js'
 
 /** BODYSTRUCTURE and the part map come from one scan when both are asked of the same message. */
-const scanned = new WeakMap<StoredMessage, Promise<MimePart>>()
+const scanned = new WeakMap<StoredMessage, MimePart | Promise<MimePart>>()
 
-function scanOnce(m: StoredMessage, signal: AbortSignal): Promise<MimePart> {
-  const running = scanned.get(m)
-  if (running !== undefined) return running
+function scanOnce(m: StoredMessage, signal: AbortSignal): MimePart | Promise<MimePart> {
+  const known = scanned.get(m)
+  if (known !== undefined) return known
   const scan = scanMessage(m.bytes, { envelopes: true }, signal)
   scanned.set(m, scan)
-  scan.catch(() => scanned.delete(m))
+  if (scan instanceof Promise) scan.catch(() => scanned.delete(m))
   return scan
+}
+/** What becomes of a value that may have to be waited for. */
+function made<A, B>(value: A | Promise<A>, make: (value: A) => B): B | Promise<B> {
+  return value instanceof Promise ? value.then(make) : make(value)
 }
 
 /** ENVELOPE in wire form, from the header alone. */
 export const envelopeDeriver: FactDeriver<Uint8Array> = {
   fact: ENVELOPE,
   reads: 'header',
-  derive: async (m, signal) => writeEnvelope(await readHeader(m, signal)),
+  derive: (m, signal) => made(readHeader(m, signal), (header) => writeEnvelope(header)),
 }
 
 /** BODYSTRUCTURE in wire form; BODY is `bodyOf` it. */
 export const bodystructureDeriver: FactDeriver<Uint8Array> = {
   fact: BODYSTRUCTURE,
   reads: 'whole',
-  derive: async (m, signal) => writeBodystructure(await scanOnce(m, signal)),
+  derive: (m, signal) => made(scanOnce(m, signal), writeBodystructure),
 }
 
 /** Where the parts lie. */
 export const partMapDeriver: FactDeriver<PartMap> = {
   fact: PART_MAP,
   reads: 'whole',
-  derive: async (m, signal) => mapParts(await scanOnce(m, signal)),
+  derive: (m, signal) => made(scanOnce(m, signal), mapParts),
 }

@@ -51,8 +51,11 @@ async function readInto(bytes: MessageBytes, from: number, into: Uint8Array, sig
 }
 
 /** The part tree of a stored message; one that is not in memory is read once, in windows. */
-export async function scanMessage(bytes: MessageBytes, options: ScanOptions, signal: AbortSignal): Promise<MimePart> {
+export function scanMessage(bytes: MessageBytes, options: ScanOptions, signal: AbortSignal): MimePart | Promise<MimePart> {
   if (bytes.inline !== undefined && bytes.inline.length >= bytes.size && bytes.size <= WINDOW) return scanOctets(bytes.inline, options)
+  return scanWindows(bytes, options, signal)
+}
+async function scanWindows(bytes: MessageBytes, options: ScanOptions, signal: AbortSignal): Promise<MimePart> {
   const scanner = new MimeScanner(options)
   await eachWindow(bytes, 0, bytes.size, (octets) => scanner.push(octets), signal)
   return scanner.end()

@@ -21,20 +21,30 @@ export function upperAscii(text: string): string {
 
 /** One line of header text without its line breaks; white space that began a line becomes blanks. */
 export function unfold(text: string): string {
-  return text.includes('\n') ? text.replace(/\r?\n[ \t]*/g, (fold) => ' '.repeat(fold.length - fold.indexOf('\n') - 1)) : text
+  let lf = text.indexOf('\n')
+  if (lf === -1) return text
+  let out = ''
+  let from = 0
+  for (; lf !== -1; lf = text.indexOf('\n', from)) {
+    out += text.slice(from, lf > from && text.charCodeAt(lf - 1) === 0x0d ? lf - 1 : lf)
+    from = lf + 1
+    while (text.charCodeAt(from) === 0x20 || text.charCodeAt(from) === 0x09) from++
+    out += ' '.repeat(from - lf - 1)
+  }
+  return out + text.slice(from)
 }
 
-/** A field's value without line breaks and surrounding white space. */
-export function fieldValue(octets: Uint8Array, from: number, to: number): string {
+/** A field's value, `text[from…to)`, without line breaks and surrounding white space. */
+export function fieldValue(text: string, from: number, to: number): string {
   let start = from
   let end = to
-  while (end > start && isSpace(octets[end - 1]!)) end--
-  while (start < end && isSpace(octets[start]!)) start++
-  return unfold(latin1(octets, start, end))
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  while (start < end && isSpace(text.charCodeAt(start))) start++
+  return unfold(text.slice(start, end))
 }
 
-function isSpace(octet: number): boolean {
-  return octet === 0x20 || octet === 0x09 || octet === 0x0d || octet === 0x0a
+function isSpace(c: number): boolean {
+  return c === 0x20 || c === 0x09 || c === 0x0d || c === 0x0a
 }
 
 const needsCare = /[^\x20-\x7e]|["\\]/

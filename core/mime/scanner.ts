@@ -1,10 +1,11 @@
 import { CharsetGuess } from './charset-guess.js'
 import { plainContent, readContent } from './content.js'
 import type { PartPlace } from './content.js'
-import { writeEnvelope } from './envelope.js'
+import { envelopeText } from './envelope.js'
+import { blankLineEnd } from './header.js'
 import { MIME_LIMITS } from './limits.js'
 import { countOctet } from './line-kernel.js'
-import { asBuffer, fromLatin1 } from './octets.js'
+import { asBuffer, fromLatin1, latin1 } from './octets.js'
 import { parameterOf } from './part.js'
 import type { ContentFacts, MimePart } from './part.js'
 
@@ -140,6 +141,15 @@ export class MimeScanner {
   /** Reads header lines from `at`; where to go on, or -1 when octets are wanting. */
   #header(work: Uint8Array, base: number, from: number, last: boolean): number {
     const part = this.#open.at(-1)!
+    if (base + from === part.headerAt && !this.#midLine) {
+      const end = this.#wholeHeader(work, from)
+      if (end !== -1) {
+        if (this.#messages > 0) this.#lines += countOctet(work, LF, from, end)
+        this.#passed(work, base, end)
+        this.#endHeader(work, from, end, base + end)
+        return end
+      }
+    }
     const buffer = asBuffer(work)
     let at = from
     for (;;) {
@@ -185,6 +195,14 @@ export class MimeScanner {
     return -1
   }
 
+  /** Where the header that begins at `from` ends, when all of it is there, within its limit and without any line that might be a delimiter; else -1. */
+  #wholeHeader(work: Uint8Array, from: number): number {
+    const end = blankLineEnd(work, from, Math.min(work.length, from + MIME_LIMITS.headerOctets))
+    if (end === -1 || this.#delimiters === 0) return end
+    if (work[from] === DASH) return -1
+    return asBuffer(work).subarray(from, end).includes(LINE_OF_DASHES) ? -1 : end
+  }
+
   /** Keeps the line that begins at `at` if it may be a delimiter or a blank line, else passes it. */
   #keepLine(work: Uint8Array, base: number, at: number): void {
     const mayMatter = !this.#midLine && work.length - at <= MIME_LIMITS.delimiterLine
@@ -196,8 +214,9 @@ export class MimeScanner {
   }
 
   #parse(part: OpenPart, work: Uint8Array, from: number, to: number): void {
-    part.content = readContent(work, from, to, part.place)
-    if (this.#withEnvelopes && part.place === 'message' && part !== this.#root) part.envelope = writeEnvelope(work, from, to)
+    const header = latin1(work, from, to)
+    part.content = readContent(header, part.place)
+    if (this.#withEnvelopes && part.place === 'message' && part !== this.#root) part.envelope = fromLatin1(envelopeText(header))
     this.#headerParsed = true
   }
 

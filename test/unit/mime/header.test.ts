@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FieldNames, eachField, filterHeader, headerEnd } from '../../../core/mime/header.js'
 
@@ -35,4 +36,47 @@ describe('header fields', () => {
     expect(headerEnd(bytes(text))).toBe(expected)
     expect(eachField(bytes(text), 0, text.length, () => {})).toBe(expected)
   })
+  test('are found as by looking at one octet after the other', () => {
+    const soup = fc
+      .array(fc.constantFrom('\r', '\n', '\r\n', '\r\n\r\n', ' ', '\t', ':', 'a', 'Subject: s', '\xe9', '\0', 'b c', '\n '), { maxLength: 30 })
+      .map((pieces) => bytes(pieces.join('')))
+    fc.assert(
+      fc.property(soup, fc.nat(5), (octets, from) => {
+        const found: number[][] = []
+        const end = eachField(octets, from, octets.length, (...field) => found.push(field))
+        expect([found, end]).toEqual(plainly(octets, from))
+        expect(headerEnd(octets, from)).toBe(plainEnd(octets, from))
+      }),
+      { numRuns: 2000 },
+    )
+  })
 })
+
+/** Fields and the end of a header, by the grammar alone. */
+function plainly(octets: Buffer, from: number): readonly [fields: number[][], end: number] {
+  const lines = linesOf(octets, from)
+  const fields: number[][] = []
+  while (lines.length > 0) {
+    const { at, end } = lines.shift()!
+    const text = octets.toString('latin1', at, end)
+    if (/^\r?\n$/.test(text)) return [fields, end]
+    let last = end
+    while (lines.length > 0 && /^[ \t]/.test(octets.toString('latin1', lines[0]!.at, lines[0]!.end))) last = lines.shift()!.end
+    const name = /^([^:\n \t]+)[ \t]*:/.exec(text)
+    fields.push(name === null ? [at, -1, at, last] : [at, at + name[1]!.length, at + name[0].length, last])
+  }
+  return [fields, Math.max(from, octets.length)]
+}
+function plainEnd(octets: Buffer, from: number): number {
+  return linesOf(octets, from).find(({ at, end }) => /^\r?\n$/.test(octets.toString('latin1', at, end)))?.end ?? octets.length
+}
+function linesOf(octets: Buffer, from: number): { readonly at: number; readonly end: number }[] {
+  const lines = []
+  for (let at = from; at < octets.length; ) {
+    const lf = octets.indexOf(0x0a, at)
+    const end = lf === -1 ? octets.length : lf + 1
+    lines.push({ at, end })
+    at = end
+  }
+  return lines
+}

@@ -236,6 +236,52 @@ describe('facts in the cache', () => {
       }),
     )
   })
+  test('what is put while others are written stays, and what was handed out does not change', () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ uid: fc.integer({ min: 1, max: 6 }), name: fc.constantFrom('f@1', 'g@1'), text: fc.string({ maxLength: 40 }) }) },
+      { weight: 2, arbitrary: fc.constantFrom('batch' as const, 'anew' as const) },
+      { weight: 2, arbitrary: fc.constantFrom('written' as const, 'failed' as const) },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const segment = new Segment(0, 7, undefined)
+        const kept = new Map<string, string>()
+        const out: (readonly [Uint8Array, string])[] = []
+        let file: Uint8Array = new Uint8Array(0)
+        let writing: (() => void) | undefined
+        const begin = (anew: boolean): void => {
+          const batch = anew ? segment.rewritten(() => true) : segment.batch()
+          if (batch === undefined) return
+          const before = anew ? new Uint8Array(0) : file.subarray(0, segment.end)
+          writing = () => {
+            file = Buffer.concat([before, batch.bytes])
+            batch.written()
+          }
+        }
+        const same = (of: Segment): void => {
+          for (const name of ['f@1', 'g@1']) for (let uid = 1; uid < 7; uid++) expect(text(of.get(name, uid, UNKNOWN))).toBe(kept.get(`${name} ${uid}`))
+        }
+        for (const one of steps) {
+          if (typeof one === 'object') {
+            segment.put(one.name, one.uid, UNKNOWN, value(one.text))
+            kept.set(`${one.name} ${one.uid}`, one.text)
+            out.push([segment.get(one.name, one.uid, UNKNOWN)!, one.text])
+          } else if (one === 'written') {
+            writing?.()
+            writing = undefined
+          } else if (one === 'failed') writing = undefined
+          else if (writing === undefined) begin(one === 'anew')
+          same(segment)
+        }
+        writing?.()
+        begin(false)
+        writing?.()
+        expect(segment.isDirty).toBe(false)
+        same(new Segment(0, 7, file))
+        for (const [octets, as] of out) expect(text(octets)).toBe(as)
+      }),
+    )
+  })
   test.each([
     { name: 'another UIDVALIDITY', change: { uidValidity: 8 }, kept: undefined },
     { name: 'another size', change: { size: 11 }, kept: undefined },

@@ -64,11 +64,11 @@ export function readEnvelope(header: Uint8Array, from = 0, to = header.length): 
 
 /** ENVELOPE of a header as it goes on the wire, parentheses included (RFC 3501 §7.4.2). */
 export function writeEnvelope(header: Uint8Array, from = 0, to = header.length): Uint8Array {
-  return fromLatin1(envelopeText(latin1(header, from, to)))
+  return fromLatin1(writeHeaderEnvelope(latin1(header, from, to)))
 }
 
 /** The same from and as Latin-1. */
-export function envelopeText(header: string): string {
+export function writeHeaderEnvelope(header: string): string {
   const values = NOTHING.slice()
   eachOwnField(header, ({ place, isText }, value) => {
     if (isText) values[place] ??= value

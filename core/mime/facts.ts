@@ -2,7 +2,7 @@ import { BODYSTRUCTURE, ENVELOPE } from '../api/index.js'
 import type { FactDeriver, StoredMessage } from '../api/index.js'
 import { writeBodystructure } from './bodystructure.js'
 import { writeEnvelope } from './envelope.js'
-import { readHeader, scanMessage } from './message.js'
+import { readHeader, scanMessage, whenRead } from './message.js'
 import { PART_MAP, mapParts } from './part-map.js'
 import type { PartMap } from './part-map.js'
 import type { MimePart } from './part.js'
@@ -18,28 +18,24 @@ function scanOnce(m: StoredMessage, signal: AbortSignal): MimePart | Promise<Mim
   if (scan instanceof Promise) scan.catch(() => scanned.delete(m))
   return scan
 }
-/** What becomes of a value that may have to be waited for. */
-function made<A, B>(value: A | Promise<A>, make: (value: A) => B): B | Promise<B> {
-  return value instanceof Promise ? value.then(make) : make(value)
-}
 
 /** ENVELOPE in wire form, from the header alone. */
 export const envelopeDeriver: FactDeriver<Uint8Array> = {
   fact: ENVELOPE,
   reads: 'header',
-  derive: (m, signal) => made(readHeader(m, signal), (header) => writeEnvelope(header)),
+  derive: (m, signal) => whenRead(readHeader(m, signal), (header) => writeEnvelope(header)),
 }
 
 /** BODYSTRUCTURE in wire form; BODY is `bodyOf` it. */
 export const bodystructureDeriver: FactDeriver<Uint8Array> = {
   fact: BODYSTRUCTURE,
   reads: 'whole',
-  derive: (m, signal) => made(scanOnce(m, signal), writeBodystructure),
+  derive: (m, signal) => whenRead(scanOnce(m, signal), writeBodystructure),
 }
 
 /** Where the parts lie. */
 export const partMapDeriver: FactDeriver<PartMap> = {
   fact: PART_MAP,
   reads: 'whole',
-  derive: (m, signal) => made(scanOnce(m, signal), mapParts),
+  derive: (m, signal) => whenRead(scanOnce(m, signal), mapParts),
 }

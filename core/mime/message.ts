@@ -65,3 +65,7 @@ async function scanWindows(bytes: MessageBytes, options: ScanOptions, signal: Ab
 export function readHeader(m: StoredMessage, signal: AbortSignal): Uint8Array | Promise<Uint8Array> {
   return readRange(m.bytes, 0, m.headerSize, signal)
 }
+/** What is made of a value, at once where it is there. */
+export function whenRead<A, B>(value: A | Promise<A>, make: (value: A) => B): B | Promise<B> {
+  return value instanceof Promise ? value.then(make) : make(value)
+}

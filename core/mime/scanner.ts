@@ -1,7 +1,7 @@
 import { CharsetGuess } from './charset-guess.js'
 import { plainContent, readContent } from './content.js'
 import type { PartPlace } from './content.js'
-import { envelopeText } from './envelope.js'
+import { writeHeaderEnvelope } from './envelope.js'
 import { blankLineEnd } from './header.js'
 import { MIME_LIMITS } from './limits.js'
 import { countOctet } from './line-kernel.js'
@@ -216,7 +216,7 @@ export class MimeScanner {
   #parse(part: OpenPart, work: Uint8Array, from: number, to: number): void {
     const header = latin1(work, from, to)
     part.content = readContent(header, part.place)
-    if (this.#withEnvelopes && part.place === 'message' && part !== this.#root) part.envelope = fromLatin1(envelopeText(header))
+    if (this.#withEnvelopes && part.place === 'message' && part !== this.#root) part.envelope = fromLatin1(writeHeaderEnvelope(header))
     this.#headerParsed = true
   }
 

@@ -2,10 +2,10 @@ import { createFact } from '../api/index.js'
 import type { FactDeriver } from '../api/index.js'
 import { baseSubject } from './base-subject.js'
 import { decodeHeaderText } from './encoded-word.js'
-import { eachField, nameIs } from './header.js'
+import { eachFieldOf, fieldIs } from './header.js'
 import { MIME_LIMITS } from './limits.js'
 import { messageIds } from './message-id.js'
-import { readHeader } from './message.js'
+import { readHeader, whenRead } from './message.js'
 import { fieldValue, fromLatin1, latin1 } from './octets.js'
 
 /** What THREAD=REFERENCES needs of a message besides its date and base subject. */
@@ -27,10 +27,11 @@ type Field = (typeof FIELDS)[number]
 /** The value of the fact, out of a header. */
 export function writeThreading(header: Uint8Array): string {
   const values = new Map<Field, string>()
-  eachField(header, 0, header.length, (at, nameEnd, valueAt, end) => {
+  const text = latin1(header)
+  eachFieldOf(text, (at, nameEnd, valueAt, end) => {
     if (nameEnd === -1) return
-    const name = FIELDS.find((field) => nameIs(header, at, nameEnd, field))
-    if (name !== undefined && !values.has(name)) values.set(name, fieldValue(header, valueAt, end))
+    const name = FIELDS.find((field) => fieldIs(text, at, nameEnd, field))
+    if (name !== undefined && !values.has(name)) values.set(name, fieldValue(text, valueAt, end))
   })
   const idsIn = (field: Field): readonly string[] => messageIds(values.get(field) ?? '')
   const named = idsIn('references')
@@ -49,5 +50,5 @@ export function readThreading(value: string): ThreadingFields {
 export const threadingDeriver: FactDeriver<string> = {
   fact: THREADING,
   reads: 'header',
-  derive: async (m, signal) => writeThreading(await readHeader(m, signal)),
+  derive: (m, signal) => whenRead(readHeader(m, signal), writeThreading),
 }

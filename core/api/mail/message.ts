@@ -21,7 +21,8 @@ export interface AnyFact {
 export interface FactDeriver<T> {
   readonly fact: Fact<T>
   readonly reads: 'header' | 'whole' | 'sidecar'
-  derive(m: StoredMessage, signal: AbortSignal): Promise<T>
+  /** At once where what it reads is in memory (`m.bytes.inline`): a promise for each of thousands of messages costs more than many a fact. */
+  derive(m: StoredMessage, signal: AbortSignal): T | Promise<T>
 }
 /** Hides `T`, so that derivers of many types stand in one list. */
 export function sealDeriver<T>(d: FactDeriver<T>): SealedDeriver {

@@ -169,9 +169,8 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
       const missing = uidsWithout(wanting, derived)
       const wants = { bytes: depthFor('none', derived), sections: [], facts: [] }
       if (missing.count === 0) return wanting.count
-      for await (const batch of readStored({ mailbox, generation: mailbox.table.generation, epoch }, missing, wants, signal)) {
-        for (const message of batch) await derive(message, derived, mailbox, epoch, signal)
-      }
+      const sight = { mailbox, generation: mailbox.table.generation, epoch }
+      for await (const batch of readStored(sight, missing, wants, signal)) await derive(batch, derived, mailbox, epoch, signal)
     } catch (error) {
       signal.throwIfAborted()
       this.#parts.logger.debug('mail.facts-not-made', { key: mailbox.key, error })

@@ -52,12 +52,35 @@ export function depthFor(wanted: Wants['bytes'], derived: readonly Derived[]): W
   if (wanted === 'whole' || derived.some(({ deriver }) => deriver.reads === 'whole')) return 'whole'
   return derived.some(({ deriver }) => deriver.reads === 'header') ? 'header' : wanted
 }
-/** Makes and keeps what is wanting of a message that was read in this epoch: a fact must not be kept for what has its number in another. */
-export async function derive(message: StoredMessage, derived: readonly Derived[], mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Promise<void> {
-  for (const { deriver, facts } of derived) {
-    if (facts.get(message.uid) !== undefined) continue
-    const value = deriver.fact.codec.encode(await deriver.derive(message, signal))
-    mailbox.mustMean(epoch)
-    facts.put(message.uid, value)
+/** Values of facts as they are kept, in the order in which the facts were asked for. */
+export type Values = readonly Uint8Array[]
+
+/**
+ * Makes and keeps what is wanting of messages that were read in this epoch, without waiting as long as their octets are in memory; the values of
+ * each. A fact must not be kept for what has the number of its message in another epoch.
+ */
+export async function derive(messages: readonly StoredMessage[], derived: readonly Derived[], mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Promise<readonly Values[]> {
+  const all: Values[] = []
+  for (const message of messages) {
+    const values: Uint8Array[] = []
+    for (const one of derived) {
+      const value = deriveOne(message, one, mailbox, epoch, signal)
+      values.push(value instanceof Promise ? await value : value)
+    }
+    all.push(values)
   }
+  return all
+}
+function deriveOne(message: StoredMessage, one: Derived, mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Uint8Array | Promise<Uint8Array> {
+  const known = one.facts.get(message.uid)
+  if (known !== undefined) return known
+  const value = one.deriver.derive(message, signal)
+  if (value instanceof Promise) return value.then((late: unknown) => keep(late, message.uid, one, mailbox, epoch))
+  return keep(value, message.uid, one, mailbox, epoch)
+}
+function keep(value: unknown, uid: number, { deriver, facts }: Derived, mailbox: SharedMailbox, epoch: number): Uint8Array {
+  const octets = deriver.fact.codec.encode(value)
+  mailbox.mustMean(epoch)
+  facts.put(uid, octets)
+  return octets
 }

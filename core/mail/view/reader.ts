@@ -1,11 +1,11 @@
 import { uids } from '../../api/index.js'
-import type { Fact, MessageBytes, StoredMessage, UidSet, Wants } from '../../api/index.js'
+import type { AnyFact, Fact, MessageBytes, StoredMessage, UidSet, Wants } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure } from '../failures.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { Generation } from '../table/generation.js'
 import { rowsOf, uidsOf } from '../table/row-sets.js'
-import { derive, depthFor, sortFacts, uidsWithout, type Derived, type Derivers } from './deriving.js'
+import { derive, depthFor, sortFacts, uidsWithout, type Derived, type Derivers, type Values } from './deriving.js'
 
 /** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
 const CHUNK = 1024
@@ -44,27 +44,24 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
       if (!factsAlone) {
         const bytes = missing.count > 0 ? depthFor(wants.bytes, derived) : wants.bytes
         for await (const batch of readStored(sight, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
-          for (const message of batch) await derive(message, derived, m, epoch, signal)
+          await derive(batch, derived, m, epoch, signal)
           yield batch.map((message) => new WithFacts(message, derived, sight))
         }
         continue
       }
       // What is derived goes on its way at once: the client takes it while the next messages are read.
       let from = ranges[0]!
-      const known = (last: number): StoredMessage[] => {
-        const batch = withFacts(chunk, from, last, derived).map((uid) => new FactsAlone(sight, uid, derived))
-        from = last + 1
-        return batch
-      }
       if (missing.count > 0) {
         for await (const read of readStored(sight, missing, { bytes: depthFor('none', derived), sections: [], facts: [] }, signal)) {
-          for (const message of read) await derive(message, derived, m, epoch, signal)
-          const batch = known(read[read.length - 1]?.uid ?? 0)
+          const values = await derive(read, derived, m, epoch, signal)
+          const last = read[read.length - 1]?.uid ?? 0
+          const batch = withFacts(chunk, from, last, derived, sight, read, values)
+          from = last + 1
           if (batch.length > 0) yield batch
         }
       }
       m.mustMean(epoch)
-      const batch = known(ranges[ranges.length - 1]!)
+      const batch = withFacts(chunk, from, ranges[ranges.length - 1]!, derived, sight, [], [])
       if (batch.length > 0) yield batch
     }
   } finally {
@@ -92,15 +89,37 @@ function* chunks(set: UidSet, seen: Generation): Generator<UidSet> {
   }
   if (count > 0) yield uidsOf(seen, { pairs: Uint32Array.from(part), count })
 }
-/** Uids of a part of the chunk whose facts are all there. */
-function withFacts(chunk: UidSet, from: number, to: number, derived: readonly Derived[]): number[] {
-  const out: number[] = []
+/** Those of a part of the chunk whose facts are all there: `made`, in ascending order, of which the values are known, and what lies between them. */
+function withFacts(
+  chunk: UidSet,
+  from: number,
+  to: number,
+  derived: readonly Derived[],
+  sight: Sight,
+  made: readonly StoredMessage[],
+  madeValues: readonly Values[],
+): readonly StoredMessage[] {
+  const out: StoredMessage[] = []
   const { ranges } = chunk
-  for (let i = 0; i < ranges.length; i += 2) {
+  let next = 0
+  for (let i = 0; i < ranges.length && ranges[i]! <= to; i += 2) {
     const last = Math.min(to, ranges[i + 1]!)
-    for (let uid = Math.max(from, ranges[i]!); uid <= last; uid++) if (derived.every(({ facts }) => facts.get(uid) !== undefined)) out.push(uid)
+    for (let uid = Math.max(from, ranges[i]!); uid <= last; uid++) {
+      const values = made[next]?.uid === uid ? madeValues[next++] : valuesOf(uid, derived)
+      if (values !== undefined) out.push(new FactsAlone(sight, uid, derived, values))
+    }
   }
   return out
+}
+/** In the order of `derived`; undefined where one is wanting. */
+function valuesOf(uid: number, derived: readonly Derived[]): Values | undefined {
+  const values: Uint8Array[] = []
+  for (const { facts } of derived) {
+    const value = facts.get(uid)
+    if (value === undefined) return undefined
+    values.push(value)
+  }
+  return values
 }
 
 /**
@@ -156,14 +175,13 @@ export function goneSince(seen: Generation): UidSet {
   return gone
 }
 
-function decoded<T>(derived: readonly Derived[], f: Fact<T>, uid: number, { mailbox, epoch }: Sight): T | undefined {
-  mailbox.mustMean(epoch)
-  for (const { deriver, facts } of derived) {
-    if (deriver.fact.id !== f.id || deriver.fact.version !== f.version) continue
-    const bytes = facts.get(uid)
-    return bytes === undefined ? undefined : f.codec.decode(bytes)
+/** Where the fact stands among these, -1 where it is none of them. */
+function placeOf(derived: readonly Derived[], f: AnyFact): number {
+  for (let i = 0; i < derived.length; i++) {
+    const { fact } = derived[i]!.deriver
+    if (fact.id === f.id && fact.version === f.version) return i
   }
-  return undefined
+  return -1
 }
 /** A message of which octets are read after it was handed out: they count only while its number is its own. */
 class ReadLater implements StoredMessage {
@@ -221,19 +239,25 @@ class WithFacts implements StoredMessage {
     return this.#inner.bytes
   }
   fact<T>(f: Fact<T>): T | undefined {
-    return decoded(this.#derived, f, this.uid, this.#sight) ?? this.#inner.fact?.(f)
+    this.#sight.mailbox.mustMean(this.#sight.epoch)
+    const place = placeOf(this.#derived, f)
+    const kept = place === -1 ? undefined : this.#derived[place]!.facts.get(this.uid)
+    return (kept === undefined ? undefined : f.codec.decode(kept)) ?? this.#inner.fact?.(f)
   }
 }
-/** A message of which nothing but cached facts was wanted; its octets are fetched should somebody ask after all. */
+/** A message of which nothing but facts was wanted; its octets are fetched should somebody ask after all. */
 class FactsAlone implements StoredMessage {
   readonly uid: number
   readonly headerSize = 0
   readonly #sight: Sight
   readonly #derived: readonly Derived[]
-  constructor(sight: Sight, uid: number, derived: readonly Derived[]) {
+  /** In the order of `#derived`. */
+  readonly #values: Values
+  constructor(sight: Sight, uid: number, derived: readonly Derived[], values: Values) {
     this.uid = uid
     this.#sight = sight
     this.#derived = derived
+    this.#values = values
   }
   get bytes(): MessageBytes {
     const seen = this.#sight.generation
@@ -249,6 +273,8 @@ class FactsAlone implements StoredMessage {
     }
   }
   fact<T>(f: Fact<T>): T | undefined {
-    return decoded(this.#derived, f, this.uid, this.#sight)
+    this.#sight.mailbox.mustMean(this.#sight.epoch)
+    const place = placeOf(this.#derived, f)
+    return place === -1 ? undefined : f.codec.decode(this.#values[place]!)
   }
 }

@@ -15,7 +15,7 @@ export function figuresOf(t: MailTable, at: MailLocation): MailboxFigures {
     if ((system & SYSTEM.deleted) !== 0) deleted++
     if (g.size[row] !== UNKNOWN) size += g.size[row]!
   }
-  const { uidNext, uidValidity, highestModseq } = t
+  const { uidNext, uidValidity, toldModseq: highestModseq } = t
   return { at, messages: t.length, unseen, recent: t.unclaimed.count, deleted, size, uidNext, uidValidity, highestModseq }
 }
 /** Uids of a table. */

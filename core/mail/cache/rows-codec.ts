@@ -54,7 +54,8 @@ export function encodeRows(key: string, t: MailTable): Uint8Array | undefined {
     stamp: t.stamp,
     uidValidity: t.uidValidity,
     uidNext: t.uidNext,
-    highest: t.highestModseq,
+    // Numbers of a process without the journal are nobody's.
+    highest: t.toldModseq,
     defined: t.keywords.defined,
     canCreate: t.keywords.canCreate,
     ...(t.keywords.most !== undefined && { most: t.keywords.most }),

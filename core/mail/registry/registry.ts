@@ -6,6 +6,8 @@ import { SharedMailbox } from './shared-mailbox.js'
 
 /** What was kept of a mailbox. */
 export interface KeptState {
+  /** The journal is this process's: it alone gives mod-sequences that clients are told. */
+  readonly journalled: boolean
   /** Fills the table with the rows of last time. */
   fill(table: MailTable): MailboxState
   /** Instead of `fill`. */
@@ -30,6 +32,8 @@ interface Held {
   readonly opening: Promise<SharedMailbox>
   shared: SharedMailbox | undefined
   uses: number
+  /** When it was opened. */
+  readonly since: number
   timer: Disposable | undefined
 }
 
@@ -66,10 +70,15 @@ export class SourceRegistry implements AsyncDisposable {
       if (this.#closing.has(found.key)) return this.acquire(found, settings, states, signal)
       held = this.#held.get(found.key)
     }
+    if (held?.uses === 0 && held.shared?.table.toldModseq === 0 && this.#clock.now() - held.since >= LINGER_MS) {
+      // Another process had the journal when it was opened, and may have left. Who asks for figures again and again does not open it each time.
+      await orCancelled(this.#close(found.key, held, true), signal)
+      return this.acquire(found, settings, states, signal)
+    }
     if (held === undefined) {
       // Of no session: others may wait for it too.
       const opening = this.#open(found, settings, states, new AbortController().signal)
-      held = { place: found.place, opening, shared: undefined, uses: 0, timer: undefined }
+      held = { place: found.place, opening, shared: undefined, uses: 0, since: this.#clock.now(), timer: undefined }
       this.#held.set(found.key, held)
       const mine = held
       opening.then(
@@ -110,7 +119,9 @@ export class SourceRegistry implements AsyncDisposable {
       if (kept === undefined) await read?.close()
       const ownModseqs = source.traits.modseqs === 'own'
       // Numbers that clients were told before are unknown here; a microsecond count exceeds them all (one edit takes longer than one).
-      const table = new MailTable({ ownModseqs, firstModseq: ownModseqs ? 1 : Math.max(1, Math.floor(this.#clock.now() * 1000)) })
+      const now = (): number => Math.max(1, Math.floor(this.#clock.now() * 1000))
+      const nothingKept = states === undefined || !source.traits.uidsPersist
+      const table = new MailTable({ ownModseqs, firstModseq: ownModseqs ? 1 : now(), told: ownModseqs || nothingKept || kept?.journalled === true, ...(nothingKept && { now }) })
       const state = kept?.fill(table)
       return new SharedMailbox({ key: found.key, source, table, state, settings, clock: this.#clock, logger: this.#logger })
     } catch (error) {

@@ -30,6 +30,7 @@ export function stateKeeper(parts: StateParts, at: MailLocation, owner: MailUser
         const disk = { files, root: home, folder: folder(key), key, user: owner.name, mbx: at.path, settings, clock, logger, pool }
         const kept = await readKept(disk)
         return {
+          journalled: kept.journal !== undefined,
           fill: (table) => new DiskState(disk, table, kept),
           close: async () => kept.journal?.close(),
         }

@@ -13,6 +13,19 @@ export interface Commit {
   /** Given to all of it; 0 when nothing got a number. */
   readonly modseq: number
 }
+/** How the messages of a table are numbered. */
+export interface Numbering {
+  /** The source does it. */
+  readonly ownModseqs: boolean
+  /** For what is found at first; it must exceed all that clients may have been told earlier. */
+  readonly firstModseq: number
+  /** The clock in microseconds, where nothing is kept of the numbers: each is at least the time at which it is given. */
+  readonly now?: () => number
+  /** Whether clients are told mod-sequences; they are not where another process gives its own. True unless said otherwise. */
+  readonly told?: boolean
+  /** Bounds the log. */
+  readonly logLinks?: number
+}
 /** A session on the table: where it stands and what it has told. */
 export interface Standing {
   generation: Generation
@@ -36,6 +49,8 @@ export class MailTable {
   highestModseq: number
   /** No number below is given from now on: those that were told before a crash may be forgotten. */
   #floor: number
+  readonly #now: (() => number) | undefined
+  readonly #told: boolean
   readonly ownModseqs: boolean
   keywords: { readonly defined: readonly string[]; readonly canCreate: boolean; readonly most?: number } = { defined: [], canCreate: false }
   /** Messages that no read-write session has been given yet. */
@@ -54,8 +69,9 @@ export class MailTable {
   #open: Edit | undefined
   #standings = new Set<Standing>()
 
-  /** `firstModseq` is for what is found at first; it must exceed all that clients may have been told earlier. `logLinks` bounds the log. */
-  constructor(how: { readonly ownModseqs: boolean; readonly firstModseq: number; readonly logLinks?: number }) {
+  constructor(how: Numbering) {
+    this.#now = how.now
+    this.#told = how.told ?? true
     this.log = new ChangeLog(how.logLinks)
     this.ownModseqs = how.ownModseqs
     this.highestModseq = how.firstModseq
@@ -113,7 +129,11 @@ export class MailTable {
     return this.epoch === epoch && !this.beganAnew
   }
   nextModseq(): number {
-    return Math.max(this.highestModseq + 1, this.#floor)
+    return Math.max(this.highestModseq + 1, this.#floor, this.#now?.() ?? 0)
+  }
+  /** The highest mod-sequence as clients are told it; 0: none is (RFC 7162 §3.1.2.2). */
+  get toldModseq(): number {
+    return this.#told ? this.highestModseq : 0
   }
   /** Starts an edit; whoever asked with `author` will not be told of flag changes in it. `tellWait` is for what it waits for. */
   begin(author?: Author, byNumber = false, tellWait: (text: string) => void = () => undefined): Edit {

@@ -104,7 +104,7 @@ export class TableView implements MailboxView, Standing {
     return this.mailbox.table.uidNext
   }
   get highestModseq(): number {
-    return this.mailbox.table.highestModseq
+    return this.mailbox.table.toldModseq
   }
   get keywords(): { readonly defined: readonly string[]; readonly canCreate: boolean } {
     return this.mailbox.table.keywords

@@ -32,15 +32,26 @@ export function requireModseqs(session: MailSession): void {
 export function setAware(session: MailSession): boolean {
   if (session.enabled.has(CONDSTORE)) return false
   session.markEnabled(CONDSTORE)
-  session.shape = { ...session.shape, changeItems: [...session.shape.changeItems, MODSEQ_ITEM] }
+  shapeFor(session.selected, session)
   return true
+}
+/** What a change of flags says: nothing of numbers in a mailbox that has none. */
+function shapeFor(view: MailboxView | undefined, session: MailSession): void {
+  const others = session.shape.changeItems.filter((item) => item !== MODSEQ_ITEM)
+  const tells = session.enabled.has(CONDSTORE) && (view === undefined || keeps(view))
+  session.shape = { ...session.shape, changeItems: tells ? [...others, MODSEQ_ITEM] : others }
+}
+/** Every SELECT says whether there are mod-sequences, and the highest (RFC 7162 §3.1.2). */
+export function selected(view: MailboxView, out: ImapWriter, session: MailSession): void {
+  shapeFor(view, session)
+  writeHighest(view, out)
 }
 /** A first enabling command with a mailbox selected is told its highest mod-sequence (RFC 7162 §3.1). */
 export function becomeAware(session: MailSession): void {
   if (setAware(session) && session.selected !== undefined) writeHighest(session.selected, session.out)
 }
 /** `* OK [HIGHESTMODSEQ n]`, or NOMODSEQ (RFC 7162 §3.1.2). */
-export function writeHighest(view: MailboxView, out: ImapWriter): void {
+function writeHighest(view: MailboxView, out: ImapWriter): void {
   if (keeps(view)) okLine(out, { name: 'HIGHESTMODSEQ', write: (w) => void w.raw(' ').number(view.highestModseq) }, 'Highest mod-sequence')
   else okLine(out, { name: 'NOMODSEQ' }, 'No mod-sequences here')
 }

@@ -1,7 +1,7 @@
 import { definePlugin, imapExtensions, noSettings } from 'mailwright/api'
 import type { ImapExtension } from 'mailwright/api'
 import { afterLogin } from '../shared/capability.js'
-import { becomeAware, MODSEQ_ITEM, writeHighest } from './awareness.js'
+import { becomeAware, MODSEQ_ITEM, selected } from './awareness.js'
 import { condstoreModifiers } from './modifiers.js'
 import { modseqKey } from './search-key.js'
 
@@ -11,7 +11,7 @@ const condstore: ImapExtension = {
   fetchItems: [MODSEQ_ITEM],
   searchKeys: [modseqKey],
   statusItems: [{ name: 'HIGHESTMODSEQ', from: 'figures', value: (figures) => String(figures.highestModseq), asked: becomeAware }],
-  selected: writeHighest,
+  selected,
 }
 
 /** Mod-sequences of messages: who was away asks only for what changed, and a STORE can be made to lose a race. */

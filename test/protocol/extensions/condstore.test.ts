@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ImapFixture } from '../../support/imap.js'
 import type { ScriptClient } from '../../support/imap-client.js'
-import { deliverNotes } from '../../support/mail.js'
+import { deliverNotes, named, never } from '../../support/mail.js'
 
 /** INBOX with three messages, and alice in it. */
 async function scene(select = 'SELECT INBOX'): Promise<{ server: ImapFixture; client: ScriptClient; highest: number }> {
@@ -140,6 +140,36 @@ describe('CONDSTORE (RFC 7162 §3.1)', () => {
     expect(highest).toBe(-1)
     const [line] = await client.command('a', 'STATUS INBOX (MESSAGES HIGHESTMODSEQ)')
     expect(line).toMatch(/^\* STATUS INBOX \(MESSAGES 3 HIGHESTMODSEQ \d+\)$/)
+  })
+  test('in a mailbox without mod-sequences the client is told so, and hears of changes without MODSEQ (RFC 7162 §3.1.2.2)', async () => {
+    // The journal of INBOX cannot be had, that of the other mailbox is not kept anywhere.
+    const none = { read: () => Promise.resolve(undefined), discard: () => Promise.resolve(), alone: () => Promise.resolve(undefined) }
+    await using server = await ImapFixture.make({ mail: { stateOf: ({ path }) => (path === 'INBOX' ? none : undefined) } })
+    const mail = await server.access()
+    await deliverNotes(mail, 'INBOX', 'one', 'two')
+    await mail.create(named('box'), { specialUse: [] }, never)
+    await deliverNotes(mail, 'box', 'three')
+    const client = await server.session()
+    await client.command('e', 'ENABLE CONDSTORE')
+    await client.play(String.raw`
+      C: a0 STATUS INBOX (HIGHESTMODSEQ)
+      S: * STATUS INBOX (HIGHESTMODSEQ 0)
+      S: a0 OK <any>
+    `)
+    expect(await client.command('s', 'SELECT INBOX')).toContain('* OK [NOMODSEQ] No mod-sequences here')
+    await client.play(String.raw`
+      C: a1 STORE 1 +FLAGS (\Flagged)
+      S: * 1 FETCH (FLAGS (<any>\Flagged))
+      S: a1 OK STORE completed
+      C: a2 FETCH 1 (MODSEQ)
+      S: a2 BAD <any>
+      C: a3 STORE 1 (UNCHANGEDSINCE 5) +FLAGS (\Seen)
+      S: a3 BAD <any>
+      C: a4 SEARCH MODSEQ 5
+      S: a4 BAD <any>
+    `)
+    expect(highestIn(await client.command('s', 'SELECT box'))).toBeGreaterThan(0)
+    expect((await client.command('o', String.raw`STORE 1 +FLAGS (\Flagged)`))[0]).toMatch(/^\* 1 FETCH \(FLAGS \(.*\) MODSEQ \(\d+\)\)$/)
   })
   test('without the extension none of it is there', async () => {
     await using server = await ImapFixture.make({ without: ['condstore'] })

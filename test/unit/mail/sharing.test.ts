@@ -79,7 +79,7 @@ describe('the registry', () => {
   test('what was read of a mailbox is given up when its format cannot open it', async () => {
     const { registry, log, found } = counted()
     const states: StateKeeper = {
-      read: async () => ({ fill: () => expect.unreachable(), close: async () => void log.push('given up') }),
+      read: async () => ({ journalled: true, fill: () => expect.unreachable(), close: async () => void log.push('given up') }),
       discard: () => Promise.resolve(),
       alone: () => Promise.resolve(undefined),
     }
@@ -90,7 +90,7 @@ describe('the registry', () => {
   test('what is kept of a mailbox is asked for where numbers last, and left alone where they mean other messages in another process', async () => {
     const { registry, log, found } = counted()
     const states: StateKeeper = {
-      read: async () => ({ fill: () => { throw new Error('asked for') }, close: async () => void log.push('given up') }),
+      read: async () => ({ journalled: true, fill: () => { throw new Error('asked for') }, close: async () => void log.push('given up') }),
       discard: () => Promise.resolve(),
       alone: () => Promise.resolve(undefined),
     }

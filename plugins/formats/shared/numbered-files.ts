@@ -3,7 +3,9 @@ import {
   MailError, UNKNOWN, type Files, type FileStat, type MessageBytes, type OpenFile, type Row, type Rows, type StoredMessage, type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
-import { sizeOfFile, TextReader, withCrlf, type TextSize } from './text-file.js'
+import { depthOf } from './read-depth.js'
+import { sizeOfFile, TextReader, withCrlf } from './text-file.js'
+import { WholeBytes } from './whole-bytes.js'
 
 /*
  * Folders with a file per message, named by its number.
@@ -16,8 +18,8 @@ const INLINE = 1 << 16
 /** Octets and messages of one batch. */
 const BATCH = 1 << 20
 const MANY = 200
-/** Octets in which the end of a header is looked for. */
-const HEAD = 1 << 16
+/** Octets in which the end of a header is looked for first. */
+const HEAD = 1 << 13
 
 /** Whether a file of this name is a message: a number without leading zeros that a UID can be. */
 export function numberOf(name: string): number | undefined {
@@ -63,7 +65,7 @@ export async function* readNumbered(folder: NumberedFolder, set: UidSet, wants: 
     const uid = rows.uid[row] ?? 0
     if (set.has(uid)) wanted.push({ uid, size: rows.size[row] ?? 0 })
   }
-  const headOnly = wants.bytes !== 'whole' && wants.sections.length === 0
+  const headOnly = depthOf(wants) !== 'whole'
   for (let first = 0; first < wanted.length; ) {
     signal.throwIfAborted()
     let next = first
@@ -90,25 +92,28 @@ async function readOne(folder: NumberedFolder, uid: number, size: number, headOn
   }
   try {
     const unknown = size === UNKNOWN
-    const room = Math.min(size, headOnly ? HEAD : INLINE + 1)
-    const piece = Buffer.allocUnsafe(Math.max(room, 1))
-    const got = await file.read(piece, 0)
-    const raw = piece.subarray(0, got)
-    const head = folder.kept === 'text' ? withCrlf(raw) : raw
-    const whole = got < piece.length || head.length === size
-    if (whole && (unknown || head.length === size)) return { uid, headerSize: headerEnd(head), bytes: new InlineBytes(head) }
-    // A message never changes; one of another size is something else, or not finished.
-    return { uid, headerSize: headerEnd(head), bytes: new FileBytes(folder, path, uid, unknown ? (await sizeOf(file, folder.kept)).size : size) }
+    for (let room = headOnly ? HEAD : INLINE + 1; ; room *= 4) {
+      const piece = Buffer.allocUnsafe(Math.max(1, Math.min(size, room)))
+      const got = await file.read(piece, 0)
+      if (got === 0 && size > 0 && !unknown) return undefined
+      const raw = piece.subarray(0, got)
+      const head = folder.kept === 'text' ? withCrlf(raw) : raw
+      const end = headerEnd(head)
+      const whole = got < piece.length || head.length === size
+      if (whole && (unknown || head.length === size)) return { uid, headerSize: end, bytes: new WholeBytes(head) }
+      // An empty line ends it when something follows, which the last octets that were read cannot tell.
+      if (end === head.length && !whole) continue
+      // A message never changes; one of another size is something else, or not finished.
+      return { uid, headerSize: end, bytes: new FileBytes(folder, path, uid, unknown ? await sizeOf(file, folder.kept) : size, head) }
+    }
   } finally {
     await file.close()
   }
 }
 
-/** Octets as clients see them, and those of the header. */
-async function sizeOf(file: OpenFile, kept: Kept): Promise<TextSize> {
-  if (kept === 'text') return sizeOfFile(file)
-  const { size } = await file.stat()
-  return { size, header: size }
+/** Octets as clients see them. */
+async function sizeOf(file: OpenFile, kept: Kept): Promise<number> {
+  return kept === 'text' ? (await sizeOfFile(file)).size : (await file.stat()).size
 }
 /** Sizes of messages that were not looked into yet; one that is gone has none. */
 export async function fillSizes({ files, path, kept }: NumberedFolder, set: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
@@ -123,7 +128,7 @@ export async function fillSizes({ files, path, kept }: NumberedFolder, set: UidS
         try {
           const file = await files.open(`${path}/${rows.uid[row] ?? 0}`, { keepAccessTime: true })
           try {
-            edit.setSize(row, (await sizeOf(file, kept)).size)
+            edit.setSize(row, await sizeOf(file, kept))
           } finally {
             await file.close()
           }
@@ -136,19 +141,6 @@ export async function fillSizes({ files, path, kept }: NumberedFolder, set: UidS
   }
 }
 
-class InlineBytes implements MessageBytes {
-  readonly size: number
-  readonly inline: Uint8Array
-  constructor(inline: Uint8Array) {
-    this.inline = inline
-    this.size = inline.length
-  }
-  async read(at: number, into: Uint8Array): Promise<number> {
-    const part = this.inline.subarray(at, at + into.length)
-    into.set(part)
-    return part.length
-  }
-}
 /** A message read piece by piece; nothing is open in between. */
 class FileBytes implements MessageBytes {
   readonly size: number
@@ -156,13 +148,21 @@ class FileBytes implements MessageBytes {
   readonly #path: string
   readonly #uid: number
   readonly #text = new TextReader()
-  constructor(folder: NumberedFolder, path: string, uid: number, size: number) {
+  /** What it begins with. */
+  readonly #head: Uint8Array
+  constructor(folder: NumberedFolder, path: string, uid: number, size: number, head: Uint8Array) {
     this.#folder = folder
     this.#path = path
     this.#uid = uid
+    this.#head = head
     this.size = size
   }
   async read(at: number, into: Uint8Array): Promise<number> {
+    const known = this.#head.subarray(at, Math.min(at + into.length, this.size))
+    if (known.length > 0) {
+      into.set(known)
+      return known.length
+    }
     try {
       const file = await this.#folder.files.open(this.#path, { keepAccessTime: true })
       try {

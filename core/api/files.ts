@@ -108,6 +108,8 @@ export interface FileTools {
  */
 export interface FileTask<A, R> {
   readonly module: string
+  /** So many calls that it is worth the wait until a thread is free, or has started. */
+  readonly long?: boolean
   run(tools: FileTools, args: A): Promise<R>
 }
 /** Runs such work. It throws what the task throws: a MailError as one, a system error with its `code`, both with their causes. */

@@ -25,19 +25,31 @@ export function inlineLane(tools: FileTools): FileLane {
   return { run: (task, args) => task.run(tools, args) }
 }
 
-/** Runs tasks on threads whose files answer at once. A thread that is starting or busy is not waited for. */
+/** Runs tasks on threads whose files answer at once. A thread that is starting or busy is waited for by long tasks alone. */
 export class ThreadLane implements FileLane, AsyncDisposable {
   readonly #inline: FileLane
   readonly #threads = new Set<Thread>()
+  /** Long tasks that look again when a thread is free, or there will be none. */
+  #waiting: (() => void)[] = []
   #broken = false
   constructor(tools: FileTools) {
     this.#inline = inlineLane(tools)
   }
-  run<A, R>(task: FileTask<A, R>, args: A): Promise<R> {
-    for (const thread of this.#threads) if (thread.ready && thread.job === undefined) return this.#send(thread, task, args)
-    const isStarting = [...this.#threads].some((thread) => !thread.ready)
-    if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start()
-    return this.#inline.run(task, args)
+  async run<A, R>(task: FileTask<A, R>, args: A): Promise<R> {
+    for (;;) {
+      for (const thread of this.#threads) if (thread.ready && thread.job === undefined) return this.#send(thread, task, args)
+      const isStarting = [...this.#threads].some((thread) => !thread.ready)
+      if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start()
+      if (task.long !== true || this.#broken) return this.#inline.run(task, args)
+      // Who waits keeps the process.
+      for (const { worker } of this.#threads) worker.ref()
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+  /** The longest wait first; the others wait on. */
+  #freed(): void {
+    if (this.#broken) for (const look of this.#waiting.splice(0)) look()
+    else this.#waiting.shift()?.()
   }
   async #send<A, R>(thread: Thread, task: FileTask<A, R>, args: A): Promise<R> {
     clearTimeout(thread.idle)
@@ -63,7 +75,9 @@ export class ThreadLane implements FileLane, AsyncDisposable {
     worker.on('message', (answer: Answer | 'ready') => {
       if (answer === 'ready') thread.ready = true
       else this.#answered(thread, answer)
-      if (this.#threads.has(thread)) this.#rest(thread)
+      if (!this.#threads.has(thread)) return
+      this.#rest(thread)
+      this.#freed()
     })
     const gone = (error: unknown): void => {
       this.#threads.delete(thread)
@@ -72,6 +86,7 @@ export class ThreadLane implements FileLane, AsyncDisposable {
       if (!thread.ready) this.#broken = true
       thread.job?.reject(new MailError('unavailable', 'a thread for files ended', { cause: error }))
       thread.job = undefined
+      this.#freed()
     }
     worker.on('error', gone)
     worker.on('exit', () => gone(undefined))
@@ -101,6 +116,7 @@ export class ThreadLane implements FileLane, AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.#broken = true
+    this.#freed()
     await Promise.all([...this.#threads].map((thread) => this.#end(thread)))
   }
 }

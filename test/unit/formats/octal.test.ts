@@ -3,7 +3,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, type Files } from '../../../core/api/index.js'
+import { SYSTEM, type FileLane, type Files } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
@@ -70,6 +70,24 @@ describe.each(dialects)('$name mailboxes', ({ name, dialect, end, lineless }) =>
     const box = await opened()
     await box.refresh(true)
     expect((await readFile(path)).toString('latin1')).toBe(sampleOf(name, 'opened').toString('latin1'))
+  })
+
+  test('the first opening of a large mailbox, which marks each message as seen to come, waits for a thread that writes', async () => {
+    const record = ` 5-Jan-2015 09:08:07 +0100,3;000000000000${end}a:${end.at(-1)}`
+    await writeFile(path, record.repeat(1200), 'latin1')
+    const tasks: { long: boolean; octets: number }[] = []
+    const tools = { files, clock: new TestClock(Date.now()), random: (n: number): Uint8Array => new Uint8Array(n) }
+    const lane: FileLane = {
+      run(task, args) {
+        // Nothing else is handed over before the mailbox is known.
+        tasks.push({ long: task.long === true, octets: (args as { readonly at: Float64Array }).at.length })
+        return task.run(tools, args)
+      },
+    }
+    const box = await opened(formatOf({ lane }))
+    await box.refresh(true)
+    expect(tasks).toEqual([{ long: true, octets: 1200 }])
+    expect(await readFile(path, 'latin1')).toBe(record.replace('000000000000', '000000000020').repeat(1200))
   })
 
   test('messages appended are those that the reference makes', async () => {

@@ -135,17 +135,32 @@ describe('a thread for files', () => {
       if (process.argv[2] === 'starting') {
         await lane.run(task, {})
         await new Promise((done) => setTimeout(done, 30))
-      } else while ((await lane.run(task, {})) === 0) await new Promise((done) => setTimeout(done, 5))
+      } else if (process.argv[2] === 'long') task.long = true
+      else while ((await lane.run(task, {})) === 0) await new Promise((done) => setTimeout(done, 5))
       const answer = lane.run(task, {})
       // The answer is there, and nobody has heard it yet.
       for (const until = Date.now() + 50; Date.now() < until; );
       await lane[Symbol.asyncDispose]()
       process.stdout.write(String(typeof (await answer)))
     `)
-    for (const state of ['starting', 'ready']) {
+    for (const state of ['starting', 'ready', 'long']) {
       const { stdout } = await promisify(execFile)(process.execPath, [script, state], { timeout: 20_000 })
       expect([state, stdout]).toEqual([state, 'number'])
     }
+  })
+  test('is waited for by long tasks, also while it starts', async () => {
+    const { ThreadLane } = (await import(built.href)) as typeof import('../../../core/os/lane.js')
+    const lane = new ThreadLane(tools)
+    const long = { ...odd, long: true }
+    const [first, short, ...more] = await Promise.all([lane.run(long, { ms: 20 }), lane.run(odd, {}), ...Array.from({ length: 5 }, () => lane.run(long, { ms: 5 }))])
+    expect({ first, short, more }).toEqual({ first: expect.any(Number), short: 0, more: Array.from({ length: 5 }, () => expect.any(Number)) })
+    expect([first, ...more]).not.toContain(0)
+    // What still waits when the lane ends is done in place.
+    const all = Promise.all(Array.from({ length: 4 }, () => lane.run(long, { ms: 50 })))
+    await lane[Symbol.asyncDispose]()
+    const [busy, , , late] = await all
+    expect({ busy, late }).toEqual({ busy: expect.any(Number), late: 0 })
+    expect(busy).not.toBe(0)
   })
   test('is free again when what it was to be given is no value, or what it was to answer', async () => {
     await using lane = await warm()

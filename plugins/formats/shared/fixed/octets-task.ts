@@ -34,7 +34,9 @@ export async function run({ files }: FileTools, { path, device, inode, first, at
   }
 }
 
+/** So many writes through the event loop take longer than a thread takes to start. */
+const LONG = 1000
 const task: FileTask<OctetsToWrite, boolean> = { module: import.meta.url, run }
 export function writeOctets(lane: FileLane, what: OctetsToWrite): Promise<boolean> {
-  return lane.run(task, what)
+  return lane.run({ ...task, long: what.at.length >= LONG }, what)
 }

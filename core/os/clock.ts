@@ -10,7 +10,21 @@ export const systemClock: Clock = {
   },
 }
 
-/** Random octets fit for secrets. */
+/** Octets that are drawn at once, since drawing a few costs as much; and up to how many are few. */
+const DRAWN = 4096
+const FEW = 64
+let drawn = Buffer.alloc(0)
+let given = 0
+
+/** Random octets fit for secrets; the caller's alone. */
 export function systemRandom(octets: number): Uint8Array {
-  return randomBytes(octets)
+  if (octets > FEW) return randomBytes(octets)
+  if (given + octets > drawn.length) {
+    drawn = randomBytes(DRAWN)
+    given = 0
+  }
+  const out = new Uint8Array(drawn.subarray(given, given + octets))
+  // Nothing that was given stays here.
+  drawn.fill(0, given, (given += octets))
+  return out
 }

@@ -4,6 +4,7 @@ import { failedWith } from '../api/mail/file-failure.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
 import { answered, fileStat, fileTime, finished, SystemFile } from './open-file.js'
+import { PromptStat } from './prompt-stat.js'
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
 /** Linux alone has it. */
@@ -31,10 +32,12 @@ function entryKind(entry: fs.Dirent): FileStat['kind'] {
 export class SystemFiles implements Files {
   readonly #locks: NativeLocks | undefined
   readonly #calls: FileCalls
-  /** `calls`: other ones than node's own. */
-  constructor(locks: NativeLocks | undefined, calls: FileCalls = fs) {
+  readonly #statNow: PromptStat
+  /** `calls`: other ones than node's own, which are done when they return. */
+  constructor(locks: NativeLocks | undefined, calls?: FileCalls) {
     this.#locks = locks
-    this.#calls = calls
+    this.#calls = calls ?? fs
+    this.#statNow = new PromptStat(calls === undefined ? locks?.stat : undefined)
   }
 
   async open(path: string, how: OpenHow = {}): Promise<OpenFile> {
@@ -64,7 +67,7 @@ export class SystemFiles implements Files {
     }
   }
   #file(path: string, fd: number): SystemFile {
-    return new SystemFile(path, fd, this.#locks, this.#calls)
+    return new SystemFile(path, fd, this.#locks, this.#calls, this.#statNow)
   }
   async #created(path: string, base: number, mode: number): Promise<SystemFile> {
     const fd = await openDescriptor(this.#calls, path, base | O_CREAT | O_EXCL, mode)
@@ -82,10 +85,10 @@ export class SystemFiles implements Files {
   }
 
   stat(path: string): Promise<FileStat | undefined> {
-    return statOrNothing((done) => this.#calls.stat(path, done))
+    return this.#statNow.ask((now) => now.ofPath(path, true), () => statOrNothing((done) => this.#calls.stat(path, done)))
   }
   lstat(path: string): Promise<FileStat | undefined> {
-    return statOrNothing((done) => this.#calls.lstat(path, done))
+    return this.#statNow.ask((now) => now.ofPath(path, false), () => statOrNothing((done) => this.#calls.lstat(path, done)))
   }
   async list(path: string): Promise<readonly DirectoryEntry[]> {
     const entries = await answered<fs.Dirent[]>((done) => this.#calls.readdir(path, { withFileTypes: true }, done))

@@ -2,6 +2,7 @@ import type * as fs from 'node:fs'
 import type { FileStat, LockOutcome, OpenFile } from '../api/files.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
+import type { PromptStat } from './prompt-stat.js'
 
 type Done = (error: NodeJS.ErrnoException | null) => void
 /** A promise of a callback call; the callback API spares the FileHandle objects of `fs.promises`. */
@@ -44,12 +45,14 @@ export class SystemFile implements OpenFile {
   readonly #fd: number
   readonly #locks: NativeLocks | undefined
   readonly #calls: FileCalls
+  readonly #statNow: PromptStat
   #closed = false
   /** A sync follows each write, since the machine cannot write so by itself. */
   syncWrites = false
 
-  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls) {
+  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls, statNow: PromptStat) {
     this.#calls = calls
+    this.#statNow = statNow
     this.path = path
     this.#fd = fd
     this.#locks = locks
@@ -117,8 +120,9 @@ export class SystemFile implements OpenFile {
   sync(): Promise<void> {
     return finished((done) => this.#calls.fdatasync(this.#fd, done))
   }
-  async stat(): Promise<FileStat> {
-    return fileStat(await answered<fs.Stats>((done) => this.#calls.fstat(this.#fd, done)))
+  stat(): Promise<FileStat> {
+    // The number of a closed file may be another's by now.
+    return this.#statNow.ask((now) => (this.#closed ? undefined : now.ofDescriptor(this.#fd)), async () => fileStat(await answered<fs.Stats>((done) => this.#calls.fstat(this.#fd, done))))
   }
   chmod(mode: number): Promise<void> {
     return finished((done) => this.#calls.fchmod(this.#fd, mode, done))

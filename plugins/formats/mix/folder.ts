@@ -265,7 +265,8 @@ export class MixFolder {
       const wish = change[control]
       if (wish === undefined) continue
       const size = Math.max(SEQUENCE_OCTETS, wish.size)
-      changes.push({ file: control, after: sequence, size, patches: [...wish.patches, { at: 0, bytes: sequenceRecord(sequence) }] })
+      // The sequence first, as it stands: who looks without locks and finds it new waits for them then, and so for the rest.
+      changes.push({ file: control, after: sequence, size, patches: [{ at: 0, bytes: sequenceRecord(sequence) }, ...wish.patches] })
       heads[control] = { sequence, size }
     }
     const entry: Entry = { found: { meta: held.meta.sequence, index: held.index.sequence, status: held.status.sequence }, changes, data: change.data?.extents ?? [] }

@@ -1,8 +1,8 @@
 import type { OpenFile } from 'mailwright/api'
 import type { Patch } from './redo.js'
 
-/** Octets between two patches that are written anew with them, because a call costs more than they do. */
-const NEAR = 4096
+/** Octets between two patches that are read and written anew with them, because a way through the pool of threads costs more than they do. */
+const NEAR = 1 << 15
 /** Octets of one call. */
 const PIECE = 1 << 18
 
@@ -28,11 +28,16 @@ function closeTogether(patches: readonly Patch[]): readonly (readonly Patch[])[]
   }
   return groups
 }
-/** False when there is no gap to fill, or the file ends in one. */
+/** False when it is one patch alone, or what stands between them cannot be read. */
 async function writtenAtOnce(file: OpenFile, group: readonly Patch[]): Promise<boolean> {
   const [first, last] = [group[0], group.at(-1)]
   if (first === undefined || last === undefined || first === last) return false
-  const into = Buffer.alloc(last.at - first.at)
+  const octets = last.at - first.at
+  if (octets === group.reduce((sum, { bytes }) => sum + bytes.length, -last.bytes.length)) {
+    await file.write(group.map(({ bytes }) => bytes), first.at)
+    return true
+  }
+  const into = Buffer.allocUnsafe(octets)
   if (file.readNow?.(into, first.at) !== true && (await file.read(into, first.at)) < into.length) return false
   for (const { at, bytes } of group) if (at < last.at) into.set(bytes, at - first.at)
   await file.write([into, last.bytes], first.at)

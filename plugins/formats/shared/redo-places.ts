@@ -74,11 +74,15 @@ export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: st
   // Whole milliseconds are read back as they are written.
   await redo.setTimes(mark, mark)
 }
-/** Whether a change was interrupted, and what tells the last change of this server from others. */
-export async function lookAtRedo(files: Files, places: RedoPlaces): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
+/**
+ * Whether a change was interrupted, and what tells the last change of this server from others. `crossedOut`: the mark of one that is known to be; with
+ * another in its place, the redo file has another time.
+ */
+export async function lookAtRedo(files: Files, places: RedoPlaces, crossedOut = 0): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
   const [first, second] = await Promise.all([files.lstat(places.first), files.lstat(places.second)])
-  const interrupted = (first !== undefined && (await saysSomething(files, places.first, first))) || (second !== undefined && (await saysSomething(files, places.second, second)))
-  return { interrupted, mark: Math.round(first?.mtimeMs ?? 0) }
+  const mark = Math.round(first?.mtimeMs ?? 0)
+  const firstSays = first !== undefined && (mark === 0 || mark !== crossedOut) && (await saysSomething(files, places.first, first))
+  return { interrupted: firstSays || (second !== undefined && (await saysSomething(files, places.second, second))), mark }
 }
 /** Whether it is not crossed out; recovery finds out how much it is worth. */
 async function saysSomething(files: Files, path: string, { kind, size }: FileStat): Promise<boolean> {

@@ -58,9 +58,9 @@ export class SafeChanges {
     return this.#ctx.mailbox.durability === 'full'
   }
 
-  /** Whether a change was interrupted, and the mark of the last one. */
-  look(stat: FileStat): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
-    return lookAtRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat))
+  /** Whether a change was interrupted, and the mark of the last one. `crossedOut`: a mark of which nothing is left. */
+  look(stat: Pick<FileStat, 'device' | 'inode'>, crossedOut?: number): Promise<{ readonly interrupted: boolean; readonly mark: number }> {
+    return lookAtRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat), crossedOut)
   }
   /** The first octets of what an interrupted change was to write; those of a mailbox that it was to begin. */
   async begun(stat: FileStat, octets: number): Promise<Buffer | undefined> {

@@ -1,11 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
-import { openRedo, type RedoPlaces } from '../../../plugins/formats/shared/redo-places.js'
+import { clearRedo, lookAtRedo, openRedo, type RedoPlaces } from '../../../plugins/formats/shared/redo-places.js'
 import { recover } from '../../../plugins/formats/shared/redo-recovery.js'
 import { RedoWriter } from '../../../plugins/formats/shared/redo-writer.js'
+import { countingFiles } from '../../support/counting-files.js'
 import { FullDisk } from '../../support/full-disk.js'
 import { randomOf, seedOf } from '../../support/random.js'
 
@@ -95,4 +96,31 @@ describe('a rewrite that a power failure interrupts', () => {
     expect(lengths.length).toBeGreaterThan(5)
     expect(Math.min(...lengths)).toBeGreaterThan(0)
   })
+})
+
+test('a redo file that is known to be crossed out is not read again until it has another time', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mailwright-redo-'))
+  try {
+    const places: RedoPlaces = { first: join(folder, 'first'), second: join(folder, 'second') }
+    const { file } = await openRedo(files, places, folder)
+    await file.write([Buffer.alloc(100)], 0)
+    const mark = Date.now() - 5000
+    await clearRedo(files, file, folder, mark)
+    const { files: counted, counts, reset } = countingFiles(files)
+    expect(await lookAtRedo(counted, places)).toEqual({ interrupted: false, mark })
+    const reading = counts().calls
+    reset()
+    expect(await lookAtRedo(counted, places, mark)).toEqual({ interrupted: false, mark })
+    expect(counts().calls).toBe(reading - 3)
+    // Another process began a change and ended.
+    await file.write([Buffer.from('a change')], 0)
+    await file.close()
+    expect(await lookAtRedo(counted, places, mark)).toEqual({ interrupted: true, mark: Math.round((await stat(places.first)).mtimeMs) })
+    // Of the second place nothing is known.
+    await files.setTimes(places.first, mark, mark)
+    await writeFile(places.second, 'a change')
+    expect((await lookAtRedo(counted, places, mark)).interrupted).toBe(true)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })

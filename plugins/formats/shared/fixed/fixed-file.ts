@@ -32,7 +32,10 @@ interface Handle {
   closing: boolean
   /** Settles when it is closed; it never rejects. */
   closed: Promise<void> | undefined
+  /** As it was found when it was opened, for the operation that opened it. */
+  opened: FileStat | undefined
 }
+type FileIdentity = Pick<FileStat, 'device' | 'inode'>
 /** What an open mailbox file needs of the context. */
 export type FileContext = Pick<FixedContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox' | 'holders' | 'lane'>
 const nobody = (): Promise<void> => Promise.resolve()
@@ -74,7 +77,7 @@ export class FixedFile {
   /** Runs with everybody else kept from writing; turns of this process come before the locks. Undefined when there is no file. */
   async locked<T>(signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T | undefined> {
     return this.#ctx.turns.run(this.path, async () => {
-      const deadline = this.#ctx.clock.now() + this.#ctx.locks.settings.dotlockTimeoutMs
+      const deadline = this.#deadline
       for (let tries = 0; ; tries++) {
         const stat = await this.#ctx.files.stat(this.path)
         if (stat === undefined) {
@@ -82,30 +85,45 @@ export class FixedFile {
           return undefined
         }
         if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
-        const { named, unguard } = await this.#guard(stat, deadline, signal, say)
-        try {
-          const handle = await this.#open(stat)
-          if (handle !== undefined) return await this.#work(handle, stat, named, say, work)
-        } finally {
-          await unguard()
-        }
+        const done = await this.#once(stat, deadline, signal, say, work)
+        if (done !== undefined) return done.value
         if (this.#ctx.clock.now() >= deadline) throw new MailError('in-use', `Unable to lock open mailbox ${this.path}`)
         await pause(this.#ctx.clock, backOff(this.#ctx.locks, tries), signal)
       }
     })
   }
-  async #work<T>(handle: Handle, before: FileStat, named: boolean, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+  /** The same for the file that is known to have the name, in fewer calls and opened once. Undefined when it has the name no more, or somebody is about to move it. */
+  async lockedKnown<T>(known: FileIdentity, signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T | undefined> {
+    const done = await this.#once(known, this.#deadline, signal, say, work)
+    return done?.value
+  }
+  get #deadline(): number {
+    return this.#ctx.clock.now() + this.#ctx.locks.settings.dotlockTimeoutMs
+  }
+  async #once<T>(known: FileIdentity, deadline: number, signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<{ readonly value: T } | undefined> {
+    const { named, unguard } = await this.#guard(known, deadline, signal, say)
+    try {
+      const handle = await this.#open(known)
+      return handle === undefined ? undefined : { value: await this.#work(handle, named, say, work) }
+    } finally {
+      await unguard()
+    }
+  }
+  async #work<T>(handle: Handle, named: boolean, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
     handle.users++
     try {
-      const { interrupted, mark } = await this.changes.look(before)
-      const found = interrupted && this.writable ? await this.changes.recover(handle.file, before, say) : { stat: await handle.file.stat(), mark }
+      const { interrupted, mark } = await this.changes.look(handle, this.settledMark)
+      // Nobody has written since a file that was opened under these locks was looked at.
+      const stat = handle.opened ?? (await handle.file.stat())
+      handle.opened = undefined
+      const found = interrupted && this.writable ? await this.changes.recover(handle.file, stat, say) : { stat, mark }
       return await work({ file: handle.file, named, ...found })
     } finally {
       this.#left(handle)
     }
   }
   /** The name lock; where it cannot be had, a lock file beside the mailbox keeps this server's processes apart. */
-  async #guard(stat: FileStat, deadline: number, signal: AbortSignal, say: Say): Promise<{ readonly named: boolean; unguard(): Promise<void> }> {
+  async #guard(stat: FileIdentity, deadline: number, signal: AbortSignal, say: Say): Promise<{ readonly named: boolean; unguard(): Promise<void> }> {
     const { locks, clock } = this.#ctx
     const wait = new Wait(locks, say)
     for (let tries = 0; ; tries++) {
@@ -121,7 +139,7 @@ export class FixedFile {
     }
   }
   /** The open file with its kernel lock; undefined when another one has the name now, or somebody is about to move or delete it. */
-  async #open(stat: FileStat): Promise<Handle | undefined> {
+  async #open(stat: FileIdentity): Promise<Handle | undefined> {
     const { files, locks } = this.#ctx
     const there = this.#handle
     if (there !== undefined && there.inode === stat.inode && there.device === stat.device && there.lock !== 'busy') return there
@@ -141,7 +159,7 @@ export class FixedFile {
       await file.close()
       return undefined
     }
-    const handle: Handle = { file, device: stat.device, inode: stat.inode, id: ++this.#last, lock, users: 0, closing: false, closed: undefined }
+    const handle: Handle = { file, device: stat.device, inode: stat.inode, id: ++this.#last, lock, users: 0, closing: false, closed: undefined, opened }
     this.#handle = handle
     holdersOf(this.#ctx, stat).add(this)
     return handle
@@ -213,11 +231,11 @@ export class FixedFile {
   }
 }
 
-function keyOf({ device, inode }: Pick<FileStat, 'device' | 'inode'>): string {
+function keyOf({ device, inode }: FileIdentity): string {
   return `${device}-${inode}`
 }
 /** Those of this process that hold the file open. */
-export function holdersOf(ctx: Pick<FixedContext, 'holders'>, file: Pick<FileStat, 'device' | 'inode'>): Set<Holding> {
+export function holdersOf(ctx: Pick<FixedContext, 'holders'>, file: FileIdentity): Set<Holding> {
   const key = keyOf(file)
   let holders = ctx.holders.get(key)
   if (holders === undefined) ctx.holders.set(key, (holders = new Set()))

@@ -38,7 +38,7 @@ export interface KnownOutcome extends LockNews {
   readonly done: KnownDone | undefined
 }
 
-/** Locks, looks whether the file is as expected, writes, unlocks: some twenty calls in one go. */
+/** Locks, looks whether the file is as expected, writes, unlocks: all its calls in one go. */
 export async function makeKnownChange(dialect: Dialect, tools: FileTools, c: KnownChange): Promise<KnownOutcome> {
   const { files } = tools
   const { locks, clock, signal, say, news } = impatientLocks(tools, c)
@@ -46,7 +46,7 @@ export async function makeKnownChange(dialect: Dialect, tools: FileTools, c: Kno
   box.settledMark = c.settledMark
   let begun = false
   try {
-    const done = await box.locked(signal, say, async (held) => {
+    const done = await box.lockedKnown(c.state, signal, say, async (held) => {
       if (!isUnchanged(c.state, held.stat, true)) return undefined
       begun = true
       const settled = await write(files, box, held, dialect, c.work)

@@ -120,11 +120,16 @@ async function fieldsFrom(file: OpenFile, at: number, length: number): Promise<B
   return old
 }
 function headerChanges(kind: HeaderKind, { before, after }: HeaderChange): { readonly own: readonly Change[]; readonly token: readonly Change[] } {
+  if (isSameButToken(before, after)) return { own: [], token: before.token === after.token ? [] : [{ at: kind.length - TOKEN_OCTETS - 2, text: after.token }] }
   const [old, fresh] = [kind.write(before), kind.write(after).toString('latin1')]
   const tokenAt = fresh.length - TOKEN_OCTETS - 2
   const own = difference(old, 0, fresh.slice(0, tokenAt))
   const token = difference(old, tokenAt, fresh.slice(tokenAt))
   return { own: own === undefined ? [] : [{ at: own.from, text: own.text }], token: token === undefined ? [] : [{ at: tokenAt + token.from, text: token.text }] }
+}
+function isSameButToken(a: FileHeader, b: FileHeader): boolean {
+  const sameKeywords = a.keywords.length === b.keywords.length && a.keywords.every((name, bit) => name === b.keywords[bit])
+  return a.token.length === TOKEN_OCTETS && b.token.length === TOKEN_OCTETS && a.validity === b.validity && a.last === b.last && sameKeywords
 }
 /** What of the text must be written for it to stand where it is to begin, and from which of its octets on. */
 function difference(old: Buffer, at: number, fresh: string): { readonly from: number; readonly text: string } | undefined {

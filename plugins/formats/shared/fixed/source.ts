@@ -14,6 +14,7 @@ import { COLUMNS, type Place } from './layout.js'
 import { fieldsAt } from './patch.js'
 import { Patches } from './patches.js'
 import type { Readable } from './readable.js'
+import { OwnNotices } from './own-notices.js'
 import { readMessages } from './reading.js'
 import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
 
@@ -40,6 +41,8 @@ export class FixedSource implements MailboxSource {
   /** When what the file lacks could not be written. */
   #fullMs = Number.NEGATIVE_INFINITY
   #watched: FileWatch | undefined
+  /** Whoever hears of what was done here would look in vain. */
+  readonly #notices = new OwnNotices(async () => this.known.isUnchanged(await this.#ctx.files.stat(this.path)))
   readonly watch?: (changed: () => void) => Disposable
   readonly reclaim?: (signal: AbortSignal) => Promise<void>
 
@@ -240,13 +243,15 @@ export class FixedSource implements MailboxSource {
     if (patches.count === 0) return false
     const { known } = this
     const settled = settling(this.dialect, contents, this.#ctx.locks.random, false, patches)
-    const done = await this.changeKnown(edit, knownFields(settled, this.#ctx.clock.now(), this.#lot()))
-    if (done === undefined) return false
-    known.contents = contents
-    known.contents = settled.done(known.saver(edit))
-    written()
-    known.rememberDone(edit, done)
-    return true
+    return this.#notices.during(async () => {
+      const done = await this.changeKnown(edit, knownFields(settled, this.#ctx.clock.now(), this.#lot()))
+      if (done === undefined) return false
+      known.contents = contents
+      known.contents = settled.done(known.saver(edit))
+      written()
+      known.rememberDone(edit, done)
+      return true
+    })
   }
   /** Whether a change may be made by `changeKnown`. */
   get goesAtOnce(): boolean {
@@ -288,7 +293,7 @@ export class FixedSource implements MailboxSource {
 
   #watch(changed: () => void): Disposable {
     this.#watched?.[Symbol.dispose]()
-    const watch = new FileWatch(this.#ctx, this.path, changed)
+    const watch = new FileWatch(this.#ctx, this.path, () => this.#notices.heard(changed))
     this.#watched = watch
     watch.follow(this.known.state?.inode ?? 0)
     return watch

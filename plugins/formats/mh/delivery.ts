@@ -1,10 +1,11 @@
 import { MailError, SYSTEM, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
 import { Gathered, type Waiting } from '../shared/gathered.js'
 import { timeOfDate } from '../shared/file-dates.js'
-import { listNumbers } from '../shared/numbered-files.js'
+import { listNumbers, statMessages } from '../shared/numbered-files.js'
 import { withoutCr } from '../shared/text-file.js'
 import type { MhContext } from './context.js'
 import { MhFolder, type Held } from './folder.js'
+import type { Sequences } from './sequences.js'
 import { MhSource } from './source.js'
 
 /** A number is taken by a program that knows no lock. */
@@ -50,6 +51,7 @@ export class MhDelivery implements Delivery {
     const { path } = folder
     const { numbers, others } = await listNumbers(files, path)
     await folder.sweep(others)
+    const older = await this.#older(path, found.record.known, numbers)
     const count = this.#gathered.list.length
     const incoming = Array.from({ length: count }, (_, i) => folder.incoming(i))
     let held = found
@@ -63,14 +65,12 @@ export class MhDelivery implements Delivery {
       for (let tries = 0; ; tries++) {
         const last = first + count - 1
         if (last > 0xffffffff) throw new MailError('limit', 'the mailbox has no more message numbers')
-        // What came by other programs stays new until somebody looks; the record says whose flags the sequences tell.
-        const known = held.record.known >= (numbers.at(-1) ?? 0) ? last : held.record.known
         const flags = new Map<number, Flags>(this.#gathered.list.map(({ item }, i) => [first + i, item]))
-        if (known !== last) for (const n of numbers) if (n > held.record.known) flags.set(n, NEW)
         // Numbers tried before are not ours: whose message has one, or gets it, finds no flags there.
         if (tried !== undefined) for (let n = tried.first; n < first; n++) flags.set(n, NEW)
         tried = { first: tried?.first ?? first, last }
-        await folder.changeSequences(signal, (s) => s.set(flags))
+        await folder.changeSequences(signal, (s) => s.set(new Map([...older(s), ...flags])))
+        // The sequences tell of all of them now.
         held = await folder.note(held, { last, known: last, ...(count > 1 ? { from: first, until: last } : { from: 0, until: 0 }) }, true)
         let taken = await this.#link(path, incoming, first)
         if (taken === 'no links') {
@@ -92,6 +92,21 @@ export class MhDelivery implements Delivery {
       if (await this.#forgotten(folder, held, numbered ? held : found)) for (const name of incoming) await files.unlink(name).catch(() => undefined)
       throw error
     }
+  }
+  /**
+   * Flags of messages of which the sequences do not tell yet: what other programs brought since somebody looked is new; where nobody ever did and nobody keeps track of
+   * what is unseen, what was read since it was written is not.
+   */
+  async #older(path: string, known: number, numbers: readonly number[]): Promise<(sequences: Sequences) => Iterable<readonly [number, Flags]>> {
+    if (known > 0) return () => numbers.filter((n) => n > known).map((n) => [n, NEW])
+    const { stats } = await statMessages(this.#ctx.files, path, numbers)
+    return (sequences) =>
+      sequences.knowsUnseen
+        ? []
+        : stats.map(([n, { atimeMs, mtimeMs }]) => {
+            const { system, keywords } = sequences.flagsOf(n)
+            return [n, { system: atimeMs > mtimeMs ? system : system & ~SYSTEM.seen, keywords }]
+          })
   }
   /** Takes flags from numbers that were not given. */
   async #unflag(folder: MhFolder, { first, last }: { readonly first: number; readonly last: number }): Promise<void> {

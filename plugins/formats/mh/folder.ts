@@ -31,8 +31,7 @@ export class MhFolder {
   locked<T>(signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
     return this.#ctx.turns.run(this.path, async () => {
       try {
-        const highest = async (): Promise<number> => (await listNumbers(this.#ctx.files, this.path)).numbers.at(-1) ?? 0
-        return await this.#record.locked(() => this.stat(), highest, signal, async (found, stat) => {
+        return await this.#record.locked(() => this.stat(), () => this.#highest(), signal, async (found, stat) => {
           const record = await this.#finish(found)
           return work({ record, stat })
         })
@@ -40,6 +39,12 @@ export class MhFolder {
         throw asRefusal(error, this.path)
       }
     })
+  }
+  /** The highest number of a message. */
+  async #highest(): Promise<number> {
+    const { numbers } = await listNumbers(this.#ctx.files, this.path)
+    for (const n of numbers.toReversed()) if (((await this.#ctx.files.stat(`${this.path}/${n}`))?.size ?? 0) > 0) return n
+    return 0
   }
   async stat(): Promise<FileStat> {
     const stat = await this.#ctx.files.stat(this.path)

@@ -4,7 +4,7 @@ import {
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
-import { fillSizes, listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
+import { fillSizes, listNumbers, readNumbered, statMessages, statNumbers } from '../shared/numbered-files.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import { SEQUENCES, type MhContext } from './context.js'
 import { MhFolder, type Held } from './folder.js'
@@ -20,12 +20,16 @@ interface State {
   readonly folder: FileMark
   readonly sequences: FileMark
   readonly record: MhRecord
+  /** Nothing of it was so fresh that another change could have left the times as they were. */
+  readonly settled: boolean
 }
 type FileMark = readonly [inode: number, size: number, mtimeMs: number, ctimeMs: number]
 const NOTHING: FileMark = [0, 0, 0, 0]
-const VERSION = 'mh/1'
+const VERSION = 'mh/2'
 /** A change so soon after another may leave the times as they were. */
 const SUSPICIOUS_MS = 50
+/** So many empty files are looked at each time, whose times alone tell that something is in them now. */
+const MOST_EMPTY = 32
 
 function decodeStamp(stamp: string | undefined): State | undefined {
   if (stamp === undefined) return undefined
@@ -54,6 +58,8 @@ export class MhSource implements MailboxSource {
   /** When the folder was last looked at, before it was listed. */
   #lookedMs = Number.NEGATIVE_INFINITY
   #claiming = false
+  /** Files that were empty, which are no messages. */
+  #empty: readonly number[] = []
   /** The rows are those that this source made, also when an operation that failed has left them without a stamp. */
   #ours = false
 
@@ -73,7 +79,8 @@ export class MhSource implements MailboxSource {
     this.#state = decodeStamp(edit.stamp)
     if (edit.stamp !== undefined) this.#ours = this.#state !== undefined
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
-    this.#fresh = true
+    this.#fresh = this.#state?.settled !== true
+    this.#empty = []
     this.#taken = undefined
   }
   async #marks(): Promise<{ readonly folder: FileMark; readonly sequences: FileMark }> {
@@ -84,9 +91,9 @@ export class MhSource implements MailboxSource {
   /** What is remembered from now on. */
   async remember(edit: TableEdit, held: Held, sequences: Sequences | undefined): Promise<void> {
     const marks = await this.#marks()
-    this.#state = { ...marks, record: held.record }
     // MH's programs know no lock: what they did since is in these marks, and not in the rows.
     this.#fresh = Math.max(marks.folder[2], marks.sequences[2]) > this.#lookedMs - SUSPICIOUS_MS
+    this.#state = { ...marks, record: held.record, settled: !this.#fresh && this.#empty.length === 0 }
     this.#stamp = edit.stamp = JSON.stringify([VERSION, this.#state])
     edit.uidNext = Math.max(edit.uidNext, held.record.last + 1)
     if (sequences !== undefined) edit.keywords(sequences.keywords, this.traits.writable && !sequences.full)
@@ -99,7 +106,8 @@ export class MhSource implements MailboxSource {
     const state = this.#state
     if (state !== undefined && !this.#fresh && !(claim && (state.record.claimed < state.record.last || state.record.known < state.record.last))) {
       const [marks, record] = await Promise.all([this.#marks(), this.folder.peek()])
-      if (same(marks.folder, state.folder) && same(marks.sequences, state.sequences) && same(record, state.record)) return
+      const unchanged = same(marks.folder, state.folder) && same(marks.sequences, state.sequences) && same(record, state.record)
+      if (unchanged && !(await this.#isFilled())) return
     }
     await this.folder.locked(signal, async (found) => {
       let { held, sequences } = await this.catchUp(found, edit)
@@ -112,6 +120,13 @@ export class MhSource implements MailboxSource {
     })
   }
 
+  /** Whether something was written into a file that was empty. */
+  async #isFilled(): Promise<boolean> {
+    const stats = await statNumbers(this.#ctx.files, this.folder.path, this.#empty.slice(0, MOST_EMPTY))
+    if (stats.every(([, stat]) => stat.size === 0)) return false
+    this.#fresh = true
+    return true
+  }
   /** After a delivery into this mailbox. Its messages are there, whatever happens here: if their rows cannot be told now, the next look does. */
   async arrived(held: Held, edit: TableEdit): Promise<void> {
     try {
@@ -146,7 +161,7 @@ export class MhSource implements MailboxSource {
     const { numbers, others } = await listNumbers(files, this.folder.path)
     await this.folder.sweep(others)
     const { rows } = edit
-    const stats = await statNumbers(files, this.folder.path, numbers)
+    const { stats, empty } = await statMessages(files, this.folder.path, numbers)
     const lastRow = rows.length === 0 ? 0 : (rows.uid[rows.length - 1] ?? 0)
     const [inodes, octets] = [rows.column(INODE), rows.column(OCTETS)]
     // MH's programs give other numbers to messages; a number that means another message than before ends all numbers.
@@ -155,7 +170,7 @@ export class MhSource implements MailboxSource {
       return row !== -1 && this.#ours && (inodes[row] !== stat.inode || octets[row] !== stat.size)
     })
     const unknown = stats.some(([uid]) => rows.find(uid) === -1 && (uid <= lastRow || (before !== undefined && uid <= before.record.last)))
-    const highest = numbers.at(-1) ?? 0
+    const highest = stats.at(-1)?.[0] ?? 0
     let now = held
     // What may fail comes before the rows: a delivery that has arrived keeps them as they are then.
     if (renumbered || (unknown && before !== undefined)) {
@@ -163,6 +178,7 @@ export class MhSource implements MailboxSource {
     } else if (highest > held.record.last) now = await this.folder.note(held, { last: highest }, false)
     if (renumbered || unknown) edit.reset(now.record.validity)
     edit.uidValidity = now.record.validity
+    this.#empty = empty
     const there = new Set(stats.map(([uid]) => uid))
     const gone = [...edit.rows.uid.subarray(0, edit.rows.length)].filter((uid) => !there.has(uid))
     if (gone.length > 0) edit.remove(uids.from(gone))
@@ -284,8 +300,15 @@ export class MhSource implements MailboxSource {
     })
   }
 
-  read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
-    return readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'text' }, set, wants, rows, signal)
+  async *read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+    const wanted = uids.from(rows.uid.subarray(0, rows.length)).and(set).count
+    let found = 0
+    for await (const batch of readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'text' }, set, wants, rows, signal)) {
+      found += batch.length
+      yield batch
+    }
+    // Of a file that was emptied the folder's time does not tell.
+    if (found < wanted) this.#fresh = true
   }
   fill(set: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
     return fillSizes({ files: this.#ctx.files, path: this.folder.path, kept: 'text' }, set, edit, signal)

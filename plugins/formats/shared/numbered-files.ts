@@ -38,6 +38,11 @@ export async function listNumbers(files: Files, path: string): Promise<{ readonl
   }
   return { numbers: numbers.sort((a, b) => a - b), others }
 }
+/** The same without files that are empty: whoever made one has not written its message yet, or took it away. `empty`: their numbers. */
+export async function statMessages(files: Files, path: string, numbers: readonly number[]): Promise<{ readonly stats: (readonly [number, FileStat])[]; readonly empty: readonly number[] }> {
+  const all = await statNumbers(files, path, numbers)
+  return { stats: all.filter(([, stat]) => stat.size > 0), empty: all.filter(([, stat]) => stat.size === 0).map(([number]) => number) }
+}
 /** What stat tells of messages, in their order; those that are gone or are no files are left out. */
 export async function statNumbers(files: Files, path: string, numbers: readonly number[]): Promise<(readonly [number, FileStat])[]> {
   const out: (readonly [number, FileStat])[] = []

@@ -386,11 +386,8 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     const store = await this.store(at)
     try {
       const found = await this.#known(at.at, store, signal)
-      await store.remove(at.at)
-      if (found !== undefined) {
-        await this.registry.evict(found.key, 'the mailbox was deleted', false)
-        await this.#states(at.at)?.discard(found.key)
-      }
+      if (found === undefined) await store.remove(at.at)
+      else await this.registry.remove(found.key, this.#states(at.at), () => store.remove(at.at))
       await this.#follow(at.at, (records) => records.removed?.(at.at))
     } catch (error) {
       throw asMailFailure(error)

@@ -202,9 +202,17 @@ export class FactStore {
     this.#segments.delete(number)
     this.#pool.forget(segment)
   }
+  /** Instead of `close`: the files are about to go. */
+  async discard(): Promise<void> {
+    await this.#writing
+    this.#letGo()
+  }
   async close(): Promise<void> {
     await this.flush().catch(() => undefined)
     if (this.#removed > 0) await this.#sweep().catch(() => undefined)
+    this.#letGo()
+  }
+  #letGo(): void {
     this.#closed = true
     for (const segment of this.#segments.values()) this.#pool.forget(segment)
     this.#segments.clear()

@@ -49,7 +49,16 @@ export class JournalFile {
         return undefined
       }
       const bytes = await contentOf(file)
-      const { records, end } = decodeRecords(bytes)
+      let { records, end } = decodeRecords(bytes)
+      if (records.at(-1)?.t === 'moved') {
+        if ((await file.stat()).links === 0) {
+          await file.close()
+          return await JournalFile.open(files, path, durable)
+        }
+        // Whoever was about to take it away was stopped.
+        records = []
+        end = 0
+      }
       const isRoom = isZeros(bytes.subarray(end))
       if (!isRoom) await file.truncate(end)
       // Also when the file was there: whoever made it may have ended before it had anything to sync.
@@ -134,6 +143,7 @@ export class JournalFile {
       await file.write(bytes, 0)
       await this.#files.rename(temporary, this.#path)
       await this.#syncName()
+      await this.#retire()
       const old = this.#file
       this.#file = file
       this.#end = this.#room = lengthOf(bytes)
@@ -154,6 +164,21 @@ export class JournalFile {
       await Promise.all(folders.map((folder) => this.#files.syncDirectory(folder)))
     }
     this.#nameIsNew = false
+  }
+  /** Says in the file that it is the journal no more, to a process that opened it before it lost its name and gets the lock now. */
+  async #retire(): Promise<void> {
+    // Without room for the word nobody is worse off than without it.
+    await this.#file?.write([encodeRecord({ t: 'moved' })], this.#end).catch(() => undefined)
+  }
+  /** Takes the file away, and closes it. */
+  async remove(): Promise<void> {
+    await this.#writing
+    try {
+      await this.#retire()
+      await this.#files.unlink(this.#path)
+    } finally {
+      await this.close()
+    }
   }
   async close(): Promise<void> {
     await this.#writing

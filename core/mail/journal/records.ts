@@ -6,7 +6,7 @@ import { uids, type FlagChange, type UidSet } from '../../api/index.js'
  *
  * `head` begins a file; `flags` is a change that was acknowledged and may not be in the mailbox yet; `folded`: all flags before it are;
  * `gone` are removed uids; `open`: mod-sequences up to this one may have been told since the last `high`; `high`: closed in order, with the highest
- * mod-sequence.
+ * mod-sequence; `moved`: this file is the journal no more.
  */
 export type JournalRecord =
   | { readonly t: 'head'; readonly key: string; readonly uidValidity: number; readonly floor: number }
@@ -15,6 +15,7 @@ export type JournalRecord =
   | { readonly t: 'gone'; readonly m: number; readonly u: readonly number[] }
   | { readonly t: 'open'; readonly m: number }
   | { readonly t: 'high'; readonly m: number }
+  | { readonly t: 'moved' }
 
 const FRAME = 8
 /** A length beyond this is no length but damage. */

@@ -52,6 +52,8 @@ export function replay(records: readonly JournalRecord[]): Replayed {
       case 'open':
         told = Math.max(told, r.m)
         break
+      case 'moved':
+        break
       case 'high':
         // Whatever was reserved: no more than this was given.
         told = closedAt = r.m

@@ -5,6 +5,7 @@ import { isMissing, makePath, readWhole, replaceFile } from '../cache/directorie
 import { AskedFacts } from '../cache/asked-facts.js'
 import { FactStore, type SegmentPool } from '../cache/fact-store.js'
 import { asMailFailure, diskFaultOf } from '../failures.js'
+import { discardState } from '../journal/discarding.js'
 import { JournalFile } from '../journal/journal-file.js'
 import type { PendingChanges } from '../journal/pending.js'
 import { flagsRecord, type JournalRecord } from '../journal/records.js'
@@ -124,12 +125,6 @@ export class DiskState implements MailboxState {
     this.#floor = exact ? said.floor : Infinity
     this.#removals = exact ? said.removals : []
     this.#savedAt = exact ? table.unsaved : -1
-  }
-  /** Forgets a mailbox that was deleted. */
-  static async discard(files: Files, folder: string): Promise<void> {
-    if ((await files.stat(folder)) === undefined) return
-    for (const { name } of await files.list(folder)) await files.unlink(`${folder}/${name}`)
-    await files.removeDirectory(folder)
   }
   #restoreRows(bytes: Uint8Array | undefined): boolean {
     const { key, logger } = this.#parts
@@ -401,6 +396,16 @@ export class DiskState implements MailboxState {
     } finally {
       await this.#finish()
     }
+  }
+  async discard(): Promise<void> {
+    this.#foldTimer?.[Symbol.dispose]()
+    this.#saveTimer?.[Symbol.dispose]()
+    await this.#facts.discard()
+    await this.#asked.settled()
+    const journal = this.#journal
+    this.#journal = undefined
+    // What belongs to the process that has the journal is left to it.
+    if (journal !== undefined) await discardState(this.#parts.files, this.#parts.folder, journal)
   }
   async #finish(): Promise<void> {
     const { logger, key } = this.#parts

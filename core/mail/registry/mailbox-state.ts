@@ -38,6 +38,8 @@ export interface MailboxState {
   madeTo(): Promise<number | undefined>
   made(uid: number): Promise<void>
   close(mailbox: SharedMailbox, fold: boolean): Promise<void>
+  /** Instead of `close`: the mailbox is gone, and so is what was kept of it. */
+  discard(): Promise<void>
 }
 /** Facts whose segments are loaded before they are asked for. */
 export interface LoadableFacts extends FactCache {

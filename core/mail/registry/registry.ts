@@ -1,5 +1,6 @@
 import type { Clock, FoundMailbox, Logger, MailLocation, MailboxSettings, MailboxSource } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
+import type { ClaimedState } from '../journal/discarding.js'
 import { MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
 import { SharedMailbox } from './shared-mailbox.js'
@@ -17,8 +18,8 @@ export interface KeptState {
 export interface StateKeeper {
   /** Reads what is kept of a mailbox, and keeps other processes from it. Undefined: nothing is kept of it, or it cannot be read. Does not fail. */
   read(key: string): Promise<KeptState | undefined>
-  /** The mailbox was deleted; its key may come again. */
-  discard(key: string): Promise<void>
+  /** Keeps other processes from what is kept of a mailbox that is about to be deleted and that nobody of this one has open. Undefined: nothing, or in use. Does not fail. */
+  claim(key: string): Promise<ClaimedState | undefined>
   /** Keeps other processes of the server from work that goes by this name, until it is disposed of; undefined: one of them is at it. */
   alone(name: string): Promise<AsyncDisposable | undefined>
 }
@@ -160,7 +161,43 @@ export class SourceRegistry implements AsyncDisposable {
     const isBelow = (place: MailLocation): boolean => place.mount.store === at.mount.store && place.mount.root === at.mount.root && place.path.startsWith(under)
     return [...this.#held].filter(([, held]) => held.shared?.places.some(isBelow)).map(([key]) => key)
   }
-  /** The mailbox is about to be deleted or to change its name: its sessions end, and what is journalled is folded in when asked. */
+  /**
+   * Deletes a mailbox: its sessions end, and what is kept of it goes. Nobody opens what has its key before that is done: the key is free for another
+   * mailbox as soon as `remove` has deleted this one. When `remove` fails everything is as it was.
+   */
+  async remove(key: string, states: StateKeeper | undefined, remove: () => Promise<void>): Promise<void> {
+    for (let closing = this.#closing.get(key); closing !== undefined; closing = this.#closing.get(key)) await closing
+    const removing = this.#removeNow(key, states, remove)
+    const settled = removing.catch(() => undefined)
+    this.#closing.set(key, settled)
+    try {
+      await removing
+    } finally {
+      if (this.#closing.get(key) === settled) this.#closing.delete(key)
+    }
+  }
+  async #removeNow(key: string, states: StateKeeper | undefined, remove: () => Promise<void>): Promise<void> {
+    const shared = await this.borrow(key)
+    const claimed = shared === undefined ? await states?.claim(key) : undefined
+    try {
+      await remove()
+    } catch (error) {
+      if (shared !== undefined) this.release(shared)
+      await claimed?.release()
+      throw error
+    }
+    try {
+      await claimed?.discard()
+      if (shared === undefined || this.#held.get(key)?.shared !== shared) return
+      this.#held.delete(key)
+      shared.end('the mailbox was deleted')
+      await shared.discard()
+    } catch (error) {
+      // The mailbox is gone all the same.
+      this.#logger.warn('mail.state-not-removed', { key, error })
+    }
+  }
+  /** The mailbox is about to change its name: its sessions end, and what is journalled is folded in when asked. */
   async evict(key: string, why: string, fold: boolean): Promise<void> {
     const held = this.#held.get(key)
     if (held === undefined) {

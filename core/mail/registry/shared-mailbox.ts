@@ -370,14 +370,21 @@ export class SharedMailbox {
     this.#tell()
   }
   /** Folds, saves and closes; waits for what is under way. */
-  async close(fold: boolean): Promise<void> {
+  close(fold: boolean): Promise<void> {
+    return this.#close((state) => state.close(this, fold))
+  }
+  /** The mailbox is gone: closes, and keeps nothing of it. */
+  discard(): Promise<void> {
+    return this.#close((state) => state.discard())
+  }
+  async #close(leave: (state: MailboxState) => Promise<void>): Promise<void> {
     await this.#queue.idle()
     this.#watch?.[Symbol.dispose]()
     this.#poll?.[Symbol.dispose]()
     this.#watch = undefined
     this.#poll = undefined
     try {
-      await this.state?.close(this, fold)
+      if (this.state !== undefined) await leave(this.state)
     } catch (error) {
       this.#logger.warn('mail.close-failed', { key: this.key, error })
     }

@@ -2,6 +2,7 @@ import { stateFolder } from '../../api/index.js'
 import type { Clock, Files, Logger, MailLocation, MailboxSettings, MailUser } from '../../api/index.js'
 import { folderOf, makePath } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
+import { claimState } from '../journal/discarding.js'
 import { DiskState, readKept } from './disk-state.js'
 import type { StateKeeper } from './registry.js'
 
@@ -55,11 +56,12 @@ export function stateKeeper(parts: StateParts, at: MailLocation, owner: MailUser
         return { [Symbol.asyncDispose]: () => Promise.resolve() }
       }
     },
-    async discard(key) {
+    async claim(key) {
       try {
-        await DiskState.discard(files, folder(key))
+        return await claimState(files, folder(key))
       } catch (error) {
         logger.warn('mail.state-not-removed', { key, folder: folder(key), error })
+        return undefined
       }
     },
   }

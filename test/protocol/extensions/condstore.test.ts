@@ -143,7 +143,7 @@ describe('CONDSTORE (RFC 7162 §3.1)', () => {
   })
   test('in a mailbox without mod-sequences the client is told so, and hears of changes without MODSEQ (RFC 7162 §3.1.2.2)', async () => {
     // The journal of INBOX cannot be had, that of the other mailbox is not kept anywhere.
-    const none = { read: () => Promise.resolve(undefined), discard: () => Promise.resolve(), alone: () => Promise.resolve(undefined) }
+    const none = { read: () => Promise.resolve(undefined), claim: () => Promise.resolve(undefined), alone: () => Promise.resolve(undefined) }
     await using server = await ImapFixture.make({ mail: { stateOf: ({ path }) => (path === 'INBOX' ? none : undefined) } })
     const mail = await server.access()
     await deliverNotes(mail, 'INBOX', 'one', 'two')

@@ -80,7 +80,7 @@ describe('the registry', () => {
     const { registry, log, found } = counted()
     const states: StateKeeper = {
       read: async () => ({ journalled: true, fill: () => expect.unreachable(), close: async () => void log.push('given up') }),
-      discard: () => Promise.resolve(),
+      claim: () => Promise.resolve(undefined),
       alone: () => Promise.resolve(undefined),
     }
     const broken = { ...found, open: () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) }
@@ -91,7 +91,7 @@ describe('the registry', () => {
     const { registry, log, found } = counted()
     const states: StateKeeper = {
       read: async () => ({ journalled: true, fill: () => { throw new Error('asked for') }, close: async () => void log.push('given up') }),
-      discard: () => Promise.resolve(),
+      claim: () => Promise.resolve(undefined),
       alone: () => Promise.resolve(undefined),
     }
     const acquire = (uidsPersist: boolean) => registry.acquire({ ...found, open: () => Promise.resolve(new PassiveSource({ uidsPersist })) }, testSettings, states, never)

@@ -113,9 +113,9 @@ export class MaildirSite {
     return new Box(path, await found.open(never))
   }
   /** One message into the open mailbox. */
-  async deliver(box: Box): Promise<void> {
+  async deliver(box: Box, message = sampleMessage(1)): Promise<void> {
     const delivery = await (await this.mailStore()).append({ mount: this.mount(), path: 'INBOX' }, never)
-    await delivery.add(itemOf(sampleMessage(1)), never)
+    await delivery.add(itemOf(message), never)
     await box.edit((edit) => delivery.commit({ source: box.source, edit }, never))
   }
   /** With messages `x0`, `x1` and so on, which another program brought and somebody read. */

@@ -1,6 +1,6 @@
 import { uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
 import { Gathered, type Waiting } from '../shared/gathered.js'
-import { timeOfDate } from '../shared/file-dates.js'
+import { dateOfTime, isTold, timeOfDate } from '../shared/file-dates.js'
 import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { listNumbers, statNumbers } from '../shared/numbered-files.js'
@@ -116,6 +116,7 @@ export class MxDelivery implements Delivery {
     const now = this.#ctx.clock.now()
     const date = item.date ?? { ms: now, zone: localZone(now) }
     const file = await this.#ctx.files.open(path, { write: true, create: 'if-missing', mode: this.#place.fileMode })
+    let told = { ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone }
     try {
       await file.truncate(0)
       let at = 0
@@ -125,10 +126,11 @@ export class MxDelivery implements Delivery {
         at += chunk.length
       }
       await file.setTimes(now, timeOfDate(date.ms, date.zone))
+      if (!isTold(date.ms, date.zone)) told = dateOfTime((await file.stat()).mtimeMs)
       if (durable) await file.sync()
     } finally {
       await file.close()
     }
-    return { uid, size: spooled.size, ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone, system: item.system & SYSTEM_BITS, keywords: keywords.list(keywords.mask(item.keywords)) }
+    return { uid, size: spooled.size, ...told, system: item.system & SYSTEM_BITS, keywords: keywords.list(keywords.mask(item.keywords)) }
   }
 }

@@ -15,6 +15,12 @@ export function timeOfDate(ms: number, zone: number): number {
   const seconds = Math.floor(ms / 1000) * 1000
   return Math.abs(zone) < OFFSET ? seconds + ((zone + OFFSET) * UNIT_US + MARK_US + SLACK_US) / 1000 : seconds
 }
+/** Years whose times every file system keeps, and node takes exactly. */
+const [EARLIEST, LATEST] = [0, Date.UTC(2038, 0, 1)]
+/** Whether a file of this date tells it; otherwise it must be asked what it tells. */
+export function isTold(ms: number, zone: number): boolean {
+  return ms >= EARLIEST && ms < LATEST && Math.abs(zone) < OFFSET
+}
 /** Date that a time of modification says; UTC where it says no zone. */
 export function dateOfTime(mtimeMs: number): { readonly ms: number; readonly zone: number } {
   const ms = Math.floor(mtimeMs / 1000) * 1000

@@ -49,6 +49,20 @@ describe('sizes of messages in a Maildir (RFC 9051 §2.3.4)', () => {
     await box.refresh()
     expect(box.rows.map(({ uid, size, ms }) => [uid, size, ms > 1e12])).toEqual([[1, 22, true]])
   })
+  test.each([
+    { name: '1700', ms: Date.UTC(1700, 0, 5, 8, 8, 7), zone: 60 },
+    { name: '1965', ms: Date.UTC(1965, 0, 5, 8, 8, 7), zone: -300 },
+    { name: '2015, with a zone of days', ms: Date.UTC(2015, 0, 5, 8, 8, 7), zone: 6039 },
+    { name: '2600', ms: Date.UTC(2600, 0, 5, 8, 8, 7), zone: 60 },
+  ])('a date that no time of a file says is told at once as it is told later: $name', async ({ ms, zone }) => {
+    const box = await site.inbox()
+    await box.refresh()
+    await site.deliver(box, sampleMessage(1, { date: { ms, zone } }))
+    const told = box.rows
+    const again = await site.inbox()
+    await again.refresh()
+    expect([told.length, again.rows]).toEqual([1, told])
+  })
   test('what cannot be read keeps nobody from the others', async () => {
     const box = await site.inbox()
     await writeFile(site.at('cur/1800000000.a.host:2,'), text)

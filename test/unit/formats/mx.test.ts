@@ -158,6 +158,23 @@ describe('mx', () => {
     expect(await readdir(join(folder, 'opened'))).toEqual(['below'])
   })
 
+  test.each([
+    { name: '1700', ms: Date.UTC(1700, 0, 5, 8, 8, 7), zone: 60 },
+    { name: '1965', ms: Date.UTC(1965, 0, 5, 8, 8, 7), zone: -300 },
+    { name: '2015, with a zone of days', ms: Date.UTC(2015, 0, 5, 8, 8, 7), zone: 6039 },
+    { name: '2600', ms: Date.UTC(2600, 0, 5, 8, 8, 7), zone: 60 },
+    { name: '9999', ms: Date.UTC(9999, 0, 5, 8, 8, 7), zone: 0 },
+  ])('a date that no time of a file says is told at once as it is told later: $name', async ({ ms, zone }) => {
+    const path = join(folder, 'ours')
+    await format().create(placeAt(path))
+    const box = await openBox(format(), path)
+    await box.refresh()
+    await deliverTo(format(), path, [{ ...sampleMessage(1), date: { ms, zone } }], box)
+    const told = box.rows
+    const again = await openBox(format(), path)
+    await again.refresh()
+    expect([told.length, again.rows]).toEqual([1, told])
+  })
   const dates = [
     { name: 'east', ms: 1_420_445_287_000, zone: 60 },
     { name: 'west, half an hour', ms: 1_603_265_998_000, zone: -450 },

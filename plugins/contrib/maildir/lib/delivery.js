@@ -1,6 +1,6 @@
 import { failedWith, fileFailure, MailError, uids } from 'mailwright/api'
 import { baseOf } from './columns.js'
-import { infoOf, timeOfDate } from './file-name.js'
+import { dateOfTime, infoOf, isTold, timeOfDate } from './file-name.js'
 import { linkMessages } from './linking.js'
 import { Finder, FOLDERS } from './listing.js'
 import { MaildirSource } from './source.js'
@@ -32,6 +32,7 @@ export class MaildirDelivery {
         }
         if (waiting.size === 0) throw new MailError('unsupported', 'Append of zero-length message')
         await file.setTimes(now, timeOfDate(date))
+        if (!isTold(date)) waiting.date = dateOfTime((await file.stat()).mtimeMs)
       } catch (error) {
         await file.close()
         throw error

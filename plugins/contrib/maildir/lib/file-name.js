@@ -59,6 +59,10 @@ export function timeOfDate({ ms, zone }) {
   const second = Math.floor(ms / 1000) * 1000
   return Math.abs(zone) < OFFSET ? second + ((zone + OFFSET) * UNIT_US + MARK_US + 0.3) / 1000 : second
 }
+/** Whether a file of this date tells it: years whose times every file system keeps, and node takes exactly. Otherwise it must be asked what it tells. */
+export function isTold({ ms, zone }) {
+  return ms >= 0 && ms < Date.UTC(2038, 0, 1) && Math.abs(zone) < OFFSET
+}
 /** The date that a time of modification says; UTC where it says no zone. */
 export function dateOfTime(mtimeMs) {
   const ms = Math.floor(mtimeMs / 1000) * 1000

@@ -73,7 +73,8 @@ export interface MailStore {
   create(at: MailLocation, how: { readonly specialUse: readonly string[] } & GivenNumbers): Promise<void>
   remove(at: MailLocation): Promise<void>
   rename(from: MailLocation, to: MailLocation): Promise<void>
-  append(at: MailLocation, signal: AbortSignal): Promise<Delivery>
+  /** @param found what `find` answered for the place just now, so that it need not be looked for once more */
+  append(at: MailLocation, signal: AbortSignal, found?: FoundMailbox): Promise<Delivery>
   close(): Promise<void>
   /** Many at once; without it core opens and refreshes each. */
   figures?(at: readonly MailLocation[], signal: AbortSignal): AsyncIterable<MailboxFigures>

@@ -74,11 +74,12 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
   let count = 0
   let delivery: Delivery | undefined
   try {
-    delivery = await store.append(to.at, signal)
+    const found = d.probed(to)
+    delivery = await store.append(to.at, signal, found)
     if (stored !== undefined && (await takes(delivery, stored, signal))) {
       throwIfCancelled(signal)
       try {
-        return await commit(d, store, to, delivery, signal, stored)
+        return await commit(d, to, delivery, found ?? (await store.find(to.at, signal)), signal, stored)
       } catch (error) {
         // Somebody moved them meanwhile: where they are now, the items find out.
         if (!(error instanceof MailError) || error.kind !== 'vanished') throw error
@@ -99,7 +100,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     }
     if (count === 0) throw new MailError('unsupported', 'no message to deliver')
     throwIfCancelled(signal)
-    const result = await commit(d, store, to, delivery, signal)
+    const result = await commit(d, to, delivery, found ?? (await store.find(to.at, signal)), signal)
     for (const settle of settles) settle(true)
     return result
   } catch (error) {
@@ -119,8 +120,7 @@ async function takes(delivery: Delivery, { mailbox, epoch, messages }: StoredMes
  * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.
  * A place that becomes a mailbox with its first message has none to open.
  */
-async function commit(d: Delivering, store: MailStore, to: Located, delivery: Delivery, signal: AbortSignal, taken?: StoredMessages): Promise<AppendResult | undefined> {
-  const found = d.probed(to) ?? (await store.find(to.at, signal))
+async function commit(d: Delivering, to: Located, delivery: Delivery, found: FoundMailbox | undefined, signal: AbortSignal, taken?: StoredMessages): Promise<AppendResult | undefined> {
   const open = found === undefined ? undefined : found.empty ? await d.registry.borrow(found.key) : await d.hold(to, found, signal)
   if (open === undefined) return commitUnseen(d, to, delivery, signal)
   try {

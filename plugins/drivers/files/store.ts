@@ -47,6 +47,8 @@ class FilesStore implements MailStore {
   readonly #parts: FilesParts
   readonly #stateDirectory: string | undefined
   readonly #takers: Takers<Format>
+  /** Which format took what was found, and where. What somebody made of an answer is not in it. */
+  readonly #taken = new WeakMap<FoundMailbox, { readonly place: FilePlace; readonly format: Format }>()
 
   constructor(user: MailUser, parts: FilesParts, takers: Takers<Format>) {
     this.#user = user
@@ -72,7 +74,9 @@ class FilesStore implements MailStore {
       const key = probed.format.made.placeholder === true ? `empty:${keyOf(stat)}` : keyOf(stat)
       const found = { ...this.#found(key, probed.empty, probed.format, place), stat }
       // A format took the INBOX over; mail still comes to where the system delivers it.
-      return isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
+      const answer = isInbox(at) && at.mount.inbox !== undefined && at.mount.inbox !== place.path ? { ...found, takesNewMail: true } : found
+      this.#taken.set(answer, { place, format: probed.format })
+      return answer
     } catch (error) {
       if (error instanceof MailError && error.kind === 'corrupt' && isInbox(at) && this.#parts.mailbox.invalidInbox === 'empty') return this.#unreadable(at, place, error)
       throw fileFailure(error, `Can't open ${at.path}`)
@@ -346,22 +350,26 @@ class FilesStore implements MailStore {
     }
   }
 
-  async append(at: MailLocation, signal: AbortSignal): Promise<Delivery> {
-    const place = await this.#place(at, signal)
-    const what = `Can't append to mailbox ${at.path}`
+  async append(at: MailLocation, signal: AbortSignal, found?: FoundMailbox): Promise<Delivery> {
+    const known = found && this.#taken.get(found)
+    const place = known?.place ?? (await this.#place(at, signal))
     try {
-      const stat = await this.#parts.files.stat(place.path)
-      if (stat === undefined) {
-        if (!isInbox(at)) throw new MailError('not-found', 'Must create mailbox before append')
-        if ((await this.#makeInbox(at, place)) === undefined) await this.#makeFolders(folderOf(place.path), place.directoryMode)
-        return await this.#emptyFormat(at).made.append(place, signal)
-      }
-      const probed = await this.#probe(at, place, stat, signal)
-      if (probed === undefined) throw new MailError('not-found', `${what}: not a mailbox`)
-      return await probed.format.made.append(place, signal)
+      const format = known?.format ?? (await this.#formatFor(at, place, signal))
+      return await format.made.append(place, signal)
     } catch (error) {
-      throw fileFailure(error, what)
+      throw fileFailure(error, cannotAppend(at))
     }
+  }
+  async #formatFor(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<Format> {
+    const stat = await this.#parts.files.stat(place.path)
+    if (stat === undefined) {
+      if (!isInbox(at)) throw new MailError('not-found', 'Must create mailbox before append')
+      if ((await this.#makeInbox(at, place)) === undefined) await this.#makeFolders(folderOf(place.path), place.directoryMode)
+      return this.#emptyFormat(at)
+    }
+    const probed = await this.#probe(at, place, stat, signal)
+    if (probed === undefined) throw new MailError('not-found', `${cannotAppend(at)}: not a mailbox`)
+    return probed.format
   }
   /** Names of files are on the disk, unless the site gave that up. */
   async #sync(folder: string): Promise<void> {
@@ -372,6 +380,9 @@ class FilesStore implements MailStore {
   }
 }
 
+function cannotAppend({ path }: MailLocation): string {
+  return `Can't append to mailbox ${path}`
+}
 /** Names the file itself, whatever its name is. */
 function keyOf({ device, inode }: FileStat): string {
   return `${device.toString(16)}-${inode.toString(16)}`

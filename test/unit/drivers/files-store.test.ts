@@ -141,6 +141,16 @@ describe('the files store', () => {
     await expect(store.find(at('text'), never)).rejects.toMatchObject({ kind: 'corrupt' })
   })
 
+  test('APPEND to what was found just now looks for it no more, and to what somebody made of that it does', async () => {
+    await store.create(at('box'), how)
+    const found = await store.find(at('box'), never)
+    await rm(join(home, 'box'))
+    expect(found).toBeDefined()
+    const delivery = await store.append(at('box'), never, found)
+    await delivery.abort()
+    await expect(store.append(at('box'), never, found && { ...found })).rejects.toMatchObject({ kind: 'not-found' })
+  })
+
   test('APPEND to what is not there says so, and to a file of no format makes one', async () => {
     await expect(store.append(at('none'), never)).rejects.toMatchObject({ kind: 'not-found' })
     await writeFile(join(home, 'text'), 'no mailbox')

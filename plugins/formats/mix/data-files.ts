@@ -3,7 +3,7 @@ import type { FilePlace, FileStat, OpenFile } from 'mailwright/api'
 import { backOff, pause } from '../shared/lock-context.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
-import { DataWriter } from './data-writer.js'
+import { DataWriter, PIECE } from './data-writer.js'
 import { ReadAlong } from './read-along.js'
 import { hex8 } from './records.js'
 
@@ -26,7 +26,7 @@ export class DataFiles {
   #readers = 0
   #reading: OpenFile | undefined
   /** The one that messages were put into last, open for the next. */
-  #written: { readonly file: number; readonly inode: number; readonly open: OpenFile } | undefined
+  #written: { readonly file: number; readonly inode: number; readonly open: OpenFile; readonly synced: boolean } | undefined
   constructor(place: FilePlace, lockPath: string, ctx: MixContext) {
     this.#place = place
     this.#lockPath = lockPath
@@ -47,7 +47,8 @@ export class DataFiles {
     const at = there?.size ?? 0
     if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, octets, signal)
     const kept = this.#written
-    if (kept !== undefined && kept.inode === there?.inode && kept.file === current) return new DataWriter(kept.open, current, { at, fresh: false, octets }, signal)
+    const synced = this.#isOneWrite(octets)
+    if (kept !== undefined && kept.inode === there?.inode && kept.file === current && kept.synced === synced) return new DataWriter(kept.open, current, { at, fresh: false, octets, synced }, signal)
     return this.#begin(current, at, 'if-missing', octets, signal)
   }
   /** Puts messages into a file that is not there yet. */
@@ -61,17 +62,22 @@ export class DataFiles {
       }
     }
   }
+  /** Octets that go to the disk with the call that writes them; of several calls each would wait for it. */
+  #isOneWrite(octets: number): boolean {
+    return this.#ctx.mailbox.durability === 'full' && octets <= PIECE
+  }
   async #begin(file: number, at: number, create: 'new' | 'if-missing', octets: number, signal: AbortSignal): Promise<DataWriter> {
     await this.#closeWritten()
-    const open = await this.#ctx.files.open(this.path(file), { write: true, create, mode: this.#place.fileMode })
+    const synced = this.#isOneWrite(octets)
+    const open = await this.#ctx.files.open(this.path(file), { write: true, create, mode: this.#place.fileMode, syncWrites: synced })
     try {
-      this.#written = { file, open, inode: (await open.stat()).inode }
+      this.#written = { file, open, inode: (await open.stat()).inode, synced }
     } catch (error) {
       await open.close()
       throw error
     }
     // Nobody may have synced the name of an empty one yet.
-    return new DataWriter(open, file, { at, fresh: at === 0, octets }, signal)
+    return new DataWriter(open, file, { at, fresh: at === 0, octets, synced }, signal)
   }
   async #closeWritten(): Promise<void> {
     const kept = this.#written

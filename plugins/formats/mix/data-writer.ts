@@ -12,6 +12,8 @@ export class DataWriter {
   readonly file: number
   /** The file was made for it: its name has to be synced. */
   readonly fresh: boolean
+  /** What is written is on the disk. */
+  readonly #synced: boolean
   readonly #open: OpenFile
   readonly #start: number
   readonly #signal: AbortSignal
@@ -24,10 +26,11 @@ export class DataWriter {
   #summed = 0
   #sum = 0
   /** @param octets how many are expected */
-  constructor(open: OpenFile, file: number, place: { readonly at: number; readonly fresh: boolean; readonly octets: number }, signal: AbortSignal) {
+  constructor(open: OpenFile, file: number, place: { readonly at: number; readonly fresh: boolean; readonly octets: number; readonly synced: boolean }, signal: AbortSignal) {
     this.#open = open
     this.file = file
     this.fresh = place.fresh
+    this.#synced = place.synced
     this.#start = this.#at = place.at
     this.#room = Buffer.allocUnsafeSlow(Math.min(place.octets, PIECE))
     this.#signal = signal
@@ -90,7 +93,7 @@ export class DataWriter {
   /** Everything is in the file, and with `durable` on the disk. */
   async finish(durable: boolean): Promise<void> {
     await this.flush()
-    if (durable) await this.#open.sync()
+    if (durable && !this.#synced) await this.#open.sync()
   }
   /** Takes back what was written. */
   async undo(): Promise<void> {

@@ -1,4 +1,4 @@
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import type { FileTask } from '../api/files.js'
 import { systemClock, systemRandom } from './clock.js'
 import { failureOf } from './crossing.js'
@@ -31,10 +31,13 @@ function tell(what: Answer): void {
     say({ failure: failureOf(error) })
   }
 }
-let work = Promise.resolve()
+/** What the thread is started for. Whether it can be loaded is told by the task that needs it. */
+const loading = import(workerData as string).catch(() => undefined)
+let work: Promise<void> = loading
 parentPort?.on('message', (order: Order) => {
   // That is the end of the thread alone, whatever a task left.
   if (order === 'end') void work.then(() => process.exit())
   else work = answer(order.module, order.args).then(tell)
 })
+await loading
 say('ready')

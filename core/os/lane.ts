@@ -39,7 +39,7 @@ export class ThreadLane implements FileLane, AsyncDisposable {
     for (;;) {
       for (const thread of this.#threads) if (thread.ready && thread.job === undefined) return this.#send(thread, task, args)
       const isStarting = [...this.#threads].some((thread) => !thread.ready)
-      if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start()
+      if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start(task.module)
       if (task.long !== true || this.#broken) return this.#inline.run(task, args)
       // Who waits keeps the process.
       for (const { worker } of this.#threads) worker.ref()
@@ -66,8 +66,9 @@ export class ThreadLane implements FileLane, AsyncDisposable {
       // The module named by the task is the one whose `run` it is.
     }) as Promise<R>
   }
-  #start(): void {
-    const worker = new Worker(new URL('./lane-thread.js', import.meta.url))
+  /** The thread is ready when it has loaded what it is started for: the first task must not wait for that, which is longer than the task. */
+  #start(module: string): void {
+    const worker = new Worker(new URL('./lane-thread.js', import.meta.url), { workerData: module })
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
     const thread: Thread = { worker, ended, ready: false, job: undefined, idle: undefined }
     this.#threads.add(thread)

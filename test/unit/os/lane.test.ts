@@ -148,6 +148,24 @@ describe('a thread for files', () => {
       expect([state, stdout]).toEqual([state, 'number'])
     }
   })
+  test('has loaded what it is started for when it takes its first task', async () => {
+    const path = join(dir, 'slow.mjs')
+    await writeFile(path, `import { threadId } from 'node:worker_threads'
+      await new Promise((done) => setTimeout(done, 200))
+      const loadedAt = Date.now()
+      export const run = async (_tools, { askedAt }) => ({ threadId, waited: loadedAt > askedAt })
+    `)
+    const module = pathToFileURL(path).href
+    const slow: FileTask<{ readonly askedAt: number }, { readonly threadId: number; readonly waited: boolean }> = { module, run: ((await import(module)) as Pick<typeof slow, 'run'>).run }
+    const { ThreadLane } = (await import(built.href)) as typeof import('../../../core/os/lane.js')
+    await using lane = new ThreadLane(tools)
+    let first = await lane.run(slow, { askedAt: Date.now() })
+    while (first.threadId === 0) {
+      await new Promise((done) => setTimeout(done, 5))
+      first = await lane.run(slow, { askedAt: Date.now() })
+    }
+    expect(first.waited).toBe(false)
+  })
   test('is waited for by long tasks, also while it starts', async () => {
     const { ThreadLane } = (await import(built.href)) as typeof import('../../../core/os/lane.js')
     const lane = new ThreadLane(tools)

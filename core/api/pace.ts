@@ -7,11 +7,14 @@ const SLICE_MS = 8
 export class Pace {
   #since = performance.now()
   readonly #signal: AbortSignal
-  constructor(signal: AbortSignal) {
+  readonly #sliceMs: number
+  /** `sliceMs`: shorter ones are for work whose pieces take some milliseconds themselves. */
+  constructor(signal: AbortSignal, sliceMs = SLICE_MS) {
     this.#signal = signal
+    this.#sliceMs = sliceMs
   }
   due(): boolean {
-    return performance.now() - this.#since > SLICE_MS
+    return performance.now() - this.#since > this.#sliceMs
   }
   async turn(): Promise<void> {
     await setImmediate()

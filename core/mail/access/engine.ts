@@ -75,10 +75,7 @@ export function generalSearch(clock: Clock): SearchEngine {
       const before = by.lasting === true ? facts.threads.get(by.name, found) : undefined
       if (before !== undefined) return before
       const threads = await by.run(found, view, signal)
-      if (by.lasting === true) {
-        facts.threads.keep(by.name, found, threads)
-        memory.grown(view.mailbox, facts)
-      }
+      if (by.lasting === true) facts.threads.keep(by.name, found, threads)
       return threads
     },
     values: (view, of, rows, signal) => valuesOf(view, of, rowsIn(rows.pairs, rows.count), memory, signal),

@@ -22,10 +22,7 @@ export async function inOrder(view: TableView, keys: readonly SortKey[], set: Ui
   // In place: what was a place is a uid from here on.
   const order = places
   for (let i = 0; i < order.length; i++) order[i] = uid[rows[places[i]!]!]!
-  if (isLasting(values)) {
-    facts.orders.keep(name, set, order)
-    memory.grown(view.mailbox, facts)
-  }
+  if (isLasting(values)) facts.orders.keep(name, set, order)
   return order
 }
 

@@ -1,80 +1,95 @@
 import { Pace, uids } from '../../api/index.js'
-import type { AnyFact, MessageValue, Section, Wants } from '../../api/index.js'
+import type { AnyFact, MessageValue, Row, Rows, Section, Wants } from '../../api/index.js'
 import { lowerBound } from '../table/generation.js'
 import type { TableView } from '../view/view.js'
-import type { KeptValues, OrderMemory } from './memory.js'
+import { octetsOf } from './memory.js'
+import type { KeptValues, OrderFacts, OrderMemory } from './memory.js'
 
 type Values = (string | number)[]
-/** A value that is read out of messages, what is known of it, and how many are wanting. */
+/** Undefined: not known yet. */
+type Found = (string | number | undefined)[]
+/** A value that is read out of messages, and what is known of it. */
 interface Reading {
   readonly value: Extract<MessageValue, { readonly needs: Wants }>
-  readonly out: (string | number | undefined)[]
+  readonly out: Found
 }
 
-/** Values between two looks at the clock. */
-const STEP = 64
+/** What is read comes in batches, each of which may take as long again. */
+const SLICE_MS = 4
+/** Values between two looks at the clock, taken out of memory. */
+const STEP = 1024
+/** The same where each is made out of a message. */
+const READ_STEP = 64
 
 /**
  * Values of messages, one list for each of `wanted`, in the order of `rows`, which ascend. What columns say is taken anew; the rest is kept, and what
  * is wanting is read for all of them together. A message that is gone has 0 or the empty string, which is not kept.
  */
 export async function valuesOf(view: TableView, wanted: readonly MessageValue[], rows: Uint32Array, memory: OrderMemory, signal: AbortSignal): Promise<readonly Values[]> {
-  const pace = new Pace(signal)
-  const table = view.rows
+  const pace = new Pace(signal, SLICE_MS)
   const facts = memory.of(view.mailbox)
-  const lists = wanted.map((value) => (value.needs === 'columns' ? [] : known(facts.values.get(value.name), rows, table.uid)))
-  const readings = wanted.flatMap((value, i): Reading[] => (value.needs === 'columns' ? [] : [{ value: value as Reading['value'], out: lists[i]! }]))
-  const missing = wanting(rows, readings)
+  const lists: Found[] = []
+  const readings: Reading[] = []
+  for (const value of wanted) {
+    const out = value.needs === 'columns' ? [] : await known(facts.values(value.name), rows, view.rows.uid, pace)
+    lists.push(out)
+    if (value.needs !== 'columns') readings.push({ value, out })
+  }
+  const missing = await wanting(rows, readings, pace)
   await fillGaps(view, wanted, rows, missing, signal)
   if (missing.length > 0) {
     await read(view, readings, rows, missing, pace, signal)
-    for (const { value, out } of readings) facts.values.set(value.name, merged(facts.values.get(value.name), rows, out, view))
-    memory.grown(view.mailbox, facts)
+    for (const { value, out } of readings) await keep(facts, value.name, rows, out, view, pace)
   }
   for (const [i, value] of wanted.entries()) {
-    const list = lists[i]!
-    if (value.needs === 'columns') {
-      for (let n = 0; n < rows.length; n++) {
-        // Rows of the table are rows.
-        list[n] = value.of(rows[n] as never, table)
-        if (n % 1024 === 0 && pace.due()) await pace.turn()
-      }
-    } else if (missing.length > 0) fillIn(list)
+    if (value.needs === 'columns') await readColumns(view.rows, value, rows, lists[i]!, pace)
+    else if (missing.length > 0) await fillIn(lists[i]!, pace)
   }
   // All of them have a value by now.
   return lists as Values[]
 }
 
+async function readColumns(table: Rows, value: Extract<MessageValue, { readonly needs: 'columns' }>, rows: Uint32Array, out: Found, pace: Pace): Promise<void> {
+  for (let i = 0; i < rows.length; i++) {
+    // Rows of the table are rows.
+    out.push(value.of(rows[i] as Row, table))
+    if (i % STEP === 0 && pace.due()) await pace.turn()
+  }
+}
+
 /** Makes sizes and dates known, for values that look at them: of all rows where columns answer, else of those that are read. */
 async function fillGaps(view: TableView, wanted: readonly MessageValue[], rows: Uint32Array, missing: Uint32Array, signal: AbortSignal): Promise<void> {
   if (view.rows.gaps === 0) return
-  const asked = wanted.some((v) => v.fills === true && v.needs === 'columns') ? rows : wanted.some((v) => v.fills === true) ? missing : undefined
-  const gaps = asked?.filter((row) => view.generation.hasGap(row)) ?? []
-  if (gaps.length > 0) await view.mailbox.fill(uids.from(Array.from(gaps, (row) => view.rows.uid[row]!)), signal)
+  const ofAll = wanted.some((v) => v.fills === true && v.needs === 'columns')
+  const asked = ofAll ? rows : wanted.some((v) => v.fills === true) ? missing.map((place) => rows[place]!) : new Uint32Array(0)
+  const gaps = asked.filter((row) => view.generation.hasGap(row)).map((row) => view.rows.uid[row]!)
+  if (gaps.length > 0) await view.mailbox.fill(uids.from(gaps), signal)
 }
 
 /** What is kept of these rows; undefined where nothing is. */
-function known(kept: KeptValues | undefined, rows: Uint32Array, uid: Uint32Array): (string | number | undefined)[] {
-  const out: (string | number | undefined)[] = []
+async function known(kept: KeptValues | undefined, rows: Uint32Array, uid: Uint32Array, pace: Pace): Promise<Found> {
+  const out: Found = []
   let at = 0
-  for (const row of rows) {
-    const wanted = uid[row]!
-    if (kept !== undefined) at = kept.uids[at] === wanted ? at : lowerBound(kept.uids, kept.uids.length, wanted, at)
-    out.push(kept?.uids[at] === wanted ? kept.values[at] : undefined)
+  for (let i = 0; i < rows.length; i++) {
+    const wanted = uid[rows[i]!]!
+    if (kept !== undefined && kept.uids[at] !== wanted) at = lowerBound(kept.uids, kept.uids.length, wanted, at)
+    out.push(kept?.uids[at] === wanted ? kept.values[at++] : undefined)
+    if (i % STEP === 0 && pace.due()) await pace.turn()
   }
   return out
 }
 
-/** Rows of which some value is not known. A loop: `filter` calls out for each row. */
-function wanting(rows: Uint32Array, readings: readonly Reading[]): Uint32Array {
+/** Places of the rows of which some value is not known. */
+async function wanting(rows: Uint32Array, readings: readonly Reading[], pace: Pace): Promise<Uint32Array> {
   const out = new Uint32Array(rows.length)
   let filled = 0
   for (let i = 0; i < rows.length; i++) {
     for (const reading of readings) {
       if (reading.out[i] !== undefined) continue
-      out[filled++] = rows[i]!
+      out[filled++] = i
       break
     }
+    if (i % STEP === 0 && pace.due()) await pace.turn()
   }
   return out.subarray(0, filled)
 }
@@ -82,16 +97,20 @@ function wanting(rows: Uint32Array, readings: readonly Reading[]): Uint32Array {
 /** Reads what is wanting of all values at once. */
 async function read(view: TableView, readings: readonly Reading[], rows: Uint32Array, missing: Uint32Array, pace: Pace, signal: AbortSignal): Promise<void> {
   const table = view.rows
-  const set = uids.from(missing.map((row) => table.uid[row]!))
+  const set = uids.from(missing.map((place) => table.uid[rows[place]!]!))
   const wants = together(readings.map(({ value }) => value.needs))
+  // Both ascend.
+  let next = 0
   let since = 0
   for await (const batch of view.readUids(set, wants, signal)) {
     for (const message of batch) {
-      const row = table.find(message.uid)
-      const place = row === -1 ? -1 : lowerBound(rows, rows.length, row)
-      if (row === -1 || rows[place] !== row) continue
-      for (const { value, out } of readings) out[place] ??= value.of(row, table, message)
-      if (++since % STEP === 0 && pace.due()) await pace.turn()
+      while (next < missing.length && table.uid[rows[missing[next]!]!]! < message.uid) next++
+      const place = missing[next]!
+      const row = rows[place]!
+      if (table.uid[row] !== message.uid) continue
+      // A row of the table is a row.
+      for (const { value, out } of readings) out[place] ??= value.of(row as Row, table, message)
+      if (++since % READ_STEP === 0 && pace.due()) await pace.turn()
     }
   }
 }
@@ -110,37 +129,42 @@ function together(all: readonly Wants[]): Wants {
   return { bytes: DEPTHS[depth]!, sections, facts: [...facts.values()] }
 }
 
-/** What was kept with what is known now; messages that are gone are left out. */
-function merged(kept: KeptValues | undefined, rows: Uint32Array, found: readonly (string | number | undefined)[], view: TableView): KeptValues {
+/** Keeps what is known now with what was kept before; of that, messages that are gone are left out. */
+async function keep(facts: OrderFacts, name: string, rows: Uint32Array, found: Found, view: TableView, pace: Pace): Promise<void> {
   const { uid } = view.rows
-  const present = view.mailbox.table
-  const numbers: number[] = []
+  const { table } = view.mailbox
+  const before = facts.values(name)
+  const old = before?.uids ?? new Uint32Array(0)
+  const numbers = new Uint32Array(old.length + rows.length)
   const values: Values = []
+  let octets = 0
+  const take = (number: number, value: string | number): void => {
+    numbers[values.length] = number
+    values.push(value)
+    octets += octetsOf(value)
+  }
   let at = 0
-  const old = kept?.uids ?? new Uint32Array(0)
-  const takeOld = (below: number): void => {
-    for (; at < old.length && old[at]! < below; at++) {
-      if (present.generation.find(old[at]!) === -1) continue
-      numbers.push(old[at]!)
-      values.push(kept!.values[at]!)
+  for (let i = 0; i <= rows.length; i++) {
+    const number = i < rows.length ? uid[rows[i]!]! : Infinity
+    for (; at < old.length && old[at]! < number; at++) {
+      if (table.generation.find(old[at]!) !== -1) take(old[at]!, before!.values[at]!)
+      if (at % STEP === 0 && pace.due()) await pace.turn()
     }
-  }
-  for (let i = 0; i < rows.length; i++) {
-    const number = uid[rows[i]!]!
-    takeOld(number)
     if (old[at] === number) at++
-    if (found[i] === undefined) continue
-    numbers.push(number)
-    values.push(found[i]!)
+    const value = found[i]
+    if (value !== undefined) take(number, value)
+    if (i % STEP === 0 && pace.due()) await pace.turn()
   }
-  takeOld(Infinity)
-  return { uids: Uint32Array.from(numbers), values }
+  facts.keep(name, { uids: numbers.slice(0, values.length), values }, octets)
 }
 
 /** Messages that are gone. */
-function fillIn(list: (string | number | undefined)[]): void {
+async function fillIn(list: Found, pace: Pace): Promise<void> {
   const nothing = list.some((value) => typeof value === 'string') ? '' : 0
-  for (let i = 0; i < list.length; i++) list[i] ??= nothing
+  for (let i = 0; i < list.length; i++) {
+    list[i] ??= nothing
+    if (i % STEP === 0 && pace.due()) await pace.turn()
+  }
 }
 
 /** Whether what is made of these values follows from the messages alone. */

@@ -9,9 +9,12 @@ import { sortKeys } from './sort-keys.js'
 import { thread } from './thread.js'
 import { gather } from './threaded-messages.js'
 
+/** Tables of many ids grow by milliseconds at a time. */
+const SLICE_MS = 4
+
 const threadings: readonly Threading[] = [
-  { name: 'ORDEREDSUBJECT', lasting: true, run: async (within, view, signal) => orderedSubject(await gather(within, view, signal), new Pace(signal)) },
-  { name: 'REFERENCES', lasting: true, run: async (within, view, signal) => references(await gather(within, view, signal), new Pace(signal)) },
+  { name: 'ORDEREDSUBJECT', lasting: true, run: async (within, view, signal) => orderedSubject(await gather(within, view, signal), new Pace(signal, SLICE_MS)) },
+  { name: 'REFERENCES', lasting: true, run: async (within, view, signal) => references(await gather(within, view, signal), new Pace(signal, SLICE_MS)) },
 ]
 
 /** Messages in the order, or in the threads, that a client shows them in, so that it need not fetch them all. */

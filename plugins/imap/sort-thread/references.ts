@@ -90,7 +90,10 @@ async function sorted({ uid, byDate }: ThreadedMessages, parents: Int32Array, pa
   const roots: ThreadNode[] = []
   const groups = new Map<number, GrowingNode>()
   const nodes: GrowingNode[] = []
-  for (let i = 0; i < uid.length; i++) nodes.push(nodeOf(uid[i]!))
+  for (let i = 0; i < uid.length; i++) {
+    nodes.push(nodeOf(uid[i]!))
+    if (i % 256 === 0 && pace.due()) await pace.turn()
+  }
   for (let i = 0; i < byDate.length; i++) {
     const place = byDate[i]!
     const parent = parents[place]!

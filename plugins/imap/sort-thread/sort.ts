@@ -1,9 +1,9 @@
-import { uids } from 'mailwright/api'
+import { Pace, uids } from 'mailwright/api'
 import type { Found, ImapCommand, ImapCursor, ImapSession, SearchCriteria, SortKey } from 'mailwright/api'
 import { numbering } from './sequence-numbers.js'
 
-/** Numbers between two looks at whether the client keeps up. */
-const NUMBERS_PER_LOOK = 4096
+/** Numbers between two looks at whether the client keeps up, and others wait. */
+const NUMBERS_PER_LOOK = 1024
 
 interface SortRequest {
   readonly keys: readonly SortKey[]
@@ -40,6 +40,7 @@ export const sort: ImapCommand<SortRequest, 'selected'> = {
     const found: Found = { uids: uids.from(sorted.slice().sort()), sorted }
     for (const change of plan.result) await change(found)
     const numberOf = uid ? undefined : numbering(view)
+    const pace = new Pace(signal)
     out.raw('* SORT')
     let written = 0
     for (const named of sorted) {
@@ -47,6 +48,7 @@ export const sort: ImapCommand<SortRequest, 'selected'> = {
       if (++written % NUMBERS_PER_LOOK !== 0) continue
       const wait = out.room()
       if (wait !== undefined) await wait
+      if (pace.due()) await pace.turn()
     }
     // SORT ends as SEARCH does, with the highest mod-sequence of what was found, say (RFC 7162 §3.1.9).
     for (const write of plan.write) write(found, out)

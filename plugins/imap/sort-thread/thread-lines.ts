@@ -1,6 +1,7 @@
+import { Pace } from 'mailwright/api'
 import type { ImapWriter, ThreadNode } from 'mailwright/api'
 
-/** Nodes between two looks at whether the client keeps up. */
+/** Nodes between two looks at whether the client keeps up, and others wait. */
 const NODES_PER_LOOK = 1024
 
 const OPEN = 1
@@ -11,7 +12,8 @@ type Pending = ThreadNode | typeof OPEN | typeof CLOSE | typeof BLANK
 const TEXTS = { [OPEN]: '(', [CLOSE]: ')', [BLANK]: ' ' } as const
 
 /** `(3 6 (4 23)(44 7 96))` for each of the trees (RFC 5256 §4 "BASE.7.2.THREAD"), behind one blank; nothing where there are none. */
-export async function writeThreads(trees: readonly ThreadNode[], numberOf: (uid: number) => number, out: ImapWriter): Promise<void> {
+export async function writeThreads(trees: readonly ThreadNode[], numberOf: (uid: number) => number, out: ImapWriter, signal: AbortSignal): Promise<void> {
+  const pace = new Pace(signal)
   const pending: Pending[] = []
   pushLists(pending, trees)
   if (pending.length > 0) out.raw(' ')
@@ -31,6 +33,7 @@ export async function writeThreads(trees: readonly ThreadNode[], numberOf: (uid:
     if (++written % NODES_PER_LOOK !== 0) continue
     const wait = out.room()
     if (wait !== undefined) await wait
+    if (pace.due()) await pace.turn()
   }
 }
 

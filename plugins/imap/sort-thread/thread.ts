@@ -27,7 +27,7 @@ export const thread: ImapCommand<ThreadRequest, 'selected'> = {
     const trees = await view.threads(by, term, signal)
     out.raw('* THREAD')
     // Without a mod-sequence at the end, whatever the criteria are (RFC 7162 §3.1.9).
-    await writeThreads(trees, uid ? (named) => named : numbering(view), out)
+    await writeThreads(trees, uid ? (named) => named : numbering(view), out, signal)
     out.endLine()
     return { kind: 'ok' }
   },

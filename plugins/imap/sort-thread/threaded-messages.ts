@@ -28,7 +28,8 @@ export async function gather(within: UidSet, view: MailboxView, signal: AbortSig
   // All at once, so that what is wanting is read once.
   const [subject = [], threading = []] = await view.values([SUBJECT, THREADING_VALUE, SENT_DATE], rows, signal)
   const dated = await view.sort([{ by: SENT_DATE.name, reverse: false, value: SENT_DATE }], { kind: 'uids', set: within }, signal)
-  return { uid, byDate: await places(dated, uid, new Pace(signal)), subject: subject.map(String), threading: threading.map(String) }
+  // Both values are strings.
+  return { uid, byDate: await places(dated, uid, new Pace(signal)), subject: subject as readonly string[], threading: threading as readonly string[] }
 }
 
 /** Where uids stand among others, which ascend. */

@@ -36,7 +36,7 @@ async function written(trees: readonly ThreadNode[]): Promise<string> {
     room: () => undefined,
   }
   // Nothing else of the writer is used.
-  await writeThreads(trees, (uid) => uid / 10, out as unknown as ImapWriter)
+  await writeThreads(trees, (uid) => uid / 10, out as unknown as ImapWriter, new AbortController().signal)
   return text.trimStart()
 }
 function message(id: string, more: Partial<OracleMessage> = {}): OracleMessage {

@@ -80,6 +80,7 @@ export class SessionUpdates implements Updates {
       await selected?.sync(signal)
     } catch (cause) {
       if (!(cause instanceof MailError) || cause.kind === 'cancelled') throw cause
+      // What passes is tried again; the log has it, once for the mailbox.
       if (cause.kind !== 'not-found' && cause.kind !== 'corrupt') return
       const what = cause.kind === 'corrupt' ? 'mailbox is damaged' : 'mailbox no longer exists'
       throw new ProtocolAbort(`${this.#owner.serverName} Fatal mailbox error: ${what}`, `Fatal mailbox error: ${cause.message}`, { cause })

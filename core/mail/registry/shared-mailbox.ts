@@ -1,5 +1,5 @@
 import { uids } from '../../api/index.js'
-import type { Clock, FileStat, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, UidSet } from '../../api/index.js'
+import type { Clock, FileStat, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, MailProblem, UidSet } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
 import { newsAfter, type Author, type Notice } from '../table/change-log.js'
@@ -10,6 +10,8 @@ import { OperationQueue } from './queue.js'
 
 /** How much less often a source that watches is looked at. */
 const WATCHED_POLL = 6
+/** Failures of a look of which sessions hear themselves. */
+const TOLD: readonly MailProblem[] = ['not-found', 'corrupt', 'cancelled']
 
 /** Where events of a mailbox go, and under which place. */
 export interface Outlet {
@@ -86,6 +88,8 @@ export class SharedMailbox {
   /** Rises when the source says that a look may find something. */
   #signals = 0
   #lookedAt = -Infinity
+  /** The last look failed, and the log has it. */
+  #blind = false
 
   constructor(parts: SharedParts) {
     this.key = parts.key
@@ -272,7 +276,10 @@ export class SharedMailbox {
       this.#nextRefresh = undefined
       this.#found = undefined
       this.mustBeThere()
-      await this.refreshNow(alone)
+      await this.refreshNow(alone).catch((error: unknown) => {
+        this.#lookFailed(error)
+        throw error
+      })
       // It may have ended meanwhile: a session that begins now would never hear of it.
       this.mustBeThere()
     })
@@ -292,7 +299,15 @@ export class SharedMailbox {
     // What another process left undone.
     if (!this.#loaded) this.#arrivals?.arrived(this, uids.none)
     this.#loaded = true
+    if (this.#blind) this.#logger.info('Mailbox can be looked at again', { mailbox: this.places[0]?.path, key: this.key })
+    this.#blind = false
     await this.state?.refreshed(this)
+  }
+  /** Sessions go on with what they have, and their clients are told nothing: somebody has to read of it, though not at each look. */
+  #lookFailed(error: unknown): void {
+    if (!this.#loaded || this.#blind || !(error instanceof MailError) || TOLD.includes(error.kind)) return
+    this.#blind = true
+    this.#logger.warn('Mailbox cannot be looked at', { mailbox: this.places[0]?.path, key: this.key, reason: error.message, error })
   }
   /** Returns what `unchangedSince` refused. */
   async store(change: FlagChange, author: Author | undefined, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { nameLockPath } from '../../plugins/formats/shared/name-lock.js'
@@ -13,22 +14,23 @@ const HOLDER = fileURLToPath(new URL('../support/lock-holder.mjs', import.meta.u
 /** Other programs have locked the mailbox, as their kind does: a person sees why nothing comes. */
 describe.skipIf(process.platform !== 'linux')('SELECT of a mailbox that another program has locked', () => {
   let server: RunningServer
+  const delivered = (): string => join(server.home('alice'), 'delivered')
   let lock = ''
   let holder: ChildProcess | undefined
   const clients: RawClient[] = []
   beforeAll(async () => {
-    server = await startServer()
+    server = await startServer({ host: 'drivers: { use: [mix, unix, dummy] }', namespaces: "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]" })
   })
   afterAll(() => server?.remove())
   beforeEach(async () => {
-    await writeFile(server.inbox('alice'), SAMPLE_MAILBOX, { mode: 0o600 })
-    const { dev, ino } = await stat(server.inbox('alice'))
+    await writeFile(delivered(), SAMPLE_MAILBOX, { mode: 0o600 })
+    const { dev, ino } = await stat(delivered())
     lock = nameLockPath('/tmp', { device: dev, inode: ino })
   })
   afterEach(async () => {
     for (const client of clients.splice(0)) client.drop()
     holder?.kill()
-    for (const path of [lock, `${server.inbox('alice')}.lock`, server.inbox('alice')]) await rm(path, { force: true, recursive: true })
+    for (const path of [lock, `${delivered()}.lock`, delivered(), join(server.home('alice'), 'INBOX')]) await rm(path, { force: true, recursive: true })
   })
   const login = async (): Promise<RawClient> => {
     const client = await RawClient.login(server.ports.imap, 'alice')
@@ -37,19 +39,38 @@ describe.skipIf(process.platform !== 'linux')('SELECT of a mailbox that another 
   }
 
   test('by a dot-lock: each session that waits is told at once, and served when the lock is gone', async () => {
-    await writeFile(`${server.inbox('alice')}.lock`, '')
+    await writeFile(`${delivered()}.lock`, '')
     const [a, b] = [await login(), await login()]
     a.send('a SELECT INBOX\r\n')
-    expect(await a.line()).toMatch(/^\* NO Mailbox \S+INBOX is locked, will override in \d+ seconds\.\.\.$/)
+    expect(await a.line()).toMatch(/^\* NO Mailbox \S+delivered is locked, will override in \d+ seconds\.\.\.$/)
     b.send('b SELECT INBOX\r\n')
-    expect(await b.line()).toMatch(/^\* NO Mailbox \S+INBOX is locked, will override in \d+ seconds\.\.\.$/)
-    await unlink(`${server.inbox('alice')}.lock`)
+    expect(await b.line()).toMatch(/^\* NO Mailbox \S+delivered is locked, will override in \d+ seconds\.\.\.$/)
+    await unlink(`${delivered()}.lock`)
     for (const [client, tag] of [[a, 'a'], [b, 'b']] as const) {
       let line = await client.line()
       while (line.startsWith('* ')) line = await client.line()
       expect(line).toBe(`${tag} OK [READ-WRITE] SELECT completed`)
     }
-    expect(server.log()).toMatch(/Mailbox \S+INBOX is locked, will override in \d+ seconds/)
+    expect(server.log()).toMatch(/Mailbox \S+delivered is locked, will override in \d+ seconds/)
+  })
+
+  test('by a dot-lock where mail is delivered, for an INBOX that is kept elsewhere', async () => {
+    const first = await login()
+    expect((await first.do('CREATE #driver.mix/INBOX')).status).toBe('OK')
+    await first.logout()
+    await writeFile(`${delivered()}.lock`, '')
+    const [a, b] = [await login(), await login()]
+    for (const [client, tag] of [[a, 'a'], [b, 'b']] as const) {
+      client.send(`${tag} SELECT INBOX\r\n`)
+      expect(await client.line()).toMatch(/^\* NO Mailbox \S+delivered is locked, will override in \d+ seconds\.\.\.$/)
+    }
+    await unlink(`${delivered()}.lock`)
+    for (const [client, tag] of [[a, 'a'], [b, 'b']] as const) {
+      const untagged: string[] = []
+      let line = await client.line()
+      for (; line.startsWith('* '); line = await client.line()) untagged.push(line)
+      expect([line, untagged]).toEqual([`${tag} OK [READ-WRITE] SELECT completed`, expect.arrayContaining(['* 3 EXISTS'])])
+    }
   })
 
   test('by an owner lock of which nobody says whose it is (FAQ 7.11)', async () => {
@@ -80,9 +101,9 @@ describe.skipIf(process.platform !== 'linux')('SELECT of a mailbox that another 
   })
 
   test('by a directory in the place of the dot-lock, which never goes away: nobody waits', async () => {
-    await mkdir(`${server.inbox('alice')}.lock`)
+    await mkdir(`${delivered()}.lock`)
     const client = await login()
     const { status, untagged } = await client.do('SELECT INBOX')
-    expect([status, untagged.filter((line) => line.startsWith('* NO'))]).toEqual(['OK', [`* NO Mailbox vulnerable - directory on lock name: ${server.inbox('alice')}.lock`]])
+    expect([status, untagged.filter((line) => line.startsWith('* NO'))]).toEqual(['OK', [`* NO Mailbox vulnerable - directory on lock name: ${delivered()}.lock`]])
   })
 })

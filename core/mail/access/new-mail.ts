@@ -140,6 +140,8 @@ export class NewMail {
     await this.#opened(target.key, signal, async (from, at) => {
       from.writers++
       try {
+        // The session waits for the delivery place as for its mailbox.
+        using _heard = this.#parts.login.listening(from)
         await inTurn(registry, from.key, async (place) => {
           throwIfCancelled(signal)
           // Another process that moves mail from there does it for all.

@@ -13,7 +13,7 @@ import type { LocatedConfig } from '../config-file.js'
 import { ControlSocket } from '../control.js'
 import type { ControlAnswer } from '../control.js'
 import { EXIT } from '../exit-codes.js'
-import { learnFromFirstCalls } from '../first-calls.js'
+import { compileInSmallPieces, learnFromFirstCalls } from '../first-calls.js'
 import { problemText } from '../problem-text.js'
 import type { ConfigOrigin } from '../processes/messages.js'
 import { quickstartConfig } from '../quickstart.js'
@@ -36,6 +36,7 @@ export async function run({ args, terminal, env }: CommandContext): Promise<numb
     const located = await locateConfig(values.config, env)
     const server = await startServer({ source: located.source, log, inherited, listen: true }, originOf(located.source))
     learnFromFirstCalls()
+    compileInSmallPieces()
     try {
       const reload = (): Promise<ControlAnswer> => takeUp(server, located, log)
       await using _control = await openControl(server, reload, log, env)

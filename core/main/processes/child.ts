@@ -14,7 +14,7 @@ import { adopt, SocketPairs } from '../../processes/sockets.js'
 import { encodeOutcome } from '../../processes/values.js'
 import { answerBlocks } from '../blocks.js'
 import { Connections } from '../connections.js'
-import { learnFromFirstCalls } from '../first-calls.js'
+import { compileInSmallPieces, learnFromFirstCalls } from '../first-calls.js'
 import { HostTls } from '../host-tls.js'
 import { kernelOptions } from '../kernel-options.js'
 import { addressee } from '../delivery/incoming.js'
@@ -65,6 +65,7 @@ async function begin(message: StartMessage): Promise<void> {
     const source = await sourceOf(message.config)
     part = await STARTS[message.role](message, source)
     learnFromFirstCalls()
+    compileInSmallPieces()
     await channel.send({ kind: 'ready' })
   } catch (error) {
     const problems = error instanceof StartFailure ? error.problems : [{ code: 'PRC_START_FAILED', severity: 'error' as const, path: '', message: error instanceof Error ? error.message : String(error) }]

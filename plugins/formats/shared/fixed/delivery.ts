@@ -11,7 +11,7 @@ import type { FixedContext } from './context.js'
 import { BIT, type Dialect } from './dialect.js'
 import { FixedFile, type Held } from './fixed-file.js'
 import { FORM, type Place } from './layout.js'
-import { Measure } from './measure.js'
+import { Measure, measured } from './measure.js'
 import { freshToken } from './patch.js'
 import type { Entered } from './rows.js'
 import { FixedSource } from './source.js'
@@ -218,8 +218,13 @@ export class FixedDelivery implements Delivery {
     return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
   }
   async #spooled(w: ContentWriter, line: Uint8Array, spooled: Spooled, signal: AbortSignal): Promise<Measured> {
-    const measure = new Measure(this.#dialect)
     await w.bytes(line)
+    if (spooled.whole !== undefined) {
+      const octets = inStoredForm(this.#dialect, spooled.whole)
+      await w.bytes(octets)
+      return measured(this.#dialect, octets)
+    }
+    const measure = new Measure(this.#dialect)
     for await (const part of storedForm(this.#dialect, spooled)) {
       signal.throwIfAborted()
       measure.add(part)
@@ -266,14 +271,16 @@ async function writeHeader(w: ContentWriter, after: Buffer, before: Buffer | und
   }
 }
 /** The octets as they stand in the file. */
-async function* storedForm({ text }: Dialect, spooled: Spooled): AsyncGenerator<Buffer> {
-  for await (const chunk of spooled.chunks()) {
-    const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    yield text === 'as-is' ? octets : Buffer.from(octets.filter((c) => c !== CR))
-  }
+async function* storedForm(dialect: Dialect, spooled: Spooled): AsyncGenerator<Buffer> {
+  for await (const chunk of spooled.chunks()) yield inStoredForm(dialect, chunk)
+}
+function inStoredForm({ text }: Dialect, chunk: Uint8Array): Buffer {
+  const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  return text === 'as-is' ? octets : Buffer.from(octets.filter((c) => c !== CR))
 }
 async function storedSize(dialect: Dialect, spooled: Spooled): Promise<number> {
   if (dialect.text === 'as-is') return spooled.size
+  if (spooled.whole !== undefined) return inStoredForm(dialect, spooled.whole).length
   let size = 0
   for await (const part of storedForm(dialect, spooled)) size += part.length
   return size

@@ -41,6 +41,11 @@ function endsEmpty(octets: Buffer): boolean {
   return before < 0 || octets[before] === LF
 }
 
+/** Octets of the header and of all, as a client gets them, of a message that is there whole. */
+export function measured(dialect: Dialect, stored: Buffer): { readonly header: number; readonly size: number } {
+  const header = clientHeader(dialect, stored, true)
+  return { header, size: clientOctets(dialect, stored) }
+}
 /** Measures a message that comes in pieces. */
 export class Measure {
   readonly #dialect: Dialect

@@ -1,6 +1,8 @@
 import { UNKNOWN, type Column, type ColumnData, type FlagSet, type Row, type Rows, type UidSet } from '../../api/index.js'
 
 const FIRST_CAPACITY = 16
+/** To copy fewer one by one is cheaper than the two objects that it takes to copy them at once. */
+const FEW_ROWS = 32
 
 function emptyColumn<K extends keyof ColumnData>(kind: K, capacity: number): ColumnData[K] {
   const made = kind === 'u32' ? new Uint32Array(capacity) : kind === 'f64' ? new Float64Array(capacity) : []
@@ -143,8 +145,12 @@ export class Generation implements Rows {
     const move = <T extends Uint32Array | Float64Array | Int16Array>(from: T, to: T): void => {
       let end = 0
       for (let i = 0; i < kept.length; i += 2) {
-        to.set(from.subarray(kept[i], kept[i + 1]) as never, end)
-        end += kept[i + 1]! - kept[i]!
+        const [first, after] = [kept[i]!, kept[i + 1]!]
+        if (after - first < FEW_ROWS) for (let row = first; row < after; row++) to[end++] = from[row]!
+        else {
+          to.set(from.subarray(first, after) as never, end)
+          end += after - first
+        }
       }
     }
     move(this.uid, next.uid)

@@ -8,6 +8,7 @@ import { rowsOf } from './rows.js'
 /** Without its line's end. */
 const TEXT_OCTETS = INDEX_OCTETS - 2
 const FILLER = '-'
+const FILLERS = Buffer.alloc(LONGEST_LINE, FILLER)
 
 /** What the index becomes. */
 export interface IndexChange {
@@ -26,9 +27,11 @@ export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: 
   const present = rowsOf(rows, there)
   const lines = rows.column(LINE)
   const lineOf = (i: number): number => (i < present.length ? (lines[present[i] ?? 0] ?? 0) : end)
-  const isGone = (i: number): boolean => gone.has(rows.uid[present[i] ?? 0] ?? 0)
+  const leaving = new Uint8Array(rows.length)
+  for (const row of rowsOf(rows, gone)) leaving[row] = 1
+  const isGone = (i: number): boolean => leaving[present[i] ?? 0] === 1
   const rewritten = (from: number, before: readonly Patch[]): IndexChange => allFrom(edit, present.slice(from), isGoneRow, from === 0 ? SEQUENCE_OCTETS : lineOf(from), before)
-  const isGoneRow = (row: Row): boolean => gone.has(rows.uid[row] ?? 0)
+  const isGoneRow = (row: Row): boolean => leaving[row] === 1
   const left = present.length - gone.count
   let first = 0
   while (first < present.length && !isGone(first)) first++
@@ -51,14 +54,16 @@ export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: 
     if (stop - start > LONGEST_LINE) return rewritten(kept < 0 ? 0 : i, patches)
     if (kept < 0) {
       // Its end is where that of the line before was.
+      const line = Buffer.allocUnsafe(INDEX_OCTETS)
+      putLine(edit, staying, line, 0)
       const bytes = Buffer.alloc(stop - 2 - start, FILLER)
-      bytes.set(lineOfRow(edit, staying).subarray(0, TEXT_OCTETS))
+      bytes.set(line.subarray(0, TEXT_OCTETS))
       patches.push({ at: start, bytes })
       edit.set(staying, LINE, start)
       kept = start
       i = next + 1
     } else {
-      patches.push({ at: start + TEXT_OCTETS, bytes: Buffer.from(FILLER.repeat(stop - 2 - start - TEXT_OCTETS)) })
+      patches.push({ at: start + TEXT_OCTETS, bytes: FILLERS.subarray(0, stop - 2 - start - TEXT_OCTETS) })
       i = next
     }
   }
@@ -67,17 +72,16 @@ export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: 
 
 /** Lines of rows, one behind the other. */
 function allFrom(edit: TableEdit, rows: readonly Row[], isGone: (row: Row) => boolean, start: number, before: readonly Patch[]): IndexChange {
-  const lines: Buffer[] = []
+  const octets = Buffer.allocUnsafe(rows.length * INDEX_OCTETS)
+  let end = 0
   for (const row of rows) {
     if (isGone(row)) continue
-    edit.set(row, LINE, start + lines.length * INDEX_OCTETS)
-    lines.push(lineOfRow(edit, row))
+    edit.set(row, LINE, start + end)
+    putLine(edit, row, octets, end)
+    end += INDEX_OCTETS
   }
-  return { patches: [...before, { at: start, bytes: Buffer.concat(lines) }], size: start + lines.length * INDEX_OCTETS }
+  return { patches: [...before, { at: start, bytes: octets.subarray(0, end) }], size: start + end }
 }
-function lineOfRow(edit: TableEdit, row: number): Buffer {
-  const { rows } = edit
-  const line = Buffer.allocUnsafe(INDEX_OCTETS)
-  putIndexLine(line, 0, { uid: rows.uid[row] ?? 0, ms: rows.date[row] ?? 0, zone: rows.zone[row] ?? 0, size: rows.size[row] ?? 0, ...placeOf(rows, row) })
-  return line
+function putLine({ rows }: TableEdit, row: number, into: Uint8Array, at: number): void {
+  putIndexLine(into, at, { uid: rows.uid[row] ?? 0, ms: rows.date[row] ?? 0, zone: rows.zone[row] ?? 0, size: rows.size[row] ?? 0, ...placeOf(rows, row) })
 }

@@ -296,41 +296,35 @@ export class MixSource implements MailboxSource {
   }
   #inPlace(edit: TableEdit, rows: readonly Row[], sequence: number): NonNullable<Change['status']> {
     const lines = edit.rows.column(STATUS)
+    const octets = Buffer.allocUnsafe(rows.length * STATUS_OCTETS)
     const patches: Patch[] = []
-    let run: Buffer[] = []
-    let start = -1
-    for (const row of rows) {
-      const at = lines[row] ?? 0
-      if (at !== start + run.length * STATUS_OCTETS) {
-        if (run.length > 0) patches.push({ at: start, bytes: Buffer.concat(run) })
-        run = []
-        start = at
-      }
-      run.push(this.#statusLine(edit, row, sequence))
+    for (let n = 0; n < rows.length; ) {
+      const [first, start] = [n, lines[rows[n] ?? 0] ?? 0]
+      for (; n < rows.length && lines[rows[n] ?? 0] === start + (n - first) * STATUS_OCTETS; n++) this.#putStatusLine(edit, rows[n] ?? 0, sequence, octets, n * STATUS_OCTETS)
+      patches.push({ at: start, bytes: octets.subarray(first * STATUS_OCTETS, n * STATUS_OCTETS) })
     }
-    if (run.length > 0) patches.push({ at: start, bytes: Buffer.concat(run) })
     return { patches, size: this.#statusEnd }
   }
   #wholeStatus(held: Held, edit: TableEdit, sequence: number, changed: ReadonlySet<number>, gone: UidSet = uids.none): NonNullable<Change['status']> {
     const { rows } = edit
     const without = gone.or(this.#absentIn(edit))
-    const lines: Buffer[] = []
+    const octets = Buffer.allocUnsafe(rows.length * STATUS_OCTETS)
+    let end = 0
     for (let row = 0; row < rows.length; row++) {
       if (without.has(rows.uid[row] ?? 0)) continue
       // A row number is an index of the table.
-      edit.set(row as Row, STATUS, SEQUENCE_OCTETS + lines.length * STATUS_OCTETS)
-      lines.push(this.#statusLine(edit, row, changed.has(row) ? sequence : held.status.sequence))
+      edit.set(row as Row, STATUS, SEQUENCE_OCTETS + end)
+      this.#putStatusLine(edit, row, changed.has(row) ? sequence : held.status.sequence, octets, end)
+      end += STATUS_OCTETS
     }
-    this.#statusEnd = SEQUENCE_OCTETS + lines.length * STATUS_OCTETS
-    return { patches: [{ at: SEQUENCE_OCTETS, bytes: Buffer.concat(lines) }], size: this.#statusEnd }
+    this.#statusEnd = SEQUENCE_OCTETS + end
+    return { patches: [{ at: SEQUENCE_OCTETS, bytes: octets.subarray(0, end) }], size: this.#statusEnd }
   }
-  #statusLine(edit: TableEdit, row: number, modseq: number): Buffer {
+  #putStatusLine(edit: TableEdit, row: number, modseq: number, into: Uint8Array, at: number): void {
     const { rows } = edit
     const set = rows.flagSets[rows.flags[row] ?? 0]
     const old = rows.column(SEEN)[row] === 1 ? OLD : 0
-    const line = Buffer.allocUnsafe(STATUS_OCTETS)
-    putStatusLine(line, 0, { uid: rows.uid[row] ?? 0, keywords: this.#keywords.mask(set?.keywords ?? []), flags: ((set?.system ?? 0) & SYSTEM_BITS) | old, modseq })
-    return line
+    putStatusLine(into, at, { uid: rows.uid[row] ?? 0, keywords: this.#keywords.mask(set?.keywords ?? []), flags: ((set?.system ?? 0) & SYSTEM_BITS) | old, modseq })
   }
   /** Keywords that core let in get bits before they are written; what has no bit left is taken off again. */
   #defineUsed(held: Held, rows: readonly Row[], edit: TableEdit): Pick<Change, 'meta'> {
@@ -369,11 +363,17 @@ export class MixSource implements MailboxSource {
       const spare = held.status.size > SEQUENCE_OCTETS + (2 * stay + 64) * STATUS_OCTETS
       const done = await this.folder.commit(held, sequence, { index, ...(spare && { status: this.#wholeStatus(held, edit, sequence, new Set(), gone) }) })
       this.#indexEnd = done.index.size
-      const files = new Set(rowsOf(edit.rows, gone).map((row) => edit.rows.column(FILE)[row] ?? 0))
-      for (const uid of edit.rows.uid.subarray(0, edit.rows.length)) if (gone.has(uid)) this.#fresh.delete(uid)
-      edit.remove(gone)
       const { rows } = edit
-      const left = holdings({ count: rows.length, size: rows.size, file: rows.column(FILE), at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => there.has(rows.uid[row] ?? 0) && !gone.has(rows.uid[row] ?? 0))
+      const [file, leaving] = [rows.column(FILE), rowsOf(rows, gone)]
+      const files = new Set(leaving.map((row) => file[row] ?? 0))
+      const isLeft = new Uint8Array(rows.length).fill(1)
+      for (const row of leaving) {
+        isLeft[row] = 0
+        this.#fresh.delete(rows.uid[row] ?? 0)
+      }
+      for (const row of rowsOf(rows, absent)) isLeft[row] = 0
+      edit.remove(gone)
+      const left = holdings({ count: rows.length, size: rows.size, file, at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => isLeft[row] === 1)
       for (const file of files) this.#holes.set(file, left.get(file) ?? NOTHING)
       return done
     })

@@ -35,6 +35,9 @@ const NUMBERS = ['uid', 'line', 'stored', 'header', 'size', 'form'] as const
 /** Kept by core with the common columns, so that an unchanged mailbox is not parsed after a restart. */
 export const COLUMNS: readonly (Column<'u32'> | Column<'f64'>)[] = [OFFSET, ...Object.values(U32)]
 
+/** To copy fewer one by one is cheaper than the object that it takes to copy them at once. */
+const FEW = 32
+
 /** Place of a row, as its generation knew it. */
 export function placeOfRow(rows: Rows, row: number): Place {
   const at = (column: Uint32Array | Float64Array): number => column[row] ?? 0
@@ -116,21 +119,31 @@ export class Layout {
       for (let i = this.firstFrom(ranges[r] ?? 0); i < this.count && this.at('uid', i) <= last; i++) yield i
     }
   }
-  /** What is left when some go; neighbours that stay are copied together. */
+  /** What is left when some go; many neighbours that stay are copied together. */
   without(gone: UidSet): Layout {
     const out = new Layout()
     if (this.count > 64) out.#grow(this.count)
+    const runs: number[] = []
     let from = 0
-    const copy = (to: number): void => {
-      out.offset.set(this.offset.subarray(from, to), out.count)
-      for (const name of NUMBERS) out[name].set(this[name].subarray(from, to), out.count)
-      out.count += to - from
-    }
     for (const i of this.indices(gone)) {
-      copy(i)
+      if (i > from) runs.push(from, i)
       from = i + 1
     }
-    copy(this.count)
+    if (from < this.count) runs.push(from, this.count)
+    const copy = (column: Uint32Array | Float64Array, to: Uint32Array | Float64Array): void => {
+      let end = 0
+      for (let r = 0; r + 1 < runs.length; r += 2) {
+        const [first = 0, after = 0] = [runs[r], runs[r + 1]]
+        if (after - first < FEW) for (let i = first; i < after; i++) to[end++] = column[i] ?? 0
+        else {
+          to.set(column.subarray(first, after), end)
+          end += after - first
+        }
+      }
+      out.count = end
+    }
+    copy(this.offset, out.offset)
+    for (const name of NUMBERS) copy(this[name], out[name])
     return out
   }
   /** What stays when messages are moved together. */

@@ -1,17 +1,18 @@
 import { MailError, uids } from '../../api/index.js'
-import type { AnyFact, Clock, Files, FlagChange, Logger, MailboxSettings, MailboxSource, UidSet } from '../../api/index.js'
+import type { AnyFact, FlagChange, MailboxSource, UidSet } from '../../api/index.js'
 import { decodeRows, encodeRows } from '../cache/rows-codec.js'
-import { isMissing, makePath, readWhole, replaceFile } from '../cache/directories.js'
+import { replaceFile } from '../cache/directories.js'
 import { AskedFacts } from '../cache/asked-facts.js'
-import { FactStore, type SegmentPool } from '../cache/fact-store.js'
+import { FactStore } from '../cache/fact-store.js'
 import { asMailFailure, diskFaultOf } from '../failures.js'
 import { discardState } from '../journal/discarding.js'
-import { JournalFile } from '../journal/journal-file.js'
-import type { PendingChanges } from '../journal/pending.js'
+import type { JournalFile } from '../journal/journal-file.js'
+import { PendingChanges } from '../journal/pending.js'
 import { flagsRecord, type JournalRecord } from '../journal/records.js'
 import { replay, type Removal } from '../journal/replay.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
+import { mayOwe, openJournal, type DiskParts, type KeptFiles } from './kept.js'
 import type { Journalled, LoadableFacts, MailboxState } from './mailbox-state.js'
 import type { EditHow, SharedMailbox } from './shared-mailbox.js'
 
@@ -27,56 +28,6 @@ const FOLD_ATTEMPTS = 3
 /** Mod-sequences that one record reserves: so many changes until the next is written, and so far they jump after a crash. */
 const RESERVED = 1 << 20
 
-/** What a state is made of. */
-export interface DiskParts {
-  readonly files: Files
-  /** The user's state folder, and the mailbox's own in it. */
-  readonly root: string
-  readonly folder: string
-  readonly key: string
-  /** Whose it is, and its name there; for the log. */
-  readonly user: string
-  readonly mbx: string
-  readonly settings: MailboxSettings
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly pool: SegmentPool
-}
-
-/** What lay there when a mailbox was opened. */
-export interface KeptFiles {
-  /** Undefined when another process has it. */
-  readonly journal: JournalFile | undefined
-  readonly records: readonly JournalRecord[]
-  readonly rows: Uint8Array | undefined
-}
-/** Reads what lies there. Rows and journal at the same time: rows say themselves which state of the mailbox they are about. */
-export async function readKept(parts: DiskParts): Promise<KeptFiles> {
-  const [opened, rows] = await Promise.allSettled([openJournal(parts), readRows(parts)])
-  if (opened.status === 'rejected') throw opened.reason
-  return { journal: opened.value?.journal, records: opened.value?.records ?? [], rows: rows.status === 'fulfilled' ? rows.value : undefined }
-}
-/** The folder is made when it is missing, which is the first time. */
-async function openJournal({ files, root, folder, settings }: DiskParts): ReturnType<typeof JournalFile.open> {
-  const durable = settings.durability === 'full'
-  const open = (): ReturnType<typeof JournalFile.open> => JournalFile.open(files, `${folder}/journal`, durable)
-  try {
-    return await open()
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
-  await makePath(files, folder, durable ? root : undefined)
-  return open()
-}
-async function readRows({ files, folder, key, logger }: DiskParts): Promise<Uint8Array | undefined> {
-  try {
-    return await readWhole(files, `${folder}/rows`)
-  } catch (error) {
-    logger.warn('mail.cache-unreadable', { key, error })
-    return undefined
-  }
-}
-
 /**
  * What lies beside one mailbox in the user's state folder: `journal`, `rows`, `facts-*`.
  *
@@ -89,7 +40,9 @@ export class DiskState implements MailboxState {
   readonly #table: MailTable
   readonly #facts: FactStore
   readonly #asked: AskedFacts
-  readonly #pending: PendingChanges
+  #pending: PendingChanges
+  /** They are in no row yet, since another process acknowledged them. */
+  #adopted = false
   #journal: JournalFile | undefined
   #journalValidity: number
   #removals: Removal[]
@@ -206,7 +159,39 @@ export class DiskState implements MailboxState {
       this.#floor = Infinity
     }
     if (this.#pending.isEmpty) return
-    this.#pending.apply(edit, this.#settled ? edit.touched() : uids.all)
+    this.#pending.apply(edit, this.#settled && !this.#adopted ? edit.touched() : uids.all)
+  }
+  adopt(mailbox: SharedMailbox): Promise<void> | undefined {
+    return this.#journal !== undefined || !this.#settled ? undefined : this.#adopt(mailbox)
+  }
+  async #adopt(mailbox: SharedMailbox): Promise<void> {
+    const opened = await openJournal(this.#parts).catch(async (error: unknown) => {
+      if (await mayOwe(this.#parts)) throw new MailError('unavailable', 'flags that were changed last are in a journal that cannot be read', { cause: error })
+    })
+    if (opened === undefined) return
+    const said = replay(opened.records)
+    const t = this.#table
+    this.#journal = opened.journal
+    this.#journalValidity = said.uidValidity
+    this.#closedAt = said.closedAt
+    this.#ceiling = said.told
+    t.raise(said.told)
+    if (said.uidValidity !== t.uidValidity) return this.#startJournal()
+    if (said.pending.isEmpty || this.owes) return
+    this.#pending = said.pending
+    this.#adopted = true
+    try {
+      await mailbox.refreshNow()
+    } catch (error) {
+      // Not in the rows: they wait in the journal, for the next who has it.
+      this.#pending = new PendingChanges()
+      this.#journal = undefined
+      await opened.journal.close()
+      throw error
+    } finally {
+      this.#adopted = false
+    }
+    await this.foldNow(mailbox)
   }
   async refreshed(mailbox: SharedMailbox): Promise<void> {
     const t = this.#table

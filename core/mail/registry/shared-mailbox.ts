@@ -315,6 +315,7 @@ export class SharedMailbox {
     const how = { author, byNumber: epoch }
     const { refused, durable } = await this.inTurn(async (): Promise<{ readonly refused: UidSet; readonly durable?: Promise<void> }> => {
       this.mustMean(epoch)
+      await state?.adopt(this)
       if (state !== undefined && state.takes(change, source, this.table)) {
         // The journal knows nothing of what others did to the mailbox, and that decides here (RFC 7162 §3.1.3).
         if (change.unchangedSince !== undefined) await this.refreshNow()

@@ -3,7 +3,8 @@ import type { Clock, Files, Logger, MailLocation, MailboxSettings, MailUser } fr
 import { folderOf, makePath } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
 import { claimState } from '../journal/discarding.js'
-import { DiskState, readKept } from './disk-state.js'
+import { DiskState } from './disk-state.js'
+import { mayOwe, readKept, type KeptFiles } from './kept.js'
 import type { StateKeeper } from './registry.js'
 
 /** What the state folders of a host are made with. */
@@ -27,18 +28,20 @@ export function stateKeeper(parts: StateParts, at: MailLocation, owner: MailUser
   const folder = (key: string): string => `${home}/mailboxes/${folderOf(key)}`
   return {
     async read(key) {
+      const disk = { files, root: home, folder: folder(key), key, user: owner.name, mbx: at.path, settings, clock, logger, pool }
+      let kept: KeptFiles
       try {
-        const disk = { files, root: home, folder: folder(key), key, user: owner.name, mbx: at.path, settings, clock, logger, pool }
-        const kept = await readKept(disk)
-        return {
-          journalled: kept.journal !== undefined,
-          fill: (table) => new DiskState(disk, table, kept),
-          close: async () => kept.journal?.close(),
-        }
+        kept = await readKept(disk)
       } catch (error) {
-        // Without its state a mailbox works, more slowly: changes go to the mailbox at once.
-        logger.warn('mail.state-unavailable', { key, folder: folder(key), error })
-        return undefined
+        logger.warn('mail.state-unavailable', { key, folder: disk.folder, error })
+        // Where nothing is kept a mailbox works, more slowly: changes go to the mailbox at once.
+        if (!(await mayOwe(disk))) return undefined
+        kept = { journal: undefined, records: [], rows: undefined }
+      }
+      return {
+        journalled: kept.journal !== undefined,
+        fill: (table) => new DiskState(disk, table, kept),
+        close: async () => kept.journal?.close(),
       }
     },
     async alone(name) {

@@ -69,7 +69,7 @@ export interface OpenHow {
 }
 /**
  * The files of the machine, as every driver reaches them; a test puts a recorder here. Failures are Node's system
- * errors (`code` ENOENT, ENOSPC, ...). A path is absolute. Nothing is durable before `sync` (content) and
+ * errors (`code` ENOENT, ENOSPC, ...). A path is absolute; in paths and names an octet that is no UTF-8 is as `fileNameOf` has it. Nothing is durable before `sync` (content) and
  * `syncDirectory` (names).
  */
 export interface Files {

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { fileNameOctets, fileNameOf, isTextName } from '../api/file-names.js'
 import type { DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
 import { failedWith } from '../api/mail/file-failure.js'
 import type { FileCalls } from './immediate.js'
@@ -24,8 +25,13 @@ async function statOrNothing(call: (done: (error: NodeJS.ErrnoException | null, 
   }
 }
 
-function entryKind(entry: fs.Dirent): FileStat['kind'] {
+function entryKind(entry: fs.Dirent<Buffer | string>): FileStat['kind'] {
   return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'symlink' : 'other'
+}
+
+/** A path as node takes it: octets where some of it is no UTF-8. */
+function onDisk(path: string): string | Buffer {
+  return isTextName(path) ? path : Buffer.from(fileNameOctets(path))
 }
 
 /** The files of the machine: node:fs with the lock calls that it lacks. */
@@ -85,39 +91,47 @@ export class SystemFiles implements Files {
   }
 
   stat(path: string): Promise<FileStat | undefined> {
-    return this.#statNow.ask((now) => now.ofPath(path, true), () => statOrNothing((done) => this.#calls.stat(path, done)))
+    const name = onDisk(path)
+    const wait = (): Promise<FileStat | undefined> => statOrNothing((done) => this.#calls.stat(name, done))
+    return typeof name === 'string' ? this.#statNow.ask((now) => now.ofPath(name, true), wait) : wait()
   }
   lstat(path: string): Promise<FileStat | undefined> {
-    return this.#statNow.ask((now) => now.ofPath(path, false), () => statOrNothing((done) => this.#calls.lstat(path, done)))
+    const name = onDisk(path)
+    const wait = (): Promise<FileStat | undefined> => statOrNothing((done) => this.#calls.lstat(name, done))
+    return typeof name === 'string' ? this.#statNow.ask((now) => now.ofPath(name, false), wait) : wait()
   }
   async list(path: string): Promise<readonly DirectoryEntry[]> {
-    const entries = await answered<fs.Dirent[]>((done) => this.#calls.readdir(path, { withFileTypes: true }, done))
-    return entries.map((entry) => ({ name: entry.name, kind: entryKind(entry) }))
+    const entries = await answered<fs.Dirent[]>((done) => this.#calls.readdir(onDisk(path), { withFileTypes: true }, done))
+    const listed = entries.map((entry) => ({ name: entry.name, kind: entryKind(entry) }))
+    // It stands for what is no UTF-8 as well as for itself.
+    if (!listed.some(({ name }) => name.includes('\uFFFD'))) return listed
+    const raw = await answered<fs.Dirent<Buffer>[]>((done) => this.#calls.readdir(onDisk(path), { withFileTypes: true, encoding: 'buffer' }, done))
+    return raw.map((entry) => ({ name: fileNameOf(entry.name), kind: entryKind(entry) }))
   }
   realPath(path: string): Promise<string> {
-    return answered<string>((done) => this.#calls.realpath.native(path, done))
+    return answered<string>((done) => this.#calls.realpath.native(onDisk(path), done))
   }
   async makeDirectory(path: string, mode: number): Promise<void> {
-    await finished((done) => this.#calls.mkdir(path, mode, done))
+    await finished((done) => this.#calls.mkdir(onDisk(path), mode, done))
     await this.chmod(path, mode)
   }
   removeDirectory(path: string): Promise<void> {
-    return finished((done) => this.#calls.rmdir(path, done))
+    return finished((done) => this.#calls.rmdir(onDisk(path), done))
   }
   unlink(path: string): Promise<void> {
-    return finished((done) => this.#calls.unlink(path, done))
+    return finished((done) => this.#calls.unlink(onDisk(path), done))
   }
   rename(from: string, to: string): Promise<void> {
-    return finished((done) => this.#calls.rename(from, to, done))
+    return finished((done) => this.#calls.rename(onDisk(from), onDisk(to), done))
   }
   link(from: string, to: string): Promise<void> {
-    return finished((done) => this.#calls.link(from, to, done))
+    return finished((done) => this.#calls.link(onDisk(from), onDisk(to), done))
   }
   chmod(path: string, mode: number): Promise<void> {
-    return finished((done) => this.#calls.chmod(path, mode, done))
+    return finished((done) => this.#calls.chmod(onDisk(path), mode, done))
   }
   setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void> {
-    return finished((done) => this.#calls.utimes(path, fileTime(atimeMs), fileTime(mtimeMs), done))
+    return finished((done) => this.#calls.utimes(onDisk(path), fileTime(atimeMs), fileTime(mtimeMs), done))
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -133,7 +147,7 @@ export class SystemFiles implements Files {
   }
 
   watch(path: string, changed: (name?: string) => void): Disposable {
-    const watcher = fs.watch(path, { persistent: false }, (_event, name) => changed(name ?? undefined))
+    const watcher = fs.watch(onDisk(path), { persistent: false, encoding: 'buffer' }, (_event, name) => changed(name === null ? undefined : fileNameOf(name)))
     // What is watched may go away; the caller notices by its own look at the file.
     watcher.on('error', () => changed())
     return { [Symbol.dispose]: () => watcher.close() }
@@ -153,10 +167,10 @@ async function openExisting(calls: FileCalls, path: string, flags: number, keepA
 /** A pipe in the place of a file keeps nobody waiting for whoever writes to it; reading it then fails (ESPIPE). */
 async function openDescriptor(calls: FileCalls, path: string, flags: number, mode: number): Promise<number> {
   try {
-    return await answered<number>((done) => calls.open(path, flags | O_NONBLOCK, mode, done))
+    return await answered<number>((done) => calls.open(onDisk(path), flags | O_NONBLOCK, mode, done))
   } catch (error) {
     // What another machine holds a lease of (fcntl(2), a file server) is worth the wait.
     if (!failedWith(error, 'EAGAIN')) throw error
-    return await answered<number>((done) => calls.open(path, flags, mode, done))
+    return await answered<number>((done) => calls.open(onDisk(path), flags, mode, done))
   }
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 
 /** A look at a name. Nothing may be there: an error, or no answer, which costs less. */
-type Look = (path: string, done: (error: NodeJS.ErrnoException | null, stats: fs.Stats | undefined) => void) => void
+type Look = (path: string | Buffer, done: (error: NodeJS.ErrnoException | null, stats: fs.Stats | undefined) => void) => void
 /** The callback calls of node:fs that files are made of. */
 export type FileCalls = Pick<
   typeof fs,
@@ -18,8 +18,8 @@ export function immediateCalls(): FileCalls {
   const made: Record<string, unknown> = {}
   for (const name of Object.keys(CALLS)) made[name] = immediate(sync[`${name}Sync`])
   // ENOENT without the cost of an exception: most lock files that are looked for are not there.
-  made['stat'] = immediate((path: string) => fs.statSync(path, { throwIfNoEntry: false }))
-  made['lstat'] = immediate((path: string) => fs.lstatSync(path, { throwIfNoEntry: false }))
+  made['stat'] = immediate((path: string | Buffer) => fs.statSync(path, { throwIfNoEntry: false }))
+  made['lstat'] = immediate((path: string | Buffer) => fs.lstatSync(path, { throwIfNoEntry: false }))
   made['realpath'] = Object.assign(immediate(fs.realpathSync), { native: immediate(fs.realpathSync.native) })
   // Each takes what its namesake takes, and calls back with what that does: the table has every name of the type.
   return made as unknown as FileCalls

@@ -1,4 +1,4 @@
-import type { Files } from 'mailwright/api'
+import { isTextName, type Files } from 'mailwright/api'
 import { decodeMailboxName, encodeMailboxName } from 'mailwright/toolkit'
 import { below } from './paths.js'
 
@@ -24,8 +24,8 @@ export function lockedBy(fileName: string): string | undefined {
 export function fromDisk(fileName: string): string | undefined {
   const decoded = fileName.includes('&') ? decodeMailboxName(Buffer.from(fileName)) : undefined
   const name = decoded === undefined || decoded.problem !== undefined ? fileName : decoded.name
-  // U+FFFD stands for octets that are no UTF-8: no name leads back to them.
-  return /[\0\r\n\uFFFD]/.test(name) ? undefined : name
+  // Octets that are no UTF-8 are in no name that a client can say.
+  return /[\0\r\n\uFFFD]/.test(name) || !isTextName(name) ? undefined : name
 }
 /** The file of a name below a folder: the one that is there, or else the one to be made. */
 export async function toDisk(files: Files, folder: string, path: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { appendFile, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -257,5 +258,30 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     await writeFile(site.at('new/1800000001.six.host'), 'Subject: six\n\nHello.\n')
     await box.refresh()
     expect(box.rows.map(({ uid }) => uid)).toEqual([1, 2, 3, 4, 6])
+  })
+  test('a name that is no UTF-8 stays octet by octet: message, flags and UID', async () => {
+    const box = await site.filled(1)
+    const octets = (text: string): Buffer => Buffer.from(text, 'latin1')
+    const base = '1800000000.f\xfcr.host'
+    writeFileSync(octets(site.at(`cur/${base}:2,S`)), 'Subject: x\n\nHello.\n')
+    appendFileSync(site.at('dovecot-uidlist'), octets(`7 :${base}\n`))
+    await box.refresh()
+    await box.store({ uids: uids.one(7), system: SYSTEM.flagged })
+    const names = readdirSync(site.at('cur'), { encoding: 'buffer' }).map((name) => name.toString('latin1'))
+    expect([names.filter((name) => name.includes('180')), box.rows[1], (await box.read(uids.one(7))).get(7)?.length]).toEqual([[`${base}:2,FS`], { uid: 7, flags: 'seen flagged', size: 22, ms: expect.any(Number), zone: 0 }, 22])
+    // One that has no number yet gets a line with the same octets, and so they stay when the list is written anew.
+    writeFileSync(octets(site.at('new/1800000001.\xe4\xff')), 'Subject: y\n\n')
+    await box.refresh({ claimRecent: true })
+    const saved = box.save()
+    await appendFile(site.at('dovecot-uidlist'), '9 :un')
+    await writeFile(site.at('new/1800000002.z'), 'Subject: z\n\n')
+    await box.refresh()
+    expect(readFileSync(site.at('dovecot-uidlist'), 'latin1').split('\n').slice(2)).toEqual([`7 :${base}`, '8 :1800000001.\xe4\xff', '9 :1800000002.z', ''])
+    const again = await site.inbox()
+    again.restore(saved)
+    await again.refresh()
+    expect(again.rows.map(({ uid }) => uid)).toEqual([1, 7, 8, 9])
+    await box.expunge(uids.from([7, 8]), { always: true })
+    expect(readdirSync(site.at('cur')).length).toBe(1)
   })
 })

@@ -1,4 +1,4 @@
-import { failedWith, MailError } from 'mailwright/api'
+import { failedWith, fileNameOctets, fileNameOf, MailError } from 'mailwright/api'
 import { MAX_KEYWORDS } from './file-name.js'
 import { bitsOf, placeOf } from './keywords.js'
 import { withListLock } from './lock.js'
@@ -59,15 +59,15 @@ export class Folder {
     return this.#withList({}, async (file) => {
       const stat = await file.stat()
       if (`${stat.inode}` !== inode || stat.size < from) return undefined
-      const begin = from - Buffer.byteLength(line)
+      const begin = from - fileNameOctets(line).length
       // The end of the line before, which the head has not.
       const before = begin > 0 ? 1 : 0
       const octets = Buffer.alloc(stat.size - begin + before)
       const read = octets.subarray(0, await file.read(octets, begin - before))
-      const known = Buffer.from(before === 0 ? line : `\n${line}`)
+      const known = fileNameOctets(before === 0 ? line : `\n${line}`)
       if (!read.subarray(0, known.length).equals(known)) return undefined
       if (validityOf(before === 0 ? line : await headOf(file)) !== validity) return undefined
-      const text = read.toString('utf8', known.length - 1)
+      const text = fileNameOf(read.subarray(known.length - 1))
       const end = (uid) => {
         const found = uid === 0 ? undefined : lineOf(text, uid)
         return found?.from === undefined ? { from, line } : { from: from - 1 + found.from, line: found.line }
@@ -152,7 +152,7 @@ export class Folder {
   async #append(file, size, list, wanted) {
     const { numbers } = this.#numbersFor(wanted, list)
     const lines = wanted.bases.map((base, i) => lineText(numbers[i], base))
-    const octets = Buffer.from(lines.join(''))
+    const octets = fileNameOctets(lines.join(''))
     try {
       await file.write([octets], size)
     } catch (error) {
@@ -250,7 +250,7 @@ export class Folder {
       const mark = markOf(stat)
       if (mark === known) return { same: true, mark }
       const octets = Buffer.alloc(stat.size)
-      return { same: false, mark, inode: `${stat.inode}`, text: octets.subarray(0, await file.read(octets, 0)).toString('utf8') }
+      return { same: false, mark, inode: `${stat.inode}`, text: fileNameOf(octets.subarray(0, await file.read(octets, 0))) }
     } finally {
       await file.close()
     }
@@ -261,7 +261,7 @@ export class Folder {
       const file = await this.files.open(path, { write: true, create: 'if-missing', mode: this.place.fileMode })
       try {
         await file.truncate(0)
-        await file.write([Buffer.from(text)], 0)
+        await file.write([fileNameOctets(text)], 0)
         if (this.durable) await file.sync()
       } finally {
         await file.close()
@@ -280,12 +280,12 @@ async function endsOf(file, size) {
   const tail = Buffer.alloc(Math.min(size, TAIL))
   const got = await file.read(tail, size - tail.length)
   if (got < tail.length) return undefined
-  if (size <= TAIL) return parseEnds(tail.toString('utf8'), tail.toString('utf8'))
-  return parseEnds(await headOf(file), tail.toString('utf8'))
+  const text = fileNameOf(tail)
+  return parseEnds(size <= TAIL ? text : await headOf(file), text)
 }
 async function headOf(file) {
   const head = Buffer.alloc(HEAD)
-  return head.toString('utf8', 0, await file.read(head, 0))
+  return fileNameOf(head.subarray(0, await file.read(head, 0)))
 }
 
 /** Names one state of a file or folder, as far as times can. */

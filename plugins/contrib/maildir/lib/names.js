@@ -1,4 +1,4 @@
-import { MailError } from 'mailwright/api'
+import { isTextName, MailError } from 'mailwright/api'
 import { decodeMailboxName, encodeMailboxName } from 'mailwright/toolkit'
 
 /*
@@ -24,5 +24,5 @@ export function mailboxNameOf(folder, delimiter) {
     const { name, problem } = part.includes('&') ? decodeMailboxName(Buffer.from(part)) : { name: part, problem: undefined }
     return problem === undefined ? name : part
   })
-  return names.some((name) => name === '' || /[\0\r\n\uFFFD/]/.test(name)) ? undefined : names.join(delimiter)
+  return names.some((name) => name === '' || /[\0\r\n\uFFFD/]/.test(name) || !isTextName(name)) ? undefined : names.join(delimiter)
 }

@@ -1,3 +1,5 @@
+import { fileNameOctets } from 'mailwright/api'
+
 /*
  * `dovecot-uidlist`, version 3: `3 V<uidvalidity> N<next uid> G<guid>`, then a line `UID [fields] :NAME` for each message, ascending. Lines are
  * appended while the file is locked; the next uid is the header's or the one behind the last line, whichever is larger.
@@ -79,5 +81,5 @@ export function lineText(uid, base, more = '') {
 export function lineOf(text, uid) {
   const begin = uid === 0 ? 0 : text.lastIndexOf(`\n${uid} `) + 1
   const end = uid > 0 && begin === 0 ? -1 : text.indexOf('\n', begin)
-  return end === -1 ? { from: undefined, line: undefined } : { from: Buffer.byteLength(text.slice(0, end + 1)), line: text.slice(begin, end + 1) }
+  return end === -1 ? { from: undefined, line: undefined } : { from: fileNameOctets(text.slice(0, end + 1)).length, line: text.slice(begin, end + 1) }
 }

@@ -24,6 +24,8 @@ export type LockOutcome = 'locked' | 'busy' | 'unavailable'
 /** An open file; every position is explicit. Closed by its opener, once. */
 export interface OpenFile {
   readonly path: string
+  /** Names it for `Files.borrow`, as long as it is open; a value that other threads of the process understand. */
+  readonly shared?: number
   /** Octets read, 0 at the end; fills `into` unless the file ends. */
   read(into: Uint8Array, at: number): Promise<number>
   /**
@@ -76,6 +78,11 @@ export interface Files {
   open(path: string, how?: OpenHow): Promise<OpenFile>
   /** Follows symbolic links; undefined when there is nothing. */
   stat(path: string): Promise<FileStat | undefined>
+  /**
+   * A file that somebody in this process has open, by its `shared`: the locks are the same. To unlock or close it does nothing, and its owner keeps it
+   * open meanwhile. Absent where that cannot be.
+   */
+  borrow?(path: string, shared: number): OpenFile
   lstat(path: string): Promise<FileStat | undefined>
   /** Without `.` and `..`, unsorted; kinds are those of the names themselves (`symlink` is not followed). */
   list(path: string): Promise<readonly DirectoryEntry[]>

@@ -90,6 +90,9 @@ export class SystemFiles implements Files {
     return file
   }
 
+  borrow(path: string, shared: number): OpenFile {
+    return new SystemFile(path, shared, this.#locks, this.#calls, this.#statNow, true)
+  }
   stat(path: string): Promise<FileStat | undefined> {
     const name = onDisk(path)
     const wait = (): Promise<FileStat | undefined> => statOrNothing((done) => this.#calls.stat(name, done))

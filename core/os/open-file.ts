@@ -46,16 +46,24 @@ export class SystemFile implements OpenFile {
   readonly #locks: NativeLocks | undefined
   readonly #calls: FileCalls
   readonly #statNow: PromptStat
+  readonly #borrowed: boolean
   #closed = false
   /** A sync follows each write, since the machine cannot write so by itself. */
   syncWrites = false
 
-  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls, statNow: PromptStat) {
+  /** `borrowed`: somebody else closes and unlocks it. */
+  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls, statNow: PromptStat, borrowed = false) {
     this.#calls = calls
     this.#statNow = statNow
+    this.#borrowed = borrowed
     this.path = path
     this.#fd = fd
     this.#locks = locks
+  }
+
+  /** Descriptors are those of the process. */
+  get shared(): number {
+    return this.#fd
   }
 
   async read(into: Uint8Array, at: number): Promise<number> {
@@ -135,12 +143,13 @@ export class SystemFile implements OpenFile {
     return this.#locks?.[kind](this.#fd, mode) ?? 'unavailable'
   }
   unlock(kind: 'flock' | 'fcntl'): void {
-    this.#locks?.[kind](this.#fd, 'none')
+    if (!this.#borrowed) this.#locks?.[kind](this.#fd, 'none')
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    if (this.#borrowed) return
     await finished((done) => this.#calls.close(this.#fd, done))
   }
 }

@@ -14,6 +14,7 @@ export function countingFiles(under: Files): { readonly files: Files; readonly c
   let now = { ...nothing }
   const file = (open: OpenFile): OpenFile => ({
     path: open.path,
+    ...(open.shared !== undefined && { shared: open.shared }),
     read: async (into, at) => {
       now.calls++
       const got = await open.read(into, at)
@@ -54,8 +55,10 @@ export function countingFiles(under: Files): { readonly files: Files; readonly c
     now.calls++
     return work()
   }
+  const borrow = under.borrow?.bind(under)
   const files: Files = {
     open: async (path, how) => file(await counted(() => under.open(path, how))),
+    ...(borrow && { borrow: (path: string, shared: number) => file(borrow(path, shared)) }),
     stat: (path) => counted(() => under.stat(path)),
     lstat: (path) => counted(() => under.lstat(path)),
     list: async (path) => {

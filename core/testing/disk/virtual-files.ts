@@ -32,6 +32,7 @@ export class VirtualFiles implements Files {
   readonly #locks: Record<LockKind, Map<Inode, Lock[]>> = { flock: new Map(), fcntl: new Map() }
   readonly #watches = new Set<{ readonly path: string; readonly changed: () => void }>()
   #nextInode: Inode
+  #descriptors = 0
 
   constructor(disk: InodeTable = new InodeTable(1_700_000_000_000)) {
     this.start = disk
@@ -58,6 +59,10 @@ export class VirtualFiles implements Files {
     const inode = this.#nextInode++
     this.change({ op: 'create', dir: dir.inode, name, inode, kind: 'file', mode: how.mode ?? 0o600 }, path)
     return this.#opened(path, inode, how)
+  }
+  borrow(path: string, shared: number): OpenFile {
+    for (const file of this.open_) if (file.shared === shared) return borrowed(file)
+    throw failure('EBADF', 'borrow', path)
   }
   async stat(path: string): Promise<FileStat | undefined> {
     await undefined
@@ -176,7 +181,7 @@ export class VirtualFiles implements Files {
   }
 
   #opened(path: string, inode: Inode, how: OpenHow): OpenFile {
-    const file = new VirtualFile(this, path, inode, how.syncWrites === true)
+    const file = new VirtualFile(this, path, inode, how.syncWrites === true, ++this.#descriptors)
     this.open_.add(file)
     return file
   }
@@ -214,9 +219,11 @@ class VirtualFile implements OpenFile {
   readonly #files: VirtualFiles
   readonly #inode: Inode
   readonly #syncWrites: boolean
+  readonly shared: number
   #closed = false
 
-  constructor(files: VirtualFiles, path: string, inode: Inode, syncWrites: boolean) {
+  constructor(files: VirtualFiles, path: string, inode: Inode, syncWrites: boolean, shared: number) {
+    this.shared = shared
     this.#syncWrites = syncWrites
     this.#files = files
     this.path = path
@@ -280,6 +287,22 @@ class VirtualFile implements OpenFile {
   }
 }
 
+/** Its owner unlocks and closes it. */
+function borrowed(file: OpenFile): OpenFile {
+  return {
+    path: file.path,
+    read: (into, at) => file.read(into, at),
+    write: (chunks, at) => file.write(chunks, at),
+    truncate: (size) => file.truncate(size),
+    sync: () => file.sync(),
+    stat: () => file.stat(),
+    chmod: (mode) => file.chmod(mode),
+    setTimes: (atimeMs, mtimeMs) => file.setTimes(atimeMs, mtimeMs),
+    lock: (kind, mode) => file.lock(kind, mode),
+    unlock: () => undefined,
+    close: () => Promise.resolve(),
+  }
+}
 /** A full disk refuses what needs room; a broken one refuses anything. */
 function canFail(op: DiskOp, code: Fault['code']): boolean {
   if (code === 'EIO') return true

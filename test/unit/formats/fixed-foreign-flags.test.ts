@@ -1,4 +1,5 @@
-import { open as openFile, readFile, utimes } from 'node:fs/promises'
+import { closeSync, openSync, utimesSync, writeSync } from 'node:fs'
+import { open as openFile, readFile, stat as statFile, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, type FileLane, type Files, type FileStat, type OpenFile } from '../../../core/api/index.js'
@@ -11,9 +12,10 @@ import type { Dialect } from '../../../plugins/formats/shared/fixed/dialect.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fileState, sameMtime } from '../../../plugins/formats/shared/fixed/stamp.js'
 import { flagsChanged } from '../../../plugins/formats/shared/fixed/times.js'
+import { tenexDialect } from '../../../plugins/formats/tenex/dialect.js'
 import { fixedContextOf } from '../../support/fixed.js'
 import { itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
-import { TestClock } from '../../support/unix.js'
+import { never, TestClock } from '../../support/unix.js'
 
 const system = new SystemFiles(await nativeLocks())
 const message = (n: number): string => `Subject: message ${n}\r\n\r\nline of message ${n}\r\n`
@@ -51,22 +53,23 @@ function withFile(change: (file: OpenFile) => Partial<OpenFile>): Files {
   return new Proxy(system, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key)
-      if (key !== 'open') return typeof value === 'function' ? value.bind(target) : value
-      return async (...args: Parameters<Files['open']>) => {
-        const file = await target.open(...args)
-        if (args[0] !== path) return file
-        const other = change(file)
-        return new Proxy(file, {
-          get(inner, name) {
-            const own: unknown = Reflect.get(other, name)
-            if (own !== undefined) return own
-            const theirs: unknown = Reflect.get(inner, name)
-            return typeof theirs === 'function' ? theirs.bind(inner) : theirs
-          },
-        })
-      }
+      if (key === 'open') return async (...args: Parameters<Files['open']>) => changed(args[0], await target.open(...args))
+      if (key === 'borrow') return (...args: Parameters<SystemFiles['borrow']>) => changed(args[0], target.borrow(...args))
+      return typeof value === 'function' ? value.bind(target) : value
     },
   })
+  function changed(name: string, file: OpenFile): OpenFile {
+    if (name !== path) return file
+    const other = change(file)
+    return new Proxy(file, {
+      get(inner, key) {
+        const own: unknown = Reflect.get(other, key)
+        if (own !== undefined) return own
+        const theirs: unknown = Reflect.get(inner, key)
+        return typeof theirs === 'function' ? theirs.bind(inner) : theirs
+      },
+    })
+  }
 }
 async function poke(at: number, text: string): Promise<void> {
   const file = await openFile(path, 'r+')
@@ -125,6 +128,90 @@ describe('octets written along', () => {
     await box.store([2, 4], { system: SYSTEM.flagged })
     const after = await readFile(path, 'latin1')
     expect(at.map((place) => after[place])).toEqual(['1', '4', '2', '4', '0'])
+  })
+})
+
+describe.each([mtxDialect, tenexDialect])('$title: flags that c-client changes without a lock', (dialect) => {
+  /** c-client gets its turn between the look at the file and the first write, once. */
+  let turn: (() => void) | undefined
+  const watched = withFile((file) => ({
+    lock(kind, mode) {
+      const run = mode === 'exclusive' ? turn : undefined
+      if (run !== undefined) turn = undefined
+      run?.()
+      return file.lock(kind, mode)
+    },
+  }))
+  const fieldsOf = async (): Promise<number[]> => [...(await readFile(path, 'latin1')).matchAll(/;[0-7]{12}\r?\n/g)].map((m) => m.index + 1)
+  const ways = [
+    { way: 'a thread', make: (): FixedFormat => formatOf(dialect, watched) },
+    { way: 'the general way', make: (): FixedFormat => new FixedFormat(dialect, fixedContextOf(watched, folder.path, { clock })) },
+  ]
+  const programs = [
+    { program: 'one that has the mailbox open', stays: true },
+    { program: 'one that closed it then', stays: false },
+  ]
+  const cases = ways.flatMap((way) => programs.map((program) => ({ ...way, ...program })))
+  /** What c-client does to message 2 and 3: \Answered, \Seen, and times of whole seconds (utime). */
+  async function prepared(make: () => FixedFormat, stays: boolean): Promise<{ box: OpenBox; other: OpenFile | undefined; written: () => Promise<string[]> }> {
+    const box = await filled(make(), 4)
+    await box.store([1], { system: SYSTEM.seen })
+    clock.ms += 5000
+    await box.refresh(true)
+    const other = stays ? await system.open(path) : undefined
+    if (other !== undefined) expect(other.lock('flock', 'shared')).toBe('locked')
+    const at = await fieldsOf()
+    const second = Math.floor(clock.now() / 1000) - 3
+    turn = () => {
+      const fd = openSync(path, 'r+')
+      writeSync(fd, '3', (at[1] ?? 0) + 10, 'latin1')
+      writeSync(fd, '1', (at[2] ?? 0) + 11, 'latin1')
+      closeSync(fd)
+      utimesSync(path, second, second)
+    }
+    return { box, other, written: async () => Promise.all((await fieldsOf()).map(async (place) => (await readFile(path, 'latin1')).slice(place + 10, place + 12))) }
+  }
+  const systems = async (box: OpenBox): Promise<number[]> => {
+    await box.refresh(true)
+    return (await box.messages()).map((m) => m.system)
+  }
+
+  test.each(cases)('are kept and seen when the same messages get others by $way: $program', async ({ make, stays }) => {
+    const { box, other, written } = await prepared(make, stays)
+    await box.store([2, 3], { system: SYSTEM.deleted })
+    await other?.close()
+    expect(turn).toBeUndefined()
+    const { answered, deleted, seen } = SYSTEM
+    expect(await systems(box)).toEqual([seen, answered | deleted, seen | deleted, 0])
+    expect(await written()).toEqual(['21', '32', '23', '20'])
+  })
+  test.each(cases)('are seen when mail arrives by $way, and not hidden from others: $program', async ({ make, stays }) => {
+    const { box, other } = await prepared(make, stays)
+    const { mtimeMs } = await statFile(path)
+    await box.append([itemOf(message(5))])
+    await other?.close()
+    expect(turn).toBeUndefined()
+    // Who knew the flags before looks again.
+    expect(Math.abs((await statFile(path)).mtimeMs - mtimeMs)).toBeGreaterThan(0.01)
+    expect(await systems(box)).toEqual([SYSTEM.seen, SYSTEM.answered, SYSTEM.seen, 0, 0])
+  })
+  test('are not hidden by a delivery to a mailbox that is not open here', async () => {
+    const { box, other } = await prepared(() => formatOf(dialect, watched), true)
+    await box.source.close()
+    const { mtimeMs } = await statFile(path)
+    const delivery = await formatOf(dialect, watched).append(placeOf(path))
+    await delivery.add(itemOf(message(5)), never)
+    await delivery.commit(undefined, never)
+    await other?.close()
+    expect(turn).toBeUndefined()
+    expect(Math.abs((await statFile(path)).mtimeMs - mtimeMs)).toBeGreaterThan(0.01)
+  })
+  test('are all that others look for again: mail that arrives where nobody else has it open leaves the time of flags', async () => {
+    const box = await filled(formatOf(dialect), 2)
+    await box.store([1], { system: SYSTEM.seen })
+    const { mtimeMs } = await statFile(path)
+    await box.append([itemOf(message(3))])
+    expect(Math.abs((await statFile(path)).mtimeMs - mtimeMs)).toBeLessThan(0.01)
   })
 })
 

@@ -105,8 +105,8 @@ function withOwed(dialect: Dialect, layout: Layout, wanted: number, more: Patche
     const other = n < more.count && more.messageOf(n) === i ? more.of(n++) : undefined
     if (!layout.has(i, wanted)) {
       owed.push(i)
-      out.push(i, fieldsAt(dialect, layout, i), other?.clear ?? 0, (other?.set ?? 0) | claimed, other?.keywords, dialect.header === undefined ? 0 : layout.at('uid', i))
-    } else if (other !== undefined) out.push(i, other.at, other.clear, other.set, other.keywords, other.uid)
+      out.push(i, fieldsAt(dialect, layout, i), { ...other, set: (other?.set ?? 0) | claimed, uid: dialect.header === undefined ? 0 : layout.at('uid', i) })
+    } else if (other !== undefined) out.push(i, other.at, other)
   }
   return out
 }

@@ -16,7 +16,7 @@ import { freshToken } from './patch.js'
 import type { Entered } from './rows.js'
 import { FixedSource } from './source.js'
 import { storedMessages, StoredReader, type StoredIn } from './stored.js'
-import { cameAt, mailCame } from './times.js'
+import { cameAt, lotOf, mailCame } from './times.js'
 
 const CR = 13
 
@@ -126,8 +126,7 @@ export class FixedDelivery implements Delivery {
     }
     const { entered, contents } = await this.#add(w, known, size, source.claiming, lay)
     const stored = taken && storedMessages(taken.from, size, lines)
-    const now = this.#ctx.clock.now()
-    const done = await source.changeKnown(edit, { kind: 'append', parts: w.parts, stored, atimeMs: source.claiming ? now : cameAt(now) })
+    const done = await source.changeKnown(edit, { kind: 'append', parts: w.parts, stored, ...source.arrival() })
     if (done === undefined) return undefined
     source.known.entered(edit, entered, contents)
     source.known.rememberDone(edit, done)
@@ -137,18 +136,20 @@ export class FixedDelivery implements Delivery {
     source.known.attach(edit)
     await source.known.catchUp(held, edit, signal)
     const numbered = await this.#numbered(file, held, source.known.contents, source.known.saver(edit))
-    const before = held.stat
-    const { entered, contents } = await this.#append(file, held, numbered, source.claiming, signal)
-    source.known.entered(edit, entered, contents)
-    await source.delivered(edit, held, before)
-    return this.#result(contents, entered)
+    const { mtimeMs } = held.stat
+    const { result, undisturbed } = await source.undisturbed(held, () => this.#append(file, held, numbered, source.claiming, signal))
+    source.known.entered(edit, result.entered, result.contents)
+    await source.delivered(edit, held, { ...source.arrival(), mtimeMs, undisturbed })
+    return this.#result(result.contents, result.entered)
   }
   async #intoClosed(file: FixedFile, held: Held, signal: AbortSignal): Promise<AppendResult | undefined> {
-    const before = held.stat
+    const { mtimeMs } = held.stat
     const found = await readContents(this.#dialect, held, this.#place.path, this.#ctx, undefined, signal)
-    const { entered, contents } = await this.#append(file, held, await this.#numbered(file, held, found), false, signal)
-    await mailCame(held.file, before, this.#ctx.clock.now())
-    return this.#result(contents, entered)
+    const numbered = await this.#numbered(file, held, found)
+    const { random } = this.#ctx.locks
+    const { result, undisturbed } = await file.undisturbed(held, this.#dialect.header === undefined, () => this.#append(file, held, numbered, false, signal))
+    await mailCame(held.file, { atimeMs: cameAt(this.#ctx.clock.now()), lot: lotOf(random), mtimeMs, undisturbed })
+    return this.#result(result.contents, result.entered)
   }
   /** What is there has its numbers before more is added. */
   async #numbered(file: FixedFile, held: Held, contents: Contents, reformed?: (i: number) => void): Promise<Contents> {

@@ -36,6 +36,15 @@ interface Handle {
   opened: FileStat | undefined
 }
 type FileIdentity = Pick<FileStat, 'device' | 'inode'>
+/** A mailbox file that somebody else in this process holds open; a value. */
+export interface Lent extends FileIdentity {
+  readonly shared: number
+}
+/** What work came to, and whether nobody can have changed flags meanwhile. */
+export interface Undisturbed<T> {
+  readonly result: T
+  readonly undisturbed: boolean
+}
 /** What an open mailbox file needs of the context. */
 export type FileContext = Pick<FixedContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox' | 'holders' | 'lane'>
 const nobody = (): Promise<void> => Promise.resolve()
@@ -50,10 +59,12 @@ export class FixedFile {
   /** Mark of the last change of which nothing is left in a redo file on the disk. */
   settledMark = 0
   readonly #ctx: FileContext
+  readonly #lent: Lent | undefined
   #handle: Handle | undefined
   #last = 0
 
-  constructor(place: FilePlace, writable: boolean, ctx: FileContext) {
+  constructor(place: FilePlace, writable: boolean, ctx: FileContext, lent?: Lent) {
+    this.#lent = lent
     this.path = place.path
     this.place = place
     this.writable = writable
@@ -142,8 +153,14 @@ export class FixedFile {
   async #open(stat: FileIdentity): Promise<Handle | undefined> {
     const { files, locks } = this.#ctx
     const there = this.#handle
-    if (there !== undefined && there.inode === stat.inode && there.device === stat.device && there.lock !== 'busy') return there
+    if (there !== undefined && isSame(there, stat) && there.lock !== 'busy') return there
     this.release()
+    const lent = this.#lent
+    if (lent !== undefined && files.borrow !== undefined) {
+      const now = await files.stat(this.path)
+      if (now === undefined || !isSame(now, stat) || !isSame(lent, stat)) return undefined
+      return this.#hold(files.borrow(this.path, lent.shared), 'locked', now)
+    }
     let file: OpenFile
     try {
       file = await files.open(this.path, { write: this.writable, keepAccessTime: true })
@@ -155,32 +172,64 @@ export class FixedFile {
     }
     const opened = await file.stat()
     const lock = locks.settings.kernelLocks.includes('flock') ? file.lock('flock', 'shared') : 'unavailable'
-    if (lock === 'busy' || opened.inode !== stat.inode || opened.device !== stat.device) {
+    if (lock === 'busy' || !isSame(opened, stat)) {
       await file.close()
       return undefined
     }
-    const handle: Handle = { file, device: stat.device, inode: stat.inode, id: ++this.#last, lock, users: 0, closing: false, closed: undefined, opened }
+    return this.#hold(file, lock, opened)
+  }
+  #hold(file: OpenFile, lock: LockOutcome, opened: FileStat): Handle {
+    const { device, inode } = opened
+    const handle: Handle = { file, device, inode, id: ++this.#last, lock, users: 0, closing: false, closed: undefined, opened }
     this.#handle = handle
-    holdersOf(this.#ctx, stat).add(this)
+    holdersOf(this.#ctx, handle).add(this)
     return handle
   }
 
-  /** Runs when nobody else has the mailbox open; false when somebody has. Only within `locked`. */
-  async alone(work: () => Promise<void>): Promise<boolean> {
+  /** Runs when nobody else has the mailbox open; undefined when somebody has. Only within `locked`. */
+  async alone<T>(work: () => Promise<T>): Promise<{ readonly result: T } | undefined> {
     const handle = this.#handle
-    if (handle === undefined) return false
-    if (handle.lock === 'unavailable') {
-      await work()
-      return true
-    }
+    if (handle === undefined) return undefined
+    if (handle.lock === 'unavailable') return { result: await work() }
     const mine = handle.file.lock('flock', 'exclusive') === 'locked'
     try {
-      if (mine) await work()
+      return mine ? { result: await work() } : undefined
     } finally {
       // Others that want it exclusive wait for the name lock, which is ours.
       handle.lock = handle.file.lock('flock', 'shared')
     }
-    return mine
+  }
+
+  /**
+   * Runs work that writes, within `locked`, and says whether nobody else can have changed flags since `held.stat` was taken. Where other programs do that
+   * without the name lock (`unlocked`), they do it as long as they have the mailbox open: nobody may have it open then.
+   */
+  async undisturbed<T>(held: Held, unlocked: boolean, work: () => Promise<T>): Promise<Undisturbed<T>> {
+    if (!unlocked) return { result: await work(), undisturbed: true }
+    const telling = this.holding > 0
+    const { mtimeMs } = held.stat
+    const alone = await this.alone(async () => ({ same: (await held.file.stat()).mtimeMs === mtimeMs, result: await work() }))
+    if (alone === undefined) return { result: await work(), undisturbed: false }
+    const { same, result } = alone.result
+    return { result, undisturbed: telling && same }
+  }
+  /** For who works on it in the meantime; it stays open until that is done. Undefined: it cannot be lent. */
+  async lend<T>(work: (lent: Lent | undefined) => Promise<{ readonly result: T; readonly holding: boolean }>): Promise<T> {
+    const handle = this.#handle
+    const shared = handle?.lock === 'locked' ? handle.file.shared : undefined
+    if (handle === undefined || shared === undefined) return (await work(undefined)).result
+    handle.users++
+    try {
+      const { result, holding } = await work({ shared, device: handle.device, inode: handle.inode })
+      if (!holding) handle.lock = 'busy'
+      return result
+    } catch (error) {
+      // Whatever became of it there.
+      handle.lock = handle.file.lock('flock', 'shared')
+      throw error
+    } finally {
+      this.#left(handle)
+    }
   }
 
   /** Runs with the open file, without locks of its own; undefined when it is not open. */
@@ -231,6 +280,9 @@ export class FixedFile {
   }
 }
 
+function isSame(a: FileIdentity, b: FileIdentity): boolean {
+  return a.device === b.device && a.inode === b.inode
+}
 function keyOf({ device, inode }: FileIdentity): string {
   return `${device}-${inode}`
 }

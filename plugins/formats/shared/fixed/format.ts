@@ -145,7 +145,7 @@ export class FixedFormat implements MailboxFormat {
     try {
       const done = await box.locked(signal, () => undefined, async (held) => {
         for (const other of holdersOf(this.#ctx, held.stat)) if (other !== box) other.release()
-        if (!(await box.alone(work))) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
+        if ((await box.alone(work)) === undefined) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
         return true
       })
       if (done === undefined) throw new MailError('not-found', `${at.path} is gone`)

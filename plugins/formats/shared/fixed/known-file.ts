@@ -128,30 +128,33 @@ export class KnownFile {
     this.#moved = false
     if (this.#state !== undefined) this.#stamp = edit.stamp = encodeStamp(this.#version, this.#state)
   }
-  /** The file is now as the contents say: in memory and in the table's stamp. `settled`: the last times are of our making. */
-  async remember(edit: TableEdit, held: Held | undefined, settled: boolean): Promise<void> {
+  /**
+   * The file is now as the contents say: in memory and in the table's stamp. `settled`: the last times are of our making. `flagsAtMs`: when flags were
+   * last changed as they are known; some may have been since, so that the next look reads them.
+   */
+  async remember(edit: TableEdit, held: Held | undefined, settled: boolean, flagsAtMs?: number): Promise<void> {
     if (this.#moved) this.#saveAll(edit)
-    await this.note(held, settled)
+    await this.note(held, settled, flagsAtMs)
     this.#stampNow(edit)
   }
   /** The same in memory alone; the table follows with its next edit. */
-  async note(held: Held | undefined, settled: boolean): Promise<void> {
+  async note(held: Held | undefined, settled: boolean, flagsAtMs?: number): Promise<void> {
     if (held !== undefined) held.stat = await held.file.stat()
-    this.#take(held?.stat, settled)
+    this.#take(held?.stat, settled, flagsAtMs)
   }
   /** The contents are those that were written elsewhere. */
-  rememberDone(edit: TableEdit, { stat, settled }: KnownDone): void {
+  rememberDone(edit: TableEdit, { stat, settled, flagsAtMs }: KnownDone): void {
     if (this.#moved) this.#saveAll(edit)
-    this.#take(stat, settled)
+    this.#take(stat, settled, flagsAtMs)
     this.#stampNow(edit)
   }
   #stampNow(edit: TableEdit): void {
     this.#stamp = edit.stamp = this.#state === undefined ? undefined : encodeStamp(this.#version, this.#state)
     edit.uidNext = Math.max(edit.uidNext, this.contents.header.last + 1)
   }
-  #take(stat: FileStat | undefined, settled: boolean): void {
+  #take(stat: FileStat | undefined, settled: boolean, flagsAtMs: number | undefined): void {
     const unbroken = this.contents.damage === undefined
-    this.#state = unbroken ? fileState(stat, this.contents.header, this.#ctx.clock.now(), settled) : undefined
+    this.#state = unbroken ? fileState(stat && { ...stat, mtimeMs: flagsAtMs ?? stat.mtimeMs }, this.contents.header, this.#ctx.clock.now(), settled) : undefined
     this.#held = this.#file.holding
     this.#lost = undefined
     this.#found(stat?.inode ?? 0)

@@ -39,8 +39,8 @@ export function freshToken(random: (octets: number) => Uint8Array): string {
 export function fieldsAt(dialect: Dialect, layout: Layout, i: number): number {
   return layout.at('offset', i) + layout.at('line', i) - dialect.lineEnd.length - dialect.fieldsLength
 }
-function patched(old: Fields, { clear, set, keywords, uid }: Patch): Fields {
-  return { keywords: keywords ?? old.keywords, flags: (old.flags & ~clear) | set, uid: uid ?? old.uid }
+function patched(old: Fields, { clear, set, clearKeywords, setKeywords, uid }: Patch): Fields {
+  return { keywords: ((old.keywords & ~clearKeywords) | setKeywords) >>> 0, flags: (old.flags & ~clear) | set, uid: uid ?? old.uid }
 }
 
 /**

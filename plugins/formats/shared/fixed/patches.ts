@@ -1,4 +1,4 @@
-/** New fields of one message, made of those in the file. */
+/** What changes in the fields of one message; all else stays as it stands in the file then. */
 export interface Patch {
   readonly i: number
   /** Place of the fields in the file. */
@@ -6,12 +6,16 @@ export interface Patch {
   /** Bits of the flags. */
   readonly clear: number
   readonly set: number
-  /** All of them; undefined: those that it has. */
-  readonly keywords: number | undefined
+  /** Bits of the keywords. */
+  readonly clearKeywords: number
+  readonly setKeywords: number
   readonly uid: number | undefined
 }
 
-const NUMBERS = 6
+/** The same, where nothing that is left out changes. */
+export type FieldsChange = Partial<Omit<Patch, 'i' | 'at'>>
+
+const NUMBERS = 7
 const FIRST_ROOM = 16
 
 /** Patches ascending by message, as numbers one after the other: they cross to another thread at once, and cost no object each. */
@@ -30,7 +34,7 @@ export class Patches {
   static of(values: Float64Array): Patches {
     return new Patches(values, values.length / NUMBERS)
   }
-  push(i: number, at: number, clear: number, set: number, keywords = Number.NaN, uid = Number.NaN): void {
+  push(i: number, at: number, { clear = 0, set = 0, clearKeywords = 0, setKeywords = 0, uid = Number.NaN }: FieldsChange): void {
     const first = NUMBERS * this.count++
     if (first === this.#numbers.length) {
       const wider = new Float64Array(2 * first)
@@ -42,9 +46,10 @@ export class Patches {
     to[first + 1] = at
     to[first + 2] = clear
     to[first + 3] = set
-    // NaN for what stays.
-    to[first + 4] = keywords
-    to[first + 5] = uid
+    to[first + 4] = clearKeywords
+    to[first + 5] = setKeywords
+    // NaN when it stays.
+    to[first + 6] = uid
   }
   #number(n: number, which: number): number {
     return this.#numbers[NUMBERS * n + which] ?? 0
@@ -56,10 +61,10 @@ export class Patches {
     return this.#number(n, 1)
   }
   of(n: number): Patch {
-    const [keywords, uid] = [this.#number(n, 4), this.#number(n, 5)]
+    const uid = this.#number(n, 6)
     return {
       i: this.#number(n, 0), at: this.#number(n, 1), clear: this.#number(n, 2), set: this.#number(n, 3),
-      keywords: Number.isNaN(keywords) ? undefined : keywords, uid: Number.isNaN(uid) ? undefined : uid,
+      clearKeywords: this.#number(n, 4), setKeywords: this.#number(n, 5), uid: Number.isNaN(uid) ? undefined : uid,
     }
   }
 }

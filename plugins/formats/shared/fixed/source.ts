@@ -7,16 +7,18 @@ import { compact, isWorthwhile } from './compaction.js'
 import { mustBeWhole, owes, readContents, settle, settling, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
 import { BIT, SYSTEM_BITS, type Dialect } from './dialect.js'
-import { FixedFile, type Held } from './fixed-file.js'
+import { FixedFile, type Held, type Undisturbed } from './fixed-file.js'
+import type { KeywordBits } from './keyword-bits.js'
 import { changeKnown, knownFields, type KnownDone, type KnownWork } from './known-change.js'
 import { KnownFile } from './known-file.js'
 import { COLUMNS, type Place } from './layout.js'
 import { fieldsAt } from './patch.js'
-import { Patches } from './patches.js'
+import { Patches, type FieldsChange } from './patches.js'
 import type { Readable } from './readable.js'
 import { OwnNotices } from './own-notices.js'
 import { readMessages } from './reading.js'
-import { flagsChanged, keepAccess, mailCame, mailSeen } from './times.js'
+import { isRecent } from './stamp.js'
+import { cameAt, flagsChanged, keepAccess, lotOf, mailCame, mailSeen, type Arrival } from './times.js'
 
 /** Fields to be written, what the mailbox is with them, and what follows. */
 interface Wanted {
@@ -63,8 +65,17 @@ export class FixedSource implements MailboxSource {
     return this.#claiming
   }
   #lot(): number {
-    const [high = 0, low = 0] = this.#ctx.locks.random(2)
-    return (high * 256 + low) % 997
+    return lotOf(this.#ctx.locks.random)
+  }
+  /** Other programs change flags without the name lock. */
+  get #unlocked(): boolean {
+    return this.dialect.header === undefined
+  }
+  /** Runs work that writes, after a look; flags may have been changed between the two. */
+  async undisturbed<T>(held: Held, work: () => Promise<T>): Promise<Undisturbed<T>> {
+    const told = !this.#unlocked || this.known.isUnchanged(held.stat) || !isRecent(held.stat.mtimeMs, this.#ctx.clock.now())
+    const { result, undisturbed } = await this.file.undisturbed(held, this.#unlocked, work)
+    return { result, undisturbed: undisturbed && told }
   }
   #flagsChanged(held: Held, before: FileStat): Promise<boolean> {
     return flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs)
@@ -86,12 +97,14 @@ export class FixedSource implements MailboxSource {
       const first = known.isFirstLook
       const news = await known.catchUp(held, edit, signal)
       const whole = known.contents.damage === undefined
-      const writing = claim && whole && owes(known.contents, true) && (await this.#settleClaimed(held, edit))
+      // What only looks does not keep others out.
+      const looked = { result: false, undisturbed: !this.#unlocked }
+      const { result: writing, undisturbed } = claim && whole && owes(known.contents, true) ? await this.undisturbed(held, () => this.#settleClaimed(held, edit)) : looked
       if (claim && whole && first && this.dialect.hides) await this.#compactIfThereIsRoom(held, signal)
       const settled = writing && (await this.#flagsChanged(held, before))
       if (!writing && claim && news) await mailSeen(held.file, this.#ctx.clock.now())
       if (!claim) await keepAccess(held.file, before)
-      await known.remember(edit, held, settled)
+      await known.remember(edit, held, settled, undisturbed ? undefined : before.mtimeMs)
       return true
     })
     if (found === undefined) await known.vanish(edit)
@@ -109,12 +122,14 @@ export class FixedSource implements MailboxSource {
       return false
     }
   }
-  /** After a delivery: nobody has read since, unless the messages were given to a session at once. */
-  async delivered(edit: TableEdit, held: Held, before: FileStat): Promise<void> {
+  /** What a delivery leaves: nobody has read since, unless the messages were given to a session at once. */
+  arrival(): Pick<Arrival, 'atimeMs' | 'lot'> {
     const now = this.#ctx.clock.now()
-    if (this.#claiming) await mailSeen(held.file, now, before.mtimeMs)
-    else await mailCame(held.file, before, now)
-    await this.known.remember(edit, held, false)
+    return { atimeMs: this.#claiming ? now : cameAt(now), lot: this.#lot() }
+  }
+  async delivered(edit: TableEdit, held: Held, arrival: Arrival): Promise<void> {
+    const settled = await mailCame(held.file, arrival)
+    await this.known.remember(edit, held, settled, arrival.undisturbed ? undefined : arrival.mtimeMs)
   }
 
   // ---- changing
@@ -133,15 +148,8 @@ export class FixedSource implements MailboxSource {
       changed = changed.or(outcome.changed)
       const { layout } = contents
       const patches = new Patches()
-      const { flags, flagSets } = edit.rows
-      const masks = new Map<number, number>()
-      for (const i of layout.indices(changed)) {
-        const id = flags[edit.rows.find(layout.at('uid', i))] ?? 0
-        const set = flagSets[id]
-        let mask = masks.get(id)
-        if (mask === undefined) masks.set(id, (mask = keywords.mask(set?.keywords ?? [])))
-        patches.push(i, fieldsAt(this.dialect, layout, i), SYSTEM_BITS, set?.system ?? 0, mask)
-      }
+      const fields = fieldsChange(change, keywords)
+      for (const i of layout.indices(changed)) patches.push(i, fieldsAt(this.dialect, layout, i), fields)
       return { contents: { ...contents, keywords, header: { ...contents.header, keywords: keywords.names } }, patches, written: () => keywords.publish(edit, known.mayDefine) }
     })
     return refused
@@ -158,7 +166,7 @@ export class FixedSource implements MailboxSource {
         const gone = wanted()
         const { layout } = known.contents
         const patches = new Patches()
-        for (const i of layout.indices(gone)) patches.push(i, fieldsAt(this.dialect, layout, i), 0, BIT.hidden)
+        for (const i of layout.indices(gone)) patches.push(i, fieldsAt(this.dialect, layout, i), { set: BIT.hidden })
         return { contents: known.contents, patches, written: () => known.drop(gone, edit) }
       })
     }
@@ -167,7 +175,7 @@ export class FixedSource implements MailboxSource {
       if (gone.count === 0) return false
       const { layout } = known.contents
       const alone = await this.file.alone(() => this.#compact(held, (i) => !gone.has(layout.at('uid', i)), signal))
-      if (!alone) throw new MailError('in-use', "Can't expunge because mailbox is in use by another process")
+      if (alone === undefined) throw new MailError('in-use', "Can't expunge because mailbox is in use by another process")
       edit.remove(gone)
       return true
     })
@@ -185,7 +193,7 @@ export class FixedSource implements MailboxSource {
   }
   async #compactIfWorthwhile(held: Held, signal: AbortSignal): Promise<boolean> {
     if (!isWorthwhile(this.known.contents.layout, this.#start, held.stat.size)) return false
-    return this.file.alone(() => this.#compact(held, () => true, signal))
+    return (await this.file.alone(() => this.#compact(held, () => true, signal))) !== undefined
   }
   /** A mailbox is looked at though it cannot be made shorter. */
   async #compactIfThereIsRoom(held: Held, signal: AbortSignal): Promise<void> {
@@ -217,9 +225,9 @@ export class FixedSource implements MailboxSource {
       const before = held.stat
       await known.catchUp(held, edit, signal)
       mustBeWhole(known.contents)
-      const wrote = await work(held)
+      const { result: wrote, undisturbed } = await this.undisturbed(held, () => work(held))
       const settled = wrote && (await this.#flagsChanged(held, before))
-      await known.remember(edit, held, settled)
+      await known.remember(edit, held, settled, undisturbed ? undefined : before.mtimeMs)
       return true
     })
     if (done === undefined) await known.vanish(edit)
@@ -303,4 +311,12 @@ export class FixedSource implements MailboxSource {
     this.#watched = undefined
     await this.file.close()
   }
+}
+
+/** The bits that a change of flags is about: those that others set meanwhile stay, unless all are replaced (RFC 9051 §6.4.6). */
+function fieldsChange({ how, system, keywords: words }: FlagChange, keywords: KeywordBits): FieldsChange {
+  const [bits, mask] = [system & SYSTEM_BITS, keywords.mask(words)]
+  if (how === 'add') return { set: bits, setKeywords: mask }
+  if (how === 'remove') return { clear: bits, clearKeywords: mask }
+  return { clear: SYSTEM_BITS, set: bits, clearKeywords: keywords.mask(keywords.names), setKeywords: mask }
 }

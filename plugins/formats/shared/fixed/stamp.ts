@@ -22,10 +22,14 @@ const SECOND_MS = 1000
 /** Times are set by microseconds, and floating. */
 const SAME_MS = 0.0015
 
+/** Something else may be written in the same tick, or second, that such a time tells. */
+export function isRecent(mtimeMs: number, nowMs: number): boolean {
+  return Math.abs(nowMs - mtimeMs) < (mtimeMs % SECOND_MS === 0 ? SECOND_MS + TICK_MS : TICK_MS)
+}
 /** `settled`: this process set a time that the clock of files does not give by itself. */
 export function fileState(stat: Seen | undefined, header: FileHeader, nowMs: number, settled: boolean): FileState {
   const { device, inode, size, mtimeMs, ctimeMs } = stat ?? { device: 0, inode: 0, size: 0, mtimeMs: 0, ctimeMs: 0 }
-  return { device, inode, size, mtimeMs, ctimeMs, recent: !settled && stat !== undefined && Math.abs(nowMs - mtimeMs) < (mtimeMs % SECOND_MS === 0 ? SECOND_MS + TICK_MS : TICK_MS), header }
+  return { device, inode, size, mtimeMs, ctimeMs, recent: !settled && stat !== undefined && isRecent(mtimeMs, nowMs), header }
 }
 
 export function encodeStamp(format: string, s: FileState): string {

@@ -29,6 +29,11 @@ export async function flagsChanged(file: OpenFile, nowMs: number, lot: number, b
   const drawn = (await file.stat()).mtimeMs - (2 + lot) / 1000
   return setFileTimes(file, nowMs, Math.abs(drawn - beforeMs) < APART_MS ? drawn - 2 * APART_MS : drawn)
 }
+/** A lot for `flagsChanged`. */
+export function lotOf(random: (octets: number) => Uint8Array): number {
+  const [high = 0, low = 0] = random(2)
+  return (high * 256 + low) % 997
+}
 /** Somebody who may take it has seen the new mail. */
 export async function mailSeen(file: OpenFile, nowMs: number, mtimeMs?: number): Promise<void> {
   await setFileTimes(file, nowMs, mtimeMs ?? (await file.stat()).mtimeMs)
@@ -37,9 +42,21 @@ export async function mailSeen(file: OpenFile, nowMs: number, mtimeMs?: number):
 export function cameAt(nowMs: number): number {
   return nowMs - 1000
 }
-/** New mail came: nobody has read since. No flag was changed. */
-export async function mailCame(file: OpenFile, before: FileStat, nowMs: number): Promise<void> {
-  await setFileTimes(file, cameAt(nowMs), before.mtimeMs)
+/** What is left of a delivery. */
+export interface Arrival {
+  /** When somebody last read: `cameAt`, or now when the messages were given to a session. */
+  readonly atimeMs: number
+  readonly lot: number
+  /** When flags were changed before. */
+  readonly mtimeMs: number
+  /** No flag was changed since; where some may have been, all look at all flags again. */
+  readonly undisturbed: boolean
+}
+/** New mail came. Returns whether the times are of our making. */
+export async function mailCame(file: OpenFile, { atimeMs, lot, mtimeMs, undisturbed }: Arrival): Promise<boolean> {
+  if (!undisturbed) return flagsChanged(file, atimeMs, lot, mtimeMs)
+  await setFileTimes(file, atimeMs, mtimeMs)
+  return false
 }
 /** A look must not make new mail look seen. */
 export async function keepAccess(file: OpenFile, before: FileStat): Promise<void> {

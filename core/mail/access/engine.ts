@@ -1,5 +1,5 @@
 import { ENVELOPE, uids } from '../../api/index.js'
-import type { Clock, SearchAbility, SearchTerm, UidSet } from '../../api/index.js'
+import type { Clock, SearchAbility, SearchTerm, SortKey, UidSet } from '../../api/index.js'
 import { OrderMemory } from '../order/memory.js'
 import { inOrder } from '../order/sort.js'
 import { rowsIn, valuesOf } from '../order/values.js'
@@ -53,6 +53,12 @@ async function searchContext(
     signal,
   }
 }
+/** Messages that are equal in a key are so in the same key named again, in whichever direction: one command may name thousands. */
+function distinct(keys: readonly SortKey[]): readonly SortKey[] {
+  const byName = new Map<string, SortKey>()
+  for (const key of keys) if (!byName.has(key.by)) byName.set(key.by, key)
+  return [...byName.values()]
+}
 /** Core's own search, with the source or an index for the branches and orders that they take. */
 export function generalSearch(clock: Clock): SearchEngine {
   const memory = new OrderMemory()
@@ -67,7 +73,8 @@ export function generalSearch(clock: Clock): SearchEngine {
     },
     async sort(view, ability, keys, term, signal) {
       const found = await find(view, ability, term, signal)
-      return (await ability?.order?.(keys, found, signal)) ?? inOrder(view, keys, found, memory, signal)
+      const telling = distinct(keys)
+      return (await ability?.order?.(telling, found, signal)) ?? inOrder(view, telling, found, memory, signal)
     },
     async threads(view, ability, by, term, signal) {
       const found = await find(view, ability, term, signal)

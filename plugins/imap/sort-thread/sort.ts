@@ -5,6 +5,8 @@ import { numbering } from './sequence-numbers.js'
 /** Numbers between two looks at whether the client keeps up, and others wait. */
 const NUMBERS_PER_LOOK = 1024
 
+const NOTHING: Found = { uids: uids.none }
+
 interface SortRequest {
   readonly keys: readonly SortKey[]
   readonly criteria: SearchCriteria
@@ -37,7 +39,8 @@ export const sort: ImapCommand<SortRequest, 'selected'> = {
     const plan = criteria.plan(uid)
     plan.order = keys
     const sorted = await view.sort(plan.order, plan.term, signal)
-    const found: Found = { uids: uids.from(sorted.slice().sort()), sorted }
+    // Most keys have nothing to do with the result.
+    const found: Found = plan.result.length + plan.write.length === 0 ? NOTHING : { uids: uids.from(sorted.slice().sort()), sorted }
     for (const change of plan.result) await change(found)
     const numberOf = uid ? undefined : numbering(view)
     const pace = new Pace(signal)

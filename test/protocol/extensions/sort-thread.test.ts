@@ -104,11 +104,11 @@ describe('SORT', () => {
     expect(answer.some((line) => line.includes('EXPUNGE'))).toBe(false)
   })
   test('strings are ordered by i;unicode-casemap: case and form are equal, code points count (RFC 5256 §7)', async () => {
-    const subjects = ['=?utf-8?q?=C3=A9b?=', 'eb', '=?utf-8?q?=EF=BD=81?=', 'B', '_', '=?utf-8?q?=F0=9F=98=80?=', '=?utf-8?q?=EF=BF=BD?=', 'a', '=?iso-8859-1?q?=C9b?=']
+    const subjects = ['=?utf-8?q?=C3=A9b?=', 'eb', '=?utf-8?q?=EF=BD=81?=', 'B', '_', '=?utf-8?q?=F0=9F=98=80?=', '=?utf-8?q?=EF=BF=BD?=', 'a', '=?iso-8859-1?q?=C9b?=', '\u00c9b']
     const { server, client } = await opened(subjects.map((Subject) => item(mail({ From: 'a@x', Subject }))))
     await using _ = server
     // Full width a is an A; é is E with a mark; _ stands behind the capitals; an emoji beyond U+FFFF stands behind U+FFFD.
-    expect(await client.command('a', 'SORT (SUBJECT) UTF-8 ALL')).toEqual(['* SORT 3 8 4 2 1 9 5 7 6', 'a OK SORT completed'])
+    expect(await client.command('a', 'SORT (SUBJECT) UTF-8 ALL')).toEqual(['* SORT 3 8 4 2 1 9 10 5 7 6', 'a OK SORT completed'])
   })
   test('an empty mailbox', async () => {
     const { server, client } = await opened([])
@@ -121,6 +121,12 @@ describe('SORT', () => {
       S: * THREAD
       S: b OK THREAD completed
     `)
+  })
+  test('a criterion that was named before changes nothing', async () => {
+    const { server, client } = await opened(five())
+    await using _ = server
+    const keys = ['REVERSE DATE', ...Array.from({ length: 9000 }, () => 'DATE')].join(' ')
+    expect(await client.command('a', `SORT (${keys}) UTF-8 ALL`)).toEqual(['* SORT 2 1 3 5 4', 'a OK SORT completed'])
   })
   test.each([
     'SORT (FOO) US-ASCII ALL',

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { ENVELOPE, sealDeriver, uids } from '../../../../core/api/index.js'
-import type { FactDeriver, MailAccess, MailboxView, MessageValue, Row, RowSet, SearchAbility, SortKey } from '../../../../core/api/index.js'
+import type { FactDeriver, MailAccess, MailboxView, MessageValue, Row, RowSet, SearchAbility, SortKey, TableEdit, UidSet } from '../../../../core/api/index.js'
 import type { TableView } from '../../../../core/mail/view/view.js'
 import { deriverTable } from '../../../../core/mail/view/deriving.js'
 import { envelopeDeriver } from '../../../../core/mime/facts.js'
 import { envelopeText } from '../../../../core/mime/envelope-wire.js'
-import { mailFixture, named, never, note, once, type MailFixture, type MailOverrides } from '../../../support/mail.js'
+import { generalSearch } from '../../../../core/mail/access/engine.js'
+import { StillClock, listOf, mailFixture, named, never, note, once, setOf, type MailFixture, type MailOverrides } from '../../../support/mail.js'
+import { PassiveSource, sharedOver } from '../../../support/mail-table.js'
 
 const ALL = { kind: 'and', terms: [] } as const
 
@@ -105,6 +107,36 @@ describe('values of messages', () => {
     factor = -1
     expect([await view.values([changing], rows(1, 2), never), [...(await view.sort([key], ALL, never))]]).toEqual([[[-0, -1]], [2, 1]])
   })
+  test('of sizes and dates are filled in before they are looked at, of no more messages than asked for', async () => {
+    const filled: number[][] = []
+    class Gaps extends PassiveSource {
+      override refresh(edit: TableEdit): Promise<void> {
+        if (edit.rows.length > 0) return Promise.resolve()
+        for (const uid of [1, 2, 3]) edit.add(uid, edit.flagSet(0, []), false)
+        edit.uidNext = 4
+        return Promise.resolve()
+      }
+      fill(set: UidSet, edit: TableEdit): Promise<void> {
+        filled.push(listOf(set))
+        for (const uid of listOf(set)) {
+          const row = edit.rows.find(uid)
+          if (row === -1) continue
+          edit.setSize(row, 100 - uid)
+          edit.setDate(row, 1000 * (10 - uid), 0)
+        }
+        return Promise.resolve()
+      }
+    }
+    const { shared, view: look } = sharedOver(new Gaps())
+    await shared.refresh(never)
+    const view = look()
+    const engine = generalSearch(new StillClock())
+    const key: SortKey = { by: 'SIZE', reverse: false, value: size }
+    expect([...(await engine.sort(view, undefined, [key], { kind: 'uids', set: setOf(2, 3) }, never))]).toEqual([3, 2])
+    expect([...(await engine.sort(view, undefined, [key], ALL, never))]).toEqual([3, 2, 1])
+    expect([...(await engine.sort(view, undefined, [key], ALL, never))]).toEqual([3, 2, 1])
+    expect(filled).toEqual([[2, 3], [1]])
+  })
   test('long work gives way to others, and ends with the signal', async () => {
     const { f, view } = await opened(Array.from({ length: 6000 }, (_, i) => `s${(i * 7919) % 6000}`))
     await using _ = f
@@ -148,8 +180,17 @@ describe('an order', () => {
     await using _ = f
     const { key } = new Subjects()
     expect([...(await view.sort([key], ALL, never))]).toEqual([2, 1, 3])
-    expect([...(await view.sort([key, key], ALL, never))]).toEqual([3, 2, 1])
-    expect(asked).toEqual(['SUBJECT', 'SUBJECT SUBJECT'])
+    expect([...(await view.sort([key, { by: 'SIZE', reverse: false, value: size }], ALL, never))]).toEqual([3, 2, 1])
+    expect(asked).toEqual(['SUBJECT', 'SUBJECT SIZE'])
+  })
+  test('by a key that was named before is none', async () => {
+    const { f, view } = await opened(['b', 'a', 'c'])
+    await using _ = f
+    let asked = 0
+    const row: MessageValue = { name: 'ROW', needs: 'columns', of: (r) => ((asked += 1), r) }
+    const keys = Array.from({ length: 1000 }, (_k, i): SortKey => ({ by: 'ROW', reverse: i === 0, value: row }))
+    expect([...(await view.sort(keys, ALL, never))]).toEqual([3, 2, 1])
+    expect(asked).toBe(3)
   })
   test('fails when the mailbox began anew', async () => {
     const { f, view } = await opened(['b', 'a'])

@@ -66,7 +66,7 @@ async function gatherSubjects(messages: ThreadedMessages, parents: Int32Array, p
   for (const { group } of tops) if (group !== undefined) next = Math.min(next, group.number)
   for (const [i, top] of tops.entries()) {
     const text = subject[top.first]!
-    const known = text === '' ? undefined : table.get(text)
+    const known = table.get(text)
     if (known === undefined || known === top) continue
     if (known.group !== undefined) join(known.group, top.group?.members ?? [top.first], parents)
     else if (isReply(top.first) && !isReply(known.first)) parents[top.first] = known.first

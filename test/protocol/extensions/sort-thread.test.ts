@@ -24,18 +24,18 @@ const five = (): AppendItem[] => [
   item(mail({ From: 'Zed <b@x>', To: 'c@x, a@x', Cc: 'X <d@x>', Subject: 'Re: beta', Date: '5 Jan 2026 12:00:00 +0000' }, 'x'.repeat(50)), { date: day(3) }),
   item(mail({ From: 'd@x', To: '"Ann" <e@x>', Subject: 'alpha', Date: '6 Jan 2026 01:00:00 +0900' }, 'x'.repeat(10)), { date: day(1) }),
   item(mail({ From: '=?utf-8?q?=C3=84da?= <C@x>', To: 'b@x', Cc: 'Friends: m@x;', Subject: '[list] Fwd: gamma (fwd)', Date: '5 Jan 2026 11:00:00 +0000' }, 'x'.repeat(90)), { date: day(5) }),
-  item(mail({ From: 'a@x', To: 'd@x', Cc: 'b@x', Date: 'garbage' }, 'x'.repeat(500)), { date: day(4) }),
+  item(mail({ From: 'a@x', To: 'd@x', Cc: 'b@x', Date: 'garbage' }, 'x'.repeat(500)), { date: day(6) }),
   item(mail({ From: 'e@x', Cc: 'a@x', Subject: 'ALPHA ', Date: '4 Jan 2026 23:59:59 -0100' }, 'x'.repeat(5)), { date: day(2), system: SYSTEM.flagged }),
 ]
 const orders = [
-  ['(ARRIVAL)', 'ALL', '2 5 1 4 3'],
+  ['(ARRIVAL)', 'ALL', '2 5 1 3 4'],
   ['(CC)', 'ALL', '2 5 4 1 3'],
-  ['(DATE)', 'ALL', '4 5 3 1 2'],
+  ['(DATE)', 'ALL', '5 3 1 2 4'],
   ['(FROM)', 'ALL', '4 1 3 2 5'],
   ['(SIZE)', 'ALL', '5 2 1 3 4'],
   ['(SUBJECT)', 'ALL', '4 2 5 1 3'],
   ['(TO)', 'ALL', '5 3 1 4 2'],
-  ['(REVERSE ARRIVAL)', 'ALL', '3 4 1 5 2'],
+  ['(REVERSE ARRIVAL)', 'ALL', '4 3 1 5 2'],
   ['(REVERSE SUBJECT)', 'ALL', '3 1 2 5 4'],
   ['(SUBJECT DATE)', 'ALL', '4 5 2 1 3'],
   ['(subject reverse date)', 'all', '4 2 5 1 3'],
@@ -66,16 +66,16 @@ describe('SORT', () => {
     await client.command('e', 'EXPUNGE')
     await client.play(`
       C: a UID SORT (DATE) UTF-8 ALL
-      S: * SORT 4 5 3 2
+      S: * SORT 5 3 2 4
       S: a OK UID SORT completed
       C: b SORT (DATE) UTF-8 ALL
-      S: * SORT 3 4 2 1
+      S: * SORT 4 2 1 3
       S: b OK SORT completed
       C: c UID SORT (DATE) UTF-8 1:2
       S: * SORT 3 2
       S: c OK UID SORT completed
       C: d UID SORT (DATE) UTF-8 UID 4:5
-      S: * SORT 4 5
+      S: * SORT 5 4
       S: d OK UID SORT completed
     `)
   })
@@ -126,7 +126,7 @@ describe('SORT', () => {
     const { server, client } = await opened(five())
     await using _ = server
     const keys = ['REVERSE DATE', ...Array.from({ length: 9000 }, () => 'DATE')].join(' ')
-    expect(await client.command('a', `SORT (${keys}) UTF-8 ALL`)).toEqual(['* SORT 2 1 3 5 4', 'a OK SORT completed'])
+    expect(await client.command('a', `SORT (${keys}) UTF-8 ALL`)).toEqual(['* SORT 4 2 1 3 5', 'a OK SORT completed'])
   })
   test.each([
     'SORT (FOO) US-ASCII ALL',
@@ -149,7 +149,7 @@ describe('SORT', () => {
     await using _ = server
     expect((await client.command('a', 'SORT (DATE) BOGUS ALL')).join('\n')).toMatch(/^a NO \[BADCHARSET \(US-ASCII UTF-8 .*\)\] .*Unknown charset: BOGUS$/)
     expect((await client.command('b', 'UID THREAD REFERENCES "x-none" ALL')).join('\n')).toMatch(/^b NO \[BADCHARSET \(/)
-    expect(await client.command('c', 'SORT (DATE) iso-8859-1 ALL')).toEqual(['* SORT 4 5 3 1 2', 'c OK SORT completed'])
+    expect(await client.command('c', 'SORT (DATE) iso-8859-1 ALL')).toEqual(['* SORT 5 3 1 2 4', 'c OK SORT completed'])
     expect(await client.command('d', 'SORT (FROM) "utf-8" OR FROM Ada FROM a@x')).toEqual(['* SORT 4', 'd OK SORT completed'])
   })
   test('MODSEQ among the criteria ends SORT with the highest one of what was found, and leaves THREAD as it is (RFC 7162 §3.1.9)', async () => {
@@ -159,7 +159,7 @@ describe('SORT', () => {
     const [enabled, line, done] = await client.command('a', 'SORT (DATE) UTF-8 MODSEQ 1')
     expect(enabled).toMatch(/^\* OK \[HIGHESTMODSEQ \d+\]/)
     const highest = /HIGHESTMODSEQ (\d+)/.exec(enabled ?? '')?.[1] ?? 'none'
-    expect([line, done]).toEqual([`* SORT 4 5 3 1 2 (MODSEQ ${highest})`, 'a OK SORT completed'])
+    expect([line, done]).toEqual([`* SORT 5 3 1 2 4 (MODSEQ ${highest})`, 'a OK SORT completed'])
     expect(await client.command('b', `SORT (DATE) UTF-8 MODSEQ ${highest}`)).toEqual([`* SORT 2 (MODSEQ ${highest})`, 'b OK SORT completed'])
     expect(await client.command('c', 'SORT (DATE) UTF-8 MODSEQ 9007199254740991')).toEqual(['* SORT', 'c OK SORT completed'])
     expect(await client.command('d', `THREAD ORDEREDSUBJECT UTF-8 MODSEQ ${highest}`)).toEqual(['* THREAD (2)', 'd OK THREAD completed'])
@@ -301,7 +301,7 @@ describe('the extensions', () => {
     const { server, client } = await opened(five(), { more: [extension] })
     await using _ = server
     expect((await client.command('c', 'CAPABILITY')).join()).toContain(' THREAD=X-CHAIN')
-    expect(await client.command('a', 'SORT (X-FLAGGED REVERSE ARRIVAL) UTF-8 ALL')).toEqual(['* SORT 5 3 4 1 2', 'a OK SORT completed'])
+    expect(await client.command('a', 'SORT (X-FLAGGED REVERSE ARRIVAL) UTF-8 ALL')).toEqual(['* SORT 5 4 3 1 2', 'a OK SORT completed'])
     await client.command('f', 'STORE 1 +FLAGS.SILENT (\\Flagged)')
     expect(await client.command('b', 'SORT (X-FLAGGED X-HEADER) UTF-8 ALL')).toEqual(['* SORT 5 1 4 2 3', 'b OK SORT completed'])
     expect(await client.command('d', 'THREAD x-chain UTF-8 UNFLAGGED')).toEqual(['* THREAD (2 3 4)', 'd OK THREAD completed'])

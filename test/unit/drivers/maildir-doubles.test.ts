@@ -1,4 +1,4 @@
-import { link, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids } from '../../../core/api/index.js'
 import type { Box } from '../../../core/testing/box.js'
@@ -113,6 +113,17 @@ describe('two names of one message in a Maildir', () => {
     await box.store({ uids: uids.one(2), system: SYSTEM.flagged })
     await box.refresh()
     expect(flags(box)).toEqual([[1, 'seen'], [2, 'seen flagged'], [3, 'seen'], [4, 'seen flagged']])
+  })
+  test.each(['rename', 'unlink'] as const)('what another session stores in the moment in which its names become one stays (%s)', async (call) => {
+    const { box, base } = await doubled('link', flagged)
+    later()
+    const name = call === 'rename' ? `${base}:2,S` : `${base}:2,FR`
+    site.meanwhile = { call, name: `cur/${name}`, work: () => rename(site.at('cur', name), site.at('cur', `${name}T`)) }
+    await box.refresh()
+    expect([box.rows.length, site.meanwhile]).toEqual([3, undefined])
+    site.clock.ms += 600_000
+    await box.refresh()
+    expect([flags(box)[1], (await names()).length]).toEqual([[2, 'seen deleted flagged answered'], 1])
   })
   test('where nothing may be changed there is one message, always the same', async () => {
     const { box } = await doubled('link', flagged)

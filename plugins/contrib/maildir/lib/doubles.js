@@ -86,8 +86,10 @@ export async function settleDoubles(folder, doubled, kept, signal) {
       }
     })
   } catch (error) {
+    if ((await files.stat(path)) === undefined || !failedWith(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw error
+    // Somebody gave one of them another name in this moment: it is told by the next listing, and the rest is done when that is quiet.
+    if (failedWith(error, 'ENOENT')) return { gone, again: Math.min(again, ctx.clock.now() + QUIET_MS), isChanged: true }
     // There they stay what they are, and one of them counts.
-    if (!failedWith(error, 'EROFS', 'EACCES', 'EPERM') || (await files.stat(path)) === undefined) throw error
     ctx.logger.warn('maildir.two-names-stay', { path, error })
   }
   return { gone, again, isChanged: true }

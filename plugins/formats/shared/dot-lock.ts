@@ -63,8 +63,13 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
   }
 }
 
-/** One try: the post, open, when the lock is ours. It bears content and flock before it has the name. */
-async function hitch(ctx: FileLocks, lock: string): Promise<OpenFile | undefined> {
+/** A lock that is ours, open, and the removal of its first name, for which nobody waits before the lock is given back. */
+interface Hitched {
+  readonly file: OpenFile
+  readonly tidied: Promise<void>
+}
+/** One try: the post, when the lock is ours. It bears content and flock before it has the name. */
+async function hitch(ctx: FileLocks, lock: string): Promise<Hitched | undefined> {
   const { files, clock, machine, settings } = ctx
   const post = `${lock}.${Math.floor(clock.now() / 1000)}.${machine.pid}.${machine.host}`
   let file: OpenFile
@@ -75,7 +80,9 @@ async function hitch(ctx: FileLocks, lock: string): Promise<OpenFile | undefined
     if (failedWith(error, 'EEXIST')) return undefined
     throw error
   }
-  let ours = false
+  // One that stays is removed when the folder is first used by another process; the lock counts.
+  const tidy = (): Promise<void> => files.unlink(post).catch(() => undefined)
+  let own: OpenFile | undefined
   try {
     await sign(ctx, file)
     let linkless = false
@@ -84,14 +91,16 @@ async function hitch(ctx: FileLocks, lock: string): Promise<OpenFile | undefined
     } catch (error) {
       linkless = failedWith(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP')
     }
-    ours = !linkless && (await file.stat()).links === 2
-    if (linkless) return await withoutLinks(ctx, lock)
-    return ours ? file : undefined
-  } finally {
-    // One that stays is removed when the folder is first used by another process; the lock counts.
-    await files.unlink(post).catch(() => undefined)
-    if (!ours) await file.close()
+    if (!linkless && (await file.stat()).links === 2) return { file, tidied: tidy() }
+    own = linkless ? await withoutLinks(ctx, lock) : undefined
+  } catch (error) {
+    await tidy()
+    await file.close()
+    throw error
   }
+  await tidy()
+  await file.close()
+  return own && { file: own, tidied: Promise.resolve() }
 }
 async function sign(ctx: FileLocks, file: OpenFile): Promise<void> {
   const flock = ctx.settings.kernelLocks.includes('flock') && file.lock('flock', 'exclusive') === 'locked'
@@ -113,18 +122,19 @@ async function withoutLinks(ctx: FileLocks, lock: string): Promise<OpenFile | un
   }
 }
 
-function held({ files, clock }: FileLocks, lock: string, post: OpenFile): DotLock {
+function held({ files, clock }: FileLocks, lock: string, { file, tidied }: Hitched): DotLock {
   const takenAt = clock.now()
   return {
     state: 'locked',
     async release() {
       try {
-        if (clock.now() - takenAt < CERTAINLY_OURS_MS || (await files.lstat(lock))?.inode === (await post.stat()).inode) await files.unlink(lock)
+        if (clock.now() - takenAt < CERTAINLY_OURS_MS || (await files.lstat(lock))?.inode === (await file.stat()).inode) await files.unlink(lock)
       } catch (error) {
         // Overridden by somebody who found it too old.
         if (!failedWith(error, 'ENOENT')) throw error
       } finally {
-        await post.close()
+        await tidied
+        await file.close()
       }
     },
   }

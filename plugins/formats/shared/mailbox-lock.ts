@@ -1,6 +1,7 @@
 import { MailError, type FileStat, type OpenFile } from 'mailwright/api'
 import { takeDotLock, type DotLock } from './dot-lock.js'
 import { releaseKernelLocks, takeKernelLocks } from './kernel-locks.js'
+import { allOf } from './redo-apply.js'
 import { backOff, pause, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 import { Wait } from './wait-lines.js'
@@ -37,7 +38,7 @@ export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 
     try {
       file = await files.open(path, { write: mode === 'exclusive', keepAccessTime: true })
       if (takeKernelLocks(file, settings.kernelLocks, mode)) {
-        const [stat, byName] = [await file.stat(), await files.stat(path)]
+        const [stat, byName] = await Promise.all([file.stat(), files.stat(path)])
         if (byName?.inode === stat.inode && byName.device === stat.device) return locked(ctx, file, stat, releaseDot)
         releaseKernelLocks(file, settings.kernelLocks)
       }
@@ -59,12 +60,8 @@ function locked(ctx: FileLocks, file: OpenFile, stat: FileStat, releaseDot: () =
     file,
     stat,
     async close() {
-      try {
-        releaseKernelLocks(file, ctx.settings.kernelLocks)
-        await file.close()
-      } finally {
-        await releaseDot()
-      }
+      releaseKernelLocks(file, ctx.settings.kernelLocks)
+      await allOf([file.close(), releaseDot()])
     },
   }
 }

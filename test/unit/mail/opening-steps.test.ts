@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -18,7 +18,7 @@ import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { memorySpool } from '../../../core/testing/kit-spool.js'
 import { QuietLogger, StillClock, alice, mailFixture, memoryAbout, named, never, testSettings, type MailFixture } from '../../support/mail.js'
 import { steppingFiles } from '../../support/stepping-files.js'
-import { lockSettings, unixContext } from '../../support/unix.js'
+import { lockSettings, OpenUnix, unixContext } from '../../support/unix.js'
 
 const MESSAGES = 30
 const WHOLE: Wants = { bytes: 'whole', sections: [], facts: [] }
@@ -144,6 +144,27 @@ describe.skipIf(locks?.readNow === undefined).each(sorts)('steps in a row that a
     }
     expect(await counted(status)).toEqual({ taken: sort.select, value: MESSAGES })
     expect(await counted(status)).toEqual({ taken: 1, value: MESSAGES })
+  })
+})
+
+describe.skipIf(locks?.readNow === undefined)('steps in a row under the locks of a unix mailbox', () => {
+  test('what others delivered while it was open', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'mailwright-steps-'))
+    try {
+      const path = join(home, 'box')
+      const message = (n: number): string => `From bob@example.net Mon Jan  5 09:08:0${n} 2015\nSubject: ${n}\n\nhello\n\n`
+      await writeFile(path, message(1))
+      const box = await OpenUnix.open(unixContext(files, home), path)
+      await box.refresh(true)
+      await appendFile(path, message(2))
+      await box.refresh(true)
+      await appendFile(path, message(3))
+      const look = await counted(() => box.refresh(false))
+      expect({ taken: look.taken, there: box.uids }).toEqual({ taken: 12, there: [1, 2, 3] })
+      await box.source.close()
+    } finally {
+      await rm(home, { recursive: true, force: true })
+    }
   })
 })
 

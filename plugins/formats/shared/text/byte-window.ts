@@ -1,6 +1,8 @@
 import type { OpenFile } from 'mailwright/api'
 import { lineKernel } from 'mailwright/toolkit'
 
+/** So much of what is in memory is read at once: a way through the pool costs more. */
+const AT_ONCE = 1 << 15
 /** Below, a plain loop is over before the kernel has its octets. */
 const SHORT = 128
 
@@ -54,7 +56,9 @@ export class ByteWindow {
     this.length = kept
     const wanted = Math.min(this.bytes.length, Math.max(0, this.#limit - to))
     while (this.length < wanted) {
-      const got = await this.#file.read(this.bytes.subarray(this.length, wanted), this.start + this.length)
+      const into = this.bytes.subarray(this.length, wanted)
+      const now = into.length <= AT_ONCE ? this.#file.readSomeNow?.(into, this.start + this.length) : undefined
+      const got = now ?? (await this.#file.read(into, this.start + this.length))
       if (got === 0) break
       this.length += got
     }

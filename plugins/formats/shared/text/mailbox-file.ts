@@ -132,10 +132,12 @@ export class MailboxFile {
   async settleIfNew(held: HeldFile): Promise<void> {
     if (held.stat.atimeMs <= held.stat.mtimeMs) await this.settleTimes(held)
   }
-  /** Reading must not hide new mail from those who look at the times. */
-  async keepTimes(file: OpenFile, before: FileStat): Promise<void> {
-    const fresh = Math.max(before.ctimeMs, before.mtimeMs) > before.atimeMs
-    if (fresh && (await file.stat()).atimeMs !== before.atimeMs) await this.#times(file, before.atimeMs, before.mtimeMs)
+  /** Reading must not hide new mail from those who look at the times. Returns the state in which the file is left. */
+  async keepTimes(file: OpenFile, before: FileStat): Promise<FileStat> {
+    const now = await file.stat()
+    if (Math.max(before.ctimeMs, before.mtimeMs) <= before.atimeMs || now.atimeMs === before.atimeMs) return now
+    await this.#times(file, before.atimeMs, before.mtimeMs)
+    return await file.stat()
   }
   async #times(file: OpenFile, atimeMs: number, mtimeMs: number): Promise<void> {
     try {

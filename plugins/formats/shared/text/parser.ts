@@ -80,7 +80,8 @@ export async function parseMailbox(
   signal: AbortSignal,
   windowSize: number = WINDOW,
 ): Promise<number> {
-  const scan = new Scan(dialect, file, range.limit, target, windowSize)
+  // The tail of a mailbox needs no more than there is of it.
+  const scan = new Scan(dialect, file, range.limit, target, Math.min(windowSize, range.limit - range.from + OVERLAP))
   return scan.run(range.from, range.first, signal)
 }
 

@@ -149,7 +149,10 @@ export class TextSource implements MailboxSource {
       }
       if (writing) await this.file.settleTimes(held)
       else if (claim) await this.file.settleIfNew(held)
-      else await this.file.keepTimes(held.file, held.stat)
+      else {
+        this.#remember(edit, this.layout, fileState(await this.file.keepTimes(held.file, held.stat), this.base, held.mark))
+        return true
+      }
       await this.remember(edit, held, this.layout, this.base)
       return true
     })

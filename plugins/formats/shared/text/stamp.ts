@@ -76,12 +76,12 @@ const MOST_DIGITS = 32
  * Whether a file that grew was only appended to, by programs that deliver. Whoever changes what was there leaves a trace: processes of this server another
  * mark where they can, all programs of the family a time of access, and another last number where they gave one.
  */
-export async function onlyGrew(known: FileState, { file, stat, mark }: { readonly file: Pick<OpenFile, 'read'>; readonly stat: FileStat; readonly mark: number }): Promise<boolean> {
+export async function onlyGrew(known: FileState, { file, stat, mark }: { readonly file: Pick<OpenFile, 'read' | 'readSomeNow'>; readonly stat: FileStat; readonly mark: number }): Promise<boolean> {
   if (known.size === 0 || known.mark !== mark || known.atimeMs !== stat.atimeMs) return false
   if (mark === 0 && (stat.mode & WRITABLE_BY_OTHERS) !== 0) return false
   const { kind, last, digits, digitsAt } = known.base
   if (kind === 'none') return true
   const there = Buffer.alloc(Math.min(digits, MOST_DIGITS))
-  const text = there.toString('latin1', 0, await file.read(there, digitsAt))
+  const text = there.toString('latin1', 0, file.readSomeNow?.(there, digitsAt) ?? (await file.read(there, digitsAt)))
   return /^\d+$/.test(text) && Number(text) === last
 }

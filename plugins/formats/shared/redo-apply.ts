@@ -39,20 +39,44 @@ const PARALLEL = 16
 
 /** Puts octets of the redo file where they belong, of those segments. */
 export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
+  const fresh = new Payload(redo, payload, trailer.payload)
   let from = 0
   let writing: Promise<void>[] = []
   for (const s of trailer.segments) {
     const start = from
     from += s.length
     if (!which(s)) continue
-    if (payload === undefined) await copySegment(redo, mailbox, start, s)
-    else writing.push(mailbox.write([payload.subarray(start, from)], s.offset))
+    if (payload === undefined && s.length > CHUNK) await copySegment(redo, mailbox, start, s)
+    else writing.push(mailbox.write([await fresh.octets(start, from)], s.offset))
     if (writing.length === PARALLEL) {
       await allOf(writing)
       writing = []
     }
   }
   await allOf(writing)
+}
+/** New octets, which are asked for in order: those of many small segments are in one read. */
+class Payload {
+  readonly #redo: OpenFile
+  readonly #end: number
+  #piece: Buffer
+  #start = 0
+
+  constructor(redo: OpenFile, whole: Buffer | undefined, length: number) {
+    this.#redo = redo
+    this.#end = length
+    this.#piece = whole ?? Buffer.alloc(0)
+  }
+  /** No more than a piece; they stay as they are. */
+  async octets(from: number, to: number): Promise<Buffer> {
+    if (from < this.#start || to > this.#start + this.#piece.length) {
+      // What was handed out before may still be on its way.
+      this.#piece = Buffer.allocUnsafe(Math.max(to - from, Math.min(CHUNK, this.#end - from)))
+      this.#start = from
+      if ((await this.#redo.read(this.#piece, HEAD + from)) < this.#piece.length) throw new Error(`${this.#redo.path} ended early`)
+    }
+    return this.#piece.subarray(from - this.#start, to - this.#start)
+  }
 }
 /** Nothing is under way any more when it resolves or throws. */
 export async function allOf(writing: readonly Promise<void>[]): Promise<void> {

@@ -2,7 +2,7 @@ import { failedWith } from 'mailwright/api'
 import type { FileStat, Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { takeRoom, undoAppend, writeSegments } from './redo-apply.js'
-import { CHUNK, HEAD, judged, octetsAt, pieces, readHead, type Trailer } from './redo-format.js'
+import { CHUNK, HEAD, judged, octetsAt, pieces, readHead, type Segment, type Trailer } from './redo-format.js'
 import { clearRedo, type RedoPlaces } from './redo-places.js'
 import { Plan } from './redo-plan.js'
 import { leastRoom, readSteps } from './steps-format.js'
@@ -144,13 +144,14 @@ async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promi
   let neither = 0
   let total = 0
   let cutAsOld = true
+  const written = new Fresh(trailer, redo)
   for (const s of judged(trailer)) {
     for (const [start, end] of pieces(s.offset, s.offset + s.length, CHUNK)) {
       const there = await octetsAt(mailbox, start, Math.max(0, Math.min(end, stat.size) - start))
-      const written = await freshOctets(trailer, redo, start, end)
+      const octets = await written.octets(start, end)
       for (const [from, to] of pieces(start, end)) {
         const now = there.subarray(from - start, to - start)
-        const fresh = written?.subarray(from - start, to - start)
+        const fresh = octets?.subarray(from - start, to - start)
         const old = trailer.evidence === 'octets' ? evidence.subarray(at, at + to - from) : evidence.readUInt32LE(at)
         at += trailer.evidence === 'octets' ? to - from : 4
         const isOld = now.length === to - from && (typeof old === 'number' ? crc32(now) === old : now.equals(old))
@@ -174,22 +175,46 @@ async function judge(found: FoundRedo, redo: OpenFile, mailbox: OpenFile): Promi
 function mixed(now: Uint8Array, old: Uint8Array, fresh: Uint8Array): boolean {
   return now.length === old.length && now.every((octet, i) => octet === old[i] || octet === fresh[i])
 }
-/** New content of a part of the mailbox; undefined when none of it is written. */
-async function freshOctets(t: Pick<Trailer, 'segments'>, redo: OpenFile, from: number, to: number): Promise<Buffer | undefined> {
-  let payload = 0
-  for (const s of t.segments) {
-    if (from >= s.offset && to <= s.offset + s.length) return octetsAt(redo, HEAD + payload + from - s.offset, to - from)
-    payload += s.length
+/** New content of parts of the mailbox, which are mostly asked for in order. */
+class Fresh {
+  readonly #segments: readonly Segment[]
+  readonly #redo: OpenFile
+  /** Of the segment that was found last: its index and that of its first octet in the payload. */
+  #last = 0
+  #payload = 0
+
+  constructor({ segments }: Pick<Trailer, 'segments'>, redo: OpenFile) {
+    this.#segments = segments
+    this.#redo = redo
   }
-  return undefined
+  /** Undefined when none of it is written. */
+  async octets(from: number, to: number): Promise<Buffer | undefined> {
+    const s = this.#find(this.#last, this.#payload, from, to) ?? this.#find(0, 0, from, to)
+    return s && octetsAt(this.#redo, HEAD + this.#payload + from - s.offset, to - from)
+  }
+  #find(first: number, start: number, from: number, to: number): Segment | undefined {
+    let payload = start
+    for (let i = first; i < this.#segments.length; i++) {
+      const s = this.#segments[i]
+      if (s === undefined) break
+      if (from >= s.offset && to <= s.offset + s.length) {
+        this.#last = i
+        this.#payload = payload
+        return s
+      }
+      payload += s.length
+    }
+    return undefined
+  }
 }
 /** Room taken for growth holds NUL and then the new content; index of the first octet behind the old end that came from others, or -1. */
 async function firstForeign(t: Trailer, redo: OpenFile, mailbox: OpenFile, size: number): Promise<number> {
   const end = Math.min(size, t.newSize)
+  const written = new Fresh(t, redo)
   for (let at = t.oldSize; at < end; at += CHUNK) {
     const to = Math.min(end, at + CHUNK)
     const now = await octetsAt(mailbox, at, to - at)
-    const fresh = await freshOctets(t, redo, at, to)
+    const fresh = await written.octets(at, to)
     const foreign = now.findIndex((octet, i) => octet !== 0 && octet !== fresh?.[i])
     if (foreign >= 0) return at + foreign
   }

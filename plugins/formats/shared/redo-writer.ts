@@ -83,7 +83,8 @@ export class RedoWriter implements ContentWriter {
     const total = old.reduce((sum, s) => sum + s.length, 0)
     const evidence = total <= KEEP_OLD ? 'octets' : 'sums'
     const parts: Uint8Array[] = []
-    for (const s of old) parts.push(evidence === 'octets' ? (this.#known.get(s.offset) ?? (await octetsAt(this.#mailbox, s.offset, s.length))) : await sumsAt(this.#mailbox, s))
+    if (evidence === 'octets') for (const s of old) parts.push(this.#known.get(s.offset) ?? (await octetsAt(this.#mailbox, s.offset, s.length)))
+    else for (const group of neighbours(old)) parts.push(...(await sumsOf(this.#mailbox, group)))
     const payload = this.#buffer.subarray(0, this.#filled)
     const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled, sum: crc32(payload, this.#sum) }
     const text = Buffer.from(JSON.stringify(trailer))
@@ -99,6 +100,34 @@ export class RedoWriter implements ContentWriter {
     }
     return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }
   }
+}
+/** Segments so near to each other are read with what lies between them, up to so many octets. */
+const NEAR = 1 << 12
+const SPAN = 1 << 18
+function* neighbours(list: readonly Segment[]): Generator<readonly Segment[]> {
+  let first = 0
+  for (let i = 1; i <= list.length; i++) {
+    const [begin, before, next] = [list[first], list[i - 1], list[i]]
+    if (begin === undefined || before === undefined) return
+    const isNear = next !== undefined && next.offset >= before.offset + before.length && next.offset - before.offset - before.length <= NEAR
+    if (isNear && next.offset + next.length - begin.offset <= SPAN) continue
+    yield list.slice(first, i)
+    first = i
+  }
+}
+/** Check sums of each. */
+async function sumsOf(file: OpenFile, group: readonly Segment[]): Promise<readonly Buffer[]> {
+  const [first, last] = [group[0], group.at(-1)]
+  if (first === undefined || last === undefined) return []
+  if (group.length === 1) return [await sumsAt(file, first)]
+  const there = Buffer.allocUnsafe(last.offset + last.length - first.offset)
+  const octets = there.subarray(0, await file.read(there, first.offset))
+  return group.map((s) => {
+    const sums = [...pieces(s.offset, s.offset + s.length)].map(([from, to]) => crc32(octets.subarray(from - first.offset, to - first.offset)))
+    const out = Buffer.allocUnsafe(4 * sums.length)
+    for (const [i, sum] of sums.entries()) out.writeUInt32LE(sum, 4 * i)
+    return out
+  })
 }
 async function sumsAt(file: OpenFile, s: Segment): Promise<Buffer> {
   const sums: number[] = []

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
+import { applyRedo } from '../../../plugins/formats/shared/redo-apply.js'
 import { clearRedo, lookAtRedo, openRedo, type RedoPlaces } from '../../../plugins/formats/shared/redo-places.js'
 import { recover } from '../../../plugins/formats/shared/redo-recovery.js'
 import { RedoWriter } from '../../../plugins/formats/shared/redo-writer.js'
@@ -54,6 +55,43 @@ describe('a rewrite that a power failure interrupts', () => {
       expect(await recover(files, places, mailbox, { stateDirectory: '/nowhere', durable: false, mark: 0 }), `round ${round}`).toEqual({ kind: 'redone' })
       await mailbox.close()
       expect((await readFile(path)).equals(fresh), `round ${round}`).toBe(true)
+    }
+  })
+  test.each([
+    { name: 'of which the redo file is held in memory', count: 9000, length: 8 },
+    { name: 'of which it is not', count: 9000, length: 130 },
+  ])('is made, or finished, whole where it writes many small pieces, near to each other and far apart, $name', async ({ count, length }) => {
+    const random = randomOf(seedOf('redo pieces'))
+    const path = join(folder, 'box')
+    const gaps = Array.from({ length: count }, (_, n) => (n % 100 === 0 ? 5000 + Math.floor(random() * 300_000) : Math.floor(random() * 900)))
+    const old = Buffer.alloc(gaps.reduce((sum, gap) => sum + gap + length, 0), 'o')
+    const fresh = Buffer.from(old)
+    for (const torn of [false, true]) {
+      await writeFile(path, old)
+      const places: RedoPlaces = { first: join(folder, '.box.redo'), second: join(folder, 'other') }
+      const mailbox = await files.open(path, { write: true })
+      const { file: redo, room } = await openRedo(files, places, '/nowhere')
+      const { device, inode, size } = await mailbox.stat()
+      const writer = new RedoWriter(redo, mailbox, 0, room)
+      for (const [n, gap] of gaps.entries()) {
+        const octets = Buffer.alloc(length, 65 + (n % 26))
+        writer.stay(writer.at + gap)
+        octets.copy(fresh, writer.at)
+        await writer.bytes(octets)
+      }
+      writer.stay(size)
+      const staged = await writer.finish('rewrite', { device, inode, size })
+      expect({ evidence: staged.trailer.evidence, inMemory: staged.payload !== undefined }).toEqual({ evidence: 'sums', inMemory: length === 8 })
+      if (torn) {
+        for (const s of staged.trailer.segments) if (random() < 0.5) await mailbox.write([fresh.subarray(s.offset, s.offset + s.length)], s.offset)
+        await redo.close()
+        expect(await recover(files, places, mailbox, { stateDirectory: '/nowhere', durable: false, mark: 0 })).toEqual({ kind: 'redone' })
+      } else {
+        await applyRedo(redo, mailbox, staged, false)
+        await redo.close()
+      }
+      await mailbox.close()
+      expect((await readFile(path)).equals(fresh)).toBe(true)
     }
   })
   test('is given up where it would make the mailbox longer, has written nothing yet, and finds a full disk', async () => {

@@ -1,7 +1,7 @@
 import { eachFieldOf, fieldIs } from './header.js'
 import { Memo } from './memo.js'
 import { fieldValue, upperAscii } from './octets.js'
-import { FieldReader } from './parameters.js'
+import { FieldReader, plainParameters } from './parameters.js'
 import type { ContentFacts, Parameter } from './part.js'
 
 /** What a type means when no subtype is given. */
@@ -75,7 +75,14 @@ const COMMON = 40
 const medias = new Memo<Media | null>(readMedia, COMMON)
 const encodings = new Memo((text) => readToken(text) ?? '7BIT', COMMON)
 
+/** Type and subtype, or a disposition, as nearly all programs write them; behind it parameters or the end. */
+const PLAIN_MEDIA = /^([\w.+-]+)\/([\w.+-]+)(?=;|$)/
+const PLAIN_TYPE = /^[\w.+-]+(?=;|$)/
+
 function readMedia(text: string): Media | null {
+  const plain = PLAIN_MEDIA.exec(text)
+  const parameters = plain === null ? undefined : plainParameters(text, plain[0].length)
+  if (plain !== null && parameters !== undefined) return { type: plain[1]!.toUpperCase(), subtype: plain[2]!.toUpperCase(), parameters }
   const reader = new FieldReader(text)
   reader.skip()
   const type = upperAscii(reader.word('/;'))
@@ -98,6 +105,9 @@ function readToken(text: string): string | undefined {
 
 function readDisposition(text: string | undefined): ContentFacts['disposition'] {
   if (text === undefined) return undefined
+  const plain = PLAIN_TYPE.exec(text)
+  const parameters = plain === null ? undefined : plainParameters(text, plain[0].length)
+  if (plain !== null && parameters !== undefined) return { type: plain[0].toUpperCase(), parameters }
   const reader = new FieldReader(text)
   reader.skip()
   const type = upperAscii(reader.isQuote ? reader.quoted() : reader.word(';'))

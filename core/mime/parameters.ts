@@ -113,3 +113,21 @@ export class FieldReader {
     return this.#text.slice(from, this.#at).trimEnd()
   }
 }
+
+/** `; name=value` with a token or a quoted string without backslashes, up to the next or the end. */
+const PLAIN = /; *([\w*.-]+)=(?:"([^"\\]*)"|([\w*.+:/=?'!#$%&^`{|}~-]+))(?=;|$)/y
+
+/**
+ * The parameters from `from` on, where all of them are of the plainest form, as those of nearly all mail: read by one expression, without the reader, which
+ * gives the same. Undefined where they are not.
+ */
+export function plainParameters(text: string, from: number): readonly Parameter[] | undefined {
+  const found: Parameter[] = []
+  for (let at = from; at < text.length; at = PLAIN.lastIndex) {
+    PLAIN.lastIndex = at
+    const parameter = PLAIN.exec(text)
+    if (parameter === null || found.length >= MIME_LIMITS.parameters) return undefined
+    found.push({ name: parameter[1]!.toUpperCase(), value: parameter[2] ?? parameter[3]! })
+  }
+  return found
+}

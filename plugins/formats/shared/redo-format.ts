@@ -1,5 +1,6 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { readSmall } from './small-read.js'
 
 /*
  * A mailbox file is rewritten in place, since other programs hold it open and lock it by inode. So that a crash in the
@@ -108,6 +109,6 @@ export function judged(t: Pick<Trailer, 'oldSize' | 'newSize' | 'segments'>): re
 /** Octets of the file; zeros where it has none. */
 export async function octetsAt(file: OpenFile, offset: number, length: number): Promise<Buffer> {
   const into = Buffer.alloc(length)
-  await file.read(into, offset)
+  await readSmall(file, into, offset)
   return into
 }

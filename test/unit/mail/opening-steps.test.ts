@@ -13,11 +13,14 @@ import { nativeLocks } from '../../../core/os/native-locks.js'
 import { itemOf, sampleMessage } from '../../../core/testing/messages.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
 import { MixFormat } from '../../../plugins/formats/mix/format.js'
+import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
+import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
 import { isWritable } from '../../../plugins/formats/shared/folders.js'
 import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { memorySpool } from '../../../core/testing/kit-spool.js'
 import { QuietLogger, StillClock, alice, mailFixture, memoryAbout, named, never, testSettings, type MailFixture } from '../../support/mail.js'
 import { steppingFiles } from '../../support/stepping-files.js'
+import { fixedContextOf } from '../../support/fixed.js'
 import { lockSettings, OpenUnix, unixContext } from '../../support/unix.js'
 
 const MESSAGES = 30
@@ -44,6 +47,11 @@ const sorts: readonly Sort[] = [
     // The file, its beginning, and whether it may be written with what lies beside it. A message: its file, and whether it is still as it was.
     name: 'unix', select: 3, message: 2, another: 1,
     make: (clock, mailbox, home) => new TextFormat(unixContext(files, join(home, 'locks'), { clock, mailbox })),
+  },
+  {
+    // The file, its beginning, what lies beside it, and the locks that the format has for whoever opens a mailbox.
+    name: 'mbx', select: 14, message: 0, another: 0,
+    make: (clock, mailbox, home) => new FixedFormat(mbxDialect, fixedContextOf(files, join(home, 'locks'), { clock, mailbox })),
   },
 ]
 

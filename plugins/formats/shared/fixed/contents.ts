@@ -1,4 +1,5 @@
 import { MailError, type Clock } from 'mailwright/api'
+import { readSmall } from '../small-read.js'
 import { nowSeconds } from '../state-directory.js'
 import type { FixedContext } from './context.js'
 import { BIT, type Dialect } from './dialect.js'
@@ -31,7 +32,7 @@ export async function readHeader(dialect: Dialect, held: Held, path: string): Pr
   const kind = dialect.header
   if (kind === undefined || held.stat.size === 0) return undefined
   const octets = Buffer.alloc(kind.length)
-  const got = await held.file.read(octets, 0)
+  const got = await readSmall(held.file, octets, 0)
   const header = got === kind.length ? kind.parse(octets) : undefined
   if (header === undefined) throw new MailError('corrupt', `Not a ${dialect.title}-format mailbox: ${path}`)
   return header

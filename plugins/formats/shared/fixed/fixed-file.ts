@@ -85,10 +85,15 @@ export class FixedFile {
     return this.#handle?.lock === 'locked' ? this.#handle.id : 0
   }
 
-  /** Runs with everybody else kept from writing; turns of this process come before the locks. Undefined when there is no file. */
-  async locked<T>(signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T | undefined> {
+  /**
+   * Runs with everybody else kept from writing; turns of this process come before the locks. Undefined when there is no file. `found`: which file had
+   * the name just now. Where none is open yet, opening tells whether it is still that one, and it is not looked at once more.
+   */
+  async locked<T>(signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>, found?: FileStat): Promise<T | undefined> {
     return this.#ctx.turns.run(this.path, async () => {
       const deadline = this.#deadline
+      const known = this.#handle === undefined && found?.kind === 'file' ? await this.#once(found, deadline, signal, say, work) : undefined
+      if (known !== undefined) return known.value
       for (let tries = 0; ; tries++) {
         const stat = await this.#ctx.files.stat(this.path)
         if (stat === undefined) {

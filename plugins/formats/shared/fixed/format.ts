@@ -5,6 +5,7 @@ import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
 import { SafeChanges } from '../safe-changes.js'
+import { readSmall } from '../small-read.js'
 import { FixedDelivery } from './delivery.js'
 import { examineFixed } from './examine.js'
 import type { Dialect } from './dialect.js'
@@ -39,7 +40,7 @@ export class FixedFormat implements MailboxFormat {
     let head: Buffer
     try {
       head = Buffer.alloc(Math.min(this.#headLength, stat.size))
-      head = head.subarray(0, await file.read(head, 0))
+      head = head.subarray(0, await readSmall(file, head, 0))
     } finally {
       await file.close()
     }

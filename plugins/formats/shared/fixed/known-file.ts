@@ -1,6 +1,7 @@
 import { MailError, uids, type FileStat, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
 import type { Say } from '../lock-context.js'
 import { saidOnce } from '../said-once.js'
+import { readSmall } from '../small-read.js'
 import { nowSeconds } from '../state-directory.js'
 import { emptyHeader, readContents, readHeader, type Contents } from './contents.js'
 import type { FixedContext } from './context.js'
@@ -223,7 +224,7 @@ export class KnownFile {
     const last = layout.count - 1
     if (layout.endOf(last) !== state.size) return false
     const octets = Buffer.alloc(layout.at('line', last))
-    await held.file.read(octets, layout.at('offset', last))
+    await readSmall(held.file, octets, layout.at('offset', last))
     const line = parseLine(this.#dialect, octets, 0, octets.length, 0)
     return !('text' in line) && line.stored === layout.at('stored', last) && (line.fields.uid === layout.at('uid', last) || (line.fields.uid === 0 && !layout.has(last, FORM.numbered)))
   }

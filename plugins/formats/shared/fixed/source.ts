@@ -91,8 +91,11 @@ export class FixedSource implements MailboxSource {
     // What was found before this turn may be older than what an operation of this process left.
     const isAsKnown = (stat: FileStat | undefined): boolean =>
       known.isUnchanged(stat) && !(claim && owes(known.contents, true) && this.#ctx.clock.now() - this.#fullMs > FULL_FOR_MS)
-    if ((how.found !== undefined && isAsKnown(how.found)) || isAsKnown(await this.#ctx.files.stat(this.path))) return
-    const found = await this.file.locked(signal, known.say(edit), async (held) => {
+    const { found } = how
+    if (found !== undefined && isAsKnown(found)) return
+    // At the first look, what nobody has held is known under the locks alone.
+    if (!(found !== undefined && known.isFirstLook) && isAsKnown(await this.#ctx.files.stat(this.path))) return
+    const look = async (held: Held): Promise<true> => {
       const before = held.stat
       const first = known.isFirstLook
       const news = await known.catchUp(held, edit, signal)
@@ -106,8 +109,8 @@ export class FixedSource implements MailboxSource {
       if (!claim) await keepAccess(held.file, before)
       await known.remember(edit, held, settled, undisturbed ? undefined : before.mtimeMs)
       return true
-    })
-    if (found === undefined) await known.vanish(edit)
+    }
+    if ((await this.file.locked(signal, known.say(edit), look, found)) === undefined) await known.vanish(edit)
   }
   /** Writes what the file lacks. Where it cannot be written, mail can be read nevertheless: numbers are in the table alone for now. */
   async #settleClaimed(held: Held, edit: TableEdit): Promise<boolean> {

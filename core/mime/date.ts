@@ -13,8 +13,6 @@ const ZONES: Readonly<Record<string, number>> = {
   ut: 0, utc: 0, gmt: 0, z: 0, est: -300, edt: -240, cst: -360, cdt: -300, mst: -420, mdt: -360, pst: -480, pdt: -420,
   wet: 0, west: 60, bst: 60, cet: 60, met: 60, cest: 120, mest: 120, eet: 120, eest: 180, msk: 180, ist: 330, jst: 540, kst: 540, hst: -600,
 }
-/** What nearly all mail has. */
-const USUAL = /^(?:[A-Za-z]{3}, )? ?(\d\d?) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ([+-]\d{4})(?: \([^()]*\))?$/
 const DAY_MS = 86_400_000
 
 /**
@@ -23,12 +21,8 @@ const DAY_MS = 86_400_000
  */
 export function parseHeaderDate(text: string): HeaderDate | undefined {
   if (text.length > 500) return undefined
-  const usual = USUAL.exec(text)
-  if (usual !== null) {
-    const [, d, m, y, h, mi, s = '0', z] = usual
-    const month = readMonth(m!)
-    if (month !== undefined) return compose(Number(y), month, Number(d), [Number(h), Number(mi), Number(s)], readZone(z!) ?? 0)
-  }
+  const usual = readUsual(text)
+  if (usual !== null) return usual
   const iso = /^\s*(\d{4})-(\d\d?)-(\d\d?)(?:[Tt ]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?/.exec(text)
   if (iso !== null) {
     const [, y, mo, d, h = '0', mi = '0', s = '0', z] = iso
@@ -63,11 +57,77 @@ export function parseHeaderDate(text: string): HeaderDate | undefined {
   return compose(year, month, day, time ?? [0, 0, 0], zone ?? 0)
 }
 
-/** Days since 1970 of a calendar date; months from 0. Undefined when there is no such day. */
+const SP = 0x20
+const COLON = 0x3a
+
+/**
+ * The form that nearly all mail has, `Fri, 21 Nov 1997 09:55:06 -0600` with or without the name of the day, seconds, and a comment at the end; null:
+ * some other form. Octet by octet, since sorting a mailbox reads the dates of all its messages.
+ */
+function readUsual(text: string): HeaderDate | undefined | null {
+  let at = 0
+  if (text[3] === ',') {
+    if (!isLetter(text, 0) || !isLetter(text, 1) || !isLetter(text, 2) || text.charCodeAt(4) !== SP) return null
+    at = 5
+  }
+  if (text.charCodeAt(at) === SP) at++
+  let day = digits(text, at, 2)
+  if (day === -1) day = digits(text, at++, 1)
+  else at += 2
+  const month = monthAt(text, at + 1)
+  const year = digits(text, at + 5, 4)
+  const hour = digits(text, at + 10, 2)
+  const minute = digits(text, at + 13, 2)
+  const isApart = text.charCodeAt(at) === SP && text.charCodeAt(at + 4) === SP && text.charCodeAt(at + 9) === SP && text.charCodeAt(at + 12) === COLON
+  if (!isApart || day === -1 || month === undefined || year === -1 || hour === -1 || minute === -1) return null
+  at += 15
+  const hasSeconds = text.charCodeAt(at) === COLON
+  const second = hasSeconds ? digits(text, at + 1, 2) : 0
+  if (hasSeconds) at += 3
+  const sign = text[at + 1]
+  const zone = digits(text, at + 2, 4)
+  if (second === -1 || zone === -1 || text.charCodeAt(at) !== SP || (sign !== '+' && sign !== '-')) return null
+  if (text.length > at + 6 && !/^ \([^()]*\)$/.test(text.slice(at + 6))) return null
+  const minutes = Math.floor(zone / 100) * 60 + (zone % 100)
+  return compose(year, month, day, [hour, minute, second], minutes >= 1440 ? 0 : sign === '-' ? -minutes : minutes)
+}
+function isLetter(text: string, at: number): boolean {
+  const c = text.charCodeAt(at) | 0x20
+  return c >= 0x61 && c <= 0x7a
+}
+/** The number of this many digits; -1 where there are fewer. */
+function digits(text: string, at: number, count: number): number {
+  let number = 0
+  for (let i = at; i < at + count; i++) {
+    const d = text.charCodeAt(i) - 0x30
+    // Not a number behind the end of the text.
+    if (!(d >= 0 && d <= 9)) return -1
+    number = number * 10 + d
+  }
+  return number
+}
+/** Months by their three letters, in lower case. */
+const MONTH_CODES: ReadonlyMap<number, number> = new Map(Array.from({ length: 12 }, (_, i) => [letters(MONTHS, 3 * i), i]))
+function letters(text: string, at: number): number {
+  return ((text.charCodeAt(at) | 0x20) << 16) | ((text.charCodeAt(at + 1) | 0x20) << 8) | (text.charCodeAt(at + 2) | 0x20)
+}
+function monthAt(text: string, at: number): number | undefined {
+  return isLetter(text, at) && isLetter(text, at + 1) && isLetter(text, at + 2) ? MONTH_CODES.get(letters(text, at)) : undefined
+}
+
+const MONTH_DAYS: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+function isLeap(year: number): boolean {
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+}
+/** Days since 1970 of a date of the Gregorian calendar; months from 0. Undefined when there is no such day. */
 function dayNumber(year: number, month: number, day: number): number | undefined {
-  const ms = Date.UTC(year, month, day)
-  const back = new Date(ms)
-  return year >= 100 && back.getUTCMonth() === month && back.getUTCDate() === day ? Math.round(ms / DAY_MS) : undefined
+  const most = month === 1 && isLeap(year) ? 29 : (MONTH_DAYS[month] ?? 0)
+  if (year < 100 || day < 1 || day > most) return undefined
+  // Years that begin in March have their leap day at the end.
+  const from = month < 2 ? year - 1 : year
+  const months = (month + 10) % 12
+  const ofYears = 365 * from + Math.floor(from / 4) - Math.floor(from / 100) + Math.floor(from / 400)
+  return ofYears + Math.floor((153 * months + 2) / 5) + day - 719_469
 }
 
 /** The day that a moment falls on where it was dated. */

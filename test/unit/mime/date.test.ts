@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { SeededRandom } from '../../../core/testing/random.js'
+import { seedOf } from '../../support/random.js'
 import { dayOf, parseHeaderDate } from '../../../core/mime/date.js'
 
 const utc = (text: string): number => Date.parse(text)
@@ -26,6 +28,36 @@ describe('Date fields', () => {
   })
   test.each(['', 'garbage', 'x', 'Fri, 21 Nov 1997 99:00:00 +0000', '31 Feb 2020', '32 Jan 2020', 'Jan 2020', '0000-00-00'])('no date: %s', (text) => {
     expect(parseHeaderDate(text)).toBeUndefined()
+  })
+  test('every day of the calendar is told from those that are none', () => {
+    const wrong: string[] = []
+    for (const year of [100, 400, 1582, 1600, 1899, 1900, 1969, 1970, 1999, 2000, 2023, 2024, 2096, 2100, 9999]) {
+      for (let month = 0; month < 12; month++) {
+        for (let day = 0; day <= 32; day++) {
+          const there = new Date(Date.UTC(year, month, day))
+          const isThere = there.getUTCMonth() === month && there.getUTCDate() === day
+          const text = `${day} ${'JanFebMarAprMayJunJulAugSepOctNovDec'.slice(3 * month, 3 * month + 3)} ${String(year).padStart(4, '0')} 00:00:00 +0000`
+          if (parseHeaderDate(text)?.ms !== (isThere ? there.getTime() : undefined)) wrong.push(text)
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+  test('the usual form is read as any other way to write it', () => {
+    const random = new SeededRandom(seedOf('unit/mime/date'))
+    const two = (n: number): string => String(n).padStart(2, '0')
+    for (let i = 0; i < 5000; i++) {
+      const day = random.pick(['', 'Mon, ', 'sun, ', 'Xyz, '])
+      const date = `${random.pick(['', ' '])}${random.chance(0.5) ? random.below(40) : two(random.below(40))} ${random.pick(['Jan', 'feb', 'MAR', 'Dec', 'Foo'])} ${random.pick(['2024', '1999', '0099', '2100'])}`
+      const time = `${two(random.below(26))}:${two(random.below(62))}${random.chance(0.7) ? `:${two(random.below(63))}` : ''}`
+      const zone = `${random.pick(['+', '-'])}${two(random.below(26))}${two(random.below(70))}${random.pick(['', ' (CET)', ' ()'])}`
+      const text = `${day}${date} ${time} ${zone}`
+      // Two blanks before the zone are another form.
+      expect(parseHeaderDate(text), text).toEqual(parseHeaderDate(`${day}${date} ${time}  ${zone}`))
+    }
+  })
+  test.each(['Mon, 1 Jan 2024 00:00:0', 'Mon, 1 Jan 2024 00:00 +000', 'Mon, 1 Jan 2024 00:00 +0100 x', 'Mon, 1 Jan 2024 00:00 +0100 (a', 'Mon 1 Jan 2024 00:00 +0100', 'Mo, 1 Jan 2024 00:00 +0100', 'Mon, 1 Jan 2024', 'Mon,1 Jan 2024 00:00'])('nearly the usual form: %s', (text) => {
+    expect(parseHeaderDate(text)?.day).toBe(19723)
   })
   test('the day of a moment is that of its own zone', () => {
     expect(dayOf(utc('2024-01-01T00:30:00Z'), -60)).toBe(dayOf(utc('2023-12-31T12:00:00Z'), 0))

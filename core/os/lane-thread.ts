@@ -10,11 +10,16 @@ import { nativeLocks } from './native-locks.js'
 // A thread of the lane: one task after the other, with calls that are done when they return.
 const tools = { files: new SystemFiles(await nativeLocks(), immediateCalls()), clock: systemClock, random: systemRandom }
 
+type Runner = Pick<FileTask<unknown, unknown>, 'run'>
+/** Modules by their address: even of one that is loaded, an import works out again what the address means. */
+const known = new Map<string, Runner>()
+
 async function answer(module: string, args: unknown): Promise<Answer> {
   try {
+    let found = known.get(module)
     // What a FileTask names exports its `run`.
-    const { run } = (await import(module)) as Pick<FileTask<unknown, unknown>, 'run'>
-    return { value: await run(tools, args) }
+    if (found === undefined) known.set(module, (found = (await import(module)) as Runner))
+    return { value: await found.run(tools, args) }
   } catch (error) {
     return { failure: failureOf(error) }
   }

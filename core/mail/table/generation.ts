@@ -145,7 +145,8 @@ export class Generation implements Rows {
     const move = <T extends Uint32Array | Float64Array | Int16Array>(from: T, to: T): void => {
       let end = 0
       for (let i = 0; i < kept.length; i += 2) {
-        const [first, after] = [kept[i]!, kept[i + 1]!]
+        const first = kept[i]!
+        const after = kept[i + 1]!
         if (after - first < FEW_ROWS) for (let row = first; row < after; row++) to[end++] = from[row]!
         else {
           to.set(from.subarray(first, after) as never, end)

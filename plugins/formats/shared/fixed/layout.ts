@@ -133,7 +133,8 @@ export class Layout {
     const copy = (column: Uint32Array | Float64Array, to: Uint32Array | Float64Array): void => {
       let end = 0
       for (let r = 0; r + 1 < runs.length; r += 2) {
-        const [first = 0, after = 0] = [runs[r], runs[r + 1]]
+        const first = runs[r] ?? 0
+        const after = runs[r + 1] ?? 0
         if (after - first < FEW) for (let i = first; i < after; i++) to[end++] = column[i] ?? 0
         else {
           to.set(column.subarray(first, after), end)

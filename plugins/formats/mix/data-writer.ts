@@ -6,6 +6,7 @@ import type { Extent } from './redo.js'
 
 /** Octets of one write. */
 export const PIECE = 1 << 20
+const DONE: Promise<void> = Promise.resolve()
 
 /** Writes messages to the end of a data file and sums them up. The file stays open for the next ones. */
 export class DataWriter {
@@ -18,7 +19,10 @@ export class DataWriter {
   readonly #start: number
   readonly #signal: AbortSignal
   /** Octets that are yet to be written: those of many messages go in one piece, since each piece of a write has its price. */
-  readonly #room: Buffer
+  #room: Buffer
+  /** The piece before, on its way or written. */
+  #other: Buffer | undefined
+  #writing: Promise<void> = DONE
   #used = 0
   /** Where the first of them goes. */
   #at: number
@@ -59,7 +63,7 @@ export class DataWriter {
   }
   async #addPieces(bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length; ) {
-      if (this.#used === this.#room.length) await this.flush()
+      if (this.#used === this.#room.length) await this.#flush()
       const part = bytes.subarray(done, done + this.#room.length - this.#used)
       this.#room.set(part, this.#used)
       this.#used += part.length
@@ -68,16 +72,27 @@ export class DataWriter {
   }
   /** A place for the next octets, as many as asked for, which are to be put there before anything else is asked for. At most a piece. */
   async space(octets: number): Promise<Buffer> {
-    if (octets > this.#room.length - this.#used) await this.flush()
+    if (octets > this.#room.length - this.#used) await this.#flush()
     const from = this.#used
     this.#used += octets
     return this.#room.subarray(from, this.#used)
   }
-  async flush(): Promise<void> {
+  /** Hands the piece over: the next one is filled while it is written. */
+  async #flush(): Promise<void> {
+    await this.#write()
+    const room = this.#room
+    this.#room = this.#other ?? Buffer.allocUnsafeSlow(room.length)
+    this.#other = room
+  }
+  /** Begins to write what is there, once the piece before is written. */
+  async #write(): Promise<void> {
+    await this.#writing
     this.#signal.throwIfAborted()
     if (this.#used === 0) return
     this.#sumUp()
-    await this.#open.write([this.#room.subarray(0, this.#used)], this.#at)
+    this.#writing = this.#open.write([this.#room.subarray(0, this.#used)], this.#at)
+    // Whoever waits for it hears of the failure.
+    this.#writing.catch(() => undefined)
     this.#at += this.#used
     this.#used = this.#summed = 0
   }
@@ -92,11 +107,17 @@ export class DataWriter {
   }
   /** Everything is in the file, and with `durable` on the disk. */
   async finish(durable: boolean): Promise<void> {
-    await this.flush()
+    await this.#write()
+    await this.#writing
     if (durable && !this.#synced) await this.#open.sync()
+  }
+  /** Nothing is under way any more, whatever became of it. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#writing])
   }
   /** Takes back what was written. */
   async undo(): Promise<void> {
+    await this.settled()
     await this.#open.truncate(this.#start)
   }
 }

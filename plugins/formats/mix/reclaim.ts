@@ -105,6 +105,8 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
       data: writer,
     })
   } catch (error) {
+    // A write that is under way must not meet another file under the number of this one.
+    await writer.settled()
     if (!folder.owes) await folder.data.giveUp(writer.file, false).catch(() => undefined)
     throw error
   }

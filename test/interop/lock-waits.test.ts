@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -52,6 +52,25 @@ describe.skipIf(process.platform !== 'linux')('SELECT of a mailbox that another 
       expect(line).toBe(`${tag} OK [READ-WRITE] SELECT completed`)
     }
     expect(server.log()).toMatch(/Mailbox \S+delivered is locked, will override in \d+ seconds/)
+  })
+
+  test('by a dot-lock: APPEND, STATUS and a change in a session say it too', async () => {
+    const selected = await login()
+    expect((await selected.do('SELECT INBOX')).status).toBe('OK')
+    await writeFile(`${delivered()}.lock`, '')
+    await appendFile(delivered(), 'From bob@example.org Mon Nov 23 01:44:50 2026\nSubject: new\n\nHello.\n\n')
+    const [adding, asking] = [await login(), await login()]
+    const message = 'Subject: added\r\n\r\nHello.\r\n'
+    adding.send(`a APPEND INBOX {${message.length}+}\r\n${message}\r\n`)
+    asking.send('b STATUS INBOX (MESSAGES)\r\n')
+    selected.send('c EXPUNGE\r\n')
+    for (const client of [adding, asking, selected]) expect(await client.line()).toMatch(/^\* NO Mailbox \S+delivered is locked, will override in \d+ seconds\.\.\.$/)
+    await unlink(`${delivered()}.lock`)
+    for (const [client, tag] of [[adding, 'a'], [asking, 'b'], [selected, 'c']] as const) {
+      let line = await client.line()
+      while (line.startsWith('* ')) line = await client.line()
+      expect(line).toMatch(new RegExp(`^${tag} OK `))
+    }
   })
 
   test('by a dot-lock where mail is delivered, for an INBOX that is kept elsewhere', async () => {

@@ -10,6 +10,7 @@ import { systemClock, systemRandom } from '../../../core/os/clock.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { immediateCalls } from '../../../core/os/immediate.js'
 import { inlineLane } from '../../../core/os/lane.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
 
 const built = new URL('../../../dist/core/os/lane.js', import.meta.url)
 const tools: FileTools = { files: new SystemFiles(undefined), clock: systemClock, random: systemRandom }
@@ -74,11 +75,20 @@ describe('work on files', () => {
 /** Does what it is told, and says on which thread. */
 const ODD = `import { threadId } from 'node:worker_threads'
 const { MailError } = await import(${JSON.stringify(new URL('../../../dist/core/api/index.js', import.meta.url).href)})
-export async function run({ files }, { how, ms, path }) {
+export async function run({ files }, { how, ms, path, shared }) {
   const until = Date.now() + (ms ?? 0)
   while (Date.now() < until) await files.stat('/')
   if (how === 'fail') throw new MailError('unavailable', 'no room', { cause: Object.assign(new Error('ENOSPC: full', { cause: new Error('first') }), { code: 'ENOSPC' }) })
   if (how === 'function') return () => threadId
+  if (how === 'borrow') {
+    const file = files.borrow(path, shared)
+    const alone = file.lock('flock', 'exclusive')
+    await file.write([new Uint8Array([1, 2, 3])], 0)
+    const after = file.lock('flock', 'shared')
+    file.unlock('flock')
+    await file.close()
+    return { elsewhere: threadId > 0, alone, after }
+  }
   if (how === 'write') {
     const file = await files.open(path, { write: true, create: 'if-missing' })
     await file.write([new Uint8Array(1)], 0)
@@ -88,7 +98,8 @@ export async function run({ files }, { how, ms, path }) {
 }
 `
 interface OddWish {
-  readonly how?: 'fail' | 'function' | 'write'
+  readonly how?: 'fail' | 'function' | 'write' | 'borrow'
+  readonly shared?: number
   readonly ms?: number
   readonly path?: string
   /** No value. */
@@ -194,6 +205,22 @@ describe('a thread for files', () => {
     expect(error).toBeInstanceOf(Error)
     expect(error).toMatchObject({ name: 'MailError', kind: 'unavailable', message: 'no room', cause: { code: 'ENOSPC', message: 'ENOSPC: full', cause: { message: 'first' } } })
     expect((error as MailError).stack).toContain('odd.mjs')
+  })
+  test('takes the locks of a file that another thread has open, and leaves it as open and locked as it was', async () => {
+    await using lane = await warm()
+    const system = new SystemFiles(await nativeLocks())
+    const path = join(dir, 'lent')
+    const mine = await system.open(path, { write: true, create: 'new' })
+    const other = await system.open(path)
+    expect(mine.lock('flock', 'shared')).toBe('locked')
+    const borrow = async (): Promise<unknown> => lane.run(odd, { how: 'borrow', path, ...(mine.shared !== undefined && { shared: mine.shared }) })
+    expect(await borrow()).toEqual({ elsewhere: true, alone: 'locked', after: 'locked' })
+    expect(other.lock('flock', 'exclusive')).toBe('busy')
+    expect((await mine.stat()).size).toBe(3)
+    // Somebody else has it open as well.
+    expect(other.lock('flock', 'shared')).toBe('locked')
+    expect(await borrow()).toEqual({ elsewhere: true, alone: 'busy', after: 'locked' })
+    await Promise.all([mine.close(), other.close()])
   })
   test('looks for a file that is not there without an exception', async () => {
     const seen: unknown[] = []

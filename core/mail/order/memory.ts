@@ -43,7 +43,12 @@ export class OrderMemory {
     }
     return facts
   }
+  /** `drop` is called when it has to go, at once where it has no room at all. */
   keep(thing: object, octets: number, drop: () => void): void {
+    if (octets > this.#budget) {
+      drop()
+      return
+    }
     this.#kept.set(thing, { octets, drop })
     this.#octets += octets
     for (const [old, entry] of this.#kept) {

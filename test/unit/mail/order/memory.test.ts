@@ -59,10 +59,11 @@ describe('what sorting and threading keep', () => {
     memory.of(b).keep('SUBJECT', values(1), 400)
     expect([memory.of(a).values('DATE'), memory.of(b).values('DATE'), memory.of(b).values('SUBJECT')].map((v) => v !== undefined)).toEqual([true, false, true])
     expect(memory.octets).toBe(800)
-    // What is larger than all of it is not kept.
-    memory.of(a).keep('FROM', values(1), 2000)
-    expect(memory.of(a).values('FROM')).toBe(undefined)
-    expect(memory.octets).toBe(0)
+    // What is larger than all of it is not kept, and costs nobody else.
+    memory.of(a).keep('FROM', values(1), 1001)
+    memory.of(a).threads.keep('REFERENCES', setOf(...Array.from({ length: 100 }, (_, i) => i + 1)), [])
+    expect([memory.of(a).values('FROM'), memory.of(a).threads.get('REFERENCES', setOf(1))]).toEqual([undefined, undefined])
+    expect(memory.octets).toBe(800)
   })
   test('values take the place of those before', () => {
     const memory = new OrderMemory()

@@ -1,5 +1,5 @@
 import { fetchItem } from '../../api/index.js'
-import type { FetchItem, ImapWriter, MailboxView, Rows, SealedFetchItem } from '../../api/index.js'
+import type { FetchItem, FlagSet, ImapWriter, MailboxView, Rows, SealedFetchItem } from '../../api/index.js'
 import { OctetWriter } from '../../wire/imap/writer.js'
 
 function nothing(): undefined {
@@ -44,10 +44,16 @@ const internalDate: FetchItem<undefined> = {
 
 /** Writes a row's flags, \Recent first. */
 export function writeFlags(row: number, rows: Rows, out: ImapWriter, view: MailboxView): void {
-  const wire = rows.flagSets[rows.flags[row]!]!.wire
-  out.raw('FLAGS (')
-  if (view.isRecent(row)) out.raw(wire.length === 0 ? String.raw`\Recent` : String.raw`\Recent `)
-  out.bytes(wire).raw(')')
+  const set = rows.flagSets[rows.flags[row]!]!
+  let forms = written.get(set)
+  if (forms === undefined) written.set(set, (forms = { old: formOf(set), recent: formOf(set, String.raw`\Recent`) }))
+  out.bytes(view.isRecent(row) ? forms.recent : forms.old)
+}
+/** The whole item, for each set of flags: a mailbox has few, and lines many. */
+const written = new WeakMap<FlagSet, { readonly old: Uint8Array; readonly recent: Uint8Array }>()
+function formOf({ wire }: FlagSet, ...first: readonly string[]): Uint8Array {
+  const words = wire.length === 0 ? first : [...first, Buffer.from(wire).toString('latin1')]
+  return Buffer.from(`FLAGS (${words.join(' ')})`, 'latin1')
 }
 
 /** The writer with core's own forms: a session has no other. */

@@ -5,6 +5,7 @@ import { localZone, readableDate, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
 import type { ContentWriter } from '../content-writer.js'
 import { outOfRoom } from '../safe-changes.js'
+import { withoutCr } from '../text-file.js'
 import { mustBeWhole, owes, readContents, settle, settling, type Contents } from './contents.js'
 import { Addition } from './addition.js'
 import type { FixedContext } from './context.js'
@@ -17,8 +18,6 @@ import type { Entered } from './rows.js'
 import { FixedSource } from './source.js'
 import { storedMessages, StoredReader, type StoredIn } from './stored.js'
 import { cameAt, lotOf, mailCame } from './times.js'
-
-const CR = 13
 
 /** A message that waits for the locks: its octets, or the place where they lie. */
 interface Waiting {
@@ -276,8 +275,8 @@ async function* storedForm(dialect: Dialect, spooled: Spooled): AsyncGenerator<B
   for await (const chunk of spooled.chunks()) yield inStoredForm(dialect, chunk)
 }
 function inStoredForm({ text }: Dialect, chunk: Uint8Array): Buffer {
-  const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-  return text === 'as-is' ? octets : Buffer.from(octets.filter((c) => c !== CR))
+  const { buffer, byteOffset, byteLength } = text === 'as-is' ? chunk : withoutCr(chunk)
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 async function storedSize(dialect: Dialect, spooled: Spooled): Promise<number> {
   if (dialect.text === 'as-is') return spooled.size

@@ -1,4 +1,5 @@
 import { MailError, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { Rooms, type Room } from '../shared/rooms.js'
 import { WholeBytes } from '../shared/whole-bytes.js'
 import { batches, NEAR, roomOf, runsOf, TIGHT, type Run, type Wanted } from './batches.js'
 import { placeOf, type Place } from './columns.js'
@@ -25,7 +26,7 @@ export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants
   try {
     for (const batch of batches(set, wants, rows)) {
       const read = await reading
-      reading = octets ? readBatch(folder, batch, rows, found, rooms, signal) : Promise.resolve(batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) })))
+      reading = octets ? readBatch(folder, batch, rows, found, rooms.next(), signal) : Promise.resolve(batch.map((m) => ({ uid: m.uid, headerSize: m.place.header, bytes: new LateBytes(folder, m, found) })))
       reading.catch(() => undefined)
       if (read !== undefined) yield read
     }
@@ -42,13 +43,13 @@ interface Fetched {
   readonly buffer: Buffer
   readonly got: readonly number[]
 }
-async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows, found: Relocated, rooms: Rooms, signal: AbortSignal): Promise<readonly StoredMessage[]> {
+async function readBatch(folder: MixFolder, batch: readonly Wanted[], rows: Rows, found: Relocated, room: Room, signal: AbortSignal): Promise<readonly StoredMessage[]> {
   signal.throwIfAborted()
   const alone = batch.length === 1 ? batch[0] : undefined
   const known = alone && folder.data.along.find(alone.place.file, alone.place.at, alone.octets)
   if (alone !== undefined && known !== undefined && isDataRecord(known, 0, alone.uid, alone.size)) return [stored(folder, alone, found, known)]
   return folder.data.reading(signal, batch[0]?.place.file, async () => {
-    const { runs, buffer, got } = alone === undefined ? await readSeveral(folder, batch, rooms) : await readAlone(folder, alone, rows)
+    const { runs, buffer, got } = alone === undefined ? await readSeveral(folder, batch, room) : await readAlone(folder, alone, rows)
     const out: StoredMessage[] = []
     for (const [n, run] of runs.entries()) {
       for (const m of run.messages) {
@@ -76,10 +77,10 @@ async function readAlone(folder: MixFolder, m: Wanted, rows: Rows): Promise<Fetc
   if (got > m.octets) along.keep(file, at, buffer.subarray(0, got))
   return { runs: [{ file, at, length, into: 0, messages: [m] }], buffer, got: [got] }
 }
-async function readSeveral(folder: MixFolder, batch: readonly Wanted[], rooms: Rooms): Promise<Fetched> {
+async function readSeveral(folder: MixFolder, batch: readonly Wanted[], room: Room): Promise<Fetched> {
   const runs = runsOf(batch, NEAR)
   const tight = runsOf(batch, TIGHT)
-  const buffer = rooms.take(roomOf(runs))
+  const buffer = room.take(roomOf(runs))
   if (roomOf(runs) > WORTH * roomOf(tight) && (await readAtOnce(folder, tight, buffer))) return { runs: tight, buffer, got: tight.map((run) => run.length) }
   const got: number[] = []
   for (let n = 0; n < runs.length; n += PARALLEL) {
@@ -118,18 +119,6 @@ function stored(folder: MixFolder, m: Wanted, found: Relocated, read: Buffer): S
   const text = read.subarray(m.place.internal)
   return { uid: m.uid, headerSize: m.place.header, bytes: text.length === m.size ? new WholeBytes(text) : new LateBytes(folder, m, found, text) }
 }
-/** Memory for batches, used again: a caller has one until it asks for the next, which is read meanwhile. */
-class Rooms {
-  #next = Buffer.alloc(0)
-  #other = Buffer.alloc(0)
-  take(octets: number): Buffer {
-    const room = this.#next.length < octets ? Buffer.allocUnsafe(octets) : this.#next
-    this.#next = this.#other
-    this.#other = room
-    return room
-  }
-}
-
 /** A message that is read when somebody asks. */
 class LateBytes implements MessageBytes {
   readonly size: number

@@ -2,6 +2,7 @@ import { MailError, type OpenFile, type Rows, type StoredMessage, type UidSet, t
 import { toCrlf } from '../crlf.js'
 import { CutBytes } from './bytes.js'
 import { depthOf, type Depth } from '../read-depth.js'
+import { Rooms, type Room } from '../rooms.js'
 import { WholeBytes } from '../whole-bytes.js'
 import type { Place } from './layout.js'
 import { clientHeader } from './measure.js'
@@ -9,8 +10,11 @@ import { isLineOf, type Readable } from './readable.js'
 
 /** Messages up to this size are handed out whole. */
 const INLINE = 1 << 16
-/** Octets of one read, and how far apart two messages may be for one read to fetch both. */
+/** Octets of the first read, so that something is on its way soon; of the later ones; how much larger each is than the one before. */
+const FIRST = 1 << 17
 const BATCH = 1 << 20
+const GROWTH = 4
+/** How far apart two messages may be for one read to fetch both. */
 const NEAR = 1 << 14
 const MANY = 1000
 /** Where a header's end is not known it is looked for within so many octets first. */
@@ -21,11 +25,32 @@ const AT_ONCE = 1 << 15
 /** A file whose messages are moved all the time. */
 const TRIES = 5
 
-/** Messages of the set in ascending batches. One that is gone is left out. */
+/** Messages of the set in ascending batches; the next one is read while the caller has the last. One that is gone is left out. */
 export async function* readMessages(box: Readable, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const depth = depthOf(wants)
-  let waiting: number[] = []
+  const rooms = new Rooms()
+  let reading: Promise<readonly StoredMessage[]> | undefined
+  try {
+    for (const batch of batches(box, set, depth, rows)) {
+      const read = await reading
+      signal.throwIfAborted()
+      reading = readBatch(box, batch, depth, rooms.next())
+      reading.catch(() => undefined)
+      if (read !== undefined) yield read
+    }
+    const last = await reading
+    reading = undefined
+    signal.throwIfAborted()
+    if (last !== undefined) yield last
+  } finally {
+    await reading?.catch(() => undefined)
+  }
+}
+/** Uids of what is to be read together. */
+function* batches(box: Readable, set: UidSet, depth: Depth, rows: Rows): Generator<readonly number[]> {
+  let batch: number[] = []
   let octets = 0
+  let room = FIRST
   let last = 0
   for (let row = 0; row < rows.length; row++) {
     const uid = rows.uid[row] ?? 0
@@ -35,15 +60,14 @@ export async function* readMessages(box: Readable, set: UidSet, wants: Wants, ro
     const size = wanted(place, depth)
     octets += size + Math.min(NEAR, Math.max(0, place.offset - last))
     last = place.offset + size
-    waiting.push(uid)
-    if (octets < BATCH && waiting.length < MANY) continue
-    signal.throwIfAborted()
-    yield await readBatch(box, waiting, depth)
-    waiting = []
+    batch.push(uid)
+    if (octets < room && batch.length < MANY) continue
+    yield batch
+    room = Math.min(BATCH, GROWTH * room)
+    batch = []
     octets = 0
   }
-  signal.throwIfAborted()
-  if (waiting.length > 0) yield await readBatch(box, waiting, depth)
+  if (batch.length > 0) yield batch
 }
 /** Octets to be read of a message, its line included. */
 function wanted({ line, stored, header }: Place, depth: Depth): number {
@@ -52,12 +76,12 @@ function wanted({ line, stored, header }: Place, depth: Depth): number {
   return line + Math.min(stored, header > 0 ? header : USUAL_HEADER)
 }
 
-async function readBatch(box: Readable, list: readonly number[], depth: Depth): Promise<readonly StoredMessage[]> {
+async function readBatch(box: Readable, list: readonly number[], depth: Depth, memory: Room): Promise<readonly StoredMessage[]> {
   for (let tries = 0; tries < TRIES; tries++) {
     const epoch = box.epoch()
     if (epoch % 2 === 0) {
       const places = list.map((uid) => box.place(uid)).filter((p) => p !== undefined)
-      const messages = depth === 'none' ? places.map((p) => unread(box, p)) : ((await box.using((file) => readPlaces(box, file, places, depth))) ?? [])
+      const messages = depth === 'none' ? places.map((p) => unread(box, p)) : ((await box.using((file) => readPlaces(box, file, places, depth, memory))) ?? [])
       if (box.epoch() === epoch) return messages
     }
     await box.settled()
@@ -91,10 +115,9 @@ function runsOf(places: readonly Place[], depth: Depth): { readonly runs: readon
   return { runs, room }
 }
 
-async function readPlaces(box: Readable, file: OpenFile, places: readonly Place[], depth: Depth): Promise<readonly StoredMessage[]> {
+async function readPlaces(box: Readable, file: OpenFile, places: readonly Place[], depth: Depth, memory: Room): Promise<readonly StoredMessage[]> {
   const { runs, room } = runsOf(places, depth)
-  // The messages' own: a batch is in use while the next is read.
-  const buffer = Buffer.allocUnsafe(room)
+  const buffer = memory.take(room)
   const got: number[] = []
   const [only] = runs
   if (runs.length === 1 && room <= AT_ONCE && only !== undefined && file.readNow?.(buffer, only.from) === true) got.push(room)
@@ -104,13 +127,14 @@ async function readPlaces(box: Readable, file: OpenFile, places: readonly Place[
     for (const place of run.places) {
       const at = run.at + place.offset - run.from
       const end = Math.min(at + wanted(place, depth), run.at + (got[n] ?? 0))
-      const message = (await messageOf(box, file, place, buffer.subarray(at, Math.max(at, end)), depth)) ?? (await readAnew(box, file, place, depth))
+      const made = messageOf(box, file, place, buffer.subarray(at, Math.max(at, end)), depth)
+      const message = (made instanceof Promise ? await made : made) ?? (await readAnew(box, file, place, depth))
       if (message !== undefined) out.push(message)
     }
   }
   return out
 }
-async function messageOf(box: Readable, file: OpenFile, place: Place, octets: Buffer, depth: Depth): Promise<StoredMessage | undefined> {
+function messageOf(box: Readable, file: OpenFile, place: Place, octets: Buffer, depth: Depth): StoredMessage | undefined | Promise<StoredMessage> {
   const { dialect } = box
   if (!isLineOf(dialect, place, octets)) return undefined
   const { uid, size, stored } = place

@@ -33,20 +33,20 @@ export function parseLine(dialect: Dialect, octets: Buffer, from: number, to: nu
     return wrong(`Unable to find ${name} at ${at} in ${end - from} bytes, text: ${shown(octets, from, end)}`)
   }
   const textEnd = lf + 1 - dialect.lineEnd.length
-  const text = shown(octets, from, textEnd)
   const comma = octets.indexOf(COMMA, from)
   const semicolon = octets.indexOf(SEMICOLON, Math.max(from, comma))
-  if (comma < 0 || comma >= textEnd || semicolon < 0 || semicolon >= textEnd) return wrong(`Unable to parse internal header at ${at}: ${text}`)
-  const elements = `${shown(octets, from, comma)},${shown(octets, comma + 1, semicolon)};${shown(octets, semicolon + 1, textEnd)}`
-  const together = dialect.header === undefined ? wrong(`Unable to parse internal header elements at ${at}: ${elements}`) : undefined
-  const tail = octets.subarray(semicolon + 1, textEnd)
-  const fields = tail.length < dialect.fieldsLength ? 'flags' : dialect.readFields(octets, semicolon + 1)
-  if (fields === 'flags') return together ?? wrong(`Unable to parse message flags at ${at}: ${text}`)
-  if (fields === 'uid' || tail.length !== dialect.fieldsLength) return together ?? wrong(`Unable to parse message UID at ${at}: ${text}`)
+  if (comma < 0 || comma >= textEnd || semicolon < 0 || semicolon >= textEnd) return wrong(`Unable to parse internal header at ${at}: ${shown(octets, from, textEnd)}`)
+  // Texts are made of what is wrong alone: thousands of lines are right.
+  const elements = (): string => `${shown(octets, from, comma)},${shown(octets, comma + 1, semicolon)};${shown(octets, semicolon + 1, textEnd)}`
+  const inElements = (what: () => string): Damage => wrong(dialect.header === undefined ? `Unable to parse internal header elements at ${at}: ${elements()}` : what())
+  const length = textEnd - semicolon - 1
+  const fields = length < dialect.fieldsLength ? 'flags' : dialect.readFields(octets, semicolon + 1)
+  if (fields === 'flags') return inElements(() => `Unable to parse message flags at ${at}: ${shown(octets, from, textEnd)}`)
+  if (fields === 'uid' || length !== dialect.fieldsLength) return inElements(() => `Unable to parse message UID at ${at}: ${shown(octets, from, textEnd)}`)
   const stored = decimal(octets, comma + 1, semicolon)
-  if (!(stored > 0)) return together ?? wrong(`Unable to parse message size at ${at}: ${elements}`)
+  if (!(stored > 0)) return inElements(() => `Unable to parse message size at ${at}: ${elements()}`)
   const date = parseInternalDate(octets.toString('latin1', from, comma))
-  if (date === undefined) return together ?? wrong(`Unable to parse message date at ${at}: ${shown(octets, from, comma)}`)
+  if (date === undefined) return inElements(() => `Unable to parse message date at ${at}: ${shown(octets, from, comma)}`)
   return { length: lf + 1 - from, stored, ms: date.ms, zone: date.zone, fields }
 }
 /** Index of the LF that ends the line; -1 when there is none. */

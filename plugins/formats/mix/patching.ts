@@ -3,7 +3,7 @@ import { allDone } from './all-done.js'
 import type { Patch } from './redo.js'
 
 /** Octets between two patches that are read and written anew with them, because a way through the pool of threads costs more than they do. */
-const NEAR = 1 << 15
+const NEAR = 1 << 13
 /** Patches that are written beside each other. */
 const FEW = 4
 /** Octets of one call. */

@@ -128,10 +128,11 @@ export class FixedFile {
   async #work<T>(handle: Handle, named: boolean, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
     handle.users++
     try {
-      const { interrupted, mark } = await this.changes.look(handle, this.settledMark)
-      // Nobody has written since a file that was opened under these locks was looked at.
-      const stat = handle.opened ?? (await handle.file.stat())
+      // Nobody has written since a file that was opened under these locks was looked at; after them somebody may have, whatever becomes of this operation.
+      const { opened } = handle
       handle.opened = undefined
+      const { interrupted, mark } = await this.changes.look(handle, this.settledMark)
+      const stat = opened ?? (await handle.file.stat())
       const found = interrupted && this.writable ? await this.changes.recover(handle.file, stat, say) : { stat, mark }
       return await work({ file: handle.file, named, ...found })
     } finally {

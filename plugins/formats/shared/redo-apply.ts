@@ -40,18 +40,22 @@ const PARALLEL = 16
 /** Puts octets of the redo file where they belong, of those segments. */
 export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
   const fresh = new Payload(redo, payload, trailer.payload)
+  const writing: Promise<void>[] = []
   let from = 0
-  let writing: Promise<void>[] = []
   for (const s of trailer.segments) {
     const start = from
     from += s.length
     if (!which(s)) continue
-    if (payload === undefined && s.length > CHUNK) await copySegment(redo, mailbox, start, s)
-    else writing.push(mailbox.write([await fresh.octets(start, from)], s.offset))
-    if (writing.length === PARALLEL) {
-      await allOf(writing)
-      writing = []
+    const isLarge = payload === undefined && s.length > CHUNK
+    const isThere = !isLarge && fresh.has(start, from)
+    // Nothing is under way while something is read: that may fail, and what is written later would be written over what the caller does then.
+    if (!isThere || writing.length === PARALLEL) await allOf(writing.splice(0))
+    if (isLarge) {
+      await copySegment(redo, mailbox, start, s)
+      continue
     }
+    if (!isThere) await fresh.load(start, from)
+    writing.push(mailbox.write([fresh.octets(start, from)], s.offset))
   }
   await allOf(writing)
 }
@@ -67,14 +71,17 @@ class Payload {
     this.#end = length
     this.#piece = whole ?? Buffer.alloc(0)
   }
-  /** No more than a piece; they stay as they are. */
-  async octets(from: number, to: number): Promise<Buffer> {
-    if (from < this.#start || to > this.#start + this.#piece.length) {
-      // What was handed out before may still be on its way.
-      this.#piece = Buffer.allocUnsafe(Math.max(to - from, Math.min(CHUNK, this.#end - from)))
-      this.#start = from
-      if ((await this.#redo.read(this.#piece, HEAD + from)) < this.#piece.length) throw new Error(`${this.#redo.path} ended early`)
-    }
+  has(from: number, to: number): boolean {
+    return from >= this.#start && to <= this.#start + this.#piece.length
+  }
+  /** Reads them and what follows. What was handed out before is used no more. */
+  async load(from: number, to: number): Promise<void> {
+    const length = Math.max(to - from, Math.min(CHUNK, this.#end - from))
+    if (this.#piece.length !== length) this.#piece = Buffer.allocUnsafe(length)
+    this.#start = from
+    if ((await this.#redo.read(this.#piece, HEAD + from)) < length) throw new Error(`${this.#redo.path} ended early`)
+  }
+  octets(from: number, to: number): Buffer {
     return this.#piece.subarray(from - this.#start, to - this.#start)
   }
 }

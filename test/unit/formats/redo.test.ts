@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
 import { applyRedo } from '../../../plugins/formats/shared/redo-apply.js'
@@ -93,6 +94,41 @@ describe('a rewrite that a power failure interrupts', () => {
       await mailbox.close()
       expect((await readFile(path)).equals(fresh)).toBe(true)
     }
+  })
+  test.each(['cannot be read to its end', 'cannot be written either'])('that %s leaves no write under way, and no failure that nobody hears of', async (what) => {
+    const path = join(folder, 'box')
+    await writeFile(path, Buffer.alloc(4_000_000, 'o'))
+    const places: RedoPlaces = { first: join(folder, '.box.redo'), second: join(folder, 'other') }
+    const mailbox = await files.open(path, { write: true })
+    const { file: redo, room } = await openRedo(files, places, '/nowhere')
+    const { device, inode, size } = await mailbox.stat()
+    const writer = new RedoWriter(redo, mailbox, 0, room)
+    for (let n = 0; n < 13; n++) {
+      writer.stay(n * 300_000)
+      await writer.bytes(Buffer.alloc(100_000, 'n'))
+    }
+    writer.stay(size)
+    const staged = await writer.finish('rewrite', { device, inode, size })
+    expect(staged.payload).toBeUndefined()
+    let [begun, ended] = [0, 0]
+    const [read, write] = [redo.read.bind(redo), mailbox.write.bind(mailbox)]
+    redo.read = async (into, at) => {
+      await pause(10)
+      // A later piece is on a bad block.
+      if (begun > 0) throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+      return read(into, at)
+    }
+    mailbox.write = async (chunks, at) => {
+      begun++
+      await pause(what === 'cannot be written either' ? 1 : 20)
+      ended++
+      if (what === 'cannot be written either') throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' })
+      await write(chunks, at)
+    }
+    await expect(applyRedo(redo, mailbox, staged, false)).rejects.toThrow('EIO')
+    expect(begun).toBeGreaterThan(1)
+    expect(ended).toBe(begun)
+    for (const file of [mailbox, redo]) await file.close()
   })
   test('is given up where it would make the mailbox longer, has written nothing yet, and finds a full disk', async () => {
     const path = join(folder, 'box')

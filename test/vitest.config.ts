@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -21,6 +22,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'plugins/contrib/*/test/*.test.js'],
     exclude: ['**/node_modules/**', 'dist/**', 'var/**'],
     setupFiles: ['reflect-metadata'],
+    // Tests wait for processes and disks as much as they compute: two files at a time are worth it on the smallest machine too.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

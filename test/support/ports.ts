@@ -1,22 +1,26 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
-/** The machine gives a port that was just let go to the next who asks, too. */
+/** Ports that the kernel gives nobody by itself, so that no client's end of a connection takes one between its choice and its use. */
+const FIRST = 10_240
+const LAST = 32_767
 const given = new Set<number>()
 /** A port of the loopback that nobody has at this moment, and that was given to nobody here before. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1')
-    await once(probe, 'listening')
-    const address = probe.address()
-    probe.close()
-    await once(probe, 'close')
-    if (address === null || typeof address === 'string') throw new Error('no port')
-    if (given.has(address.port)) continue
-    given.add(address.port)
-    return address.port
+    const port = randomInt(FIRST, LAST + 1)
+    if (given.has(port) || !(await canListen(port))) continue
+    given.add(port)
+    return port
   }
+}
+function canListen(port: number): Promise<boolean> {
+  const probe = createServer()
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
 }
 /** Whether somebody takes connections there. */
 export async function listens(port: number): Promise<boolean> {

@@ -45,7 +45,7 @@ describe.runIf(has('mailutil')).each(dialects)('$name files shared with programs
   function make(): FixedFormat {
     const clock = new TestClock(Date.now())
     const random = (n: number): Uint8Array => Uint8Array.from({ length: n }, () => Math.floor(256 * Math.random()))
-    return new FixedFormat(dialect, fixedContext({ files, clock, random, locks: lockSettings, mailbox: mailboxSettings('/nowhere'), spool: memorySpool, logger: quiet }, { watch: false }))
+    return new FixedFormat(dialect, fixedContext({ files, clock, random, locks: lockSettings, mailbox: mailboxSettings(join(home, 'own-state')), spool: memorySpool, logger: quiet }, { watch: false }))
   }
   async function see(at = path): Promise<{ readonly validity: number; readonly messages: readonly BoxMessage[] }> {
     const box = await openBox(make(), at)

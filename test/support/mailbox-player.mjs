@@ -47,7 +47,7 @@ const spool = {
   },
 }
 const mailbox = {
-  fileMode: 0o600, directoryMode: 0o700, stateDirectory: '/nowhere', defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000,
+  fileMode: 0o600, directoryMode: 0o700, stateDirectory: `${process.env.HOME}/state`, defaultKeywords: [], fromQuoting: 'all', checkpointDelayMs: 1000, durability: 'full', pollMs: 1000,
 }
 const settings = { dotlock: true, dotlockTimeoutMs: 300_000, dotlockMode: 0o666, lockDirectory: '/tmp', kernelLocks: ['fcntl', 'flock'], warnUnlocked: true }
 const made = await FORMATS[format]({ files, clock, random, turns: new Turns(), spool, mailbox })

@@ -68,7 +68,15 @@ export class ThreadLane implements FileLane, AsyncDisposable {
   }
   /** The thread is ready when it has loaded what it is started for: the first task must not wait for that, which is longer than the task. */
   #start(module: string): void {
-    const worker = new Worker(new URL('./lane-thread.js', import.meta.url), { workerData: module })
+    let worker: Worker
+    try {
+      worker = new Worker(new URL('./lane-thread.js', import.meta.url), { workerData: module })
+    } catch {
+      // This user has as many threads as he may (EAGAIN of pthread_create(3)): all is done in place from now on.
+      this.#broken = true
+      this.#freed()
+      return
+    }
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
     const thread: Thread = { worker, ended, ready: false, job: undefined, idle: undefined }
     this.#threads.add(thread)

@@ -159,6 +159,35 @@ describe('a thread for files', () => {
       expect([state, stdout]).toEqual([state, 'number'])
     }
   })
+  test('that the machine refuses is done without, short tasks and long ones', async () => {
+    const script = join(dir, 'refused.mjs')
+    await writeFile(script, `
+      import { syncBuiltinESMExports } from 'node:module'
+      import threads from 'node:worker_threads'
+      import { ThreadLane } from ${JSON.stringify(built.href)}
+      import { run } from ${JSON.stringify(odd.module)}
+      let most = Number(process.argv[2])
+      const { Worker } = threads
+      threads.Worker = class extends Worker {
+        constructor(...args) {
+          // As node says it when the user has as many threads as he may (RLIMIT_NPROC).
+          if (most-- <= 0) throw Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' })
+          super(...args)
+        }
+      }
+      syncBuiltinESMExports()
+      const task = { module: ${JSON.stringify(odd.module)}, run }
+      const lane = new ThreadLane({ files: { stat: async () => undefined } })
+      const wishes = [false, true, true, false, true]
+      const done = await Promise.all(wishes.map((long) => lane.run({ ...task, long }, { ms: 20 })))
+      await lane[Symbol.asyncDispose]()
+      process.stdout.write(JSON.stringify(done.map((thread) => typeof thread)))
+    `)
+    for (const most of ['0', '1']) {
+      const { stdout } = await promisify(execFile)(process.execPath, [script, most], { timeout: 20_000 })
+      expect([most, JSON.parse(stdout)]).toEqual([most, Array.from({ length: 5 }, () => 'number')])
+    }
+  })
   test('has loaded what it is started for when it takes its first task', async () => {
     const path = join(dir, 'slow.mjs')
     await writeFile(path, `import { threadId } from 'node:worker_threads'

@@ -1,4 +1,4 @@
-import { constants } from 'node:os'
+import { constants, release } from 'node:os'
 import type * as koffiModule from 'koffi'
 import type { LockOutcome } from '../api/files.js'
 import { nativeStat, type NativeStat } from './native-stat.js'
@@ -71,10 +71,14 @@ function nonWaitingRead(koffi: Koffi, c: ReturnType<Koffi['load']>): NativeLocks
     koffi.struct('mailwright_iovec', { base: 'void *', length: 'size_t' })
     // koffi calls are untyped; the prototype says what it takes and returns.
     const preadv2 = c.func('int64 preadv2(int, mailwright_iovec *, int, int64, int)') as (fd: number, into: object, pieces: number, at: number, flags: number) => number
-    return (fd, into, at) => preadv2(fd, { base: into, length: into.length }, 1, at, RWF_NOWAIT)
+    return withoutFalseEnds(release(), (fd, into, at) => preadv2(fd, { base: into, length: into.length }, 1, at, RWF_NOWAIT))
   } catch {
     return undefined
   }
+}
+/** Linux 5.9 and 5.10 also say 0, the end of the file, of what is not in memory (preadv2(2), "BUGS"): there it says nothing. */
+export function withoutFalseEnds(system: string, read: NonNullable<NativeLocks['readNow']>): NonNullable<NativeLocks['readNow']> {
+  return /^5\.(9|10)\b/.test(system) ? (fd, into, at) => read(fd, into, at) || -1 : read
 }
 
 /** Once per process: koffi refuses to define a struct twice. */

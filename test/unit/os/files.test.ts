@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
-import { nativeLocks } from '../../../core/os/native-locks.js'
+import { nativeLocks, withoutFalseEnds } from '../../../core/os/native-locks.js'
 import { has, hasPython, run } from '../../support/programs.js'
 
 const TRY_LOCK = `
@@ -163,6 +163,25 @@ describe('system files', () => {
     expect(file.readSomeNow?.(room, 0)).toBe(native ? 9000 : undefined)
     await file.close()
     expect(file.readSomeNow?.(room, 0)).toBeUndefined()
+  })
+  test.each([
+    { system: '5.8.18', end: 0 },
+    { system: '5.9.16-1-amd64', end: undefined },
+    { system: '5.10.0-28-amd64', end: undefined },
+    { system: '5.100.1', end: 0 },
+    { system: '6.5.10', end: 0 },
+    { system: '6.18.44', end: 0 },
+  ])('a system that says of what is not in memory that the file ends there is not believed: $system', async ({ system, end }) => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'x'.repeat(9000))
+    // The second half is on the disk alone.
+    const read = withoutFalseEnds(system, (_fd, into, at) => Math.max(0, Math.min(into.length, 4096 - at)))
+    const flawed = new SystemFiles({ flock: () => 'unavailable', fcntl: () => 'unavailable', readNow: read })
+    const file = await flawed.open(path)
+    const room = Buffer.alloc(10_000)
+    expect([file.readSomeNow?.(room.subarray(0, 4096), 0), file.readSomeNow?.(room, 4096)]).toEqual([4096, end])
+    expect(await file.read(room, 4096)).toBe(9000 - 4096)
+    await file.close()
   })
 
   // By the rules of POSIX any close of the file would give up all fcntl locks of the process (FAQ 6.11).

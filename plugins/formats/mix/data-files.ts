@@ -24,7 +24,10 @@ export class DataFiles {
   /** Of messages that are read one after the other. */
   readonly along: ReadAlong
   #readers = 0
-  #reading: OpenFile | undefined
+  /** The file of the readers' lock, opened by whoever comes first. */
+  #lockFile: Promise<OpenFile> | undefined
+  /** The same while it is locked. */
+  #locked: OpenFile | undefined
   /** The one that messages were put into last, open for the next. */
   #written: { readonly file: number; readonly inode: number; readonly open: OpenFile; readonly synced: boolean } | undefined
   constructor(place: FilePlace, lockPath: string, ctx: MixContext) {
@@ -88,23 +91,49 @@ export class DataFiles {
   async reading<T>(signal: AbortSignal, first: number | undefined, work: () => Promise<T>): Promise<T> {
     const { clock, locks, files } = this.#ctx
     // Beside the file of the lock. Whatever becomes of it meanwhile, `work` asks for it again, and knows a message by its record.
-    if (this.#reading === undefined && first !== undefined) this.open(first).catch(() => undefined)
+    if (this.#lockFile === undefined && first !== undefined) this.open(first).catch(() => undefined)
     for (let tries = 0; this.#readers === 0; tries++) {
       signal.throwIfAborted()
+      const opening = (this.#lockFile ??= files.open(this.#lockPath))
+      let lock: OpenFile
       try {
-        this.#reading ??= await files.open(this.#lockPath)
+        lock = await opening
       } catch (error) {
+        if (this.#lockFile === opening) this.#lockFile = undefined
         throw asRefusal(error, this.#place.path)
       }
-      if (this.#readers > 0 || this.#reading.lock('flock', 'shared') !== 'busy') break
+      if (this.#readers > 0) break
+      // Closed meanwhile.
+      if (this.#lockFile !== opening) continue
+      if (lock.lock('flock', 'shared') !== 'busy') {
+        this.#locked = lock
+        break
+      }
       await pause(clock, backOff(locks, tries), signal)
     }
     this.#readers++
     try {
       return await work()
     } finally {
-      if (--this.#readers === 0) this.#reading?.unlock('flock')
+      if (--this.#readers === 0) await this.#unread()
     }
+  }
+  /** The last reader is done. What was closed meanwhile goes now: the number of a file that is closed under a read may be another's by then. */
+  async #unread(): Promise<void> {
+    this.#locked?.unlock('flock')
+    this.#locked = undefined
+    if (this.#lockFile === undefined) this.#retire()
+    await this.#closeRetired()
+  }
+  /** Whoever reads next opens the files anew. */
+  #retire(): void {
+    if (this.#lockFile !== undefined) this.#retired.push(this.#lockFile)
+    this.#lockFile = undefined
+    this.#retired.push(...this.#opened.values())
+    this.#opened.clear()
+  }
+  async #closeRetired(): Promise<void> {
+    for (const opening of this.#retired.splice(0)) await opening.then((f) => f.close(), () => undefined)
   }
   /** An open data file; undefined when there is none. It stays open for a while. */
   async open(file: number): Promise<OpenFile | undefined> {
@@ -121,7 +150,7 @@ export class DataFiles {
         if (this.#readers === 0) void other.then((f) => f.close())
         else this.#retired.push(other)
       }
-      if (this.#readers === 0) for (const other of this.#retired.splice(0)) await (await other).close()
+      if (this.#readers === 0) await this.#closeRetired()
       return opened
     } catch (error) {
       this.#opened.delete(file)
@@ -157,13 +186,11 @@ export class DataFiles {
   stat(file: number): Promise<FileStat | undefined> {
     return this.#ctx.files.stat(this.path(file))
   }
+  /** Readers at work end with the files that they have. */
   async close(): Promise<void> {
     this.along.forget()
-    await this.#reading?.close()
-    this.#reading = undefined
+    this.#retire()
     await this.#closeWritten()
-    const opened = [...this.#opened.values(), ...this.#retired.splice(0)]
-    this.#opened.clear()
-    for (const opening of opened) await opening.then((f) => f.close(), () => undefined)
+    if (this.#readers === 0) await this.#closeRetired()
   }
 }

@@ -6,6 +6,10 @@ import { readThreading } from 'mailwright/toolkit'
  * each look is long must not keep the processor for hours. Beyond them a link that would need a look is not made.
  */
 const MOST_STEPS = 50_000_000
+/** So many of them take less than a millisecond. */
+const STEPS_PER_LOOK = 100_000
+/** Ids that only references name. A mailbox of people has fewer than messages; made up ones must not take all memory, and are passed over. */
+const MOST_MISSING = 500_000
 const NONE = -1
 
 /** Who is whose parent, by the references of messages (RFC 5256 §3 "REFERENCES", step 1). */
@@ -31,8 +35,11 @@ export class Ancestry {
       if (i % 256 === 0 && pace.due()) await pace.turn()
     }
     for (let i = 0; i < threading.length; i++) {
-      made.#place(i, readThreading(threading[i]!).references)
-      if (i % 16 === 0 && pace.due()) await pace.turn()
+      const { references } = readThreading(threading[i]!)
+      for (let next = 0; next <= references.length; ) {
+        next = made.#place(i, references, next)
+        if ((next <= references.length || i % 16 === 0) && pace.due()) await pace.turn()
+      }
     }
     return made
   }
@@ -41,27 +48,37 @@ export class Ancestry {
     this.#children.push(0)
     return this.parent.push(NONE) - 1
   }
+  /** -1: an id that no message has, and one too many of those. */
   #nodeOf(id: string): number {
     let node = this.#nodes.get(id)
-    if (node === undefined) this.#nodes.set(id, (node = this.#add()))
+    if (node === undefined) {
+      if (this.parent.length - this.messages >= MOST_MISSING) return NONE
+      this.#nodes.set(id, (node = this.#add()))
+    }
     return node
   }
-  #place(message: number, references: readonly string[]): void {
+  /** Goes through the references from one of them on. Answers which is the next, where the looks took long; one more than there are when it is done. */
+  #place(message: number, references: readonly string[], from: number): number {
     // Step 1.A: each reference is the parent of the next, unless that one has a parent.
-    let above = NONE
-    for (const id of references) {
-      const node = this.#nodeOf(id)
+    const until = this.#steps + STEPS_PER_LOOK
+    let above = from === 0 ? NONE : this.#nodeOf(references[from - 1]!)
+    for (let i = from; i < references.length; i++) {
+      const node = this.#nodeOf(references[i]!)
+      if (node === NONE) continue
       if (above !== NONE && this.parent[node] === NONE) this.#link(above, node)
       above = node
+      if (this.#steps > until) return i + 1
     }
     // Step 1.B: the last one is the parent of the message, whatever others said.
     const before = this.parent[message]!
-    if (before === above) return
-    if (before !== NONE) {
-      this.#children[before]!--
-      this.parent[message] = NONE
+    if (before !== above) {
+      if (before !== NONE) {
+        this.#children[before]!--
+        this.parent[message] = NONE
+      }
+      if (above !== NONE) this.#link(above, message)
     }
-    if (above !== NONE) this.#link(above, message)
+    return references.length + 1
   }
   #link(parent: number, child: number): void {
     if (this.#isAbove(child, parent)) return

@@ -56,9 +56,9 @@ export class OpenBox {
     this.table = table
   }
   /** With `after`, the rows are those that another one had, as core keeps them over a restart. */
-  static async open(format: MailboxFormat, path: string, after?: OpenBox): Promise<OpenBox> {
+  static async open(format: MailboxFormat, path: string, after?: OpenBox, user = alice): Promise<OpenBox> {
     const table = after?.table ?? new MailTable({ ownModseqs: false, firstModseq: 1 })
-    return new OpenBox(format, await format.open(placeOf(path), never), path, table)
+    return new OpenBox(format, await format.open(placeOf(path, user), never), path, table)
   }
   edit<T>(work: (edit: Edit) => Promise<T>): Promise<{ value: T; commit: Commit }> {
     return editOf(this, work)
@@ -101,8 +101,8 @@ export class OpenBox {
 }
 
 /** Delivers to a mailbox that this process has not open. */
-export async function deliver(format: MailboxFormat, path: string, items: readonly AppendItem[]): Promise<AppendResult | undefined> {
-  const delivery = await format.append(placeOf(path), never)
+export async function deliver(format: MailboxFormat, path: string, items: readonly AppendItem[], user = alice): Promise<AppendResult | undefined> {
+  const delivery = await format.append(placeOf(path, user), never)
   for (const item of items) await delivery.add(item, never)
   return delivery.commit(undefined, never)
 }

@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import {
-  createColumn, MailError, SYSTEM, UNKNOWN, uids, type FilePlace, type FileStat, type FlagChange, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage,
+  createColumn, MailError, SYSTEM, UNKNOWN, uids, type FilePlace, type FileStat, type FlagChange, type MailboxSource, type OpenFile, type Row, type Rows, type SourceTraits, type StoredMessage,
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
@@ -303,7 +303,7 @@ export class MhSource implements MailboxSource {
   async *read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
     const wanted = uids.from(rows.uid.subarray(0, rows.length)).and(set).count
     let found = 0
-    for await (const batch of readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'text' }, set, wants, rows, signal)) {
+    for await (const batch of readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'text', isMessage: isKnown(rows) }, set, wants, rows, signal)) {
       found += batch.length
       yield batch
     }
@@ -326,6 +326,15 @@ export class MhSource implements MailboxSource {
   }
 }
 
+/** Whether a file is the one that had the number at the last look: MH's programs give other numbers to messages. */
+function isKnown(rows: Rows): (uid: number, file: OpenFile) => Promise<boolean> {
+  const [inodes, octets] = [rows.column(INODE), rows.column(OCTETS)]
+  return async (uid, file) => {
+    const row = rows.find(uid)
+    const stat = await file.stat()
+    return stat.inode === inodes[row] && stat.size === octets[row]
+  }
+}
 function rowsIn(rows: Rows, set: UidSet): Row[] {
   const out: Row[] = []
   // A row number is an index of the table.

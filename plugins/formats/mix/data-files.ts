@@ -138,7 +138,7 @@ export class DataFiles {
   /** An open data file; undefined when there is none. It stays open for a while. */
   async open(file: number): Promise<OpenFile | undefined> {
     const known = this.#opened.get(file)
-    if (known !== undefined) return known
+    if (known !== undefined) return known.catch(noneIfMissing)
     const opening = this.#ctx.files.open(this.path(file))
     this.#opened.set(file, opening)
     try {
@@ -154,8 +154,7 @@ export class DataFiles {
       return opened
     } catch (error) {
       this.#opened.delete(file)
-      if (failedWith(error, 'ENOENT')) return undefined
-      throw error
+      return noneIfMissing(error)
     }
   }
   /** Forgets a data file that is no more. */
@@ -193,4 +192,8 @@ export class DataFiles {
     await this.#closeWritten()
     if (this.#readers === 0) await this.#closeRetired()
   }
+}
+
+function noneIfMissing(error: unknown): undefined {
+  if (!failedWith(error, 'ENOENT')) throw error
 }

@@ -16,11 +16,12 @@ const WORTH = 2
 
 /**
  * Messages of the set in ascending batches; the next one is read while the caller has the last. Each message is known by the record in front of it; one
- * that does not stand where the rows say is looked up in the index, and left out when it is not there any more.
+ * that does not stand where the rows say is looked up in the index, and left out when it is not there any more. `validity`: the UIDVALIDITY of the rows; what has
+ * another now is another mailbox.
  */
-export async function* readMessages(folder: MixFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+export async function* readMessages(folder: MixFolder, validity: () => number, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const octets = wants.bytes !== 'none' || wants.sections.length > 0
-  const found = new Relocated(folder, signal)
+  const found = new Relocated(folder, validity, signal)
   const rooms = new Rooms()
   let reading: Promise<readonly StoredMessage[]> | undefined
   try {
@@ -166,19 +167,23 @@ async function isThere(file: OpenFile, place: Place, uid: number, size: number):
 /** Where messages are by the index, for readers whose rows are out of date. Used while `DataFiles.reading` keeps everybody from moving messages. */
 class Relocated {
   readonly #folder: MixFolder
+  readonly #validity: () => number
   readonly #signal: AbortSignal
   /** The index of the last time: a hint, since messages may have been moved again between two reads. */
   #table: IndexTable | undefined
-  constructor(folder: MixFolder, signal: AbortSignal) {
+  constructor(folder: MixFolder, validity: () => number, signal: AbortSignal) {
     this.#folder = folder
+    this.#validity = validity
     this.#signal = signal
   }
   /** Where a message is that is not where it was; undefined when it is gone. @throws MailError `corrupt` when it should be there and is not. */
   async look(m: Wanted): Promise<Wanted | undefined> {
     const hint = this.#table === undefined ? undefined : placeIn(this.#table, m)
     if (hint !== undefined && (await this.#has(hint, m))) return foundAt(m, hint)
-    this.#table = await this.#folder.locked('shared', this.#signal, async (held) => parseIndex(await this.#folder.whole('index', held.index)))
-    const place = placeIn(this.#table, m)
+    this.#table = await this.#folder.locked('shared', this.#signal, async ({ meta, index }) =>
+      meta.validity === this.#validity() ? parseIndex(await this.#folder.whole('index', index)) : undefined,
+    )
+    const place = this.#table && placeIn(this.#table, m)
     if (place === undefined) return undefined
     if (await this.#has(place, m)) return foundAt(m, place)
     if ((await this.#folder.data.open(place.file)) === undefined) throw new MailError('corrupt', `Missing mix data file: ${this.#folder.data.path(place.file)}`)

@@ -65,6 +65,8 @@ export class MixSource implements MailboxSource {
   readonly #ctx: MixContext
   #state: State | undefined
   #stamp: string | undefined
+  /** That of the table's rows. */
+  #validity = 0
   #keywords = new KeywordBits([])
   /** Messages that nobody has seen by the status file. */
   readonly #fresh = new Set<number>()
@@ -100,6 +102,7 @@ export class MixSource implements MailboxSource {
 
   /** Makes memory agree with the table: after a restart the columns are all that is known, after a dropped edit nothing is. */
   #attach(edit: TableEdit): void {
+    this.#validity = edit.uidValidity
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
     this.#state = decodeStamp(edit.stamp)
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
@@ -118,6 +121,7 @@ export class MixSource implements MailboxSource {
   /** What is remembered from now on, in memory and in the table's stamp. */
   #remember(edit: TableEdit, held: Held): void {
     const { meta, index, status, inode } = held
+    this.#validity = edit.uidValidity
     this.#current = meta.file
     this.#state = {
       inode, sequences: { meta: meta.sequence, index: index.sequence, status: status.sequence }, indexSize: index.size, statusSize: status.size,
@@ -401,7 +405,7 @@ export class MixSource implements MailboxSource {
   }
 
   read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
-    return readMessages(this.folder, set, wants, rows, signal)
+    return readMessages(this.folder, () => this.#validity, set, wants, rows, signal)
   }
   async reclaim(signal: AbortSignal): Promise<void> {
     const state = this.#state

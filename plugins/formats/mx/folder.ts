@@ -5,7 +5,7 @@ import { asRefusal } from '../shared/refusal.js'
 import { SafeChanges, type ChangedFile } from '../shared/safe-changes.js'
 import { nowSeconds } from '../shared/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
-import { HEAD_ROOM, headText, parseMxIndex, RECORD_OCTETS, summaryByEnds, summaryOf, type MxIndex, type MxSummary } from './records.js'
+import { HEAD_ROOM, headText, parseMxIndex, RECORD_OCTETS, summaryByEnds, summaryOf, VALIDITY_OCTETS, type MxIndex, type MxSummary } from './records.js'
 
 /** The index under its lock. */
 export interface Held extends ChangedFile {
@@ -52,6 +52,20 @@ export class MxFolder {
     const [first, last] = [Buffer.alloc(Math.min(HEAD_ROOM, stat.size)), Buffer.alloc(Math.min(RECORD_OCTETS, stat.size))]
     const [gotFirst, gotLast] = await Promise.all([file.read(first, 0), file.read(last, stat.size - last.length)])
     return gotFirst < first.length || gotLast < last.length ? undefined : summaryByEnds(first, last, stat.size)
+  }
+  /** UIDVALIDITY of the index that is there now, without a lock; 0 where it says none. */
+  async validity(): Promise<number> {
+    try {
+      const file = await this.#ctx.files.open(`${this.path}/${INDEX}`)
+      try {
+        const head = Buffer.alloc(VALIDITY_OCTETS)
+        return parseMxIndex(head.subarray(0, await file.read(head, 0))).validity
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw asRefusal(error, this.path)
+    }
   }
   /** Every record, read anew. */
   async whole({ file }: ChangedFile): Promise<MxIndex> {

@@ -94,6 +94,8 @@ export function parseMxIndex(bytes: Uint8Array): MxIndex {
 export function summaryOf({ validity, last, keywords, end, records }: MxIndex): MxSummary {
   return { validity, last, keywords, end, highest: records.at(-1)?.uid ?? 0, count: records.length }
 }
+/** Of the record that says UIDVALIDITY, the first of an index. */
+export const VALIDITY_OCTETS = 9
 /** Octets in which the head of an index ends: 30 names of 64 octets at most. */
 export const HEAD_ROOM = 2048
 const HEAD = /^V([0-9a-f]{8})L([0-9a-f]{8})((?:K[^\n]{0,64}\n)*)(?=M|$)/i

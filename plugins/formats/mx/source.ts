@@ -47,6 +47,8 @@ export class MxSource implements MailboxSource {
   readonly #ctx: MxContext
   #state: State | undefined
   #stamp: string | undefined
+  /** That of the table's rows. */
+  #validity = 0
   /** When the state was noted: what changed just before may change again unseen. */
   #fresh = true
   #keywords = new KeywordBits([])
@@ -68,6 +70,7 @@ export class MxSource implements MailboxSource {
     return saidOnce(edit, this.#said)
   }
   #attach(edit: TableEdit): void {
+    this.#validity = edit.uidValidity
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
     this.#state = decodeStamp(edit.stamp)
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
@@ -89,6 +92,7 @@ export class MxSource implements MailboxSource {
   /** What is remembered from now on. `changed`: by this server, which holds the lock. */
   async remember(edit: TableEdit, held: Held, changed: boolean): Promise<void> {
     if (changed) await this.folder.markTimes(held)
+    this.#validity = edit.uidValidity
     const marks = await this.#marks(held)
     if (marks === undefined) return
     this.#state = { ...marks, keywords: [...this.#keywords.names] }
@@ -282,7 +286,15 @@ export class MxSource implements MailboxSource {
   }
 
   read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
-    return readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'octets' }, set, wants, rows, signal)
+    return readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'octets', isIt: () => this.#isIt() }, set, wants, rows, signal)
+  }
+  /** Nothing has changed, or the index has the UIDVALIDITY of the rows; one that is empty or damaged says nothing else. */
+  async #isIt(): Promise<boolean> {
+    const [known, now] = [this.#state, await this.#marks(undefined)]
+    if (now === undefined) return false
+    if (known !== undefined && same(known.index, now.index) && same(known.folder, now.folder)) return true
+    const validity = await this.folder.validity()
+    return validity === 0 || validity === this.#validity
   }
   watch(changed: () => void): Disposable {
     try {

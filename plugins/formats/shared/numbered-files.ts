@@ -61,9 +61,13 @@ export interface NumberedFolder {
   readonly files: Files
   readonly path: string
   readonly kept: Kept
+  /** Whether what has the path is the mailbox whose rows are known; asked after each read, so that what was read is its. */
+  readonly isIt?: () => Promise<boolean>
+  /** The same of a message's file. */
+  readonly isMessage?: (uid: number, file: OpenFile) => Promise<boolean>
 }
 
-/** Messages of the set in ascending batches; one whose file is gone is left out. */
+/** Messages of the set in ascending batches; one whose file is gone is left out, all are where another mailbox has the path. */
 export async function* readNumbered(folder: NumberedFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const wanted: { uid: number; size: number }[] = []
   for (let row = 0; row < rows.length; row++) {
@@ -82,6 +86,7 @@ export async function* readNumbered(folder: NumberedFolder, set: UidSet, wants: 
       const read = await Promise.all(part.slice(n, n + PARALLEL).map((m) => readOne(folder, m.uid, m.size, headOnly)))
       for (const m of read) if (m !== undefined) batch.push(m)
     }
+    if (batch.length > 0 && (await folder.isIt?.()) === false) return
     if (batch.length > 0) yield batch
     first = next
   }
@@ -101,6 +106,7 @@ async function readOne(folder: NumberedFolder, uid: number, size: number, headOn
       const piece = Buffer.allocUnsafe(Math.max(1, Math.min(size, room)))
       const got = await file.read(piece, 0)
       if (got === 0 && size > 0 && !unknown) return undefined
+      if ((await folder.isMessage?.(uid, file)) === false) return undefined
       const raw = piece.subarray(0, got)
       const head = folder.kept === 'text' ? withCrlf(raw) : raw
       const end = headerEnd(head)
@@ -175,6 +181,7 @@ class FileBytes implements MessageBytes {
         if (part.length === 0) return 0
         const got = this.#folder.kept === 'octets' ? await file.read(part, at) : await this.#text.read(file, at, part)
         if (got === 0) throw new MailError('vanished', `message ${this.#uid} is shorter than it was`)
+        if ((await this.#folder.isIt?.()) === false || (await this.#folder.isMessage?.(this.#uid, file)) === false) throw new MailError('vanished', `message ${this.#uid} is gone`)
         return got
       } finally {
         await file.close()

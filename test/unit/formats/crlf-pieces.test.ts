@@ -40,6 +40,7 @@ test('a long message that is moved while it is read has its own octets: where th
     place: () => place,
     epoch: () => epoch,
     settled: () => Promise.resolve(),
+    cameMs: () => undefined,
     relocate: () => Promise.resolve(undefined),
     async using(work) {
       const now = looks.length === 0 ? other : text

@@ -186,6 +186,7 @@ describe.each([mbxDialect, mtxDialect, tenexDialect])('$title: changes of a mail
     await box.refresh(true)
     found.length = 0
     expect((await box.messages()).map((m) => m.text)).toEqual([message(1)])
-    expect(found).toEqual(asked)
+    // Whether it is that mailbox still, its own record tells.
+    expect(found).toEqual(dialect.header === undefined ? asked : [...asked, ...asked])
   })
 })

@@ -60,5 +60,5 @@ export class CutBytes implements MessageBytes {
 async function isThere(box: Readable, file: OpenFile, place: Place): Promise<boolean> {
   const line = Buffer.alloc(place.line)
   const got = await file.read(line, place.offset)
-  return isLineOf(box.dialect, place, line.subarray(0, got))
+  return isLineOf(box.dialect, place, line.subarray(0, got), box.cameMs(place.uid))
 }

@@ -1,4 +1,4 @@
-import { MailError, uids, type FileStat, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
+import { MailError, uids, type FileStat, type OpenFile, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
 import type { Say } from '../lock-context.js'
 import { saidOnce } from '../said-once.js'
 import { readSmall } from '../small-read.js'
@@ -35,6 +35,8 @@ export class KnownFile {
   /** Since when the file was held when the state was taken. */
   #held = -1
   #contents: Contents | undefined
+  /** That of the table's rows. */
+  #validity = 0
   /** What was known before one or several operations failed: messages are still there, as long as the file was held. */
   #lost: { readonly contents: Contents; readonly held: number } | undefined
   /** Messages were moved, and the table's columns say where they were before. */
@@ -96,6 +98,7 @@ export class KnownFile {
 
   /** Makes memory agree with the table: after a restart the columns are all that is known, after a dropped edit nothing is. */
   attach(edit: TableEdit): void {
+    this.#validity = edit.uidValidity
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) {
       if (this.#moved) this.#saveAll(edit)
       return
@@ -150,6 +153,7 @@ export class KnownFile {
     this.#stampNow(edit)
   }
   #stampNow(edit: TableEdit): void {
+    this.#validity = edit.uidValidity
     this.#stamp = edit.stamp = this.#state === undefined ? undefined : encodeStamp(this.#version, this.#state)
     edit.uidNext = Math.max(edit.uidNext, this.contents.header.last + 1)
   }
@@ -312,6 +316,20 @@ export class KnownFile {
   }
 
   // ---- where messages are
+
+  /** Whether the file that is open now is the one whose messages are known here: another may have got its name, or its octets. */
+  async isIn(file: OpenFile): Promise<boolean> {
+    const kind = this.#dialect.header
+    // Nothing in it would tell it from another.
+    if (kind === undefined) return this.#isHeld || this.#state === undefined || sameFile(this.#state, await file.stat())
+    const octets = Buffer.allocUnsafe(kind.length)
+    if (file.readNow?.(octets, 0) !== true && (await file.read(octets, 0)) < kind.length) return false
+    return this.isOf(kind.parse(octets))
+  }
+  /** Whether a file that says this of itself is. */
+  isOf(filed: FileHeader | undefined): boolean {
+    return filed !== undefined && (filed.validity === this.#validity || filed.validity === this.#contents?.filed?.validity)
+  }
 
   place(uid: number, rows: Rows): Place | undefined {
     const layout = this.#contents?.layout

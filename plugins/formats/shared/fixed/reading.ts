@@ -136,7 +136,7 @@ async function readPlaces(box: Readable, file: OpenFile, places: readonly Place[
 }
 function messageOf(box: Readable, file: OpenFile, place: Place, octets: Buffer, depth: Depth): StoredMessage | undefined | Promise<StoredMessage> {
   const { dialect } = box
-  if (!isLineOf(dialect, place, octets)) return undefined
+  if (!isLineOf(dialect, place, octets, box.cameMs(place.uid))) return undefined
   const { uid, size, stored } = place
   const text = octets.subarray(place.line)
   if (text.length < stored && place.header === 0) return readLongHeader(box, file, place, text)

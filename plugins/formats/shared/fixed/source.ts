@@ -285,6 +285,7 @@ export class FixedSource implements MailboxSource {
     return {
       dialect: this.dialect,
       place: (uid) => this.known.place(uid, rows),
+      cameMs: (uid) => rows.date[rows.find(uid)],
       epoch: () => this.known.epoch,
       settled: () => this.#ctx.turns.run(this.path, () => Promise.resolve()),
       using: (work) => this.#using(work, signal),
@@ -293,13 +294,17 @@ export class FixedSource implements MailboxSource {
   }
   async #using<T>(work: (file: OpenFile) => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
     if (this.file.holding === 0) await this.file.locked(signal, () => undefined, () => Promise.resolve())
-    return this.file.using(work)
+    // Seen afterwards: what is read was there meanwhile.
+    return this.file.using(async (file) => {
+      const done = await work(file)
+      return (await this.known.isIn(file)) ? done : undefined
+    })
   }
   /** The message is not where it should be: somebody who does not heed locks moved it. */
   async #relocate(uid: number, signal: AbortSignal): Promise<Place | undefined> {
     if (this.dialect.header === undefined) return undefined
     const found = await this.file.locked(signal, () => undefined, (held) => readContents(this.dialect, held, this.path, this.#ctx, undefined, signal))
-    return found?.entries.find(({ place }) => place.uid === uid)?.place
+    return found === undefined || !this.known.isOf(found.filed) ? undefined : found.entries.find(({ place }) => place.uid === uid)?.place
   }
 
   #watch(changed: () => void): Disposable {

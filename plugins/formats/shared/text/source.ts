@@ -19,7 +19,7 @@ import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import type { Readable } from './readable.js'
 import { readMessages } from './reading.js'
 import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
-import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, onlyGrew, type Base, type FileState } from './stamp.js'
+import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, numbersAt, onlyGrew, type Base, type FileState } from './stamp.js'
 import { isInPlace, placesOf, type StoredAt, type StoredIn } from './stored.js'
 
 /** A message that was appended, for the table. */
@@ -50,6 +50,8 @@ export class TextSource implements MailboxSource {
   #state: FileState | undefined
   #stamp: string | undefined
   #layout: Layout | undefined
+  /** That of the layout. */
+  #validity = 0
   #keywords = new KeywordTable([])
   /** Some message lacks its number or `O` in the file, or the file lacks its base. */
   #owes = false
@@ -86,6 +88,7 @@ export class TextSource implements MailboxSource {
 
   /** Makes memory agree with the table: after a restart the columns are all that is known, after a dropped edit nothing is. */
   attach(edit: TableEdit): void {
+    this.#validity = edit.uidValidity
     if (edit.stamp !== undefined && edit.stamp === this.#stamp) return
     this.#state = decodeStamp(this.#ctx.dialect, edit.stamp)
     this.#stamp = this.#state === undefined ? undefined : edit.stamp
@@ -115,6 +118,7 @@ export class TextSource implements MailboxSource {
   #remember(edit: TableEdit, layout: Layout, state: FileState): void {
     const { base } = state
     this.#layout = layout
+    this.#validity = edit.uidValidity
     this.#state = state
     this.#stamp = edit.stamp = encodeStamp(this.#ctx.dialect, this.#state)
     this.#noteDebts()
@@ -241,6 +245,7 @@ export class TextSource implements MailboxSource {
     while (row < before) gone.push(edit.rows.uid[row++] ?? 0)
     if (gone.length > 0) edit.remove(uids.from(gone))
     this.#layout = layout
+    this.#validity = validity
     this.#finishScan(all, edit, base)
   }
   /** One scanned message into the table; `filed` tells whether its flags were changed in the file, or here. */
@@ -419,18 +424,19 @@ export class TextSource implements MailboxSource {
     const file = await this.#ctx.files.open(this.#path, { keepAccessTime: true }).catch(() => undefined)
     if (file === undefined) return false
     try {
-      const known: Known = { validity: state.base.validity || 1, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
-      return (await scanTail(this.#ctx.dialect, file, layout.end, state.base, known, signal)) !== undefined
+      const known: Known = { validity: this.#validity, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
+      return (await numbersAt(state.base, file))?.validity === state.base.validity && (await scanTail(this.#ctx.dialect, file, layout.end, state.base, known, signal)) !== undefined
     } finally {
       await file.close()
     }
   }
-  /** The file changed while it was read: where things are now. What the table knows follows at the next refresh. */
+  /** The file changed while it was read: where things are now, none when it is another mailbox. What the table knows follows at the next refresh. */
   async #relocate(rows: Rows, signal: AbortSignal): Promise<Layout> {
     const layout = this.#layout ?? Layout.of(rows, 0)
-    const known: Known = { validity: 1, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
-    const found = await this.file.locked('shared', signal, () => undefined, async (held) => (await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)).layout)
-    return found ?? new Layout()
+    const validity = this.#validity
+    const known: Known = { validity, last: layout.count > 0 ? layout.at(layout.count - 1, layout.uid) : 0, layout }
+    const found = await this.file.locked('shared', signal, () => undefined, (held) => scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal))
+    return found?.uids.validity === validity ? found.layout : new Layout()
   }
 
   #watch(changed: () => void): Disposable {

@@ -79,9 +79,19 @@ const MOST_DIGITS = 32
 export async function onlyGrew(known: FileState, { file, stat, mark }: { readonly file: Pick<OpenFile, 'read' | 'readSomeNow'>; readonly stat: FileStat; readonly mark: number }): Promise<boolean> {
   if (known.size === 0 || known.mark !== mark || known.atimeMs !== stat.atimeMs) return false
   if (mark === 0 && (stat.mode & WRITABLE_BY_OTHERS) !== 0) return false
-  const { kind, last, digits, digitsAt } = known.base
-  if (kind === 'none') return true
-  const there = Buffer.alloc(Math.min(digits, MOST_DIGITS))
-  const text = there.toString('latin1', 0, file.readSomeNow?.(there, digitsAt) ?? (await file.read(there, digitsAt)))
-  return /^\d+$/.test(text) && Number(text) === last
+  const numbers = await numbersAt(known.base, file)
+  return numbers !== undefined && numbers.validity === known.base.validity && numbers.last === known.base.last
+}
+/** Octets before the last number's digits in which UIDVALIDITY stands. */
+const BEFORE_LAST = 32
+/** UIDVALIDITY and last number where they stood, as known where they stand nowhere; undefined: something else is there. */
+export async function numbersAt(known: Base, file: Pick<OpenFile, 'read' | 'readSomeNow'>): Promise<Pick<Base, 'validity' | 'last'> | undefined> {
+  const { kind, digits, digitsAt } = known
+  if (kind === 'none') return known
+  const from = Math.max(0, digitsAt - BEFORE_LAST)
+  const there = Buffer.alloc(digitsAt - from + Math.min(digits, MOST_DIGITS))
+  const text = there.toString('latin1', 0, file.readSomeNow?.(there, from) ?? (await file.read(there, from)))
+  const found = /(\d+)[ \t]+$/.exec(text.slice(0, digitsAt - from))
+  const last = text.slice(digitsAt - from)
+  return found === null || !/^\d+$/.test(last) ? undefined : { validity: Number(found[1]), last: Number(last) }
 }

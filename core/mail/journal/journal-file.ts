@@ -130,29 +130,37 @@ export class JournalFile {
     if (this.#durable) await this.#file?.sync()
     this.#broken = undefined
   }
-  /** The same journal with these records alone, in the place of the old one at once. Nothing may be appended meanwhile. */
+  /**
+   * The same journal with these records alone, in the place of the old one at once. Nothing may be appended meanwhile. When it fails the journal is the
+   * old one or, where the new one has the name already and the disk may not know, the new one.
+   */
   async rewrite(records: readonly JournalRecord[]): Promise<void> {
     await this.#writing
     const temporary = `${this.#path}.new`
+    const bytes = records.map(encodeRecord)
     await this.#files.unlink(temporary).catch(() => undefined)
     const file = await this.#files.open(temporary, { write: true, create: 'new', syncWrites: this.#durable })
     try {
       // Locked before it has the name, so that nobody takes it in between.
       if (file.lock('flock', 'exclusive') === 'busy') throw new MailError('in-use', 'the new journal is locked by somebody')
-      const bytes = records.map(encodeRecord)
       await file.write(bytes, 0)
       await this.#files.rename(temporary, this.#path)
-      await this.#syncName()
-      await this.#retire()
-      const old = this.#file
-      this.#file = file
-      this.#end = this.#room = lengthOf(bytes)
-      this.#broken = undefined
-      await old?.close()
     } catch (error) {
       await file.close()
       await this.#files.unlink(temporary).catch(() => undefined)
       throw error
+    }
+    const [old, end] = [this.#file, this.#end]
+    this.#file = file
+    this.#end = this.#room = lengthOf(bytes)
+    this.#broken = undefined
+    this.#nameIsNew = true
+    try {
+      await this.#syncName()
+      // Not before: after a power failure the old one may have the name again.
+      await retire(old, end)
+    } finally {
+      await old?.close()
     }
   }
   async #syncName(): Promise<void> {
@@ -161,20 +169,17 @@ export class JournalFile {
       const folders: string[] = []
       for (let path = folderOf(this.#path); path !== '' && folders.length < NEW_FOLDERS; path = folderOf(path)) folders.push(path)
       // At once: the first change of a mailbox waits for all of them, in whatever order, and the disk is told to write once.
-      await Promise.all(folders.map((folder) => this.#files.syncDirectory(folder)))
+      const [stat] = await Promise.all([this.#file?.stat(), ...folders.map((folder) => this.#files.syncDirectory(folder))])
+      // It was lost before the file was locked, without room for the word.
+      if (stat?.links === 0) throw new MailError('unavailable', 'the journal has no name any more')
     }
     this.#nameIsNew = false
-  }
-  /** Says in the file that it is the journal no more, to a process that opened it before it lost its name and gets the lock now. */
-  async #retire(): Promise<void> {
-    // Without room for the word nobody is worse off than without it.
-    await this.#file?.write([encodeRecord({ t: 'moved' })], this.#end).catch(() => undefined)
   }
   /** Takes the file away, and closes it. */
   async remove(): Promise<void> {
     await this.#writing
     try {
-      await this.#retire()
+      await retire(this.#file, this.#end)
       await this.#files.unlink(this.#path)
     } finally {
       await this.close()
@@ -188,6 +193,11 @@ export class JournalFile {
   }
 }
 
+/** Says in the file that it is the journal no more, to a process that opened it before it lost its name and gets the lock now. */
+async function retire(file: OpenFile | undefined, end: number): Promise<void> {
+  // Without room for the word nobody is worse off than without it.
+  await file?.write([encodeRecord({ t: 'moved' })], end).catch(() => undefined)
+}
 const ZEROS = new Uint8Array(ROOM)
 /** Compared piece by piece: a function called for each octet takes milliseconds in a process that has just begun. */
 function isZeros(bytes: Uint8Array): boolean {

@@ -27,6 +27,8 @@ const SAVE_DELAY_MS = 10_000
 const FOLD_ATTEMPTS = 3
 /** Mod-sequences that one record reserves: so many changes until the next is written, and so far they jump after a crash. */
 const RESERVED = 1 << 20
+/** A journal that could not be begun is not tried again for so long. */
+const RETRY_MS = 30_000
 
 /**
  * What lies beside one mailbox in the user's state folder: `journal`, `rows`, `facts-*`.
@@ -54,6 +56,8 @@ export class DiskState implements MailboxState {
   /** Mod-sequences up to this one may be told. */
   #ceiling: number
   #reserving: Promise<void> | undefined
+  /** When a journal could not be begun. */
+  #failedMs = -Infinity
   #savedAt = -1
   #foldTimer: Disposable | undefined
   #saveTimer: Disposable | undefined
@@ -196,7 +200,8 @@ export class DiskState implements MailboxState {
   async refreshed(mailbox: SharedMailbox): Promise<void> {
     const t = this.#table
     if (this.#settled) {
-      if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity) await this.#startJournal()
+      const { clock } = this.#parts
+      if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity && clock.now() - this.#failedMs >= RETRY_MS) await this.#startJournal()
       if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
       return
     }
@@ -228,12 +233,12 @@ export class DiskState implements MailboxState {
       this.#ceiling = ceiling
       this.#closedAt = undefined
     } catch (error) {
-      // Without a head nothing can be acknowledged from it: changes go to the mailbox at once.
+      // Without a head nothing can be acknowledged from it: changes go to the mailbox at once. Nobody else gets it: who has it tells mod-sequences.
       this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
+      this.#failedMs = this.#parts.clock.now()
+      this.#journalValidity = 0
       // That of other messages must not count as closed in order.
       if (!this.owes) await this.#empty().catch(() => undefined)
-      await this.#journal?.close()
-      this.#journal = undefined
     }
   }
   takes(change: FlagChange, source: MailboxSource, table: MailTable): boolean {
@@ -402,7 +407,7 @@ export class DiskState implements MailboxState {
       await this.#asked.settled()
       const journal = this.#journal
       const { highestModseq } = this.#table
-      if (journal !== undefined && this.#settled && this.#closedAt !== highestModseq) {
+      if (journal !== undefined && this.#settled && this.#journalValidity === this.#table.uidValidity && this.#closedAt !== highestModseq) {
         const high: JournalRecord = { t: 'high', m: highestModseq }
         if (journal.size > COMPACT_OCTETS) await journal.rewrite([...this.#headRecords(), high])
         else await journal.append(high, false)

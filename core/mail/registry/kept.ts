@@ -2,7 +2,8 @@ import type { Clock, Files, Logger, MailboxSettings } from '../../api/index.js'
 import { isMissing, makePath, readWhole } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
 import { JournalFile } from '../journal/journal-file.js'
-import type { JournalRecord } from '../journal/records.js'
+import { decodeRecords, type JournalRecord } from '../journal/records.js'
+import { replay } from '../journal/replay.js'
 
 /** What a state is made of. */
 export interface DiskParts {
@@ -36,7 +37,12 @@ export async function readKept(parts: DiskParts): Promise<KeptFiles> {
 /** Whether changes may have been acknowledged in a journal that cannot be read. */
 export async function mayOwe({ files, folder }: DiskParts): Promise<boolean> {
   try {
-    return ((await files.stat(`${folder}/journal`))?.size ?? 0) > 0
+    const path = `${folder}/journal`
+    const stat = await files.lstat(path)
+    if (stat === undefined || stat.size === 0) return false
+    // Where it may not be written it can be read perhaps.
+    const octets = stat.kind === 'file' ? await readWhole(files, path) : undefined
+    return octets === undefined || !replay(decodeRecords(octets).records).pending.isEmpty
   } catch {
     return true
   }

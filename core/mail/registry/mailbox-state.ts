@@ -22,7 +22,7 @@ export interface MailboxState {
   /** After a refresh, in the same turn. */
   refreshed(mailbox: SharedMailbox): Promise<void>
   /**
-   * Before a change of flags; the caller has the turn. What an earlier process acknowledged in a journal that this one does not have comes first:
+   * Before a change of flags, and before messages are removed by their flags; the caller has the turn. What an earlier process acknowledged in a journal that this one does not have comes first:
    * later it would be laid over newer flags. Undefined: the journal is had.
    *
    * @throws MailError when there may be such a thing and it cannot be read

@@ -47,6 +47,8 @@ export class SourceRegistry implements AsyncDisposable {
   /** Those of them that nobody has any more, the one that was left longest ago first. */
   readonly #lingering = new Map<string, Held>()
   readonly #closing = new Map<string, Promise<void>>()
+  /** Mailboxes that are deleted just now; whether they are open or not. */
+  readonly #removing = new Map<string, Promise<void>>()
   readonly #clock: Clock
   readonly #logger: Logger
   constructor(clock: Clock, logger: Logger) {
@@ -57,7 +59,7 @@ export class SourceRegistry implements AsyncDisposable {
   async acquire(found: FoundMailbox, settings: MailboxSettings, states: StateKeeper | undefined, signal: AbortSignal): Promise<SharedMailbox> {
     for (;;) {
       // What is closing writes its last things; a second source must not see them half done.
-      const closing = this.#closing.get(found.key)
+      const closing = this.#busy(found.key)
       if (closing === undefined) break
       await orCancelled(closing, signal)
     }
@@ -68,7 +70,7 @@ export class SourceRegistry implements AsyncDisposable {
         await this.evict(found.key, 'the mailbox was moved', false)
         return this.acquire(found, settings, states, signal)
       }
-      if (this.#closing.has(found.key)) return this.acquire(found, settings, states, signal)
+      if (this.#busy(found.key) !== undefined) return this.acquire(found, settings, states, signal)
       held = this.#held.get(found.key)
     }
     if (held?.uses === 0 && held.shared?.table.toldModseq === 0 && this.#clock.now() - held.since >= LINGER_MS) {
@@ -166,15 +168,18 @@ export class SourceRegistry implements AsyncDisposable {
    * mailbox as soon as `remove` has deleted this one. When `remove` fails everything is as it was.
    */
   async remove(key: string, states: StateKeeper | undefined, remove: () => Promise<void>): Promise<void> {
-    for (let closing = this.#closing.get(key); closing !== undefined; closing = this.#closing.get(key)) await closing
+    for (let busy = this.#busy(key); busy !== undefined; busy = this.#busy(key)) await busy
     const removing = this.#removeNow(key, states, remove)
     const settled = removing.catch(() => undefined)
-    this.#closing.set(key, settled)
+    this.#removing.set(key, settled)
     try {
       await removing
     } finally {
-      if (this.#closing.get(key) === settled) this.#closing.delete(key)
+      this.#removing.delete(key)
     }
+  }
+  #busy(key: string): Promise<void> | undefined {
+    return this.#removing.get(key) ?? this.#closing.get(key)
   }
   async #removeNow(key: string, states: StateKeeper | undefined, remove: () => Promise<void>): Promise<void> {
     const shared = await this.borrow(key)
@@ -188,7 +193,13 @@ export class SourceRegistry implements AsyncDisposable {
     }
     try {
       await claimed?.discard()
-      if (shared === undefined || this.#held.get(key)?.shared !== shared) return
+      if (shared === undefined) return
+      if (this.#held.get(key)?.shared !== shared) {
+        // Somebody who was about to give it another name, or found it elsewhere, has closed it meanwhile.
+        await this.#closing.get(key)
+        await (await states?.claim(key))?.discard()
+        return
+      }
       this.#held.delete(key)
       shared.end('the mailbox was deleted')
       await shared.discard()
@@ -199,6 +210,7 @@ export class SourceRegistry implements AsyncDisposable {
   }
   /** The mailbox is about to change its name: its sessions end, and what is journalled is folded in when asked. */
   async evict(key: string, why: string, fold: boolean): Promise<void> {
+    await this.#removing.get(key)
     const held = this.#held.get(key)
     if (held === undefined) {
       await this.#closing.get(key)
@@ -229,6 +241,6 @@ export class SourceRegistry implements AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#held].map(([key, held]) => this.#close(key, held, true)))
-    await Promise.all(this.#closing.values())
+    await Promise.all([...this.#closing.values(), ...this.#removing.values()])
   }
 }

@@ -331,6 +331,8 @@ export class SharedMailbox {
   async expunge(among: UidSet, always: boolean, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
     return this.inTurn(async () => {
       this.mustBeThere()
+      // Or not any more, by the word of a process that was killed.
+      await this.state?.adopt(this)
       // \Deleted may be in the journal alone; a source that finds its mailbox changed must find that out before it removes.
       if (this.state?.owes === true) await this.refreshNow()
       const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal), { byNumber: epoch })

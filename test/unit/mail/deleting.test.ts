@@ -83,6 +83,26 @@ describe('a mailbox that is deleted, and another that has its inode at once', ()
     await p.registry[Symbol.asyncDispose]()
     expect(disk.messages.get(1)!.system).toBe(1)
   })
+  test.each([0, 1, 3, 8])('nothing is left of one that is renamed at the same moment (after %i turns), and nobody opens it before it has gone', async (turns) => {
+    const files = await home()
+    const p = server(files)
+    await (await p.open(box(7).found('inode'))).store(flag(1, 1), undefined, never)
+    let opened: Promise<boolean> | undefined
+    let isGone = false
+    const removing = p.registry.remove('inode', p.keeper, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      opened = p.open(box(8).found('inode')).then(() => isGone)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      isGone = true
+    })
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    await Promise.all([removing, p.registry.evict('inode', 'the mailbox was renamed', true).catch(() => undefined)])
+    expect(await opened).toBe(true)
+    await p.registry[Symbol.asyncDispose]()
+    const kept = await JournalFile.open(files, `${folder}/journal`, true)
+    expect(kept?.records.flatMap((r) => (r.t === 'head' ? [r.uidValidity] : []))).toEqual([8])
+    await kept?.journal.close()
+  })
   test('what another process has is left to it', async () => {
     const files = await home()
     const [p, q] = [server(files), server(files)]
@@ -110,6 +130,34 @@ test('a journal that is taken away between its opening and its lock is opened an
   await second?.journal.append({ t: 'high', m: 3 }, true)
   await second?.journal.close()
   expect((await JournalFile.open(files, '/home/journal', true))?.records).toEqual([{ t: 'high', m: 2 }, { t: 'high', m: 3 }])
+})
+test('nothing is acknowledged from one that lost its name on a full disk, without room for the word', async () => {
+  const files = await home()
+  const first = await JournalFile.open(files, '/home/journal', true)
+  const open = files.open.bind(files)
+  files.open = async (path, how) => {
+    const file = await open(path, how)
+    files.open = open
+    await files.unlink('/home/journal')
+    await first!.journal.close()
+    return file
+  }
+  const second = await JournalFile.open(files, '/home/journal', true)
+  await expect(second!.journal.append({ t: 'folded' }, true)).rejects.toMatchObject({ kind: 'unavailable' })
+  await second!.journal.close()
+})
+test('a journal that has its new name, of which the disk may not know, is the one that goes on', async () => {
+  const files = await home()
+  const opened = await JournalFile.open(files, '/home/journal', true)
+  await opened!.journal.append({ t: 'high', m: 1 }, true)
+  const sync = files.syncDirectory.bind(files)
+  files.syncDirectory = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
+  await expect(opened!.journal.rewrite([{ t: 'high', m: 2 }])).rejects.toThrow('EIO')
+  await expect(opened!.journal.append({ t: 'high', m: 3 }, true)).rejects.toMatchObject({ message: expect.stringContaining('EIO') as string })
+  files.syncDirectory = sync
+  await opened!.journal.append({ t: 'high', m: 4 }, true)
+  await opened!.journal.close()
+  expect((await JournalFile.open(new VirtualFiles(files.disk), '/home/journal', true))?.records).toEqual([{ t: 'high', m: 2 }, { t: 'high', m: 4 }])
 })
 test('a journal whose removal was cut short says nothing of the next mailbox', async () => {
   const files = await home()

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { SYSTEM, type FlagChange } from '../../../core/api/index.js'
+import { SYSTEM, uids, type FlagChange } from '../../../core/api/index.js'
 import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { SourceRegistry } from '../../../core/mail/registry/registry.js'
 import type { SharedMailbox } from '../../../core/mail/registry/shared-mailbox.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
-import { QuietLogger, StillClock, alice, never, setOf, testSettings } from '../../support/mail.js'
+import { QuietLogger, StillClock, alice, listOf, never, setOf, testSettings } from '../../support/mail.js'
 import { place } from '../../support/mail-table.js'
 import { TextDisk } from '../../support/mail-text-source.js'
 
@@ -94,7 +94,50 @@ describe.each(['EMFILE', 'EACCES'])('a journal that cannot be opened at first (%
   })
 })
 
+/** What lies in the user's state folder can be read, and not written. */
+function readOnly(files: VirtualFiles, code: string): VirtualFiles {
+  const open = files.open.bind(files)
+  files.open = (path, how) => (how?.write === true && path.includes('/.mailwright/') ? Promise.reject(Object.assign(new Error(`${code}: open '${path}'`), { code })) : open(path, how))
+  return files
+}
+describe.each(['EROFS', 'EACCES'])('a journal that can be read and not written (%s)', (code) => {
+  test('and owes nothing: changes go to the mailbox at once', async () => {
+    const files = await home()
+    const disk = mailbox()
+    const before = server(files)
+    await (await before.open(disk)).store(change('add', SYSTEM.flagged, 2), undefined, never)
+    await before.registry[Symbol.asyncDispose]()
+    const p = server(readOnly(files, code))
+    const m = await p.open(disk)
+    await m.store(change('add', SYSTEM.seen, 1), undefined, never)
+    expect(flags(disk)).toEqual([SYSTEM.seen, SYSTEM.flagged])
+    await p.registry[Symbol.asyncDispose]()
+  })
+  test('and holds what was acknowledged: a change is refused', async () => {
+    const { files, disk } = await killed()
+    const p = server(readOnly(files, code))
+    const m = await p.open(disk)
+    await expect(m.store(change('add', SYSTEM.seen, 1), undefined, never)).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(flags(disk)).toEqual([0, 0])
+    await p.registry[Symbol.asyncDispose]()
+  })
+})
+
 describe('a mailbox that two processes have open', () => {
+  test('and the one with the journal is killed: the other one removes no message of which that had acknowledged that it stays', async () => {
+    const files = await home()
+    const disk = mailbox()
+    disk.messages.set(1, { system: SYSTEM.deleted, keywords: [] })
+    const first = await server(files).open(disk)
+    const p = server(files)
+    const second = await p.open(disk)
+    await first.store(change('remove', SYSTEM.deleted, 1), undefined, never)
+    await first.store(change('add', SYSTEM.deleted, 2), undefined, never)
+    for (const file of files.open_) if (file.path.endsWith('/journal')) await file.close()
+    expect(listOf(await second.expunge(uids.all, false, never))).toEqual([2])
+    expect([...disk.messages.keys()]).toEqual([1])
+    await p.registry[Symbol.asyncDispose]()
+  })
   test('and the one with the journal is killed: the other one does what that had acknowledged before its own next change', async () => {
     const files = await home()
     const disk = mailbox()

@@ -33,10 +33,36 @@ async function scene(settings: MailboxSettings = testSettings) {
       },
     }
   }
-  return { disk, process }
+  return { files, disk, process }
 }
 
 describe('a mailbox that two processes have open', () => {
+  test('has them in the first alone, also when that cannot write its journal any more; it tries again later', async () => {
+    const { files, disk, process } = await scene()
+    const clock = new StillClock()
+    const [a, b] = [process(clock), process(clock)]
+    const first = await a.open()
+    await first.m.store(flag(1, 1), undefined, never)
+    await first.m.checkpoint(never)
+    disk.uidValidity = 8
+    disk.version++
+    const open = files.open.bind(files)
+    files.open = (path, how) => (path.endsWith('/journal.new') ? Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })) : open(path, how))
+    await first.m.refresh(never)
+    const second = await b.open()
+    expect([first.m.table.toldModseq > 0, second.m.table.toldModseq]).toEqual([true, 0])
+    await first.m.store(flag(4, 2), undefined, never)
+    expect(disk.messages.get(2)!.system).toBe(4)
+    files.open = open
+    clock.advance(30_000)
+    await first.m.refresh(never)
+    await first.m.store(flag(2, 2), undefined, never)
+    // In the journal again.
+    expect(disk.messages.get(2)!.system).toBe(4)
+    await a.registry[Symbol.asyncDispose]()
+    expect(disk.messages.get(2)!.system).toBe(6)
+    await b.registry[Symbol.asyncDispose]()
+  })
   test('has mod-sequences in the one with the journal alone: those of the other would be told out of order (RFC 7162 §3.1.2.2)', async () => {
     const { disk, process } = await scene()
     const [a, b] = [process(new StillClock()), process(new StillClock(Date.UTC(2027, 0, 1)))]

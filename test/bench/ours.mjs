@@ -104,6 +104,8 @@ function makeMboxes(users) {
 }
 async function start() {
   if (pid() !== 0 && alive(pid())) return
+  // It would be measured in place of the one that cannot start.
+  if (await listening()) fail(`port ${port} is another server's: set IMAP_PORT and POP3_PORT`)
   mkdirSync(join(home, 'mail'), { recursive: true })
   const users = Array.from({ length: 20 }, (_, i) => `testuser${i + 1}`)
   if (format === 'mbox') makeMboxes(users)

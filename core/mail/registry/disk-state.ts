@@ -12,7 +12,7 @@ import { flagsRecord, type JournalRecord } from '../journal/records.js'
 import { replay, type Removal } from '../journal/replay.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
-import { mayOwe, openJournal, type DiskParts, type KeptFiles } from './kept.js'
+import { mayOwe, openJournal, readUnlocked, type DiskParts, type KeptFiles } from './kept.js'
 import type { Journalled, LoadableFacts, MailboxState } from './mailbox-state.js'
 import type { EditHow, SharedMailbox } from './shared-mailbox.js'
 
@@ -196,6 +196,16 @@ export class DiskState implements MailboxState {
       this.#adopted = false
     }
     await this.foldNow(mailbox)
+  }
+  async removing(mailbox: SharedMailbox): Promise<(edit: Edit) => void> {
+    await this.adopt(mailbox)
+    // \Deleted may be in the journal alone; a source that finds its mailbox changed must find that out before it removes.
+    if (this.owes) await mailbox.refreshNow()
+    if (this.#journal !== undefined) return (edit) => this.reconcile(edit)
+    const others = await readUnlocked(this.#parts)
+    return (edit) => {
+      if (others?.uidValidity === edit.uidValidity) others.pending.apply(edit, uids.all)
+    }
   }
   async refreshed(mailbox: SharedMailbox): Promise<void> {
     const t = this.#table

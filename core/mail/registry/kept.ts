@@ -1,9 +1,9 @@
-import type { Clock, Files, Logger, MailboxSettings } from '../../api/index.js'
+import { MailError, type Clock, type Files, type Logger, type MailboxSettings } from '../../api/index.js'
 import { isMissing, makePath, readWhole } from '../cache/directories.js'
 import type { SegmentPool } from '../cache/fact-store.js'
 import { JournalFile } from '../journal/journal-file.js'
 import { decodeRecords, type JournalRecord } from '../journal/records.js'
-import { replay } from '../journal/replay.js'
+import { replay, type Replayed } from '../journal/replay.js'
 
 /** What a state is made of. */
 export interface DiskParts {
@@ -34,18 +34,22 @@ export async function readKept(parts: DiskParts): Promise<KeptFiles> {
   if (opened.status === 'rejected') throw opened.reason
   return { journal: opened.value?.journal, records: opened.value?.records ?? [], rows: rows.status === 'fulfilled' ? rows.value : undefined }
 }
-/** Whether changes may have been acknowledged in a journal that cannot be read. */
-export async function mayOwe({ files, folder }: DiskParts): Promise<boolean> {
+/** Whether changes may have been acknowledged in a journal that cannot be opened. */
+export async function mayOwe(parts: DiskParts): Promise<boolean> {
   try {
-    const path = `${folder}/journal`
-    const stat = await files.lstat(path)
-    if (stat === undefined || stat.size === 0) return false
-    // Where it may not be written it can be read perhaps.
-    const octets = stat.kind === 'file' ? await readWhole(files, path) : undefined
-    return octets === undefined || !replay(decodeRecords(octets).records).pending.isEmpty
+    return (await readUnlocked(parts))?.pending.isEmpty === false
   } catch {
     return true
   }
+}
+/** What a journal says that may be another process's, which goes on writing, or that may not be written; undefined when there is none. */
+export async function readUnlocked({ files, folder }: DiskParts): Promise<Replayed | undefined> {
+  const path = `${folder}/journal`
+  const stat = await files.lstat(path)
+  if (stat === undefined || stat.size === 0) return undefined
+  if (stat.kind !== 'file') throw new MailError('unavailable', `${path} is no file`)
+  const octets = await readWhole(files, path)
+  return octets && replay(decodeRecords(octets).records)
 }
 /** The folder is made when it is missing, which is the first time. */
 export async function openJournal({ files, root, folder, settings }: DiskParts): ReturnType<typeof JournalFile.open> {

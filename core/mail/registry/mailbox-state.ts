@@ -22,12 +22,17 @@ export interface MailboxState {
   /** After a refresh, in the same turn. */
   refreshed(mailbox: SharedMailbox): Promise<void>
   /**
-   * Before a change of flags, and before messages are removed by their flags; the caller has the turn. What an earlier process acknowledged in a journal that this one does not have comes first:
+   * Before a change of flags; the caller has the turn. What an earlier process acknowledged in a journal that this one does not have comes first:
    * later it would be laid over newer flags. Undefined: the journal is had.
    *
    * @throws MailError when there may be such a thing and it cannot be read
    */
   adopt(mailbox: SharedMailbox): Promise<void> | undefined
+  /**
+   * Before messages are removed that bear \Deleted; the caller has the turn. It returns what lays over the source's flags those that were acknowledged and
+   * are not in the mailbox yet, by this process or another: a message that was undeleted stays.
+   */
+  removing(mailbox: SharedMailbox): Promise<(edit: Edit) => void>
   /** Whether the journal answers for this change instead of the source. */
   takes(change: FlagChange, source: MailboxSource, table: MailTable): boolean
   /** The caller has the turn; `durable` is awaited without it, so that others' changes share the sync. */

@@ -331,11 +331,11 @@ export class SharedMailbox {
   async expunge(among: UidSet, always: boolean, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
     return this.inTurn(async () => {
       this.mustBeThere()
-      // Or not any more, by the word of a process that was killed.
-      await this.state?.adopt(this)
-      // \Deleted may be in the journal alone; a source that finds its mailbox changed must find that out before it removes.
-      if (this.state?.owes === true) await this.refreshNow()
-      const { commit } = await this.editNow((edit) => this.source.expunge(among, { always }, edit, signal), { byNumber: epoch })
+      const lay = always ? undefined : await this.state?.removing(this)
+      const { commit } = await this.editNow((edit) => {
+        if (lay !== undefined) edit.beforeDeleted = () => lay(edit)
+        return this.source.expunge(among, { always }, edit, signal)
+      }, { byNumber: epoch })
       return commit.removed
     }, signal)
   }

@@ -14,6 +14,8 @@ type Cell = { readonly id: string; readonly kind: keyof ColumnData; readonly row
  */
 export class Edit implements TableEdit {
   stamp: string | undefined
+  /** Makes flags true before messages are found by them. */
+  beforeDeleted: (() => void) | undefined
   uidValidity: number
   uidNext: number
   readonly #table: MailTable
@@ -180,6 +182,7 @@ export class Edit implements TableEdit {
     return { changed: uids.from(changed), refused: uids.from(refused) }
   }
   deleted(among: UidSet): UidSet {
+    this.beforeDeleted?.()
     const g = this.#generation
     const out: number[] = []
     const { pairs } = rowsOf(g, among, g.length)

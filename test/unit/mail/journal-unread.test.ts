@@ -124,6 +124,21 @@ describe.each(['EROFS', 'EACCES'])('a journal that can be read and not written (
 })
 
 describe('a mailbox that two processes have open', () => {
+  test('and one has acknowledged that a message stays: the other removes it neither, but what is deleted by the word of the first', async () => {
+    const files = await home()
+    const disk = mailbox()
+    disk.messages.set(1, { system: SYSTEM.deleted, keywords: [] })
+    const [p, q] = [server(files), server(files)]
+    const [first, second] = [await p.open(disk), await q.open(disk)]
+    await first.store(change('remove', SYSTEM.deleted, 1), undefined, never)
+    await first.store(change('add', SYSTEM.deleted, 2), undefined, never)
+    expect([...disk.messages.values()].map(({ system }) => system)).toEqual([SYSTEM.deleted, 0])
+    expect(listOf(await second.expunge(uids.all, false, never))).toEqual([2])
+    expect([...disk.messages.keys()]).toEqual([1])
+    await p.registry[Symbol.asyncDispose]()
+    await q.registry[Symbol.asyncDispose]()
+    expect(flags(disk)).toEqual([0])
+  })
   test('and the one with the journal is killed: the other one removes no message of which that had acknowledged that it stays', async () => {
     const files = await home()
     const disk = mailbox()
@@ -170,4 +185,21 @@ describe('a mailbox that two processes have open', () => {
     await p.registry[Symbol.asyncDispose]()
     expect(flags(disk)).toEqual([SYSTEM.deleted | SYSTEM.seen, SYSTEM.flagged])
   })
+})
+
+test('a message that was undeleted stays, also when another program changes its flags in the moment before the expunge', async () => {
+  const disk = mailbox()
+  disk.messages.set(1, { system: SYSTEM.deleted, keywords: [] })
+  const p = server(await home())
+  const m = await p.open(disk)
+  await m.store(change('remove', SYSTEM.deleted, 1), undefined, never)
+  const expunge = m.source.expunge.bind(m.source)
+  m.source.expunge = (...args) => {
+    disk.messages.set(1, { system: SYSTEM.deleted | SYSTEM.seen, keywords: [] })
+    disk.version++
+    return expunge(...args)
+  }
+  expect(listOf(await m.expunge(uids.all, false, never))).toEqual([])
+  await p.registry[Symbol.asyncDispose]()
+  expect(flags(disk)).toEqual([SYSTEM.seen, 0])
 })

@@ -16,7 +16,7 @@ import { mayOwe, openJournal, readUnlocked, type DiskParts, type KeptFiles } fro
 import type { Journalled, LoadableFacts, MailboxState } from './mailbox-state.js'
 import type { EditHow, SharedMailbox } from './shared-mailbox.js'
 
-/** A journal larger than this is written anew when the mailbox is closed. */
+/** A journal larger than this is written anew when the mailbox is closed, or when nothing waits in it and it is twice as large as it was then. */
 const COMPACT_OCTETS = 64 * 1024
 /** Changes that wait; more are folded in at once. */
 const MAX_PENDING = 500
@@ -58,6 +58,8 @@ export class DiskState implements MailboxState {
   #reserving: Promise<void> | undefined
   /** When a journal could not be begun. */
   #failedMs = -Infinity
+  /** Octets of the journal when it was last written anew. */
+  #compactOctets = 0
   #savedAt = -1
   #foldTimer: Disposable | undefined
   #saveTimer: Disposable | undefined
@@ -225,11 +227,11 @@ export class DiskState implements MailboxState {
     }
     if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
   }
-  #headRecords(): JournalRecord[] {
+  #headRecords(pending: readonly FlagChange[] = this.#pending.changes): JournalRecord[] {
     const t = this.#table
     const records: JournalRecord[] = [{ t: 'head', key: this.#parts.key, uidValidity: t.uidValidity, floor: Number.isFinite(this.#floor) ? this.#floor : t.highestModseq }]
     for (const { modseq, set } of this.#removals) records.push({ t: 'gone', m: modseq, u: [...set.ranges] })
-    for (const change of this.#pending.changes) records.push(flagsRecord(change, change.uids))
+    for (const change of pending) records.push(flagsRecord(change, change.uids))
     return records
   }
   async #startJournal(): Promise<void> {
@@ -319,7 +321,7 @@ export class DiskState implements MailboxState {
       if (lost === 0) break
       if (attempt === FOLD_ATTEMPTS) throw new MailError('in-use', 'the mailbox changes while its flags are written')
     }
-    await this.#sayFolded()
+    if (!(await this.#compactFolded())) await this.#sayFolded()
     this.#pending.clear()
     if (this.#table.unsaved !== this.#savedAt) this.#saveLater(mailbox)
   }
@@ -334,6 +336,21 @@ export class DiskState implements MailboxState {
     } catch (error) {
       if (error instanceof MailError && error.kind === 'vanished') return undefined
       throw error
+    }
+  }
+  /** A mailbox may be open for months. Says the same as `#sayFolded`, when it answers true. */
+  async #compactFolded(): Promise<boolean> {
+    const journal = this.#journal
+    if (journal === undefined || this.#journalValidity !== this.#table.uidValidity || journal.size <= Math.max(COMPACT_OCTETS, 2 * this.#compactOctets)) return false
+    try {
+      this.#closedAt = undefined
+      await journal.rewrite([...this.#headRecords([]), { t: 'open', m: this.#ceiling }])
+      return true
+    } catch (error) {
+      this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
+      return false
+    } finally {
+      this.#compactOctets = journal.size
     }
   }
   /** On the disk before anything else is written to the mailbox: after a power failure the journal would be laid over newer flags. */

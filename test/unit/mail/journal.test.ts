@@ -157,4 +157,45 @@ describe('after a crash', () => {
     }
     await p.registry[Symbol.asyncDispose]()
   })
+  test.each(CRASH_MODES)('at any write (%s) of a journal that is written anew, since nothing waits in it and it had grown, nothing is laid over newer flags', async (mode) => {
+    const files = await homes()
+    const odd = Array.from({ length: 4000 }, (_, i) => 2 * i + 1)
+    const d = disk(...odd.map((uid) => [uid, 0] as const))
+    const p = serverProcess(files)
+    const m = await p.open(d)
+    const journal = [...files.open_].find(({ path }) => path.endsWith('/journal'))!
+    const size = async (): Promise<number> => (await files.stat(journal.path))!.size
+    let grown = 0
+    for (const system of [1, 4]) await m.store(change('add', system, ...odd), undefined, never)
+    for (let round = 0; grown < 64 * 1024; round++) {
+      await m.store(change(round % 2 === 0 ? 'add' : 'remove', 8, ...odd.filter((_, i) => i % 2 === 0)), undefined, never)
+      grown = await size()
+    }
+    const written = files.log.length
+    await m.checkpoint(never)
+    expect(await size()).toBeLessThan(1024)
+    const done = files.log.length
+    // Others change the mailbox after that.
+    for (const message of d.messages.values()) message.system = 2
+    d.version++
+    for (let count = written; count <= done; count++) {
+      const after = new VirtualFiles(afterCrash(files.start, files.log, count, mode, new SeededRandom(count)))
+      const q = serverProcess(after)
+      const again = await q.open(d.clone())
+      // Until it is written anew all of it waits; never a part.
+      const waits = Object.values(flags(again)).every((system) => (system & 7) === 7)
+      expect(waits || Object.values(flags(again)).every((system) => system === 2), `crash after ${count} writes`).toBe(true)
+      if (count === done) expect(waits).toBe(false)
+      expect(again.table.highestModseq).toBeGreaterThan(m.table.highestModseq)
+      await q.registry[Symbol.asyncDispose]()
+      expect(q.logger.lines, `crash after ${count} writes`).toEqual([])
+      expect([...after.open_]).toEqual([])
+    }
+    await m.refresh(never)
+    await m.store(change('add', 8, 1), undefined, never)
+    const q = serverProcess(new VirtualFiles(files.disk))
+    expect(flags(await q.open(d.clone()))[1]).toBe(10)
+    await q.registry[Symbol.asyncDispose]()
+    await p.registry[Symbol.asyncDispose]()
+  })
 })

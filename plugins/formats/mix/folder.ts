@@ -150,7 +150,11 @@ export class MixFolder {
       if (mode === 'exclusive' && !handles.writable) throw new MailError('read-only', `${this.path} is read-only`)
       const wanted: readonly (readonly [Control, 'shared' | 'exclusive'])[] = [['meta', 'shared'], ['index', mode], ['status', mode]]
       if (wanted.every(([control, how]) => handles[control].lock('flock', how) !== 'busy')) {
-        if ((await this.#inode()) === handles.inode) return handles
+        const inode = await this.#inode().catch((error: unknown) => {
+          this.#unlock(handles)
+          throw asRefusal(error, this.path)
+        })
+        if (inode === handles.inode) return handles
         // Replaced while it was waited for.
         this.#unlock(handles)
         await this.#close()

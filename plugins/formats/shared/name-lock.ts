@@ -67,31 +67,39 @@ export async function tryNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'devic
       }
       return { state: 'unavailable' }
     }
-    const outcome = file.lock('flock', 'exclusive')
-    const byHandle = await file.stat()
-    if (outcome === 'busy') {
-      try {
-        return await heldBy(file, byHandle)
-      } finally {
-        await file.close()
-      }
-    }
-    if (outcome === 'unavailable') {
+    const done = await claimed(ctx, file, { path, fresh, sign }).catch(async (error: unknown) => {
+      // An open file has its lock, whatever nobody could find out about it.
       await file.close()
-      if (fresh) await unlinkQuietly(ctx, path)
-      return { state: 'unavailable' }
-    }
-    // What we made has our name as long as it has one; what was there may have been replaced.
-    const byName = fresh ? byHandle : await files.lstat(path)
-    if (byName?.inode === byHandle.inode && byName.device === byHandle.device && byHandle.links === 1) {
-      await mark(ctx, file, byHandle.size, sign)
-      return held(ctx, path, file)
-    }
-    // Deleted under us by a holder that finished: the lock on a name that is gone protects nothing.
-    await file.close()
+      throw error
+    })
+    if (done !== 'gone') return done
   }
 }
 
+/** What the open lock file comes to; it is closed where the lock is not ours. `gone`: it has the name no more. */
+async function claimed(ctx: FileLocks, file: OpenFile, { path, fresh, sign }: { readonly path: string; readonly fresh: boolean; readonly sign: boolean }): Promise<NameLock | 'gone'> {
+  const outcome = file.lock('flock', 'exclusive')
+  const byHandle = await file.stat()
+  if (outcome === 'busy') {
+    const there = await heldBy(file, byHandle)
+    await file.close()
+    return there
+  }
+  if (outcome === 'unavailable') {
+    await file.close()
+    if (fresh) await unlinkQuietly(ctx, path)
+    return { state: 'unavailable' }
+  }
+  // What we made has our name as long as it has one; what was there may have been replaced.
+  const byName = fresh ? byHandle : await ctx.files.lstat(path)
+  if (byName?.inode === byHandle.inode && byName.device === byHandle.device && byHandle.links === 1) {
+    await mark(ctx, file, byHandle.size, sign)
+    return held(ctx, path, file)
+  }
+  // Deleted under us by a holder that finished: the lock on a name that is gone protects nothing.
+  await file.close()
+  return 'gone'
+}
 /** A process of another user has made the file under its umask, and gives it its mode next: not to be able to open it is no reason to go without. */
 async function isBeingMade({ files, clock }: FileLocks, path: string): Promise<boolean> {
   const there = await files.lstat(path)

@@ -140,10 +140,12 @@ export class SystemFile implements OpenFile {
   }
 
   lock(kind: 'flock' | 'fcntl', mode: 'shared' | 'exclusive'): LockOutcome {
+    // The number of a closed file may be another's by now, here and below.
+    if (this.#closed) return 'busy'
     return this.#locks?.[kind](this.#fd, mode) ?? 'unavailable'
   }
   unlock(kind: 'flock' | 'fcntl'): void {
-    if (!this.#borrowed) this.#locks?.[kind](this.#fd, 'none')
+    if (!this.#borrowed && !this.#closed) this.#locks?.[kind](this.#fd, 'none')
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ with open(sys.argv[1], "r+") as file:
         print("busy", end="")
 `
 
+const native = await nativeLocks()
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
 describe('system files', () => {
@@ -131,6 +132,21 @@ describe('system files', () => {
     }
     await one.close()
     await two.close()
+  })
+
+  test.skipIf(native === undefined)('a file that is closed locks nothing, and gives no lock back that has its number now', async () => {
+    await writeFile(join(dir, 'a'), 'x')
+    const closed = await files.open(join(dir, 'a'), { write: true })
+    await closed.close()
+    // It gets the number that is free.
+    const next = await files.open(join(dir, 'a'), { write: true })
+    expect(next.shared).toBe(closed.shared)
+    expect([next.lock('flock', 'exclusive'), closed.lock('flock', 'shared')]).toEqual(['locked', 'busy'])
+    closed.unlock('flock')
+    const other = await files.open(join(dir, 'a'), { write: true })
+    expect(other.lock('flock', 'shared')).toBe('busy')
+    await next.close()
+    await other.close()
   })
 
   test('what is in memory is read without waiting, and nothing else', async () => {

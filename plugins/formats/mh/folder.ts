@@ -154,8 +154,14 @@ export class MhFolder {
         if (failedWith(error, 'ENOENT')) return undefined
         throw error
       }
-      const outcome = file.lock('fcntl', 'exclusive')
-      if (outcome !== 'busy' && (await files.stat(`${this.path}/${SEQUENCES}`))?.inode === (await file.stat()).inode) return file
+      try {
+        const outcome = file.lock('fcntl', 'exclusive')
+        if (outcome !== 'busy' && (await files.stat(`${this.path}/${SEQUENCES}`))?.inode === (await file.stat()).inode) return file
+      } catch (error) {
+        // An open file has its lock, whatever nobody could find out about it.
+        await file.close()
+        throw error
+      }
       if (tries > 20) return file
       await file.close()
       await pause(clock, backOff(locks, tries), signal)

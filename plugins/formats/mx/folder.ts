@@ -124,9 +124,15 @@ export class MxFolder {
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
       const file = await files.open(`${this.path}/${INDEX}`, { write: mode === 'exclusive' })
-      if (file.lock('flock', mode) !== 'busy') {
-        const [mine, there] = [await file.stat(), await files.stat(`${this.path}/${INDEX}`)]
-        if (there?.inode === mine.inode) return file
+      try {
+        if (file.lock('flock', mode) !== 'busy') {
+          const [mine, there] = [await file.stat(), await files.stat(`${this.path}/${INDEX}`)]
+          if (there?.inode === mine.inode) return file
+        }
+      } catch (error) {
+        // An open file has its lock, whatever nobody could find out about it.
+        await file.close()
+        throw error
       }
       await file.close()
       if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)

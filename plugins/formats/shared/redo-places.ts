@@ -49,12 +49,21 @@ async function openAt(files: Files, path: string, stateDirectory: string): Promi
   try {
     // Recovery has looked at what was there; what is left is of no use.
     const file = await files.open(path, { write: true, noFollow: true })
-    return { file, fresh: false, room: stays ? (await file.stat()).size : undefined }
+    const room = stays ? await sizeOrClosed(file) : undefined
+    return { file, fresh: false, room }
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
   }
   if (stays) await makeFolders(files, folderOf(path))
   return { file: await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 }), fresh: true, room: stays ? 0 : undefined }
+}
+async function sizeOrClosed(file: OpenFile): Promise<number> {
+  try {
+    return (await file.stat()).size
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }
 /** What it says is done, or not to be done. It keeps its blocks, up to so many octets. */
 export async function crossOut(redo: OpenFile, most: number): Promise<void> {

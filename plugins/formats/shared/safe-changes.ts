@@ -143,12 +143,15 @@ export class SafeChanges {
         if (!work.begun && this.durable) await forget(redo)
         throw error
       } finally {
-        if (!work.begun) {
-          const mark = this.#mark()
-          await clearRedo(this.#ctx.files, redo.file, state, mark)
-          held.mark = redo.file.path === places.first && redo.file.path.startsWith(`${state}/`) ? mark : 0
+        try {
+          if (!work.begun) {
+            const mark = this.#mark()
+            await clearRedo(this.#ctx.files, redo.file, state, mark)
+            held.mark = redo.file.path === places.first && redo.file.path.startsWith(`${state}/`) ? mark : 0
+          }
+        } finally {
+          await redo.file.close()
         }
-        await redo.file.close()
       }
     } catch (error) {
       throw outOfRoom(error)

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { SYSTEM, Turns, type Files, type MailboxFormat } from '../../../core/api/index.js'
+import { SYSTEM, type Files, type MailboxFormat } from '../../../core/api/index.js'
 import { inlineLane } from '../../../core/os/lane.js'
 import { kitUser, Storage } from '../../../core/testing/storage.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
 import { MixFormat } from '../../../plugins/formats/mix/format.js'
 import { mmdfDialect } from '../../../plugins/formats/mmdf/dialect.js'
+import { MhFormat } from '../../../plugins/formats/mh/format.js'
 import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
+import { MxFormat } from '../../../plugins/formats/mx/format.js'
 import type { Dialect } from '../../../plugins/formats/shared/fixed/dialect.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../../plugins/formats/shared/fixed/plugin.js'
@@ -21,13 +23,16 @@ const fixed = (dialect: Dialect): Make => (storage, files) => {
   const services = { ...storage.services(), files }
   return new FixedFormat(dialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: false }))
 }
+const folders = (storage: Storage, files: Files): ReturnType<typeof directoryContext> => ({ ...directoryContext(files, storage.clock), mailbox: storage.services().mailbox })
 const formats: readonly { readonly name: string; readonly make: Make }[] = [
   { name: 'unix', make: (storage, files) => textFormat(unixDialect, { ...storage.services(), files }) },
   { name: 'mmdf', make: (storage, files) => textFormat(mmdfDialect, { ...storage.services(), files }) },
   { name: 'mbx', make: fixed(mbxDialect) },
   { name: 'mtx', make: fixed(mtxDialect) },
   { name: 'tenex', make: fixed(tenexDialect) },
-  { name: 'mix', make: (storage, files) => new MixFormat({ ...directoryContext(files, storage.clock), mailbox: storage.services().mailbox, turns: new Turns() }) },
+  { name: 'mix', make: (storage, files) => new MixFormat(folders(storage, files)) },
+  { name: 'mx', make: (storage, files) => new MxFormat(folders(storage, files)) },
+  { name: 'mh', make: (storage, files) => new MhFormat(folders(storage, files), { profile: '.mh_profile', path: storage.services().home, allowInbox: false }) },
 ]
 const text = (what: string): string => `Subject: ${what}\r\n\r\nthe text of ${what}\r\n`
 const operations: readonly { readonly name: string; readonly run: (box: OpenBox) => Promise<unknown>; readonly adds?: boolean; readonly removes?: number }[] = [
@@ -65,6 +70,7 @@ describe.each(formats)('a call on files of $name that fails, whichever it is', (
       for (const each of [box, other, anew]) await each.refresh(false)
       const [mine, theirs, seen] = [await box.messages(), await other.messages(), await anew.messages()].map((list) => list.map((m) => m.text))
       for (const each of [box, other, anew]) await each.source.close()
+      expect({ call: fault.failed, open: [...storage.files.open_].map((file) => file.path) }).toEqual({ call: fault.failed, open: [] })
       const wanted = ['one', 'two', 'three', ...(known ? ['four'] : []), 'between', 'after'].filter((_, i) => i + 1 !== removes).map(text)
       const sure = [...wanted, ...(adds === true && told === 'done' ? [text('wanted')] : [])]
       expect({ call: fault.failed, told, mine, theirs }).toEqual({ call: fault.failed, told, mine: seen, theirs: seen })

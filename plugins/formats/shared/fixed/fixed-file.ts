@@ -176,7 +176,10 @@ export class FixedFile {
       if (failedWith(error, 'EROFS')) throw new MailError('read-only', `${this.path}: ${reasonOf(error)}`, { cause: error })
       throw error
     }
-    const opened = await file.stat()
+    const opened = await file.stat().catch(async (error: unknown) => {
+      await file.close()
+      throw error
+    })
     const lock = locks.settings.kernelLocks.includes('flock') ? file.lock('flock', 'shared') : 'unavailable'
     if (lock === 'busy' || !isSame(opened, stat)) {
       await file.close()

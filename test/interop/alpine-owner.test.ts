@@ -10,7 +10,7 @@ import { eventually } from '../support/attack.js'
 import { has } from '../support/programs.js'
 import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
-import { nameLockPath } from '../../plugins/formats/shared/name-lock.js'
+import { nameLockPath } from '../../plugins/formats/shared/locks/name-lock.js'
 
 const HOLDER = fileURLToPath(new URL('../support/lock-holder.mjs', import.meta.url))
 const MAILBOX = ['first', 'second', 'third'].map((s) => `From a@example.org Mon Jan  5 09:08:07 2026\nFrom: a@example.org\nSubject: ${s}\n\nText.\n\n`).join('')

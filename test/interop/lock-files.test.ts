@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { holderText } from '../../plugins/formats/shared/holder.js'
+import { holderText } from '../../plugins/formats/shared/locks/holder.js'
 import { thisMachine } from '../../plugins/formats/shared/machine.js'
 import { has, run } from '../support/programs.js'
 

@@ -4,7 +4,7 @@ import { appendFile, mkdir, rm, stat, unlink, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { nameLockPath } from '../../plugins/formats/shared/name-lock.js'
+import { nameLockPath } from '../../plugins/formats/shared/locks/name-lock.js'
 import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 import { SAMPLE_MAILBOX } from '../support/sample-mailbox.js'

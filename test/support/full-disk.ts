@@ -1,5 +1,5 @@
 import type { Files, MailboxFormat, OpenFile } from '../../core/api/index.js'
-import { isOutOfRoom } from '../../plugins/formats/shared/safe-changes.js'
+import { isOutOfRoom } from '../../plugins/formats/shared/changes/safe-changes.js'
 
 /**
  * Files on a disk that is full, from when it is until it is not: a file grows only into what is left of its last block, and into blocks that are

@@ -1,5 +1,5 @@
 import type { Clock, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
-import type { LockContext } from '../shared/lock-context.js'
+import type { LockContext } from '../shared/locks/lock-context.js'
 
 /** What the format's parts share; one per host. */
 export interface MhContext {

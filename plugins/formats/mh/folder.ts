@@ -1,5 +1,5 @@
 import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
-import { backOff, pause } from '../shared/lock-context.js'
+import { backOff, pause } from '../shared/locks/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { INCOMING, SEQUENCES, type MhContext } from './context.js'

@@ -1,6 +1,6 @@
 import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { removeEmptyFolder } from '../shared/folders.js'
-import { folderOf, nameOf } from '../shared/lock-context.js'
+import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { INCOMING, SEQUENCES, type MhContext } from './context.js'

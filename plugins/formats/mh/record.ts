@@ -1,7 +1,7 @@
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { folderOf, backOff, pause } from '../shared/lock-context.js'
+import { folderOf, backOff, pause } from '../shared/locks/lock-context.js'
 import { makeFolders } from '../shared/folders.js'
-import { nowSeconds, stateDirectory } from '../shared/state-directory.js'
+import { nowSeconds, stateDirectory } from '../shared/changes/state-directory.js'
 import type { MailUser } from 'mailwright/api'
 import type { MhContext } from './context.js'
 

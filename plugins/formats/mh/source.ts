@@ -5,7 +5,7 @@ import {
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
 import { fillSizes, listNumbers, readNumbered, statMessages, statNumbers } from '../shared/numbered-files.js'
-import { nowSeconds } from '../shared/state-directory.js'
+import { nowSeconds } from '../shared/changes/state-directory.js'
 import { SEQUENCES, type MhContext } from './context.js'
 import { MhFolder, type Held } from './folder.js'
 import type { MhRecord } from './record.js'

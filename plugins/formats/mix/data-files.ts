@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import type { FilePlace, FileStat, OpenFile } from 'mailwright/api'
-import { backOff, pause } from '../shared/lock-context.js'
+import { backOff, pause } from '../shared/locks/lock-context.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
 import { DataWriter, PIECE } from './data-writer.js'

@@ -1,6 +1,6 @@
 import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile, type OpenHow } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { backOff, pause } from '../shared/lock-context.js'
+import { backOff, pause } from '../shared/locks/lock-context.js'
 import { isWritable } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
 import { allDone } from './all-done.js'

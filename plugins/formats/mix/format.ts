@@ -1,5 +1,5 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
-import { folderOf, nameOf } from '../shared/lock-context.js'
+import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext, MixParts } from './context.js'

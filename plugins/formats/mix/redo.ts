@@ -1,7 +1,7 @@
 import { failedWith } from 'mailwright/api'
 import type { Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { folderOf } from '../shared/lock-context.js'
+import { folderOf } from '../shared/locks/lock-context.js'
 import { allDone } from './all-done.js'
 
 /*

@@ -1,9 +1,9 @@
 import { MailError, failedWith, type FilePlace, type OpenFile } from 'mailwright/api'
-import { backOff, pause, type Say } from '../shared/lock-context.js'
+import { backOff, pause, type Say } from '../shared/locks/lock-context.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
-import { SafeChanges, type ChangedFile } from '../shared/safe-changes.js'
-import { nowSeconds } from '../shared/state-directory.js'
+import { SafeChanges, type ChangedFile } from '../shared/changes/safe-changes.js'
+import { nowSeconds } from '../shared/changes/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
 import { HEAD_ROOM, headText, parseMxIndex, RECORD_OCTETS, summaryByEnds, summaryOf, VALIDITY_OCTETS, type MxIndex, type MxSummary } from './records.js'
 

@@ -4,7 +4,7 @@ import {
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
-import type { Say } from '../shared/lock-context.js'
+import type { Say } from '../shared/locks/lock-context.js'
 import { listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
 import { saidOnce } from '../shared/said-once.js'
 import { INDEX, type MxContext } from './context.js'

@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import type { Files, Turns } from 'mailwright/api'
-import { folderOf, nameOf } from '../shared/lock-context.js'
+import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 
 /** The state file of one user. */
 export class NewsState {

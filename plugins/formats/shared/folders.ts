@@ -1,5 +1,5 @@
 import { MailError, failedWith, type Files } from 'mailwright/api'
-import { folderOf } from './lock-context.js'
+import { folderOf } from './locks/lock-context.js'
 
 /** Whether the file may be written; one that is missing may come to be. */
 export async function isWritable(files: Files, path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { CHUNK, octetsAt, SECTOR } from './redo-format.js'
-import { stands, type Plan } from './redo-plan.js'
+import { CHUNK, octetsAt, SECTOR } from './changes/redo-format.js'
+import { stands, type Plan } from './changes/redo-plan.js'
 
 /**
  * Sums of a file by sectors, so that the sum of any of its parts is known without another look. What a change has still to leave as it is

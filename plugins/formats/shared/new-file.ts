@@ -1,8 +1,8 @@
 import { failedWith } from 'mailwright/api'
 import type { FilePlace, Files, MailboxSettings } from 'mailwright/api'
-import { folderOf, nameOf } from './lock-context.js'
-import type { FileLocks } from './locks.js'
-import { REDO_SUFFIX } from './redo-places.js'
+import { folderOf, nameOf } from './locks/lock-context.js'
+import type { FileLocks } from './locks/locks.js'
+import { REDO_SUFFIX } from './changes/redo-places.js'
 
 /** What making a file needs of the host. */
 interface Context {

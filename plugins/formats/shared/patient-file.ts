@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import type { OpenFile } from 'mailwright/api'
-import { reasonOf } from './lock-context.js'
+import { reasonOf } from './locks/lock-context.js'
 
 /** All that a look for damage needs of a file. */
 export type ReadableFile = Pick<OpenFile, 'read'>

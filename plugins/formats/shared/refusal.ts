@@ -1,6 +1,6 @@
 import { MailError, failedWith } from 'mailwright/api'
-import { reasonOf } from './lock-context.js'
-import { outOfRoom } from './safe-changes.js'
+import { reasonOf } from './locks/lock-context.js'
+import { outOfRoom } from './changes/safe-changes.js'
 
 /** Failures of the system as problems of a mailbox that is a folder. */
 export function asRefusal(error: unknown, path: string): unknown {

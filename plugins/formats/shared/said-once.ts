@@ -1,5 +1,5 @@
 import type { TableEdit } from 'mailwright/api'
-import type { Say } from './lock-context.js'
+import type { Say } from './locks/lock-context.js'
 
 /** Says each thing once to the sessions on a mailbox; what is waited for, as often as that is. */
 export function saidOnce(edit: TableEdit, said: Set<string>): Say {

@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import type { Examined, Files } from 'mailwright/api'
-import { reasonOf } from './lock-context.js'
+import { reasonOf } from './locks/lock-context.js'
 import { isUnreadable, PatientFile, unreadableDamage, type ReadableFile } from './patient-file.js'
 
 const PIECE = 1 << 16

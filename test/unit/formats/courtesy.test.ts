@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Courtesy } from '../../../plugins/formats/shared/courtesy.js'
+import { Courtesy } from '../../../plugins/formats/shared/locks/courtesy.js'
 import { never, TestClock, testMachine } from '../../support/unix.js'
 
 /** A server that uses one mailbox; `watches` are the folders that it has under watch, and whom it tells of their files. */

@@ -5,7 +5,7 @@ import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
 import { tenexDialect } from '../../../plugins/formats/tenex/dialect.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../../plugins/formats/shared/fixed/plugin.js'
-import { REDO_SUFFIX } from '../../../plugins/formats/shared/redo-places.js'
+import { REDO_SUFFIX } from '../../../plugins/formats/shared/changes/redo-places.js'
 import { itemOf, OpenBox, placeOf } from '../../support/open-box.js'
 
 /** For one look at a redo file the process has no descriptor left. */

@@ -1,6 +1,6 @@
 import { MailError, type Clock } from 'mailwright/api'
 import { readSmall } from '../small-read.js'
-import { nowSeconds } from '../state-directory.js'
+import { nowSeconds } from '../changes/state-directory.js'
 import type { FixedContext } from './context.js'
 import { BIT, type Dialect } from './dialect.js'
 import type { FileHeader } from './file-header.js'

@@ -1,5 +1,5 @@
 import type { Clock, FileLane, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
-import type { FileLocks } from '../locks.js'
+import type { FileLocks } from '../locks/locks.js'
 
 /** Somebody who holds a mailbox file open, and can give it up. */
 export interface Holding {

@@ -1,9 +1,9 @@
 import { MailError, failedWith, type FileLane, type FilePlace, type FileStat, type LockOutcome, type OpenFile } from 'mailwright/api'
-import { takeDotLock } from '../dot-lock.js'
-import { backOff, pause, reasonOf, type Say } from '../lock-context.js'
-import { holderOf, tryNameLock } from '../name-lock.js'
-import { SafeChanges } from '../safe-changes.js'
-import { Wait } from '../wait-lines.js'
+import { takeDotLock } from '../locks/dot-lock.js'
+import { backOff, pause, reasonOf, type Say } from '../locks/lock-context.js'
+import { holderOf, tryNameLock } from '../locks/name-lock.js'
+import { SafeChanges } from '../changes/safe-changes.js'
+import { Wait } from '../locks/wait-lines.js'
 import type { FixedContext, Holding } from './context.js'
 
 /*

@@ -1,6 +1,6 @@
 import { CLOCK, chosen, FILE_LANE, FILES, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, Turns, type Clock, type FileLane, type Files, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
 import { z } from 'zod'
-import { fileLocks } from '../locks.js'
+import { fileLocks } from '../locks/locks.js'
 import type { FixedContext } from './context.js'
 
 /** Settings of formats whose records have fixed forms. */

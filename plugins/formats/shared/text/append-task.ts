@@ -1,6 +1,6 @@
 import { Turns } from 'mailwright/api'
 import type { FileLane, FilePlace, FileTask, FileTools, MailboxSettings } from 'mailwright/api'
-import { impatientLocks, type LockNews, type LockValues } from '../impatient-locks.js'
+import { impatientLocks, type LockNews, type LockValues } from '../locks/impatient-locks.js'
 import { appendMessages, missingEnd, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
 import { arriving, type Source } from './arriving.js'
 import { MailboxFile } from './mailbox-file.js'

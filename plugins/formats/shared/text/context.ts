@@ -1,5 +1,5 @@
 import type { Clock, FileLane, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
-import type { FileLocks } from '../locks.js'
+import type { FileLocks } from '../locks/locks.js'
 import type { AppendFacts } from './append-facts.js'
 import type { TextDialect } from './dialect.js'
 import type { KeptFiles } from './kept-file.js'

@@ -1,6 +1,6 @@
 import { CLOCK, chosen, FILE_LANE, FILES, HOST, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, Turns, type Clock, type FileLane, type Files, type HostFacts, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
 import { z } from 'zod'
-import { fileLocks } from '../locks.js'
+import { fileLocks } from '../locks/locks.js'
 import { AppendFacts } from './append-facts.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'

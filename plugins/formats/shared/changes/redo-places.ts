@@ -1,7 +1,7 @@
 import { failedWith } from 'mailwright/api'
 import type { FilePlace, Files, FileStat, OpenFile } from 'mailwright/api'
-import { makeFolders } from './folders.js'
-import { folderOf, nameOf } from './lock-context.js'
+import { makeFolders } from '../folders.js'
+import { folderOf, nameOf } from '../locks/lock-context.js'
 import { MAGIC, octetsAt } from './redo-format.js'
 
 const CROSSED_OUT = Buffer.alloc(MAGIC.length)

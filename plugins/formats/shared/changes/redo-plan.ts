@@ -1,4 +1,4 @@
-import type { ContentWriter } from './content-writer.js'
+import type { ContentWriter } from '../content-writer.js'
 
 /*
  * New content of a mailbox as a plan: octets that it has already, by place, and others, literally. It costs some octets for each run of

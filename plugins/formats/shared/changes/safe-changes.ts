@@ -1,6 +1,6 @@
 import { MailError, failedWith, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
-import type { ContentWriter } from './content-writer.js'
-import { folderOf, reasonOf, type Say } from './lock-context.js'
+import type { ContentWriter } from '../content-writer.js'
+import { folderOf, reasonOf, type Say } from '../locks/lock-context.js'
 import { allOf, applyRedo, takeRoom, undoAppend } from './redo-apply.js'
 import { HEAD, MAGIC, UNDO, UNDO_MAGIC, type ChangeKind, type Staged } from './redo-format.js'
 import { clearRedo, crossOut, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'

@@ -1,6 +1,6 @@
 import type { Clock, Files } from 'mailwright/api'
 import { folderOf, nameOf, pause } from './lock-context.js'
-import type { Machine } from './machine.js'
+import type { Machine } from '../machine.js'
 
 /** Operations that follow each other within this time, so many times, are no longer a person's. */
 const CLOSE_MS = 1000

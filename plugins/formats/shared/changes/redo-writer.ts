@@ -1,6 +1,6 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import type { ContentWriter, Pieces } from './content-writer.js'
+import type { ContentWriter, Pieces } from '../content-writer.js'
 import { CHUNK, HEAD, headOf, judged, octetsAt, pieces, type ChangeKind, type Segment, type Staged, type Trailer } from './redo-format.js'
 import { MOST_ROOM, ROOM } from './redo-places.js'
 

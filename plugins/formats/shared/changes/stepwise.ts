@@ -1,5 +1,5 @@
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { IntactSums } from './intact-sums.js'
+import { IntactSums } from '../intact-sums.js'
 import { CHUNK, octetsAt } from './redo-format.js'
 import { stands, type Plan } from './redo-plan.js'
 import { encodeRecord, lastRecord, newHead, octetsIn, placeOf, type StepRecord, type StepsHead } from './steps-format.js'

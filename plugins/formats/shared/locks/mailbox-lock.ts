@@ -1,7 +1,7 @@
 import { MailError, type FileStat, type OpenFile } from 'mailwright/api'
 import { takeDotLock, type DotLock } from './dot-lock.js'
 import { releaseKernelLocks, takeKernelLocks } from './kernel-locks.js'
-import { allOf } from './redo-apply.js'
+import { allOf } from '../changes/redo-apply.js'
 import { backOff, pause, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 import { Wait } from './wait-lines.js'

@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import type { FileStat, OpenFile } from 'mailwright/api'
-import { askOwner } from './kiss-of-death.js'
+import { askOwner, type Owner } from './kiss-of-death.js'
 import { holderText, LONGEST_HOLDER, readHolder } from './holder.js'
 import { backOff, pause, reasonOf, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
@@ -15,11 +15,6 @@ export type NameLock =
   | { readonly state: 'busy'; readonly holder: Owner | undefined }
   | { readonly state: 'brief'; readonly pid?: number }
   | { readonly state: 'unavailable' }
-/** The process that an owner lock names, and the inode of the lock file. */
-export interface Owner {
-  readonly pid: number
-  readonly inode: number
-}
 
 /** Anything stricter lets one user lock out another. */
 const LOCK_MODE = 0o666

@@ -1,5 +1,4 @@
 import { failedWith } from 'mailwright/api'
-import type { Owner } from './name-lock.js'
 import type { Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
 
@@ -9,6 +8,12 @@ const NOT_AGAIN_MS = 300_000
 const REMEMBERED = 256
 /** The kernel's list of locks is read in pieces of this size. */
 const PIECE = 1 << 16
+
+/** The process that an owner lock names, and the inode of the lock file. */
+export interface Owner {
+  readonly pid: number
+  readonly inode: number
+}
 
 /**
  * Asks the process that has a mailbox open to give up its right to write, by SIGUSR2; programs of the c-client family do. True when

@@ -2,7 +2,7 @@ import type { Clock, FileTools, LockSettings } from 'mailwright/api'
 import { Leftovers } from './leftovers.js'
 import type { Say, Severity } from './lock-context.js'
 import { fileLocks, type FileLocks } from './locks.js'
-import type { Machine } from './machine.js'
+import type { Machine } from '../machine.js'
 
 /** What a task on another thread needs to take locks as this process would; values. */
 export interface LockValues {

@@ -1,6 +1,6 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { readSmall } from './small-read.js'
+import { readSmall } from '../small-read.js'
 
 /*
  * A mailbox file is rewritten in place, since other programs hold it open and lock it by inode. So that a crash in the

@@ -1,7 +1,7 @@
 import { failedWith } from 'mailwright/api'
 import type { FileStat, OpenFile } from 'mailwright/api'
 import type { FileLocks } from './locks.js'
-import type { Machine } from './machine.js'
+import type { Machine } from '../machine.js'
 
 /*
  * What this server writes into its lock files: `PID:HOST`, as Dovecot and liblockfile read it, and behind a NUL, where

@@ -2,7 +2,7 @@ import type { Locker, Logger } from 'mailwright/api'
 import { Courtesy } from './courtesy.js'
 import { Leftovers } from './leftovers.js'
 import type { LockContext } from './lock-context.js'
-import { thisMachine, type Machine } from './machine.js'
+import { thisMachine, type Machine } from '../machine.js'
 import { WaitLines } from './wait-lines.js'
 
 /** What lock files need beyond that; one per format and host. */

@@ -22,7 +22,7 @@ const GROUPS = {
   copy: 'copy',
   expunge: 'expunge',
   idle: 'idle',
-  // Last, so that the other rows are those of servers that have been running for a while; with the large INBOX that is there already.
+  // After all rounds of the others, which are so those of servers that have been running for a while; with the large INBOX that is there already.
   restart: 'restart',
   // A gigabyte and a quarter of mail for each server: only when asked for.
   large: 'prep,select,fetch-flags,restart',
@@ -75,31 +75,36 @@ try {
     control(peer, 'wipe')
     control(peer, 'start')
   }
-  for (let round = 1; round <= Number(opt.rounds) && !loads.interrupted; round++) {
-    for (const group of groups) {
-      for (const peer of round % 2 === 1 ? peers : peers.toReversed()) {
-        if (loads.interrupted) break
-        console.error(`round ${round} of ${opt.rounds}: ${group}: ${peer.name}`)
-        const lines = await loads.of(peer, argsOf(group), LONGEST_GROUP_MS)
-        if (loads.interrupted) break
-        writeFileSync(join(opt.out, `${peer.name}-${group}-${round}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
-        for (const { scenario, metric, unit, median: value, skipped } of lines) {
-          if (skipped !== undefined) skips.get(peer.name).add(`${scenario}: ${metric} (${skipped})`)
-          if (unit === undefined) continue
-          const name = `${group === 'large' ? `${opt.large} messages, ` : ''}${scenario}: ${metric}`
-          if (!rows.has(name)) rows.set(name, { unit, rounds: new Map() })
-          const { rounds } = rows.get(name)
-          if (!rounds.has(round)) rounds.set(round, {})
-          rounds.get(round)[peer.name] = value
-        }
-      }
+  for (const part of [groups.filter((g) => g !== 'restart'), groups.filter((g) => g === 'restart')]) {
+    for (let round = 1; round <= Number(opt.rounds) && !loads.interrupted; round++) {
+      for (const group of part) await measure(group, round)
+      writeFileSync(join(opt.out, 'table.md'), table())
     }
-    writeFileSync(join(opt.out, 'table.md'), table())
   }
 } finally {
   for (const peer of peers) control(peer, 'stop')
 }
 console.log(table())
+
+/** A group on each server, and its figures among the rows. */
+async function measure(group, round) {
+  for (const peer of round % 2 === 1 ? peers : peers.toReversed()) {
+    if (loads.interrupted) return
+    console.error(`round ${round} of ${opt.rounds}: ${group}: ${peer.name}`)
+    const lines = await loads.of(peer, argsOf(group), LONGEST_GROUP_MS)
+    if (loads.interrupted) return
+    writeFileSync(join(opt.out, `${peer.name}-${group}-${round}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    for (const { scenario, metric, unit, median: value, skipped } of lines) {
+      if (skipped !== undefined) skips.get(peer.name).add(`${scenario}: ${metric} (${skipped})`)
+      if (unit === undefined) continue
+      const name = `${group === 'large' ? `${opt.large} messages, ` : ''}${scenario}: ${metric}`
+      if (!rows.has(name)) rows.set(name, { unit, rounds: new Map() })
+      const { rounds } = rows.get(name)
+      if (!rounds.has(round)) rounds.set(round, {})
+      rounds.get(round)[peer.name] = value
+    }
+  }
+}
 
 function table() {
   const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), process model ${process.env.BENCH_MODEL ?? 'single'}.

@@ -32,6 +32,8 @@ export class LockFile {
   readonly #folder: string
   readonly #name: string
   #watch: Disposable | undefined
+  /** The holder was told to leave. While it takes its leave it is at work, which is no reason to say no. */
+  #leaves = false
 
   private constructor(parts: LockFileParts, file: OpenFile, at: { readonly folder: string; readonly name: string; readonly lastMs: number | undefined }) {
     this.#parts = parts
@@ -102,7 +104,8 @@ export class LockFile {
   }
   /** Undefined: no. */
   async #answer(leaving: MaildropRequest['holder'] | undefined): Promise<void> {
-    if (this.#watch === undefined || (await this.#parts.files.stat(this.#question)) === undefined) return
+    if (this.#watch === undefined || (await this.#parts.files.stat(this.#question)) === undefined || this.#leaves) return
+    this.#leaves = leaving !== undefined
     if (leaving === undefined) await this.#withdraw()
     else leaving.giveWay()
   }

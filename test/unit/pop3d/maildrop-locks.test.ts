@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { MaildropHolder, MaildropLock } from '../../../core/api/index.js'
 import { systemClock } from '../../../core/os/clock.js'
@@ -58,6 +59,20 @@ describe('one session per maildrop among processes', () => {
     await second.lock?.release()
     // Nothing is left of the question.
     expect((await readdir(join(folder, 'maildrops'))).filter((name) => name.endsWith('.ask'))).toEqual([])
+  })
+  test('somebody who is about to leave does not say no, though taking leave is work', async () => {
+    for (let round = 0; round < 5; round++) {
+      const first = await session(asProcess(), 300_001)
+      const asked = first.idleMs
+      first.idleMs = () => (first.gone ? 0 : asked())
+      first.giveWay = () => {
+        first.gone = true
+        void pause(100).then(() => first.lock?.release())
+      }
+      const second = await session(asProcess(), 0)
+      expect([first.gone, second.lock === undefined]).toEqual([true, false])
+      await second.lock?.release()
+    }
   })
   test('what is asked of one maildrop does not concern another', async () => {
     const other = await session(asProcess(), 300_001, 'other')

@@ -137,7 +137,9 @@ for (const { name, there, links, mechanisms, login } of clients) {
   describe.skipIf(!there)(`${name}`, () => {
     test.each(mechanisms.flatMap((mechanism) => links.map((link) => ({ mechanism, link }))))('$mechanism, $link', { timeout: 120_000 }, async (how) => {
       const before = server.log().length
-      const ran = await login(how)
+      const ran = await login(how).catch((error: unknown) => {
+        throw new Error(`the log since then:\n${server.log().slice(before)}`, { cause: error })
+      })
       // The log comes through a pipe, which may be later than the client's end.
       const line = new RegExp(`Authenticated user=alice .*mech=${how.mechanism}$`, 'm')
       await expect.poll(() => server.log().slice(before), { message: `${ran.stdout ?? ''}\n${ran.stderr ?? ''}`, timeout: 30_000 }).toMatch(line)

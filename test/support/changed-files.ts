@@ -1,7 +1,7 @@
 import type { Files, OpenFile } from '../../core/api/index.js'
 
 /** The same object, but for some of its methods. */
-function but<T extends object>(whole: T, change: Partial<T>): T {
+export function but<T extends object>(whole: T, change: Partial<T>): T {
   return new Proxy(whole, {
     get(target, key) {
       const changed: unknown = Reflect.get(change, key)

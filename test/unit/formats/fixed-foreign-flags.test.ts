@@ -13,6 +13,7 @@ import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fileState, sameMtime } from '../../../plugins/formats/shared/fixed/stamp.js'
 import { flagsChanged } from '../../../plugins/formats/shared/fixed/times.js'
 import { tenexDialect } from '../../../plugins/formats/tenex/dialect.js'
+import { but } from '../../support/changed-files.js'
 import { fixedContextOf } from '../../support/fixed.js'
 import { itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
 import { never, TestClock } from '../../support/unix.js'
@@ -50,26 +51,11 @@ async function filled(format: FixedFormat, count: number): Promise<OpenBox> {
 }
 /** Files whose open mailbox answers otherwise. */
 function withFile(change: (file: OpenFile) => Partial<OpenFile>): Files {
-  return new Proxy(system, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key)
-      if (key === 'open') return async (...args: Parameters<Files['open']>) => changed(args[0], await target.open(...args))
-      if (key === 'borrow') return (...args: Parameters<SystemFiles['borrow']>) => changed(args[0], target.borrow(...args))
-      return typeof value === 'function' ? value.bind(target) : value
-    },
+  const changed = (name: string, file: OpenFile): OpenFile => (name === path ? but(file, change(file)) : file)
+  return but<Files>(system, {
+    open: async (name, how) => changed(name, await system.open(name, how)),
+    borrow: (name, shared) => changed(name, system.borrow(name, shared)),
   })
-  function changed(name: string, file: OpenFile): OpenFile {
-    if (name !== path) return file
-    const other = change(file)
-    return new Proxy(file, {
-      get(inner, key) {
-        const own: unknown = Reflect.get(other, key)
-        if (own !== undefined) return own
-        const theirs: unknown = Reflect.get(inner, key)
-        return typeof theirs === 'function' ? theirs.bind(inner) : theirs
-      },
-    })
-  }
 }
 async function poke(at: number, text: string): Promise<void> {
   const file = await openFile(path, 'r+')

@@ -1,46 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { uids, type FlagChange } from '../../../core/api/index.js'
-import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
-import { SourceRegistry } from '../../../core/mail/registry/registry.js'
-import type { SharedMailbox } from '../../../core/mail/registry/shared-mailbox.js'
-import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
+import { uids } from '../../../core/api/index.js'
 import { CRASH_MODES, afterCrash } from '../../../core/testing/disk/crash.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { SeededRandom } from '../../../core/testing/random.js'
-import { QuietLogger, StillClock, alice, never, setOf, testSettings } from '../../support/mail.js'
-import { place } from '../../support/mail-table.js'
+import { change, disk as mailboxOf, homes, serverProcess } from '../../support/journalled.js'
+import { StillClock, never } from '../../support/mail.js'
 import { TextDisk } from '../../support/mail-text-source.js'
 
 const LATER = Date.UTC(2026, 0, 2)
 /** A battery that went flat. */
 const EARLIER = Date.UTC(2000, 0, 1)
 
-async function home(): Promise<VirtualFiles> {
-  const files = new VirtualFiles()
-  await files.makeDirectory('/home', 0o755)
-  await files.makeDirectory('/home/alice', 0o755)
-  await files.syncDirectory('/')
-  await files.syncDirectory('/home')
-  return new VirtualFiles(files.disk)
-}
-function server(files: VirtualFiles, now: number) {
-  const [clock, logger] = [new StillClock(now), new QuietLogger()]
-  const registry = new SourceRegistry(clock, logger)
-  const keeper = stateKeeper({ files, settings: testSettings, clock, logger, pool: new SegmentPool() }, place.at, alice)
-  const open = async (disk: TextDisk): Promise<SharedMailbox> => {
-    const mailbox = await registry.acquire(disk.found(), testSettings, keeper, never)
-    mailbox.writers++
-    await mailbox.refresh(never)
-    return mailbox
-  }
-  return { clock, logger, registry, open }
-}
-function filled(): TextDisk {
-  const disk = new TextDisk()
-  for (const uid of [1, 2, 3]) disk.messages.set(uid, { system: 0, keywords: [] })
-  return disk
-}
-const flag = (how: FlagChange['how'], system: number, ...list: number[]): FlagChange => ({ uids: setOf(...list), how, system, keywords: [] })
+const server = (files: VirtualFiles, now: number) => serverProcess(files, { clock: new StillClock(now) })
+const filled = (): TextDisk => mailboxOf([1, 0], [2, 0], [3, 0])
 function arrive(disk: TextDisk, uid: number): void {
   disk.messages.set(uid, { system: 0, keywords: [] })
   disk.version++
@@ -63,13 +35,13 @@ async function session(files: VirtualFiles, disk: TextDisk): Promise<{ readonly 
   const steps: readonly (() => Promise<unknown> | void)[] = [
     () => arrive(disk, 4),
     () => m.refresh(never),
-    () => m.store(flag('add', 1, 1), undefined, never),
-    () => m.store(flag('add', 4, 2, 3), undefined, never),
+    () => m.store(change('add', 1, 1), undefined, never),
+    () => m.store(change('add', 4, 2, 3), undefined, never),
     () => m.checkpoint(never),
     () => m.expunge(uids.from([3]), true, never),
     () => arrive(disk, 5),
     () => m.refresh(never),
-    () => m.store(flag('remove', 1, 1), undefined, never),
+    () => m.store(change('remove', 1, 1), undefined, never),
   ]
   for (const step of steps) {
     await step()
@@ -81,11 +53,11 @@ async function session(files: VirtualFiles, disk: TextDisk): Promise<{ readonly 
 
 describe('after a crash, with a clock that was set back', () => {
   test.each(CRASH_MODES)('no mod-sequence is below one that was told: %s', async (mode) => {
-    const files = await home()
+    const files = await homes()
     const disk = filled()
     const before = server(files, LATER - 3_600_000)
     const first = await before.open(disk)
-    await first.store(flag('add', 2, 2), undefined, never)
+    await first.store(change('add', 2, 2), undefined, never)
     before.registry.release(first)
     await before.registry[Symbol.asyncDispose]()
     const running = new VirtualFiles(files.disk)
@@ -106,7 +78,7 @@ describe('after a crash, with a clock that was set back', () => {
     }
   })
   test('the same in a mailbox that was opened for the first time, as long as the machine goes on (kill -9)', async () => {
-    const files = await home()
+    const files = await homes()
     const { told, disks } = await session(files, filled())
     for (let count = 0; count <= files.log.length; count++) {
       const heard = Math.max(...told.filter(({ at }) => at <= count).map(({ highest }) => highest), 0)
@@ -117,7 +89,7 @@ describe('after a crash, with a clock that was set back', () => {
     }
   })
   test('the same where the rows of last time are lost, and nothing is in the mailbox', async () => {
-    const files = await home()
+    const files = await homes()
     const disk = filled()
     const p = server(files, LATER)
     const m = await p.open(disk)
@@ -131,7 +103,7 @@ describe('after a crash, with a clock that was set back', () => {
 
 describe('the journal', () => {
   test('a mailbox that is opened and closed, with nothing new, is not written to, and keeps its number', async () => {
-    const files = await home()
+    const files = await homes()
     const disk = filled()
     const seen: number[] = []
     for (let i = 0; i < 2; i++) {
@@ -147,7 +119,7 @@ describe('the journal', () => {
     expect(quiet.log).toEqual([])
   })
   test('is written to once for many changes of a session', async () => {
-    const files = await home()
+    const files = await homes()
     const disk = filled()
     const p = server(files, LATER)
     const m = await p.open(disk)
@@ -161,7 +133,7 @@ describe('the journal', () => {
     await p.registry[Symbol.asyncDispose]()
   })
   test('that has no room does not count as closed in order after a crash', async () => {
-    const files = await home()
+    const files = await homes()
     const disk = filled()
     const before = server(files, LATER)
     await before.open(disk)

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
-import { BODYSTRUCTURE, ENVELOPE } from '../../api/index.js'
+import { BODYSTRUCTURE, ENVELOPE, Pace } from '../../api/index.js'
 import type { AnyFact, Clock, Logger, UidSet } from '../../api/index.js'
 import type { SourceRegistry } from '../registry/registry.js'
 import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
@@ -170,7 +170,8 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
       const wants = { bytes: depthFor('none', derived), sections: [], facts: [] }
       if (missing.count === 0) return wanting.count
       const sight = { mailbox, generation: mailbox.table.generation, epoch }
-      for await (const batch of readStored(sight, missing, wants, signal)) await derive(batch, derived, mailbox, epoch, signal)
+      const pace = new Pace(signal)
+      for await (const batch of readStored(sight, missing, wants, signal)) await derive(batch, derived, sight, pace, signal)
     } catch (error) {
       signal.throwIfAborted()
       this.#parts.logger.debug('mail.facts-not-made', { key: mailbox.key, error })

@@ -1,5 +1,5 @@
 import { uids } from '../../api/index.js'
-import type { AnyFact, FactDeriver, SealedDeriver, StoredMessage, UidSet, Wants } from '../../api/index.js'
+import type { AnyFact, FactDeriver, Pace, SealedDeriver, StoredMessage, UidSet, Wants } from '../../api/index.js'
 import type { LoadableFacts } from '../registry/mailbox-state.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import { factsOf } from './facts.js'
@@ -56,10 +56,16 @@ export function depthFor(wanted: Wants['bytes'], derived: readonly Derived[]): W
 export type Values = readonly Uint8Array[]
 
 /**
- * Makes and keeps what is wanting of messages that were read in this epoch, without waiting as long as their octets are in memory; the values of
- * each. A fact must not be kept for what has the number of its message in another epoch.
+ * Makes and keeps what is wanting of messages that were read in this epoch, giving way to others in between; the values of each. A fact must not be kept
+ * for what has the number of its message in another epoch.
  */
-export async function derive(messages: readonly StoredMessage[], derived: readonly Derived[], mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Promise<readonly Values[]> {
+export async function derive(
+  messages: readonly StoredMessage[],
+  derived: readonly Derived[],
+  { mailbox, epoch }: { readonly mailbox: SharedMailbox; readonly epoch: number },
+  pace: Pace,
+  signal: AbortSignal,
+): Promise<readonly Values[]> {
   const all: Values[] = []
   for (const message of messages) {
     const values: Uint8Array[] = []
@@ -68,6 +74,7 @@ export async function derive(messages: readonly StoredMessage[], derived: readon
       values.push(value instanceof Promise ? await value : value)
     }
     all.push(values)
+    if (pace.due()) await pace.turn()
   }
   return all
 }

@@ -1,4 +1,4 @@
-import { uids } from '../../api/index.js'
+import { Pace, uids } from '../../api/index.js'
 import type { AnyFact, Fact, MessageBytes, StoredMessage, UidSet, Wants } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure } from '../failures.js'
@@ -11,6 +11,8 @@ import { derive, depthFor, sortFacts, uidsWithout, type Derived, type Derivers, 
 const CHUNK = 1024
 /** And so far from one another at most: what lies between them is looked up as well. */
 const SPAN = 4096
+/** Facts are made so long before others have a turn; reading a batch and sending it may take as long again. */
+const SLICE_MS = 4
 const LAST_UID = 0xffffffff
 
 /** The messages that a session's numbers name: those of `mailbox` in this epoch, as this generation has them. */
@@ -33,6 +35,7 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
   }
   m.state?.asked(derived.map(({ deriver }) => deriver.fact))
   const factsAlone = wants.bytes === 'none' && wants.sections.length === 0 && native.length === 0
+  const pace = new Pace(signal, SLICE_MS)
   let put = false
   try {
     for (const chunk of chunks(set, seen)) {
@@ -44,7 +47,7 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
       if (!factsAlone) {
         const bytes = missing.count > 0 ? depthFor(wants.bytes, derived) : wants.bytes
         for await (const batch of readStored(sight, chunk, { bytes, sections: wants.sections, facts: native }, signal)) {
-          await derive(batch, derived, m, epoch, signal)
+          await derive(batch, derived, sight, pace, signal)
           yield batch.map((message) => new WithFacts(message, derived, sight))
         }
         continue
@@ -53,7 +56,7 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
       let from = ranges[0]!
       if (missing.count > 0) {
         for await (const read of readStored(sight, missing, { bytes: depthFor('none', derived), sections: [], facts: [] }, signal)) {
-          const values = await derive(read, derived, m, epoch, signal)
+          const values = await derive(read, derived, sight, pace, signal)
           const last = read[read.length - 1]?.uid ?? 0
           const batch = withFacts(chunk, from, last, derived, sight, read, values)
           from = last + 1

@@ -114,6 +114,8 @@ export class JournalFile {
     } catch (error) {
       try {
         await file.truncate(this.#end)
+        // What was refused must not come back after a power failure either.
+        if (this.#durable) await file.sync()
         this.#room = this.#end
       } catch {
         this.#broken = error

@@ -157,6 +157,30 @@ describe('after a crash', () => {
     }
     await p.registry[Symbol.asyncDispose]()
   })
+  test.each(CRASH_MODES)('what was refused, since neither the journal nor the mailbox took it, does not come back (%s)', async (mode) => {
+    const files = await homes()
+    const d = disk([1, 0])
+    const p = serverProcess(files)
+    const m = await p.open(d)
+    await m.store(change('add', 4, 1), undefined, never)
+    await m.checkpoint(never)
+    // The whole of the record arrives, and the disk says no.
+    const journal = [...files.open_].find(({ path }) => path.endsWith('/journal'))!
+    const file = journal as { write: typeof journal.write }
+    const write = journal.write.bind(journal)
+    file.write = async (chunks, at) => {
+      await write(chunks, at)
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+    d.full = true
+    await expect(m.store(change('add', 1, 1), undefined, never)).rejects.toMatchObject({ kind: 'unavailable' })
+    for (let seed = 0; seed < 40; seed++) {
+      const q = serverProcess(new VirtualFiles(afterCrash(files.start, files.log, files.log.length, mode, new SeededRandom(seed))))
+      const then = d.clone()
+      expect(flags(await q.open(then)), `seed ${seed}`).toEqual({ 1: 4 })
+      await q.registry[Symbol.asyncDispose]()
+    }
+  })
   test.each(CRASH_MODES)('at any write (%s) of a journal that is written anew, since nothing waits in it and it had grown, nothing is laid over newer flags', async (mode) => {
     const files = await homes()
     const odd = Array.from({ length: 4000 }, (_, i) => 2 * i + 1)

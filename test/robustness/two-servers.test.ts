@@ -132,17 +132,24 @@ class Player {
 describe('two servers on the mail of one account', () => {
   const servers: RunningServer[] = []
   afterEach(async () => {
+    // One that is stopped does not end.
+    for (const server of servers) server.process.kill('SIGCONT')
     for (const server of servers.splice(0).toReversed()) await server.remove()
   })
 
-  test.each(formats)('$name: sessions of both deliver, flag and expunge at once, and every message is accounted for', { timeout: LONG ? 3_600_000 : 240_000 }, async (format) => {
-    const { box, make, tellsUids, expunges } = format
+  /** Two servers on the same homes; the second has a configuration, a control socket and processes of its own. */
+  async function both(format: Format): Promise<readonly [RunningServer, RunningServer]> {
     const options = await format.server()
     const first = await startServer(options)
     servers.push(first)
-    // A configuration, a control socket and processes of its own; the homes are the same.
     const second = await startServer({ ...options, users: `[ { use: virtual, home: ${JSON.stringify(join(first.folder, 'mail', '{user}'))} } ]` })
     servers.push(second)
+    return [first, second]
+  }
+
+  test.each(formats)('$name: sessions of both deliver, flag and expunge at once, and every message is accounted for', { timeout: LONG ? 3_600_000 : 240_000 }, async (format) => {
+    const { box, make, tellsUids, expunges } = format
+    const [first, second] = await both(format)
     const maker = await RawClient.login(first.ports.imap, 'alice')
     expect(await maker.do(`CREATE ${make}`)).toMatchObject({ status: 'OK' })
     const players: Player[] = []
@@ -168,5 +175,59 @@ describe('two servers on the mail of one account', () => {
       expect(server.log().split('\n').filter((line) => / error /.test(line))).toEqual([])
     }
     expect(players.flatMap(({ removed }) => removed).length).toBe(players.length * (LONG ? 200 : 6))
+  })
+
+  /** A session of each, on one message. */
+  async function sessions(format: Format): Promise<{ readonly first: RunningServer; readonly second: RunningServer; readonly clients: readonly [RawClient, RawClient] }> {
+    const [first, second] = await both(format)
+    const clients = [await RawClient.login(first.ports.imap, 'alice'), await RawClient.login(second.ports.imap, 'alice')] as const
+    await clients[0].do(`CREATE ${format.make}`)
+    expect(await clients[0].append(format.box, textOf('one'))).toMatchObject({ status: 'OK' })
+    for (const client of clients) expect(await client.do(`SELECT ${format.box}`)).toMatchObject({ status: 'OK' })
+    return { first, second, clients }
+  }
+  /** Flags of the message in a server that was started after all others have ended. */
+  async function flagsAtLast({ box }: Format): Promise<string> {
+    for (const server of servers) await server.stop()
+    const [first] = servers
+    await first!.again()
+    const client = await RawClient.login(first!.ports.imap, 'alice')
+    await client.do(`EXAMINE ${box}`)
+    const { untagged } = await client.do('FETCH 1 (FLAGS)')
+    return /FLAGS \(([^)]*)\)/.exec(untagged.join())?.[1]?.replace('\\Recent', '').trim() ?? 'none'
+  }
+
+  test.each(formats)('$name: a flag that sessions of both set and take away in turn is at last what the last one made it, and none waits for a delay', { timeout: 240_000 }, async (format) => {
+    const { clients } = await sessions(format)
+    for (let n = 0; n < 12; n++) {
+      // Twice in one session, now and then.
+      const client = clients[n % 5 === 4 ? 0 : n % 2]!
+      expect(await client.do(`STORE 1 ${n % 2 === 0 ? '+' : '-'}FLAGS.SILENT (\\Flagged)`), `${n}`).toMatchObject({ status: 'OK' })
+    }
+    expect(await clients[1].do('STORE 1 +FLAGS.SILENT (\\Answered)')).toMatchObject({ status: 'OK' })
+    expect(await flagsAtLast(format)).toBe('\\Answered')
+  })
+
+  /** Flags wait in the journal of one of the servers. */
+  const journalled = formats.filter(({ name }) => ['unix', 'mh'].includes(name))
+  test.each(journalled)('$name: a message that a session of the second moves has the flags that the first acknowledged', { timeout: 240_000 }, async (format) => {
+    const { clients } = await sessions(format)
+    const other = format.make.replace('box', 'other')
+    expect(await clients[0].do(`CREATE ${other}`)).toMatchObject({ status: 'OK' })
+    expect(await clients[0].do('STORE 1 +FLAGS.SILENT (\\Flagged)')).toMatchObject({ status: 'OK' })
+    expect(await clients[1].do(`MOVE 1 ${format.box.replace('box', 'other')}`)).toMatchObject({ status: 'OK' })
+    expect(await flagsAtLast({ ...format, box: format.box.replace('box', 'other') })).toBe('\\Flagged')
+  })
+  test.each(journalled)('$name: a server that is stopped keeps sessions of the other from what is opposite to its own alone, and when it is killed from nothing', { timeout: 240_000 }, async (format) => {
+    const { first, clients } = await sessions(format)
+    expect(await clients[0].do('STORE 1 +FLAGS.SILENT (\\Flagged \\Seen)')).toMatchObject({ status: 'OK' })
+    first.process.kill('SIGSTOP')
+    expect(await clients[1].do('STORE 1 +FLAGS.SILENT (\\Answered)')).toMatchObject({ status: 'OK' })
+    const refused = await clients[1].do('STORE 1 -FLAGS.SILENT (\\Flagged)')
+    expect(refused).toMatchObject({ status: 'NO', text: '[INUSE] STORE failed: mailbox is in use, try again' })
+    expect(refused.untagged).toEqual([expect.stringMatching(/^\* NO Waiting for another process of the server to write flags, for up to \d seconds\.\.\.$/)])
+    await first.kill()
+    expect(await clients[1].do('STORE 1 -FLAGS.SILENT (\\Flagged)')).toMatchObject({ status: 'OK' })
+    expect(await flagsAtLast(format)).toBe('\\Seen \\Answered')
   })
 })

@@ -67,6 +67,7 @@ export async function copyMessages(
   const { epoch } = from
   const reserves = d.policies.some((p) => p.reserve !== undefined)
   if (set.count === 0) return undefined
+  await mailbox.settle(set, signal)
   if (source.copy !== undefined && sameStore && !reserves) {
     const copy = source.copy.bind(source)
     const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal, { byNumber: epoch })

@@ -45,6 +45,10 @@ export class PendingChanges {
     for (let i = 0; i < pairs.length; i += 2) for (let row = pairs[i]!; row <= pairs[i + 1]!; row++) if (rows.flags[row] !== before[at++]) different++
     return different
   }
+  /** Whether it makes a difference which comes last, what waits or this change. */
+  opposes(change: FlagChange): boolean {
+    return this.#changes.some((own) => (takesFrom(own, change) || takesFrom(change, own)) && own.uids.and(change.uids).count > 0)
+  }
   /** Of messages that are gone nothing has to be written. */
   forget(removed: UidSet): void {
     if (this.#uids.and(removed).count === 0) return
@@ -55,4 +59,13 @@ export class PendingChanges {
     this.#changes = []
     this.#uids = uids.none
   }
+}
+
+/** Whether `taker` takes away a flag that `giver` sets. */
+function takesFrom(giver: FlagChange, taker: FlagChange): boolean {
+  if (giver.how === 'remove' || taker.how === 'add') return false
+  const takesNamed = taker.how === 'remove'
+  if ((giver.system & (takesNamed ? taker.system : ~taker.system)) !== 0) return true
+  const named = new Set(taker.keywords.map((k) => k.toLowerCase()))
+  return giver.keywords.some((k) => named.has(k.toLowerCase()) === takesNamed)
 }

@@ -6,6 +6,7 @@ import { AskedFacts } from '../cache/asked-facts.js'
 import { FactStore } from '../cache/fact-store.js'
 import { asMailFailure, diskFaultOf } from '../failures.js'
 import { discardState } from '../journal/discarding.js'
+import { FoldBell, FoldWait, ringBell } from '../journal/fold-bell.js'
 import type { JournalFile } from '../journal/journal-file.js'
 import { PendingChanges } from '../journal/pending.js'
 import { flagsRecord, type JournalRecord } from '../journal/records.js'
@@ -62,6 +63,7 @@ export class DiskState implements MailboxState {
   #compactOctets = 0
   #savedAt = -1
   #foldTimer: Disposable | undefined
+  #bell: FoldBell | undefined
   #saveTimer: Disposable | undefined
   #lastChange = 0
 
@@ -177,14 +179,18 @@ export class DiskState implements MailboxState {
     if (opened === undefined) return
     const said = replay(opened.records)
     const t = this.#table
+    const owes = said.uidValidity === t.uidValidity && !said.pending.isEmpty
     this.#journal = opened.journal
     this.#journalValidity = said.uidValidity
     this.#closedAt = said.closedAt
     this.#ceiling = said.told
     t.raise(said.told)
-    if (said.uidValidity !== t.uidValidity) return this.#startJournal()
-    if (said.pending.isEmpty || this.owes) return
-    this.#pending = said.pending
+    if (owes) await this.#foldOthers(mailbox, opened.journal, said.pending)
+    await this.#beginTelling()
+  }
+  /** What another process acknowledged comes before any change of this one. */
+  async #foldOthers(mailbox: SharedMailbox, journal: JournalFile, pending: PendingChanges): Promise<void> {
+    this.#pending = pending
     this.#adopted = true
     try {
       await mailbox.refreshNow()
@@ -192,12 +198,45 @@ export class DiskState implements MailboxState {
       // Not in the rows: they wait in the journal, for the next who has it.
       this.#pending = new PendingChanges()
       this.#journal = undefined
-      await opened.journal.close()
+      await journal.close()
       throw error
     } finally {
       this.#adopted = false
     }
-    await this.foldNow(mailbox)
+    if (canFold(mailbox.source)) await this.foldNow(mailbox)
+    else this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
+  }
+  /** The journal is another process's no more. What clients were told by that one, and what was removed without the journal, is not known here: all counts as changed. */
+  async #beginTelling(): Promise<void> {
+    const t = this.#table
+    t.renumber()
+    this.#floor = t.highestModseq
+    this.#removals = []
+    await this.#startJournal()
+  }
+  sharesFlags(source: MailboxSource): boolean {
+    return this.#journal === undefined && source.checkpoint !== undefined
+  }
+  async heldBack({ source }: SharedMailbox, holds: (pending: PendingChanges) => boolean): Promise<boolean> {
+    if (!this.sharesFlags(source)) return false
+    try {
+      const others = await readUnlocked(this.#parts)
+      return others?.uidValidity === this.#table.uidValidity && holds(others.pending)
+    } catch (error) {
+      throw asMailFailure(error)
+    }
+  }
+  foldByOthers(tell: (text: string) => void): FoldWait {
+    return new FoldWait(this.#parts, tell)
+  }
+  /** A look of a process without the journal: the other one may have left, or have flags that are news here. */
+  async #lookAtJournal(mailbox: SharedMailbox): Promise<void> {
+    try {
+      await this.#adopt(mailbox)
+      if (await this.heldBack(mailbox, (pending) => !pending.isEmpty)) await ringBell(this.#parts)
+    } catch (error) {
+      this.#parts.logger.debug('mail.journal-not-had', { key: this.#parts.key, error })
+    }
   }
   async removing(mailbox: SharedMailbox): Promise<(edit: Edit) => void> {
     await this.adopt(mailbox)
@@ -212,17 +251,21 @@ export class DiskState implements MailboxState {
   async refreshed(mailbox: SharedMailbox): Promise<void> {
     const t = this.#table
     if (this.#settled) {
-      const { clock } = this.#parts
-      if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity && clock.now() - this.#failedMs >= RETRY_MS) await this.#startJournal()
+      if (this.#journal === undefined) await this.#lookAtJournal(mailbox)
+      else if (this.#parts.clock.now() - this.#failedMs >= RETRY_MS) {
+        if (t.toldModseq === 0 && !this.owes) await this.#beginTelling()
+        else if (this.#journalValidity !== t.uidValidity) await this.#startJournal()
+      }
       if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
       return
     }
     this.#settled = true
     if (this.#floor === Infinity) this.#floor = t.highestModseq
+    if (this.#journal === undefined) await this.#lookAtJournal(mailbox)
     if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity) await this.#startJournal()
     if (!this.#mayTell(t.highestModseq)) await this.#reserve(t.highestModseq)
     if (this.owes) {
-      if (mailbox.source.checkpoint === undefined || !mailbox.source.traits.writable) this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
+      if (!canFold(mailbox.source)) this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
       else await this.foldNow(mailbox).catch((error: unknown) => this.#parts.logger.warn('mail.checkpoint-failed', { key: this.#parts.key, error }))
     }
     if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
@@ -244,13 +287,16 @@ export class DiskState implements MailboxState {
       this.#journalValidity = this.#table.uidValidity
       this.#ceiling = ceiling
       this.#closedAt = undefined
+      this.#table.beginTelling()
     } catch (error) {
       // Without a head nothing can be acknowledged from it: changes go to the mailbox at once. Nobody else gets it: who has it tells mod-sequences.
       this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
       this.#failedMs = this.#parts.clock.now()
+      // The old one is whole, and what waits in it waits for these messages.
+      if (this.owes) return
       this.#journalValidity = 0
       // That of other messages must not count as closed in order.
-      if (!this.owes) await this.#empty().catch(() => undefined)
+      await this.#empty().catch(() => undefined)
     }
   }
   takes(change: FlagChange, source: MailboxSource, table: MailTable): boolean {
@@ -290,8 +336,10 @@ export class DiskState implements MailboxState {
     }
   }
   #foldLater(mailbox: SharedMailbox): void {
-    const { clock, settings, logger, key, user, mbx } = this.#parts
+    const { clock, settings } = this.#parts
     this.#lastChange = clock.now()
+    this.#bell ??= new FoldBell(this.#parts, () => this.owes, () => this.#fold(mailbox))
+    this.#bell.hang()
     this.#foldTimer ??= clock.after(settings.checkpointDelayMs, () => {
       this.#foldTimer = undefined
       if (!this.owes || mailbox.gone !== undefined) return
@@ -299,13 +347,18 @@ export class DiskState implements MailboxState {
         this.#foldLater(mailbox)
         return
       }
-      mailbox.checkpoint(mailbox.signal).catch((error: unknown) => {
-        const fault = diskFaultOf(error)
-        if (fault === undefined) logger.warn('mail.checkpoint-failed', { key, error })
-        // What is acknowledged is safe in the journal, however long it takes. No client waits for it.
-        else logger.error('Retrying after disk error', { user, host: 'UNKNOWN', mbx, text: fault })
-        this.#foldLater(mailbox)
-      })
+      this.#fold(mailbox)
+    })
+  }
+  /** What is acknowledged is safe in the journal, however long it takes. No client of this process waits for it. */
+  #fold(mailbox: SharedMailbox): void {
+    if (mailbox.gone !== undefined) return
+    const { logger, key, user, mbx } = this.#parts
+    mailbox.checkpoint(mailbox.signal).catch((error: unknown) => {
+      const fault = diskFaultOf(error)
+      if (fault === undefined) logger.warn('mail.checkpoint-failed', { key, error })
+      else logger.error('Retrying after disk error', { user, host: 'UNKNOWN', mbx, text: fault })
+      this.#foldLater(mailbox)
     })
   }
   async foldNow(mailbox: SharedMailbox): Promise<void> {
@@ -408,6 +461,7 @@ export class DiskState implements MailboxState {
   async close(mailbox: SharedMailbox, fold: boolean): Promise<void> {
     this.#foldTimer?.[Symbol.dispose]()
     this.#saveTimer?.[Symbol.dispose]()
+    await this.#bell?.[Symbol.asyncDispose]()
     try {
       if (fold && this.#settled && mailbox.source.traits.writable) await mailbox.inTurn(() => this.foldNow(mailbox))
     } finally {
@@ -417,6 +471,7 @@ export class DiskState implements MailboxState {
   async discard(): Promise<void> {
     this.#foldTimer?.[Symbol.dispose]()
     this.#saveTimer?.[Symbol.dispose]()
+    await this.#bell?.[Symbol.asyncDispose]()
     await this.#facts.discard()
     await this.#asked.settled()
     const journal = this.#journal
@@ -434,7 +489,7 @@ export class DiskState implements MailboxState {
       await this.#asked.settled()
       const journal = this.#journal
       const { highestModseq } = this.#table
-      if (journal !== undefined && this.#settled && this.#journalValidity === this.#table.uidValidity && this.#closedAt !== highestModseq) {
+      if (journal !== undefined && this.#settled && this.#table.toldModseq > 0 && this.#journalValidity === this.#table.uidValidity && this.#closedAt !== highestModseq) {
         const high: JournalRecord = { t: 'high', m: highestModseq }
         if (journal.size > COMPACT_OCTETS) await journal.rewrite([...this.#headRecords(), high])
         else await journal.append(high, false)
@@ -446,4 +501,9 @@ export class DiskState implements MailboxState {
       this.#journal = undefined
     }
   }
+}
+
+/** Whether what waits in a journal can be written into the mailbox. */
+function canFold({ checkpoint, traits }: MailboxSource): boolean {
+  return checkpoint !== undefined && traits.writable
 }

@@ -1,4 +1,6 @@
 import type { FactCache, AnyFact, FlagChange, MailboxSource, UidSet } from '../../api/index.js'
+import type { FoldWait } from '../journal/fold-bell.js'
+import type { PendingChanges } from '../journal/pending.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
 import type { EditHow, SharedMailbox } from './shared-mailbox.js'
@@ -28,6 +30,12 @@ export interface MailboxState {
    * @throws MailError when there may be such a thing and it cannot be read
    */
   adopt(mailbox: SharedMailbox): Promise<void> | undefined
+  /** Whether another process may have the journal, and flags in it of which the mailbox says nothing yet. */
+  sharesFlags(source: MailboxSource): boolean
+  /** Whether it has such as it must put into the mailbox first. */
+  heldBack(mailbox: SharedMailbox, holds: (pending: PendingChanges) => boolean): Promise<boolean>
+  /** Waits for that; `tell` hears of it when it is long. Without the turn: the other process may need something of this one. */
+  foldByOthers(tell: (text: string) => void): FoldWait
   /**
    * Before messages are removed that bear \Deleted; the caller has the turn. It returns what lays over the source's flags those that were acknowledged and
    * are not in the mailbox yet, by this process or another: a message that was undeleted stays.

@@ -73,8 +73,8 @@ export class SourceRegistry implements AsyncDisposable {
       if (this.#busy(found.key) !== undefined) return this.acquire(found, settings, states, signal)
       held = this.#held.get(found.key)
     }
-    if (held?.uses === 0 && held.shared?.table.toldModseq === 0 && this.#clock.now() - held.since >= LINGER_MS) {
-      // Another process had the journal when it was opened, and may have left. Who asks for figures again and again does not open it each time.
+    if (held?.uses === 0 && held.shared?.table.toldModseq === 0 && held.shared.state === undefined && this.#clock.now() - held.since >= LINGER_MS) {
+      // What is kept of it could not be read when it was opened. Who asks for figures again and again does not open it each time.
       await orCancelled(this.#close(found.key, held, true), signal)
       return this.acquire(found, settings, states, signal)
     }

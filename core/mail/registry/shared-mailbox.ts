@@ -3,6 +3,7 @@ import type { Clock, FileStat, FlagChange, Logger, MailboxSettings, MailboxSourc
 import { MailError } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
 import { newsAfter, type Author, type Notice } from '../table/change-log.js'
+import type { FoldWait } from '../journal/fold-bell.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
@@ -184,7 +185,8 @@ export class SharedMailbox {
    */
   #pollAgain(): void {
     if (this.#poll !== undefined || this.#listeners.size === 0 || this.#gone !== undefined) return
-    const every = this.#watch === undefined ? this.settings.pollMs : WATCHED_POLL * this.settings.pollMs
+    // Of what is in the journal of another process there is no notice.
+    const every = this.#watch === undefined || this.state?.sharesFlags(this.source) ? this.settings.pollMs : WATCHED_POLL * this.settings.pollMs
     this.#poll = this.#clock.after(every, () => {
       this.#poll = undefined
       for (const hear of this.#listeners) hear('sync')
@@ -311,22 +313,56 @@ export class SharedMailbox {
   }
   /** Returns what `unchangedSince` refused. */
   async store(change: FlagChange, author: Author | undefined, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
-    const { state, source } = this
-    const how = { author, byNumber: epoch }
-    const { refused, durable } = await this.inTurn(async (): Promise<{ readonly refused: UidSet; readonly durable?: Promise<void> }> => {
+    const { state } = this
+    const { refused, durable } = await this.#afterOthers(async () => {
       this.mustMean(epoch)
       await state?.adopt(this)
-      if (state !== undefined && state.takes(change, source, this.table)) {
-        // The journal knows nothing of what others did to the mailbox, and that decides here (RFC 7162 §3.1.3).
-        if (change.unchangedSince !== undefined) await this.refreshNow()
-        if (state.takes(change, source, this.table)) return state.storeNow(this, change, how)
-      }
-      await state?.foldNow(this)
-      const { value } = await this.editNow((edit) => source.store(change, edit, signal), how)
-      return { refused: value }
+      if (state?.sharesFlags(this.source) && (await state.heldBack(this, (pending) => pending.opposes(change)))) return 'held'
+      return this.#store(change, { author, byNumber: epoch }, signal)
     }, signal)
     await durable
     return refused
+  }
+  /** The caller has the turn. */
+  async #store(change: FlagChange, how: EditHow, signal: AbortSignal): Promise<{ readonly refused: UidSet; readonly durable?: Promise<void> }> {
+    const { state, source } = this
+    if (state !== undefined && state.takes(change, source, this.table)) {
+      // The journal knows nothing of what others did to the mailbox, and that decides here (RFC 7162 §3.1.3), and where there seems to be nothing to do.
+      if (change.unchangedSince !== undefined || this.table.leavesSome(change)) await this.refreshNow()
+      if (state.takes(change, source, this.table)) return state.storeNow(this, change, how)
+    }
+    await state?.foldNow(this)
+    const { value } = await this.editNow((edit) => source.store(change, edit, signal), how)
+    return { refused: value }
+  }
+  /** Before messages are copied with their flags: resolves when the rows have what other processes of the server acknowledged of them. */
+  async settle(set: UidSet, signal: AbortSignal): Promise<void> {
+    const { state } = this
+    // What cannot be read keeps nobody from reading the mailbox.
+    const isHeld = async (): Promise<boolean> => (await state?.heldBack(this, (pending) => pending.uids.and(set).count > 0).catch(() => false)) === true
+    let hasWaited = false
+    await this.#afterOthers(async () => {
+      const held = await isHeld()
+      if (held || hasWaited) await this.refreshNow()
+      hasWaited = true
+      return held && (await isHeld()) ? 'held' : undefined
+    }, signal)
+  }
+  /** Runs in its turn, and again each time that another process may have put into the mailbox what held it back; `in-use` when that does not. */
+  async #afterOthers<T>(operation: () => Promise<T | 'held'>, signal: AbortSignal): Promise<T> {
+    let wait: FoldWait | undefined
+    try {
+      for (;;) {
+        const value = await this.inTurn(operation, signal)
+        if (value !== 'held') return value
+        wait ??= this.state?.foldByOthers((text) => {
+          for (const hear of this.#waitHearers) hear(text)
+        })
+        await wait?.next(signal)
+      }
+    } finally {
+      wait?.[Symbol.dispose]()
+    }
   }
   async expunge(among: UidSet, always: boolean, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
     return this.inTurn(async () => {

@@ -1,8 +1,9 @@
-import { UNKNOWN, uids, type UidSet } from '../../api/index.js'
+import { UNKNOWN, uids, type FlagChange, type UidSet } from '../../api/index.js'
 import { ChangeLog, type Author, type LogNode } from './change-log.js'
 import { Edit } from './edit.js'
 import { FlagSets } from './flag-sets.js'
 import { Generation, lowerBound } from './generation.js'
+import { rowsOf } from './row-sets.js'
 
 /** What an edit changed, for events and for the journal. */
 export interface Commit {
@@ -21,7 +22,7 @@ export interface Numbering {
   readonly firstModseq: number
   /** The clock in microseconds, where nothing is kept of the numbers: each is at least the time at which it is given. */
   readonly now?: () => number
-  /** Whether clients are told mod-sequences; they are not where another process gives its own. True unless said otherwise. */
+  /** Whether clients are told mod-sequences; they are not while another process gives its own. True unless said otherwise. */
   readonly told?: boolean
   /** Bounds the log. */
   readonly logLinks?: number
@@ -50,7 +51,7 @@ export class MailTable {
   /** No number below is given from now on: those that were told before a crash may be forgotten. */
   #floor: number
   readonly #now: (() => number) | undefined
-  readonly #told: boolean
+  #told: boolean
   readonly ownModseqs: boolean
   keywords: { readonly defined: readonly string[]; readonly canCreate: boolean; readonly most?: number } = { defined: [], canCreate: false }
   /** Messages that no read-write session has been given yet. */
@@ -112,6 +113,19 @@ export class MailTable {
     if (this.ownModseqs) return
     this.highestModseq = this.nextModseq()
     this.generation.modseq.fill(this.highestModseq, 0, this.length)
+    this.unsaved++
+  }
+  /** No other process gives mod-sequences any more: from now on clients are told those of this one. */
+  beginTelling(): void {
+    this.#told = true
+  }
+  /** Whether the change would leave one of its messages as it is. */
+  leavesSome(change: FlagChange): boolean {
+    const { flags } = this.generation
+    const next = this.flagSets.changer(change)
+    const { pairs } = rowsOf(this.generation, change.uids, this.length)
+    for (let i = 0; i < pairs.length; i += 2) for (let row = pairs[i]!; row <= pairs[i + 1]!; row++) if (next(flags[row]!) === flags[row]) return true
+    return false
   }
   /** Octets of the message; UNKNOWN when that is not known, or there is none. */
   sizeOf(uid: number): number {

@@ -63,6 +63,8 @@ export class TableView implements MailboxView, Standing {
   #epoch: number
   /** At the last `take`; 1: the client has not heard of any uid. */
   #uidNext: number
+  /** Who was told NOMODSEQ hears of none until it selects the mailbox again (RFC 7162 §3.1.2.2). */
+  readonly #tellsModseqs: boolean
   #open = true
   readonly #listening: Disposable[] = []
 
@@ -82,6 +84,7 @@ export class TableView implements MailboxView, Standing {
     this.#epoch = t.epoch
     t.enter(this)
     this.announced = t.length
+    this.#tellsModseqs = t.toldModseq > 0
     this.#uidNext = t.uidNext
     this.#claim()
     // With something to tell, nothing was seen.
@@ -104,7 +107,7 @@ export class TableView implements MailboxView, Standing {
     return this.mailbox.table.uidNext
   }
   get highestModseq(): number {
-    return this.mailbox.table.toldModseq
+    return this.#tellsModseqs ? this.mailbox.table.toldModseq : 0
   }
   get keywords(): { readonly defined: readonly string[]; readonly canCreate: boolean } {
     return this.mailbox.table.keywords

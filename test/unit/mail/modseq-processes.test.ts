@@ -96,6 +96,53 @@ describe('a mailbox that two processes have open', () => {
     expect(again.view.highestModseq).toBeGreaterThanOrEqual(told)
     await b.registry[Symbol.asyncDispose]()
   })
+  test('has them in the other too from its first look after the first has left: above all that the first told, and in no session that was told it has none', async () => {
+    const { disk, process } = await scene()
+    const clock = new StillClock()
+    // Its numbers are far ahead.
+    const [a, b] = [process(new StillClock(Date.UTC(2027, 0, 1))), process(clock)]
+    const first = await a.open()
+    const second = await b.open()
+    await first.m.store(flag(1, 1), undefined, never)
+    const told = first.view.highestModseq
+    await second.m.store(flag(4, 2), undefined, never)
+    const removed = await second.m.expunge(setOf(3), true, never)
+    expect([removed.count, second.view.highestModseq, figuresOf(second.m.table, place.at).highestModseq]).toEqual([1, 0, 0])
+    await a.registry[Symbol.asyncDispose]()
+    await second.m.refresh(never)
+    const view = new TableView(second.m, place, false, nobodysLogin)
+    expect([second.view.highestModseq, view.highestModseq > told]).toEqual([0, true])
+    // Whoever was told that before misses nothing of what this process did.
+    for (let row = 0; row < 2; row++) expect(second.m.table.generation.modseq[row]).toBeGreaterThan(told)
+    expect((await second.m.vanished(told, setOf(1, 2, 3), never)).count).toBe(1)
+    await second.m.store(flag(8, 1), undefined, never)
+    // In the journal, now that it has it.
+    expect(disk.messages.get(1)!.system).toBe(1)
+    const last = view.highestModseq
+    await b.registry[Symbol.asyncDispose]()
+    const again = await process(clock).open()
+    expect(again.view.highestModseq).toBe(last)
+    expect((await again.m.vanished(told, setOf(1, 2, 3), never)).count).toBe(1)
+  })
+  test('has none in the other while the first is there, however often it looks, and the journal has no room when it has left: later it has', async () => {
+    const { files, process } = await scene()
+    const clock = new StillClock()
+    const [a, b] = [process(clock), process(clock)]
+    await a.open()
+    const second = await b.open()
+    for (let i = 0; i < 3; i++) await second.m.refresh(never)
+    expect(second.m.table.toldModseq).toBe(0)
+    await a.registry[Symbol.asyncDispose]()
+    const open = files.open.bind(files)
+    files.open = (path, how) => (path.endsWith('/journal.new') ? Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })) : open(path, how))
+    await second.m.refresh(never)
+    expect(second.m.table.toldModseq).toBe(0)
+    files.open = open
+    clock.advance(30_000)
+    await second.m.refresh(never)
+    expect(second.m.table.toldModseq).toBeGreaterThan(0)
+    await b.registry[Symbol.asyncDispose]()
+  })
   test('and of whose numbers nothing is kept: what one does after the other was left has a higher number than that told', async () => {
     const { disk, process } = await scene({ ...testSettings, stateDirectory: 'nowhere' })
     const clock = new StillClock()

@@ -70,11 +70,21 @@ export interface OpenHow {
   readonly syncWrites?: boolean
 }
 /**
+ * The last start of the machine. Until the next one, all that was written is there, synced or not, whatever becomes of the processes that wrote it.
+ */
+export interface Boot {
+  /** Another one after each start. */
+  readonly id: string
+  readonly sinceMs: number
+}
+/**
  * The files of the machine, as every driver reaches them; a test puts a recorder here. Failures are Node's system
  * errors (`code` ENOENT, ENOSPC, ...). A path is absolute; in paths and names an octet that is no UTF-8 is as `fileNameOf` has it. Nothing is durable before `sync` (content) and
  * `syncDirectory` (names).
  */
 export interface Files {
+  /** Absent where the machine does not tell. */
+  readonly boot?: Boot
   open(path: string, how?: OpenHow): Promise<OpenFile>
   /** Follows symbolic links; undefined when there is nothing. */
   stat(path: string): Promise<FileStat | undefined>

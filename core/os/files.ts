@@ -1,7 +1,8 @@
 import * as fs from 'node:fs'
 import { fileNameOctets, fileNameOf, isTextName } from '../api/file-names.js'
-import type { DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
+import type { Boot, DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
 import { failedWith } from '../api/mail/file-failure.js'
+import { thisBoot } from './boot.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
 import { answered, fileStat, fileTime, finished, SystemFile } from './open-file.js'
@@ -39,11 +40,14 @@ export class SystemFiles implements Files {
   readonly #locks: NativeLocks | undefined
   readonly #calls: FileCalls
   readonly #statNow: PromptStat
+  readonly boot?: Boot
   /** `calls`: other ones than node's own, which are done when they return. */
   constructor(locks: NativeLocks | undefined, calls?: FileCalls) {
     this.#locks = locks
     this.#calls = calls ?? fs
     this.#statNow = new PromptStat(calls === undefined ? locks?.stat : undefined)
+    const boot = thisBoot()
+    if (boot !== undefined) this.boot = boot
   }
 
   async open(path: string, how: OpenHow = {}): Promise<OpenFile> {

@@ -30,11 +30,11 @@ export class Storage implements Disposable {
     for (const path of ['/home', HOME, LOCKS]) await files.makeDirectory(path, 0o755)
     return new Storage(new VirtualFiles(files.disk), new KitClock(files.disk.now + 60_000), seed)
   }
-  /** The machine after it stopped and came up again with this disk. */
-  restarted(disk: InodeTable): Storage {
+  /** The machine after it stopped and came up again with this disk; with `goesOn`, after its processes alone were stopped. */
+  restarted(disk: InodeTable, goesOn = false): Storage {
     disk.moveTo(this.clock.now())
     const clock = new KitClock(this.clock.now() + 60_000)
-    return new Storage(new VirtualFiles(disk), clock, this.#random.below(0x7fffffff))
+    return new Storage(new VirtualFiles(disk, goesOn ? this.files.boot : undefined), clock, this.#random.below(0x7fffffff))
   }
   get log(): readonly DiskOp[] {
     return this.files.log

@@ -9,6 +9,8 @@ const about = aboutOf(plugin)
 
 describeMailboxFormat('mbx', { about, create: (services) => fixedFormat(mbxDialect, services) })
 describeMailboxDriver('files with mbx', filesWith('mbx', about, mbxDialect))
+// As flags of many messages are changed.
+describeMailboxFormat('mbx, flags ahead of the mailbox', { about, create: (services) => fixedFormat(mbxDialect, services, { aheadFrom: 1 }) })
 // Some network file systems and FAT give a file no second name.
 describeMailboxFormat('mbx without hard links', { about, create: (services) => fixedFormat(mbxDialect, { ...services, files: withoutLinks(services.files) }) })
 

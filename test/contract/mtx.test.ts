@@ -7,4 +7,6 @@ import { filesWith, fixedFormat } from '../support/fixed.js'
 const about = aboutOf(plugin)
 
 describeMailboxFormat('mtx', { about, create: (services) => fixedFormat(mtxDialect, services) })
+// As flags of many messages are changed.
+describeMailboxFormat('mtx, flags ahead of the mailbox', { about, create: (services) => fixedFormat(mtxDialect, services, { aheadFrom: 1 }) })
 describeMailboxDriver('files with mtx', filesWith('mtx', about, mtxDialect))

@@ -18,8 +18,8 @@ export function fixedContextOf(files: Files, folder: string, change: Partial<Fix
 }
 
 /** As a server has it: short runs of file work go by the lane. */
-export function fixedFormat(dialect: Dialect, services: KitServices): FixedFormat {
-  return new FixedFormat(dialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: true }))
+export function fixedFormat(dialect: Dialect, services: KitServices, change: Partial<FixedContext> = {}): FixedFormat {
+  return new FixedFormat(dialect, { ...fixedContext({ ...services, lane: inlineLane(services) }, { watch: true }), ...change })
 }
 /** The server's store of files with this format alone. It has folders, where the format has none. */
 export function filesWith(name: string, about: DriverAbout, dialect: Dialect): DriverUnderTest {

@@ -50,12 +50,13 @@ async function crashAt(under: DriverUnderTest, run: Scenario, point: number, mod
   const crashed = afterCrash(files.start, files.log, point, mode, random)
   let where = `crash ${mode} behind ${point} of ${files.log.length} changes (${describePoint(files.log, point)})${underWay === undefined ? '' : `, during ${underWay.what}`}`
   try {
-    using machine = run.storage.restarted(crashed.clone())
+    using machine = run.storage.restarted(crashed.clone(), mode === 'kept')
     const repair = await reopen(under, machine, acknowledged, underWay)
     if (repair.length === 0 || !random.chance(0.5)) return
     const again = random.below(repair.length)
     where += `, and again behind ${again} of the ${repair.length} changes of its repair (${describePoint(repair, again)})`
-    using second = run.storage.restarted(afterCrash(crashed, repair, again, random.pick(CRASH_MODES), random))
+    const then = random.pick(CRASH_MODES)
+    using second = machine.restarted(afterCrash(crashed, repair, again, then, random), then === 'kept')
     await reopen(under, second, acknowledged, underWay)
   } catch (error) {
     throw new ContractFailure(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
@@ -99,11 +100,11 @@ function faultCase(code: Fault['code'], lasting: boolean, title: string): Contra
           for (const mode of ['kept', 'dropped'] as const) {
             // The machine stops right after the failure, and when the process went on for a while.
             if (run.failed !== undefined) {
-              using early = run.storage.restarted(afterCrash(files.start, files.log, run.failed.until, mode, random))
+              using early = run.storage.restarted(afterCrash(files.start, files.log, run.failed.until, mode, random), mode === 'kept')
               await reopen(bench.under, early, run.failed.before, run.failed)
             }
             if (run.leftTraces && mode === 'dropped') continue
-            using late = run.storage.restarted(afterCrash(files.start, files.log, files.log.length, mode, random))
+            using late = run.storage.restarted(afterCrash(files.start, files.log, files.log.length, mode, random), mode === 'kept')
             await reopen(bench.under, late, run.world, undefined)
           }
         } catch (error) {

@@ -1,4 +1,5 @@
-import type { DirectoryEntry, FileStat, Files, LockOutcome, OpenFile, OpenHow } from '../../api/files.js'
+import { randomUUID } from 'node:crypto'
+import type { Boot, DirectoryEntry, FileStat, Files, LockOutcome, OpenFile, OpenHow } from '../../api/files.js'
 import type { DiskOp, Inode } from './disk-op.js'
 import { InodeTable, type Node } from './inode-table.js'
 
@@ -10,6 +11,8 @@ export interface Fault {
   /** Later changes of the same kind fail too (a full disk), or only this one does. */
   readonly lasting: boolean
 }
+/** A disk of this machine, as Linux numbers them: 8:1. */
+const DEVICE = 0x801
 type LockKind = 'flock' | 'fcntl'
 interface Lock {
   readonly holder: VirtualFile
@@ -31,10 +34,13 @@ export class VirtualFiles implements Files {
   readonly open_ = new Set<OpenFile>()
   readonly #locks: Record<LockKind, Map<Inode, Lock[]>> = { flock: new Map(), fcntl: new Map() }
   readonly #watches = new Set<{ readonly path: string; readonly changed: () => void }>()
+  readonly boot: Boot
   #nextInode: Inode
   #descriptors = 0
 
-  constructor(disk: InodeTable = new InodeTable(1_700_000_000_000)) {
+  /** `boot`: of the machine that goes on; undefined: it was started anew. */
+  constructor(disk: InodeTable = new InodeTable(1_700_000_000_000), boot: Boot = { id: randomUUID(), sinceMs: disk.now }) {
+    this.boot = boot
     this.start = disk
     this.disk = disk.clone()
     this.#nextInode = disk.largest + 1
@@ -165,7 +171,7 @@ export class VirtualFiles implements Files {
   statOf(node: Node): FileStat {
     const { kind, inode, mode, atimeMs, mtimeMs, ctimeMs } = node
     const links = kind === 'directory' ? 2 : this.disk.links(inode)
-    return { kind, device: 1, inode, size: node.size, links, mode, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, atimeMs, mtimeMs, ctimeMs }
+    return { kind, device: DEVICE, inode, size: node.size, links, mode, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, atimeMs, mtimeMs, ctimeMs }
   }
 
   lock(file: VirtualFile, inode: Inode, kind: LockKind, mode: Lock['mode']): LockOutcome {

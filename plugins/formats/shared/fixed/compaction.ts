@@ -33,6 +33,7 @@ export async function compact(box: FixedFile, held: Held, layout: Layout, start:
     end += layout.endOf(i) - layout.at('offset', i)
   }
   const { size } = held.stat
+  await box.finishAhead(held)
   await box.changes.change(held, { kind: 'rewrite', size, start, cutFrom: start }, async (w) => {
     for (let i = 0; i < layout.count; i++) {
       if (!keep(i)) continue

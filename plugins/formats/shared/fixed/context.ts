@@ -18,6 +18,8 @@ export interface FixedContext {
   readonly watch: boolean
   /** Files that this process holds open, by device and inode. */
   readonly holders: Map<string, Set<Holding>>
+  /** Changes of flags on so many pages go to a log before the mailbox; default 16. */
+  readonly aheadFrom?: number
   /** Where work of many calls is done; where there is none, it is done in place. */
   readonly lane?: FileLane
 }

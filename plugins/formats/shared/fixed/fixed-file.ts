@@ -2,9 +2,12 @@ import { MailError, failedWith, type FileLane, type FilePlace, type FileStat, ty
 import { takeDotLock } from '../locks/dot-lock.js'
 import { backOff, pause, reasonOf, type Say } from '../locks/lock-context.js'
 import { holderOf, tryNameLock } from '../locks/name-lock.js'
+import { AheadLog, isAsLeft, type Pending } from '../changes/ahead-log.js'
+import type { OctetChanges } from '../changes/ahead-format.js'
 import { SafeChanges } from '../changes/safe-changes.js'
 import { Wait } from '../locks/wait-lines.js'
 import type { FixedContext, Holding } from './context.js'
+import { keepSeen } from './times.js'
 
 /*
  * Locks of mailboxes with fixed headers, which programs share: whoever has one open holds its kernel lock shared for as long, so that
@@ -19,6 +22,8 @@ export interface Held {
   mark: number
   /** All programs of the family are kept from writing, not this server's processes alone. */
   readonly named: boolean
+  /** Changes that are in the mailbox, and on the disk in their log alone. */
+  ahead: Pending | undefined
 }
 
 interface Handle {
@@ -47,6 +52,8 @@ export interface Undisturbed<T> {
 }
 /** What an open mailbox file needs of the context. */
 export type FileContext = Pick<FixedContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox' | 'holders' | 'lane'>
+/** More than a tick of the clock of files. */
+const SURELY_MS = 2000
 const nobody = (): Promise<void> => Promise.resolve()
 
 /** One mailbox file as its source, or a delivery, has it open. */
@@ -58,19 +65,27 @@ export class FixedFile {
   readonly lane: FileLane | undefined
   /** Mark of the last change of which nothing is left in a redo file on the disk. */
   settledMark = 0
+  readonly aheadFrom: number
+  /** Mark of a log of octets that is crossed out. */
+  aheadMark = 0
+  readonly #ahead: AheadLog | undefined
   readonly #ctx: FileContext
   readonly #lent: Lent | undefined
   #handle: Handle | undefined
   #last = 0
 
-  constructor(place: FilePlace, writable: boolean, ctx: FileContext, lent?: Lent) {
+  /** `aheadFrom`: changes of so many pages go ahead of the mailbox; by default none do, since somebody must finish them. */
+  constructor(place: FilePlace, writable: boolean, ctx: FileContext, lent?: Lent, aheadFrom = Number.POSITIVE_INFINITY) {
+    this.aheadFrom = aheadFrom
     this.#lent = lent
     this.path = place.path
     this.place = place
     this.writable = writable
     this.#ctx = ctx
     this.lane = ctx.lane
-    this.changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
+    const changing = { ...ctx, random: ctx.locks.random }
+    this.changes = new SafeChanges(place, changing)
+    this.#ahead = AheadLog.of(place, changing)
   }
 
   /** To be called before octets are written another way than by `changes`. */
@@ -78,6 +93,35 @@ export class FixedFile {
     if (held.mark !== 0 && held.mark === this.settledMark) return
     await this.changes.settle(held)
     this.settledMark = held.mark
+  }
+
+  /**
+   * Makes changes durable before they are in the mailbox, which the caller makes next. False: that cannot be, and the mailbox is to be synced. Whoever
+   * asks for it sees to it that `finishAhead` follows, and holds the file until then.
+   */
+  async writeAhead(held: Held, changes: OctetChanges): Promise<boolean> {
+    if (this.#ahead === undefined || !held.named || this.holding === 0) return false
+    const written = await this.#ahead.write(held.stat, held.ahead, changes)
+    if (written === undefined) return false
+    held.ahead = written
+    return true
+  }
+  /** They were not made; `before` is what was there before them. */
+  async unsayAhead(held: Held, before: Pending | undefined): Promise<void> {
+    await this.#ahead?.unsay(held.stat, before)
+    held.ahead = before
+  }
+  /** The mailbox is as `stat` says with all changes of the log; `settled`: its times are of our making. */
+  async noteAhead(held: Held, stat: FileStat, settled: boolean): Promise<void> {
+    if (this.#ahead === undefined || held.ahead?.unfinished !== true) return
+    // Without the note the next look lays once more what is there.
+    held.ahead = await this.#ahead.note(stat, held.ahead, settled ? stat.mtimeMs : Number.NaN).catch(() => held.ahead)
+  }
+  /** The mailbox is on the disk, as it is; to be called before its octets are written another way. */
+  async finishAhead(held: Held): Promise<void> {
+    if (this.#ahead === undefined || held.ahead === undefined) return
+    this.aheadMark = await this.#ahead.finish(held.file, held.stat, held.ahead)
+    held.ahead = undefined
   }
 
   /** Names the time in which messages stayed where they are; 0: somebody may move them. */
@@ -131,13 +175,28 @@ export class FixedFile {
       // Nobody has written since a file that was opened under these locks was looked at; after them somebody may have, whatever becomes of this operation.
       const { opened } = handle
       handle.opened = undefined
-      const { interrupted, mark } = await this.changes.look(handle, this.settledMark)
+      const [{ interrupted, mark }, ahead] = await Promise.all([this.changes.look(handle, this.settledMark), this.#ahead?.look(handle, this.aheadMark)])
       const stat = opened ?? (await handle.file.stat())
       const found = interrupted && this.writable ? await this.changes.recover(handle.file, stat, say) : { stat, mark }
-      return await work({ file: handle.file, named, ...found })
+      // One that stays as it is need not be read again; a change in this very moment leaves another time.
+      if (ahead !== undefined && ahead.pending === undefined && this.#ctx.clock.now() - ahead.mark > SURELY_MS) this.aheadMark = ahead.mark
+      const held: Held = { file: handle.file, named, ...found, ahead: ahead?.pending }
+      if (this.writable) await this.#goOnAhead(held)
+      return await work(held)
     } finally {
       this.#left(handle)
     }
+  }
+  /** What was stopped half-way is made whole. Where others changed flags since, no record may follow: it would not find the octets that it names. */
+  async #goOnAhead(held: Held): Promise<void> {
+    if (this.#ahead === undefined || held.ahead === undefined) return
+    if (held.ahead.unfinished) {
+      const before = held.stat
+      this.aheadMark = await this.#ahead.recover(held.file, before, held.ahead)
+      held.ahead = undefined
+      await keepSeen(held.file, before, await held.file.stat())
+      held.stat = await held.file.stat()
+    } else if (!isAsLeft(held.ahead, held.stat)) await this.finishAhead(held)
   }
   /** The name lock; where it cannot be had, a lock file beside the mailbox keeps this server's processes apart. */
   async #guard(stat: FileIdentity, deadline: number, signal: AbortSignal, say: Say): Promise<{ readonly named: boolean; unguard(): Promise<void> }> {

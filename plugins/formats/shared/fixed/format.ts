@@ -145,6 +145,8 @@ export class FixedFormat implements MailboxFormat {
     const box = new FixedFile(at, true, this.#ctx)
     try {
       const done = await box.locked(signal, () => undefined, async (held) => {
+        // Nobody keeps messages where they are any more.
+        await box.finishAhead(held)
         for (const other of holdersOf(this.#ctx, held.stat)) if (other !== box) other.release()
         if ((await box.alone(work)) === undefined) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
         return true

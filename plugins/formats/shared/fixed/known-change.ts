@@ -24,6 +24,8 @@ export interface KnownChange extends LockValues {
   /** As the file must be found; its messages are where they were, since the caller holds it open. */
   readonly state: FileState
   readonly settledMark: number
+  readonly aheadMark: number
+  readonly aheadFrom: number
   /** The caller's open file. */
   readonly file: Lent | undefined
   readonly work: KnownWork
@@ -35,6 +37,9 @@ export interface KnownDone {
   readonly flagsAtMs: number | undefined
   readonly settled: boolean
   readonly settledMark: number
+  readonly aheadMark: number
+  /** Not all of it is on the disk but in the log. */
+  readonly ahead: boolean
 }
 export interface KnownOutcome extends LockNews {
   /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
@@ -47,15 +52,18 @@ export interface KnownOutcome extends LockNews {
 export async function makeKnownChange(dialect: Dialect, tools: FileTools, c: KnownChange): Promise<KnownOutcome> {
   const { files } = tools
   const { locks, clock, signal, say, news } = impatientLocks(tools, c)
-  const box = new FixedFile(c.place, true, { files, clock, locks, turns: new Turns(), mailbox: c.mailbox, holders: new Map() }, c.file)
+  const box = new FixedFile(c.place, true, { files, clock, locks, turns: new Turns(), mailbox: c.mailbox, holders: new Map() }, c.file, c.aheadFrom)
   box.settledMark = c.settledMark
+  box.aheadMark = c.aheadMark
   let begun = false
   try {
     const done = await box.lockedKnown(c.state, signal, say, async (held) => {
       if (!isUnchanged(c.state, held.stat, true)) return undefined
       begun = true
       const { settled, undisturbed } = await write(files, box, held, dialect, c.work)
-      return { stat: await held.file.stat(), flagsAtMs: undisturbed ? undefined : c.state.mtimeMs, settled, settledMark: box.settledMark }
+      const stat = await held.file.stat()
+      await box.noteAhead(held, stat, settled)
+      return { stat, flagsAtMs: undisturbed ? undefined : c.state.mtimeMs, settled, settledMark: box.settledMark, aheadMark: box.aheadMark, ahead: held.ahead !== undefined }
     })
     return { done, holding: !begun || box.holding > 0, ...news }
   } catch (error) {
@@ -89,9 +97,12 @@ export async function changeKnown(lane: FileLane, dialect: Dialect, ctx: FixedCo
   const task = { module: dialect.module, run: (tools: FileTools, change: KnownChange) => makeKnownChange(dialect, tools, change) }
   return turns.run(box.path, () =>
     box.lend(async (file) => {
-      const { done, holding, ...news } = await lane.run(task, { ...lockValues(locks), place: box.place, mailbox, state, settledMark: box.settledMark, file, work })
+      const { done, holding, ...news } = await lane.run(task, { ...lockValues(locks), place: box.place, mailbox, state, settledMark: box.settledMark, aheadMark: box.aheadMark, aheadFrom: box.aheadFrom, file, work })
       tellNews(news, locks, say)
-      if (done !== undefined) box.settledMark = done.settledMark
+      if (done !== undefined) {
+        box.settledMark = done.settledMark
+        box.aheadMark = done.aheadMark
+      }
       return { result: done, holding }
     }),
   )

@@ -18,6 +18,7 @@ import type { Readable } from './readable.js'
 import { OwnNotices } from './own-notices.js'
 import { readMessages } from './reading.js'
 import { isRecent } from './stamp.js'
+import { SyncBehind } from './sync-behind.js'
 import { cameAt, flagsChanged, keepAccess, lotOf, mailCame, mailSeen, type Arrival } from './times.js'
 
 /** Fields to be written, what the mailbox is with them, and what follows. */
@@ -26,6 +27,8 @@ interface Wanted {
   readonly patches: Patches
   readonly written: () => void
 }
+/** Changes of so many pages are durable before the mailbox is synced. */
+const AHEAD_FROM = 16
 /** What could not be written is not tried again for so long, unless the mailbox changes. */
 const FULL_FOR_MS = 30_000
 
@@ -43,6 +46,7 @@ export class FixedSource implements MailboxSource {
   /** When what the file lacks could not be written. */
   #fullMs = Number.NEGATIVE_INFINITY
   #watched: FileWatch | undefined
+  readonly #behind: SyncBehind
   /** Whoever hears of what was done here would look in vain. */
   readonly #notices = new OwnNotices(async () => this.known.isUnchanged(await this.#ctx.files.stat(this.path)))
   readonly watch?: (changed: () => void) => Disposable
@@ -51,7 +55,8 @@ export class FixedSource implements MailboxSource {
   constructor(place: FilePlace, writable: boolean, dialect: Dialect, ctx: FixedContext) {
     this.#ctx = ctx
     this.dialect = dialect
-    this.file = new FixedFile(place, writable, ctx)
+    this.file = new FixedFile(place, writable, ctx, undefined, ctx.watch ? (ctx.aheadFrom ?? AHEAD_FROM) : undefined)
+    this.#behind = new SyncBehind(this.file, ctx)
     this.known = new KnownFile(this.file, dialect, ctx, (inode) => this.#watched?.follow(inode))
     this.traits = { writable, ...(writable ? {} : { protected: PROTECTED }), uidsPersist: dialect.header !== undefined, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
     if (ctx.watch) this.watch = (changed) => this.#watch(changed)
@@ -76,6 +81,11 @@ export class FixedSource implements MailboxSource {
     const told = !this.#unlocked || this.known.isUnchanged(held.stat) || !isRecent(held.stat.mtimeMs, this.#ctx.clock.now())
     const { result, undisturbed } = await this.file.undisturbed(held, this.#unlocked, work)
     return { result, undisturbed: undisturbed && told }
+  }
+  /** What an operation left is noted, and finished later. */
+  async #left(held: Held, settled: boolean): Promise<void> {
+    await this.file.noteAhead(held, held.stat, settled)
+    if (held.ahead !== undefined && this.traits.writable) this.#behind.owe()
   }
   #flagsChanged(held: Held, before: FileStat): Promise<boolean> {
     return flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs)
@@ -108,6 +118,7 @@ export class FixedSource implements MailboxSource {
       if (!writing && claim && news) await mailSeen(held.file, this.#ctx.clock.now())
       if (!claim) await keepAccess(held.file, before)
       await known.remember(edit, held, settled, undisturbed ? undefined : before.mtimeMs)
+      await this.#left(held, settled)
       return true
     }
     if ((await this.file.locked(signal, known.say(edit), look, found)) === undefined) await known.vanish(edit)
@@ -215,7 +226,9 @@ export class FixedSource implements MailboxSource {
       // What others did is found by the next look, and this again then.
       if (known.contents.damage !== undefined || !known.isUnchanged(held.stat)) return
       if (!(await this.#compactIfWorthwhile(held, signal))) return
-      await known.note(held, await this.#flagsChanged(held, before))
+      const settled = await this.#flagsChanged(held, before)
+      await known.note(held, settled)
+      await this.#left(held, settled)
     })
   }
 
@@ -231,6 +244,7 @@ export class FixedSource implements MailboxSource {
       const { result: wrote, undisturbed } = await this.undisturbed(held, () => work(held))
       const settled = wrote && (await this.#flagsChanged(held, before))
       await known.remember(edit, held, settled, undisturbed ? undefined : before.mtimeMs)
+      await this.#left(held, settled)
       return true
     })
     if (done === undefined) await known.vanish(edit)
@@ -261,6 +275,7 @@ export class FixedSource implements MailboxSource {
       known.contents = settled.done(known.saver(edit))
       written()
       known.rememberDone(edit, done)
+      if (done.ahead) this.#behind.owe()
       return true
     })
   }
@@ -317,6 +332,8 @@ export class FixedSource implements MailboxSource {
   async close(): Promise<void> {
     this.#watched?.[Symbol.dispose]()
     this.#watched = undefined
+    // Others may move messages as soon as it is closed.
+    await this.#behind.close()
     await this.file.close()
   }
 }

@@ -58,6 +58,10 @@ export async function mailCame(file: OpenFile, { atimeMs, lot, mtimeMs, undistur
   await setFileTimes(file, atimeMs, mtimeMs)
   return false
 }
+/** Flags were repaired: that makes no new mail of what was seen, and no seen mail of what is new. */
+export async function keepSeen(file: OpenFile, before: FileStat, now: FileStat): Promise<void> {
+  await setFileTimes(file, before.atimeMs >= before.mtimeMs ? Math.max(before.atimeMs, now.mtimeMs) : before.atimeMs, now.mtimeMs)
+}
 /** A look must not make new mail look seen. */
 export async function keepAccess(file: OpenFile, before: FileStat): Promise<void> {
   if (before.ctimeMs > before.atimeMs && (await file.stat()).atimeMs !== before.atimeMs) await setFileTimes(file, before.atimeMs, before.mtimeMs)

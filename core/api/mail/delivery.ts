@@ -11,6 +11,11 @@ export interface ArrivingOctets extends AsyncIterable<Uint8Array> {
    * to be copied before anything is awaited. Whoever passes octets on in another form leaves this member out.
    */
   atOnce?(): Uint8Array | undefined
+  /**
+   * Hears from a store, before the commit, that the message will be given out octet by octet as these, which are in memory in one piece, and which nobody changes
+   * any more. Facts are made of them while they are written. Whoever passes octets on, or gives them out, in another form leaves this member out.
+   */
+  willBe?(octets: Uint8Array): void
 }
 /** One message on its way in; `bytes` can be read once. */
 export interface AppendItem {

@@ -1,8 +1,9 @@
 import { MailError } from '../../api/index.js'
 import type { AppendItem, AppendResult, ArrivingOctets, Delivery, FoundMailbox, Located, MailEvents, MailPolicy, MailStore, MailUser, TakenMessage, UidSet } from '../../api/index.js'
+import { OctetsOnTheWay } from '../cache/facts-on-the-way.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
-import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
+import type { ArrivalHearer, Making, SharedMailbox } from '../registry/shared-mailbox.js'
 import { flagsOnArrival, mustHave } from './rights.js'
 
 /** What a delivery needs of the login. */
@@ -47,6 +48,7 @@ async function reserve(d: Delivering, to: Located, octets: number | undefined, s
 /** The same octets, counted on their way. */
 function counted(bytes: ArrivingOctets, count: (octets: number) => void): ArrivingOctets {
   return {
+    willBe: (octets) => bytes.willBe?.(octets),
     atOnce() {
       const all = bytes.atOnce?.()
       if (all !== undefined) count(all.length)
@@ -71,6 +73,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
   const store = await d.store(to)
   const settles: ((there: boolean) => void)[] = []
   const weighed = d.policies.some((policy) => policy.reserve !== undefined)
+  const octetsOnTheWay = new OctetsOnTheWay()
   let count = 0
   let delivery: Delivery | undefined
   try {
@@ -79,7 +82,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     if (stored !== undefined && (await takes(delivery, stored, signal))) {
       throwIfCancelled(signal)
       try {
-        return await commit(d, to, delivery, found ?? (await store.find(to.at, signal)), signal, stored)
+        return await commit(d, to, delivery, found ?? (await store.find(to.at, signal)), signal, { stored })
       } catch (error) {
         // Somebody moved them meanwhile: where they are now, the items find out.
         if (!(error instanceof MailError) || error.kind !== 'vanished') throw error
@@ -88,7 +91,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     }
     for await (const item of items) {
       count++
-      const arriving = { ...item, ...flagsOnArrival(to.rights, item.system, item.keywords) }
+      const arriving = octetsOnTheWay.heard({ ...item, ...flagsOnArrival(to.rights, item.system, item.keywords) })
       if (!weighed) {
         await delivery.add(arriving, signal)
         continue
@@ -96,11 +99,11 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
       const settle = await reserve(d, to, item.size, signal)
       let octets = 0
       settles.push((there) => settle(there ? octets : 0, there ? 1 : 0))
-      await delivery.add({ ...arriving, bytes: counted(item.bytes, (n) => void (octets += n)) }, signal)
+      await delivery.add({ ...arriving, bytes: counted(arriving.bytes, (n) => void (octets += n)) }, signal)
     }
     if (count === 0) throw new MailError('unsupported', 'no message to deliver')
     throwIfCancelled(signal)
-    const result = await commit(d, to, delivery, found ?? (await store.find(to.at, signal)), signal)
+    const result = await commit(d, to, delivery, found ?? (await store.find(to.at, signal)), signal, { octets: octetsOnTheWay.list })
     for (const settle of settles) settle(true)
     return result
   } catch (error) {
@@ -108,6 +111,11 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
     await delivery?.abort().catch(() => undefined)
     throw asMailFailure(error)
   }
+}
+/** Where the octets of a delivery are found: as they came, or in another mailbox. */
+interface Origin {
+  readonly octets?: readonly (Uint8Array | undefined)[]
+  readonly stored?: StoredMessages
 }
 async function takes(delivery: Delivery, { mailbox, epoch, messages }: StoredMessages, signal: AbortSignal): Promise<boolean> {
   if (delivery.take === undefined) return false
@@ -120,7 +128,7 @@ async function takes(delivery: Delivery, { mailbox, epoch, messages }: StoredMes
  * Through the open mailbox, which stays open for a while: the next delivery then costs what it adds, not a look at all that is there.
  * A place that becomes a mailbox with its first message has none to open.
  */
-async function commit(d: Delivering, to: Located, delivery: Delivery, found: FoundMailbox | undefined, signal: AbortSignal, taken?: StoredMessages): Promise<AppendResult | undefined> {
+async function commit(d: Delivering, to: Located, delivery: Delivery, found: FoundMailbox | undefined, signal: AbortSignal, of: Origin): Promise<AppendResult | undefined> {
   const open = found === undefined ? undefined : found.empty ? await d.registry.borrow(found.key) : await d.hold(to, found, signal)
   if (open === undefined) return commitUnseen(d, to, delivery, signal)
   try {
@@ -128,8 +136,19 @@ async function commit(d: Delivering, to: Located, delivery: Delivery, found: Fou
     using _heard = d.listening(open)
     // What was there before is no news; what arrives now is.
     if (!open.loaded) await open.refresh(signal)
-    const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
-    if (taken !== undefined && value !== undefined) d.arrivals.copied(taken.mailbox, taken.set, open, value.uids)
+    let making: Making | undefined
+    const { value } = await open.edit(async (edit) => {
+      making = of.octets && d.arrivals.arriving(open, of.octets)
+      try {
+        return await delivery.commit({ source: open.source, edit }, signal)
+      } finally {
+        making?.stop()
+      }
+    }, signal)
+    if (value !== undefined) {
+      making?.arrived(value)
+      if (of.stored !== undefined) d.arrivals.copied(of.stored.mailbox, of.stored.set, open, value.uids)
+    }
     // The delivery may have left the rows to the next look.
     open.touched()
     return value

@@ -3,12 +3,13 @@ import { setImmediate } from 'node:timers/promises'
 import { BODYSTRUCTURE, ENVELOPE, Pace } from '../../api/index.js'
 import type { AnyFact, Clock, Logger, UidSet } from '../../api/index.js'
 import type { SourceRegistry } from '../registry/registry.js'
-import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
+import type { ArrivalHearer, Making, SharedMailbox } from '../registry/shared-mailbox.js'
 import { lowerBound } from '../table/generation.js'
 import { rowRange, uidsOf } from '../table/row-sets.js'
 import { depthFor, derive, sortFacts, uidsWithout, type Derived, type Derivers } from '../view/deriving.js'
 import { readStored } from '../view/reader.js'
 import { Copies } from './copies.js'
+import { FactsOnTheWay } from './facts-on-the-way.js'
 
 /** Messages made without a turn of the loop: some milliseconds. */
 const STEP = 32
@@ -68,7 +69,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
     this.#parts = parts
   }
   arrived(mailbox: SharedMailbox, set: UidSet): void {
-    if (mailbox.settings.makeOnArrival === 'never' || mailbox.state === undefined || this.#parts.derivers.size === 0 || this.#ending.signal.aborted) return
+    if (!this.#makesFor(mailbox)) return
     this.#arrivedAt = this.#parts.clock.now()
     if (this.#waiting.size === 0) this.#workedAt = this.#arrivedAt
     const { uidValidity, uidNext } = mailbox.table
@@ -82,6 +83,21 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void {
     const waiting = this.#waiting.get(to)
     if (waiting?.numbering === to.table.uidValidity) waiting.copies.push(new Copies(from, source, target))
+  }
+  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[]): Making | undefined {
+    if (!this.#makesFor(mailbox) || octets.every((one) => one === undefined)) return undefined
+    return new FactsOnTheWay(mailbox, octets, {
+      derivers: this.#parts.derivers,
+      wanted: (m) => this.#wanted(m),
+      kept: (m, messages) => {
+        const waiting = this.#waiting.get(m)
+        if (waiting !== undefined) waiting.unwritten += messages
+      },
+      failed: (m, error) => this.#parts.logger.debug('mail.facts-not-made', { key: m.key, error }),
+    })
+  }
+  #makesFor({ settings, state }: SharedMailbox): boolean {
+    return settings.makeOnArrival !== 'never' && state !== undefined && this.#parts.derivers.size > 0 && !this.#ending.signal.aborted
   }
   #after(ms: number): void {
     if (this.#timer !== undefined || this.#step !== undefined || this.#waiting.size === 0 || this.#ending.signal.aborted) return

@@ -1,5 +1,5 @@
 import { uids } from '../../api/index.js'
-import type { Clock, FileStat, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, MailProblem, UidSet } from '../../api/index.js'
+import type { AppendResult, Clock, FileStat, FlagChange, Logger, MailboxSettings, MailboxSource, MailEvents, MailLocation, MailProblem, UidSet } from '../../api/index.js'
 import { MailError } from '../../api/index.js'
 import { asMailFailure, orCancelled } from '../failures.js'
 import { newsAfter, type Author, type Notice } from '../table/change-log.js'
@@ -24,6 +24,15 @@ export interface ArrivalHearer {
   arrived(mailbox: SharedMailbox, set: UidSet): void
   /** Messages of `to` that are, octet by octet, those of `from`, in the same order. */
   copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void
+  /** Before messages are put into the mailbox, in its turn: the octets that they will have, as far as those are in memory. Undefined: nothing is made of them. */
+  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[]): Making | undefined
+}
+/** Something is made of messages while they are put into a mailbox. Both may be called in any order and more than once. */
+export interface Making {
+  /** The store is done, whatever came of it. */
+  stop(): void
+  /** They are in the table, under these numbers, in the same order. */
+  arrived(result: AppendResult): void
 }
 /** Hears that a session may have news, or that a look at the source may find some. */
 export type Listener = (what: 'changes' | 'sync') => void

@@ -103,7 +103,8 @@ export class FileSpool implements Spool {
       throw error
     }
     if (file !== undefined) return new InFile(file, size)
-    return new InMemory(chunks, size, () => (this.#inMemory -= held))
+    // In one piece, which is written in one go and can be looked into.
+    return new InMemory(chunks.length > 1 ? [Buffer.concat(chunks)] : chunks, size, () => (this.#inMemory -= held))
   }
   async #nameless(): Promise<OpenFile> {
     const path = `${this.#folder}/mailwright-${Buffer.from(this.#random(12)).toString('hex')}`

@@ -20,6 +20,19 @@ async function roundTrip(bench: Bench, messages: readonly SampleMessage[]): Prom
   }
 }
 
+/** Messages of which formats change something, or might. */
+const AS_THEY_COME: readonly string[] = [
+  'Subject: as it should be\r\n\r\ntext\r\n',
+  'Subject: line feeds alone\n\ntext\n',
+  'Subject: both\r\n\r\ntext\nmore\r\n',
+  'Subject: a bare return\r\n\r\nte\rxt\r\r\n',
+  'Subject: no end of the line\r\n\r\ntext',
+  'Subject: a header alone',
+  'Status: RO\r\nX-Status: A\r\nX-UID: 7\r\nX-Keywords: work\r\nSubject: fields of mailboxes\r\n\r\ntext\r\n',
+  'Subject: separators\r\n\r\nFrom alice@example.org Mon Jan  5 12:00:00 2026\r\n>From\r\n',
+  'Subject: octets\r\n\r\n\0\u0001\u0001\u0001\u0001\u00e4\r\n',
+]
+
 /** Delivery. */
 export const appendCases: readonly ContractCase[] = [
   {
@@ -128,6 +141,24 @@ export const appendCases: readonly ContractCase[] = [
       const found = await box.messages()
       for (const [i, n] of [1, 2, 3, 4].entries()) mustEqualOctets(found[i]?.bytes ?? new Uint8Array(0), sampleMessage(n).bytes, `message ${n}`)
       mustEqual(box.table.uidNext > (last[2] ?? 0), true, 'UIDNEXT is above every uid')
+    },
+  },
+  {
+    id: 'append.will-be',
+    title: 'octets that a store says it will give out are those that it gives out',
+    async run(bench) {
+      const path = bench.name(0)
+      await bench.create(path)
+      const told = new Map<number, Uint8Array>()
+      for (const [i, text] of AS_THEY_COME.entries()) {
+        const item = itemOf({ ...sampleMessage(i), bytes: new TextEncoder().encode(text) })
+        const delivery = await bench.store.append(bench.at(path), never)
+        await delivery.add({ ...item, bytes: { [Symbol.asyncIterator]: () => item.bytes[Symbol.asyncIterator](), willBe: (octets) => void told.set(i, new Uint8Array(octets)) } }, never)
+        await delivery.commit(undefined, never)
+      }
+      const found = await (await bench.open(path)).messages()
+      mustEqual(found.length, AS_THEY_COME.length, 'number of messages')
+      for (const [i, octets] of told) mustEqualOctets(found[i]?.bytes ?? new Uint8Array(0), octets, `message ${i}`)
     },
   },
   {

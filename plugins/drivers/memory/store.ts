@@ -138,6 +138,7 @@ class MemoryDelivery implements Delivery {
   }
   async add(item: AppendItem): Promise<void> {
     const octets = await octetsOf(item)
+    item.bytes.willBe?.(octets)
     const date = item.date ?? { ms: this.#now(), zone: 0 }
     this.#waiting.push({ octets, date, system: item.system, keywords: item.keywords, recent: true, wish: item.uid })
   }

@@ -22,7 +22,7 @@ export class MhDelivery implements Delivery {
   constructor(place: FilePlace, ctx: MhContext) {
     this.#place = place
     this.#ctx = ctx
-    this.#gathered = new Gathered(ctx.spool)
+    this.#gathered = new Gathered(ctx.spool, 'converted')
   }
   add(item: AppendItem, signal: AbortSignal): Promise<void> {
     return this.#gathered.add(item, signal)

@@ -53,7 +53,7 @@ export class MixDelivery implements Delivery {
   constructor(place: FilePlace, ctx: MixContext) {
     this.#place = place
     this.#ctx = ctx
-    this.#gathered = new Gathered(ctx.spool)
+    this.#gathered = new Gathered(ctx.spool, 'as-is')
   }
   add(item: AppendItem, signal: AbortSignal): Promise<void> {
     return this.#gathered.add(item, signal)

@@ -28,7 +28,7 @@ export class MxDelivery implements Delivery {
   constructor(place: FilePlace, ctx: MxContext) {
     this.#place = place
     this.#ctx = ctx
-    this.#gathered = new Gathered(ctx.spool)
+    this.#gathered = new Gathered(ctx.spool, 'as-is')
   }
   add(item: AppendItem, signal: AbortSignal): Promise<void> {
     return this.#gathered.add(item, signal)

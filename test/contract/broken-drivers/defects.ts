@@ -37,6 +37,18 @@ export const brokenDrivers: readonly BrokenDriver[] = [
     },
   },
   {
+    name: 'says that messages will be other octets than it gives out',
+    caughtBy: 'append.will-be',
+    defect: {
+      delivery: (inner) => ({
+        async add(item, signal) {
+          await inner.add(item, signal)
+          item.bytes.willBe?.(Uint8Array.of(0x61))
+        },
+      }),
+    },
+  },
+  {
     name: 'swallows errors of a full disk',
     caughtBy: 'fault.enospc-lasting',
     defect: { file: (inner) => ({ write: (chunks, at) => inner.write(chunks, at).catch(() => undefined) }) },

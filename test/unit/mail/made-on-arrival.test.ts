@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { ENVELOPE, delegate, sealDeriver, type Delivery, type FactDeriver, type StoreLayer, type MailAccess, type MailboxSettings, type MailboxView } from '../../../core/api/index.js'
+import { ENVELOPE, MailError, delegate, sealDeriver, type AppendResult, type Delivery, type FactDeriver, type MailStore, type StoreLayer, type MailAccess, type MailboxSettings, type MailboxView } from '../../../core/api/index.js'
 import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
 import { MailTable } from '../../../core/mail/table/table.js'
@@ -39,6 +39,52 @@ function taking(more: string): StoreLayer {
           }
         },
       }),
+  }
+}
+/** A store whose commits wait for the disk: those that are under way, and what it says of its messages. */
+class SlowDisk implements StoreLayer {
+  /** Set: commits wait until it resolves. */
+  gate: Promise<void> | undefined
+  fails = false
+  result: (result: AppendResult | undefined) => AppendResult | undefined = (result) => result
+  /** What the store is given to say what messages will be; `undefined`: it cannot say. */
+  says: (told: (octets: Uint8Array) => void) => ((octets: Uint8Array) => void) | undefined = (told) => told
+  async wrap(inner: MailStore): Promise<MailStore> {
+    return delegate(inner, [], {
+      append: async (at, signal): Promise<Delivery> => {
+        const delivery = await inner.append(at, signal)
+        return {
+          add: (message, s) => {
+            const willBe = message.bytes.willBe && this.says((octets) => message.bytes.willBe?.(octets))
+            return delivery.add({ ...message, bytes: { [Symbol.asyncIterator]: () => message.bytes[Symbol.asyncIterator](), ...(willBe && { willBe }) } }, s)
+          },
+          commit: async (open, s) => {
+            await this.gate
+            // What others put there meanwhile comes first.
+            await open?.source.refresh(open.edit, { claimRecent: false }, s)
+            if (this.fails) throw new MailError('unavailable', 'the disk is full')
+            return this.result(await delivery.commit(open, s))
+          },
+          abort: () => delivery.abort(),
+        }
+      },
+    })
+  }
+  /** Work that begins, and time enough for others to do theirs before a commit is done. */
+  async slowly<T>(work: () => Promise<T>, meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<T> {
+    let open = (): void => undefined
+    this.gate = new Promise((resolve) => (open = resolve))
+    const result = work()
+    result.catch(() => undefined)
+    for (let turn = 0; turn < 50; turn++) await setImmediate()
+    await meanwhile()
+    this.gate = undefined
+    open()
+    try {
+      return await result
+    } finally {
+      for (let turn = 0; turn < 5; turn++) await setImmediate()
+    }
   }
 }
 /** Mail in memory whose state lies on a disk; `made` says of which messages envelopes were made, by anybody. */
@@ -115,6 +161,95 @@ async function asked(site: Site, mail: MailAccess): Promise<void> {
   await site.idle()
   expect(site.made).toEqual(['first'])
 }
+
+describe('while messages are saved', () => {
+  async function start(): Promise<{ site: Site; mail: MailAccess; disk: SlowDisk; view: MailboxView }> {
+    const disk = new SlowDisk()
+    const site = await Site.start('asked', [disk])
+    const mail = await site.login()
+    await asked(site, mail)
+    const view = await opened(mail)
+    site.made.length = 0
+    return { site, mail, disk, view }
+  }
+  test('their envelopes are made, and nobody makes them again', async () => {
+    const { site, mail, disk, view } = await start()
+    await using _site = site
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'two', 'three'), () => Promise.resolve(expect(site.made).toEqual(['two', 'three'])))
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['first', 'two', 'three'])
+    await site.idle()
+    expect(site.made).toEqual(['two', 'three'])
+  })
+  test('they are kept for the next process', async () => {
+    const { site, mail, disk } = await start()
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'two'))
+    await site.idle()
+    await site[Symbol.asyncDispose]()
+    await using after = new Site('asked', site)
+    expect(await subjects(await opened(await after.login()))).toEqual(['first', 'two'])
+    expect(after.made).toEqual([])
+  })
+  test('what a disk does not wait for is made later', async () => {
+    const { site, mail } = await start()
+    await using _site = site
+    await deliverNotes(mail, 'INBOX', 'two')
+    expect(site.made).toEqual([])
+    await site.idle()
+    expect(site.made).toEqual(['two'])
+  })
+  test('nothing is made where nobody asked', async () => {
+    const disk = new SlowDisk()
+    await using site = await Site.start('asked', [disk])
+    const mail = await site.login()
+    await opened(mail)
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'one'))
+    await site.idle()
+    expect(site.made).toEqual([])
+  })
+  test('nothing is kept of messages that could not be saved', async () => {
+    const { site, mail, disk, view } = await start()
+    await using _site = site
+    disk.fails = true
+    await expect(disk.slowly(() => deliverNotes(mail, 'INBOX', 'lost'))).rejects.toMatchObject({ kind: 'unavailable' })
+    disk.fails = false
+    // The same size, under the same number.
+    await deliverNotes(mail, 'INBOX', 'here')
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['first', 'here'])
+    expect(site.made).toEqual(['lost', 'here'])
+  })
+  test("messages that others' came before have the numbers that they got", async () => {
+    const { site, mail, disk, view } = await start()
+    await using _site = site
+    await using other = mailFixture({ driver: site.driver, clock: site.clock })
+    const elsewhere = await other.login()
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'mine', 'last'), async () => void (await deliverNotes(elsewhere, 'INBOX', 'that')))
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['first', 'that', 'mine', 'last'])
+  })
+  test.each<{ name: string; says: SlowDisk['says']; made: readonly string[] }>([
+    { name: 'does not say what messages will be', says: () => undefined, made: ['two'] },
+    { name: 'says that they will be longer', says: (told) => (octets) => told(Buffer.concat([octets, Buffer.from('more')])), made: ['two', 'two'] },
+  ])('a store that $name', async ({ says, made }) => {
+    const { site, mail, disk, view } = await start()
+    await using _site = site
+    disk.says = says
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'two'))
+    await site.idle()
+    expect(site.made).toEqual(made)
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['first', 'two'])
+  })
+  test('numbers of another UIDVALIDITY are no numbers of theirs', async () => {
+    const { site, mail, disk } = await start()
+    await using _site = site
+    disk.result = (result) => result && { ...result, uidValidity: result.uidValidity + 1 }
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'two'))
+    await site.idle()
+    expect(site.made).toEqual(['two', 'two'])
+  })
+})
 
 describe('envelopes of messages that arrive', () => {
   test('are made before a client asks again, once clients asked', async () => {

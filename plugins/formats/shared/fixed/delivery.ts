@@ -42,7 +42,7 @@ export class FixedDelivery implements Delivery {
     this.#place = place
     this.#dialect = dialect
     this.#ctx = ctx
-    this.#gathered = new Gathered(ctx.spool)
+    this.#gathered = new Gathered(ctx.spool, dialect.text === 'as-is' ? 'as-is' : 'converted')
   }
 
   add(item: AppendItem, signal: AbortSignal): Promise<void> {

@@ -66,6 +66,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   readonly #taking = new WeakSet<TableView>()
   readonly #newMail: NewMail
   readonly arrivals: ArrivalHearer
+  #reads = false
   readonly #waitHearers = new Set<(text: string) => void>()
   constructor(user: MailUser, host: HostMail, arrivals: ArrivalHearer) {
     this.user = user
@@ -86,6 +87,9 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   }
   get derivers(): HostMail['derivers'] {
     return this.#host.derivers
+  }
+  get reads(): boolean {
+    return this.#reads
   }
   hearWaits(hear: (text: string) => void): Disposable {
     this.#waitHearers.add(hear)
@@ -306,6 +310,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     if (refused) this.#host.logger.info('Mailbox is read-only', { user: this.user.name, mailbox: at.name, reason: why })
     const view = new TableView(mailbox, at, !writable, this, refused ? [...notices, { severity: 'warning', text: why }] : notices)
     this.#views.set(view, mailbox)
+    this.#reads = true
     if (writable && (at.at.takesNewMail === true || this.#newMail.knows(mailbox.key))) this.#taking.add(view)
     return view
   }

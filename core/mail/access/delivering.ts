@@ -13,6 +13,8 @@ export interface Delivering {
   readonly registry: SourceRegistry
   readonly events: MailEvents
   readonly arrivals: ArrivalHearer
+  /** It has had a mailbox open, as mail clients have; a program that delivers has not. */
+  readonly reads: boolean
   store(to: Located): Promise<MailStore>
   /** What was found when the name was resolved, given once. */
   probed(to: Located): FoundMailbox | undefined
@@ -138,7 +140,7 @@ async function commit(d: Delivering, to: Located, delivery: Delivery, found: Fou
     if (!open.loaded) await open.refresh(signal)
     let making: Making | undefined
     const { value } = await open.edit(async (edit) => {
-      making = of.octets && d.arrivals.arriving(open, of.octets)
+      making = of.octets && d.arrivals.arriving(open, of.octets, d.reads ? 'client' : 'others')
       try {
         return await delivery.commit({ source: open.source, edit }, signal)
       } finally {

@@ -4,6 +4,8 @@ import { readWhole, replaceFile } from './directories.js'
 const DAY_MS = 86_400_000
 /** Days after which nobody asks any more. */
 const LATELY_DAYS = 30
+/** How long it is believed that there is no record: it is looked for with each delivery. */
+const NOTHING_MS = 5000
 /** More names than plugins make facts is no file of ours. */
 const MOST_FACTS = 256
 
@@ -24,6 +26,7 @@ export class AskedFacts {
   readonly #paths: { readonly mailbox: string; readonly account: string }
   readonly #clock: Clock
   #own: AskedRecord | undefined
+  #nothingUntil = -Infinity
   /** What this mailbox told the account. */
   readonly #told: Days = new Map()
   #work: Promise<unknown> = Promise.resolve()
@@ -50,9 +53,15 @@ export class AskedFacts {
       await this.#write(this.#paths.account, all)
     })
   }
-  /** Facts that were asked for in the last 30 days. */
-  lately(): Promise<readonly string[]> {
-    return this.#next(async () => this.#recent((await this.#record()).days))
+  /** Facts that were asked for in the last 30 days; undefined: nobody ever asked for any in the account, as far as is known. */
+  lately(): Promise<readonly string[] | undefined> {
+    return this.#next(async () => {
+      if (this.#own === undefined && this.#clock.now() < this.#nothingUntil) return undefined
+      const { days } = await this.#record()
+      if (this.#own !== undefined || (await this.#read(this.#paths.account)) !== undefined) return this.#recent(days)
+      this.#nothingUntil = this.#clock.now() + NOTHING_MS
+      return undefined
+    })
   }
   madeTo(uidValidity: number): Promise<number | undefined> {
     return this.#next(async () => {

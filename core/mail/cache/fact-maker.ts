@@ -84,14 +84,17 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
     const waiting = this.#waiting.get(to)
     if (waiting?.numbering === to.table.uidValidity) waiting.copies.push(new Copies(from, source, target))
   }
-  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[]): Making | undefined {
+  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], by: 'client' | 'others'): Making | undefined {
     if (!this.#makesFor(mailbox) || octets.every((one) => one === undefined)) return undefined
     return new FactsOnTheWay(mailbox, octets, {
       derivers: this.#parts.derivers,
-      wanted: (m) => this.#wanted(m),
-      kept: (m, messages) => {
+      wanted: (m) => this.#wanted(m, by === 'client' ? USUAL : []),
+      kept: (m, messages, flush) => {
         const waiting = this.#waiting.get(m)
-        if (waiting !== undefined) waiting.unwritten += messages
+        if (waiting === undefined || (waiting.unwritten += messages) < WRITE_EVERY) return
+        waiting.unwritten = 0
+        // What cannot be written stays in memory for the next time.
+        flush().catch(() => undefined)
       },
       failed: (m, error) => this.#parts.logger.debug('mail.facts-not-made', { key: m.key, error }),
     })
@@ -149,7 +152,12 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   async #some(mailbox: SharedMailbox, waiting: Waiting): Promise<boolean> {
     const { state, table } = mailbox
     const { derived } = await sortFacts(mailbox, await this.#wanted(mailbox), this.#parts.derivers)
-    if (derived.length === 0 || state === undefined || waiting.numbering !== table.uidValidity) return false
+    if (state === undefined || waiting.numbering !== table.uidValidity) return false
+    if (derived.length === 0) {
+      // Made of messages that a client put here, and wanted by nobody yet.
+      if (waiting.unwritten > 0) await (await state.facts(ENVELOPE)).flush()
+      return false
+    }
     if (!waiting.resumed) {
       const before = await state.madeTo()
       // Said before anything is made: should the process end now, the next one goes on from here.
@@ -194,9 +202,10 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
     }
     return wanting.count
   }
-  async #wanted(mailbox: SharedMailbox): Promise<readonly AnyFact[]> {
+  /** `unknown`: what is guessed where nobody has asked for anything yet. */
+  async #wanted(mailbox: SharedMailbox, unknown: readonly AnyFact[] = []): Promise<readonly AnyFact[]> {
     const { derivers } = this.#parts
-    const ids = new Set(await mailbox.state?.lately())
+    const ids = new Set((await mailbox.state?.lately()) ?? unknown.map(({ id }) => id))
     if (mailbox.settings.makeOnArrival === 'always') for (const { id } of USUAL) ids.add(id)
     return [...ids].flatMap((id) => derivers.get(id)?.fact ?? [])
   }

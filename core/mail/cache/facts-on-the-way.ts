@@ -36,11 +36,11 @@ class Heard implements ArrivingOctets {
   }
 }
 
-/** What is to be made, and who hears of how many messages something was kept. */
+/** What is to be made, and who hears of how many messages something was kept, and how it is written. */
 export interface MakingParts {
   readonly derivers: Derivers
   wanted(mailbox: SharedMailbox): Promise<readonly AnyFact[]>
-  kept(mailbox: SharedMailbox, messages: number): void
+  kept(mailbox: SharedMailbox, messages: number, flush: () => Promise<void>): void
   failed(mailbox: SharedMailbox, error: unknown): void
 }
 
@@ -119,7 +119,7 @@ export class FactsOnTheWay implements Making {
       }
       if (at + KEPT_AT_ONCE < made.length) await setImmediate()
     }
-    if (kept > 0) this.#parts.kept(this.#mailbox, kept)
+    if (kept > 0) this.#parts.kept(this.#mailbox, kept, () => this.#derived[0]!.facts.flush())
   }
   #failed(error: unknown): void {
     if (!this.#stopping.signal.aborted || !(error instanceof Error && error.name === 'AbortError')) this.#parts.failed(this.#mailbox, error)

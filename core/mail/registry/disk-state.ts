@@ -433,7 +433,7 @@ export class DiskState implements MailboxState {
   asked(facts: readonly AnyFact[]): void {
     this.#asked.note(facts.map(({ id }) => id)).catch((error: unknown) => this.#parts.logger.debug('mail.asked-not-noted', { key: this.#parts.key, error }))
   }
-  lately(): Promise<readonly string[]> {
+  lately(): Promise<readonly string[] | undefined> {
     return this.#asked.lately()
   }
   madeTo(): Promise<number | undefined> {

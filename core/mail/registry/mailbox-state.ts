@@ -52,8 +52,8 @@ export interface MailboxState {
   facts(fact: AnyFact): Promise<LoadableFacts>
   /** A client asked for these. */
   asked(facts: readonly AnyFact[]): void
-  /** Ids of the facts that clients asked for lately. */
-  lately(): Promise<readonly string[]>
+  /** Ids of the facts that clients asked for lately; undefined: nobody ever asked for any in the account, as far as is known. */
+  lately(): Promise<readonly string[] | undefined>
   /** Up to which uid messages were looked at for facts when they arrived; undefined: none were. */
   madeTo(): Promise<number | undefined>
   made(uid: number): Promise<void>

@@ -24,8 +24,11 @@ export interface ArrivalHearer {
   arrived(mailbox: SharedMailbox, set: UidSet): void
   /** Messages of `to` that are, octet by octet, those of `from`, in the same order. */
   copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void
-  /** Before messages are put into the mailbox, in its turn: the octets that they will have, as far as those are in memory. Undefined: nothing is made of them. */
-  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[]): Making | undefined
+  /**
+   * Before messages are put into the mailbox, in its turn: the octets that they will have, as far as those are in memory; `by` a mail client, which asks for the usual
+   * things sooner or later, or by others. Undefined: nothing is made of them.
+   */
+  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], by: 'client' | 'others'): Making | undefined
 }
 /** Something is made of messages while they are put into a mailbox. Both may be called in any order and more than once. */
 export interface Making {

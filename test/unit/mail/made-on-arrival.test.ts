@@ -198,12 +198,27 @@ describe('while messages are saved', () => {
     await site.idle()
     expect(site.made).toEqual(['two'])
   })
-  test('nothing is made where nobody asked', async () => {
+  test.each([
+    { name: 'nothing is made where nobody ever asked, by a program that delivers', client: false, made: [], fetched: ['one'] },
+    { name: 'the usual things are where nobody ever asked, by a client', client: true, made: ['one'], fetched: ['one'] },
+  ])('$name', async ({ client, made, fetched }) => {
     const disk = new SlowDisk()
-    await using site = await Site.start('asked', [disk])
+    const site = await Site.start('asked', [disk])
     const mail = await site.login()
-    await opened(mail)
+    if (client) await opened(mail)
     await disk.slowly(() => deliverNotes(mail, 'INBOX', 'one'))
+    await site.idle()
+    expect(site.made).toEqual(made)
+    await site[Symbol.asyncDispose]()
+    await using after = new Site('asked', site)
+    expect(await subjects(await opened(await after.login()))).toEqual(['one'])
+    expect([...site.made, ...after.made]).toEqual(fetched)
+  })
+  test('nothing is made by a client where nobody asked for a month', async () => {
+    const { site, mail, disk } = await start()
+    await using _site = site
+    site.clock.advance(31 * DAY_MS)
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'two'))
     await site.idle()
     expect(site.made).toEqual([])
   })

@@ -101,6 +101,11 @@ export interface Files {
   removeDirectory(path: string): Promise<void>
   unlink(path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
+  /**
+   * Gives a file another name that nobody has (EEXIST), in one step where the system can (Linux). Elsewhere, and on file systems that cannot (those of servers),
+   * it has both names for a moment, and after a crash in that moment for good; without links a name that comes in the same moment is replaced.
+   */
+  renameToFree(from: string, to: string): Promise<void>
   link(from: string, to: string): Promise<void>
   chmod(path: string, mode: number): Promise<void>
   setTimes(path: string, atimeMs: number, mtimeMs: number): Promise<void>

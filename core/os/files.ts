@@ -15,6 +15,13 @@ const O_NONBLOCK = 'O_NONBLOCK' in fs.constants ? fs.constants.O_NONBLOCK : 0
 /** Where it is missing, a sync follows each write. */
 const O_DSYNC = 'O_DSYNC' in fs.constants ? fs.constants.O_DSYNC : 0
 
+/** What file systems without links say to one. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'] as const
+
+function cString(path: string): Buffer {
+  return Buffer.concat([fileNameOctets(path), Buffer.of(0)])
+}
+
 async function statOrNothing(call: (done: (error: NodeJS.ErrnoException | null, s: fs.Stats | undefined) => void) => void): Promise<FileStat | undefined> {
   try {
     const stats = await answered<fs.Stats | undefined>(call)
@@ -130,6 +137,31 @@ export class SystemFiles implements Files {
   }
   rename(from: string, to: string): Promise<void> {
     return finished((done) => this.#calls.rename(onDisk(from), onDisk(to), done))
+  }
+  async renameToFree(from: string, to: string): Promise<void> {
+    // What it refuses is tried by links, which tell why.
+    if (await this.#renamedNow(from, to)) return
+    try {
+      await this.link(from, to)
+    } catch (error) {
+      if (!failedWith(error, ...NO_LINKS)) throw error
+      if ((await this.lstat(to)) !== undefined) throw Object.assign(new Error(`EEXIST: file already exists, rename '${from}' -> '${to}'`, { cause: error }), { code: 'EEXIST' })
+      return this.rename(from, to)
+    }
+    try {
+      await this.unlink(from)
+    } catch (error) {
+      // Somebody did it, or gave it yet another name.
+      if (!failedWith(error, 'ENOENT')) throw error
+    }
+  }
+  #renamedNow(from: string, to: string): Promise<boolean> {
+    const rename = this.#locks?.rename
+    // A C string ends at a zero; node says that there is one.
+    if (rename === undefined || from.includes('\0') || to.includes('\0')) return Promise.resolve(false)
+    const [old, name] = [cString(from), cString(to)]
+    // A thread that has nothing else to do may wait; the pool does it for others.
+    return this.#calls === fs ? rename.unlessTaken(old, name) : Promise.resolve(rename.unlessTakenNow(old, name))
   }
   link(from: string, to: string): Promise<void> {
     return finished((done) => this.#calls.link(onDisk(from), onDisk(to), done))

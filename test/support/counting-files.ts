@@ -71,6 +71,7 @@ export function countingFiles(under: Files): { readonly files: Files; readonly c
     removeDirectory: (path) => counted(() => under.removeDirectory(path)),
     unlink: (path) => counted(() => under.unlink(path)),
     rename: (from, to) => counted(() => under.rename(from, to)),
+    renameToFree: (from, to) => counted(() => under.renameToFree(from, to)),
     link: (from, to) => counted(() => under.link(from, to)),
     chmod: (path, mode) => counted(() => under.chmod(path, mode)),
     setTimes: (path, atimeMs, mtimeMs) => counted(() => under.setTimes(path, atimeMs, mtimeMs)),

@@ -71,6 +71,7 @@ export function steppingFiles(under: Files): { readonly files: Files; readonly s
     removeDirectory: (path) => inRound(() => under.removeDirectory(path)),
     unlink: (path) => inRound(() => under.unlink(path)),
     rename: (from, to) => inRound(() => under.rename(from, to)),
+    renameToFree: (from, to) => inRound(() => under.renameToFree(from, to)),
     link: (from, to) => inRound(() => under.link(from, to)),
     chmod: (path, mode) => inRound(() => under.chmod(path, mode)),
     setTimes: (path, atimeMs, mtimeMs) => inRound(() => under.setTimes(path, atimeMs, mtimeMs)),

@@ -121,6 +121,12 @@ export class VirtualFiles implements Files {
     this.change({ op: 'rename', fromDir: old.dir.inode, from: old.name, dir: dir.inode, name, inode: node.inode }, to)
     this.#tell(from)
   }
+  async renameToFree(from: string, to: string): Promise<void> {
+    await undefined
+    if (this.#mustFind(from, 'rename').kind === 'directory') throw failure('EPERM', 'rename', from)
+    if (this.#find(to) !== undefined) throw failure('EEXIST', 'rename', to)
+    await this.rename(from, to)
+  }
   async link(from: string, to: string): Promise<void> {
     await undefined
     const node = this.#mustFind(from, 'link')

@@ -114,10 +114,34 @@ describe('two names of one message in a Maildir', () => {
     await box.refresh()
     expect(flags(box)).toEqual([[1, 'seen'], [2, 'seen flagged'], [3, 'seen'], [4, 'seen flagged']])
   })
-  test.each(['rename', 'unlink'] as const)('what another session stores in the moment in which its names become one stays (%s)', async (call) => {
+  test('nor over one that gets that name in the very moment, and neither is lost', async () => {
+    const box = await site.filled(3)
+    await site.settle(box)
+    const name = await site.nameOf('x1.')
+    const taken = name.replace(/:2,.*/, ':2,FS')
+    site.meanwhile = { call: 'renameToFree', name: `cur/${name}`, work: () => writeFile(site.at('cur', taken), 'Subject: other\n\nx\n') }
+    await expect(box.store({ uids: uids.one(2), system: SYSTEM.flagged })).rejects.toMatchObject({ kind: 'in-use' })
+    expect([flags(box)[1], await readFile(site.at('cur', taken), 'utf8')]).toEqual([[2, 'seen'], 'Subject: other\n\nx\n'])
+    later()
+    await box.refresh()
+    await box.refresh()
+    expect(flags(box)).toEqual([[1, 'seen'], [2, 'seen'], [3, 'seen'], [4, 'seen flagged']])
+  })
+  test('nor is a message of new claimed over another file', async () => {
+    const box = await site.filled(3)
+    await writeFile(site.at('new/1800000000.a.host'), 'Subject: new\n\nx\n')
+    site.meanwhile = { call: 'renameToFree', name: 'new/1800000000.a.host', work: () => writeFile(site.at('cur/1800000000.a.host:2,'), 'Subject: other\n\nx\n') }
+    await box.refresh({ claimRecent: true })
+    expect([await readFile(site.at('new/1800000000.a.host'), 'utf8'), await readFile(site.at('cur/1800000000.a.host:2,'), 'utf8')]).toEqual(['Subject: new\n\nx\n', 'Subject: other\n\nx\n'])
+    later()
+    await box.refresh()
+    await box.refresh()
+    expect(box.rows.length).toBe(5)
+  })
+  test.each(['renameToFree', 'unlink'] as const)('what another session stores in the moment in which its names become one stays (%s)', async (call) => {
     const { box, base } = await doubled('link', flagged)
     later()
-    const name = call === 'rename' ? `${base}:2,S` : `${base}:2,FR`
+    const name = call === 'renameToFree' ? `${base}:2,S` : `${base}:2,FR`
     site.meanwhile = { call, name: `cur/${name}`, work: () => rename(site.at('cur', name), site.at('cur', `${name}T`)) }
     await box.refresh()
     expect([box.rows.length, site.meanwhile]).toEqual([3, undefined])
@@ -130,7 +154,7 @@ describe('two names of one message in a Maildir', () => {
     later()
     const { files } = site
     const fixed = new Proxy(files, {
-      get: (target, key) => (key === 'rename' || key === 'unlink' ? () => Promise.reject(Object.assign(new Error('EROFS'), { code: 'EROFS' })) : Reflect.get(target, key)),
+      get: (target, key) => (key === 'rename' || key === 'renameToFree' || key === 'unlink' ? () => Promise.reject(Object.assign(new Error('EROFS'), { code: 'EROFS' })) : Reflect.get(target, key)),
     })
     site.files = fixed
     const other = await site.inbox()

@@ -105,7 +105,7 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     const name = await site.nameOf('x1.')
     const base = name.replace(/:.*/, '')
     const at = (info: string): string => site.at('cur', `${base}:2,${info}`)
-    site.meanwhile = { call: 'rename', name: `cur/${name}`, work: () => rename(at('S'), at('FS')) }
+    site.meanwhile = { call: 'renameToFree', name: `cur/${name}`, work: () => rename(at('S'), at('FS')) }
     site.missing = { part: 'x1.', work: () => rename(at('FS'), at('FPS')) }
     await box.store({ uids: uids.one(2), system: SYSTEM.answered })
     expect([await site.nameOf('x1.'), site.meanwhile, site.missing]).toEqual([`${base}:2,FPRS`, undefined, undefined])
@@ -184,7 +184,7 @@ describe('a Maildir that other programs change at any moment, and calls that fai
     let watch: Disposable | undefined
     const told = new Promise<string>((resolve) => (watch = box.source.watch?.(() => resolve('told'))))
     const name = await site.nameOf('x1.')
-    site.failing = { call: 'rename', name: `cur/${name}` }
+    site.failing = { call: 'renameToFree', name: `cur/${name}` }
     await box.store({ uids: uids.one(2), system: SYSTEM.flagged }).catch(() => undefined)
     await rename(site.at('cur', name), site.at('cur', name.replace(/:2,.*/, ':2,FS')))
     expect(await told).toBe('told')

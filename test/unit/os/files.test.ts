@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
+import { immediateCalls } from '../../../core/os/immediate.js'
 import { nativeLocks, withoutFalseEnds } from '../../../core/os/native-locks.js'
 import { has, hasPython, run } from '../../support/programs.js'
 
@@ -34,6 +35,28 @@ describe('system files', () => {
     expect((await files.stat(path))?.mode).toBe(0o666)
     await (await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })).close()
     expect((await files.stat(path))?.mode).toBe(0o666)
+  })
+
+  describe.each([
+    { with_: 'the call of the system', make: async () => new SystemFiles(await nativeLocks()) },
+    { with_: 'the call of the system, on a thread of files', make: async () => new SystemFiles(await nativeLocks(), immediateCalls()) },
+    { with_: 'links', make: async () => new SystemFiles(undefined) },
+    { with_: 'links, on a thread of files', make: async () => new SystemFiles(undefined, immediateCalls()) },
+    { with_: 'neither', make: async () => new SystemFiles(undefined, { ...immediateCalls(), link: Object.assign((_from: unknown, _to: unknown, done: (error: Error) => void) => done(Object.assign(new Error('EPERM'), { code: 'EPERM' })), { __promisify__: () => Promise.resolve() }) }) },
+  ])('a rename to a free name, by $with_', ({ make }) => {
+    test('replaces nothing, and tells why it was not done', async () => {
+      const renaming = await make()
+      const [a, b, c] = ['a', 'b', 'ä\udce4'].map((name) => join(dir, name)) as [string, string, string]
+      await writeFile(a, 'a')
+      await writeFile(b, 'b')
+      await expect(renaming.renameToFree(a, b)).rejects.toMatchObject({ code: 'EEXIST' })
+      await expect(renaming.renameToFree(join(dir, 'nothing'), c)).rejects.toMatchObject({ code: 'ENOENT' })
+      await expect(renaming.renameToFree(a, join(dir, 'nothing/c'))).rejects.toMatchObject({ code: 'ENOENT' })
+      await expect(renaming.renameToFree(a, `${c}\0`)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+      await renaming.renameToFree(a, c)
+      expect((await files.list(dir)).map(({ name }) => name).sort()).toEqual(['b', 'ä\udce4'])
+      expect(await readFile(b, 'utf8')).toBe('b')
+    })
   })
 
   test('new refuses a taken name, noFollow a symbolic link, and if-missing a dangling one', async () => {

@@ -86,9 +86,9 @@ export async function settleDoubles(folder, doubled, kept, signal) {
       }
     })
   } catch (error) {
-    if ((await files.stat(path)) === undefined || !failedWith(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw error
+    if ((await files.stat(path)) === undefined || !failedWith(error, 'ENOENT', 'EEXIST', 'EROFS', 'EACCES', 'EPERM')) throw error
     // Somebody gave one of them another name in this moment: it is told by the next listing, and the rest is done when that is quiet.
-    if (failedWith(error, 'ENOENT')) return { gone, again: Math.min(again, ctx.clock.now() + QUIET_MS), isChanged: true }
+    if (failedWith(error, 'ENOENT', 'EEXIST')) return { gone, again: Math.min(again, ctx.clock.now() + QUIET_MS), isChanged: true }
     // There they stay what they are, and one of them counts.
     ctx.logger.warn('maildir.two-names-stay', { path, error })
   }
@@ -114,7 +114,7 @@ async function unite(folder, names, kept, touched) {
     if (await isSame(folder, [here, there.get(one)], [other, there.get(other)])) here = await uniteTwo(folder, here, other, isOneFile(there.get(one), there.get(other)), touched)
     else {
       const to = `${other.slice(0, 4)}${uniqueName(ctx)}${infoIn(other)}`
-      await files.rename(`${path}/${other}`, `${path}/${to}`)
+      await files.renameToFree(`${path}/${other}`, `${path}/${to}`)
       touched.add(other.slice(0, 3))
       ctx.logger.warn('maildir.two-messages', { path, name: other, now: to })
     }
@@ -128,7 +128,9 @@ async function uniteTwo(folder, here, other, isLink, touched) {
   // A rename to another name of the same file does nothing (POSIX rename()).
   if (target === other && isLink) await files.unlink(`${path}/${here}`)
   else {
-    if (target !== here) await files.rename(`${path}/${here}`, `${path}/${target}`)
+    // The other name has the same octets, and may be replaced.
+    if (target === other) await files.rename(`${path}/${here}`, `${path}/${target}`)
+    else if (target !== here) await files.renameToFree(`${path}/${here}`, `${path}/${target}`)
     if (target !== other) {
       await folder.sync(target.slice(0, 3))
       await files.unlink(`${path}/${other}`)

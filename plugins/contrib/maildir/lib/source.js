@@ -65,13 +65,14 @@ export class MaildirSource {
       if (this.#doubles.isOther(to, file)) return
       this.#folder.notices.announce(file, to)
       try {
-        await files.rename(`${path}/${file}`, `${path}/${to}`)
+        await files.renameToFree(`${path}/${file}`, `${path}/${to}`)
         this.#doubles.drop(file)
         this.#ledger.put(edit, row, to)
       } catch (error) {
         this.#folder.notices.retract(file, to)
-        if (!failedWith(error, 'ENOENT')) throw error
-        edit.setRecent(row, false)
+        if (!failedWith(error, 'ENOENT', 'EEXIST')) throw error
+        // Another file has the name: which of them is the message is found out by the next look, and until then nobody has it.
+        if (failedWith(error, 'ENOENT')) edit.setRecent(row, false)
         this.#state.doubt()
       }
     }
@@ -191,11 +192,12 @@ export class MaildirSource {
       // Letters whose names nobody knows stay.
       const unnamed = old.keywords & ~bitsOf(names.filter((name) => name !== ''), names)
       const to = `${file.slice(0, 4)}${base}${infoOf({ system: target.system, keywords: target.keywords | unnamed, other: old.other })}`
-      if (this.#doubles.isOther(to, file)) throw new MailError('in-use', `${path}: another program has two names of message ${edit.rows.uid[row]}`)
+      const taken = (options) => new MailError('in-use', `${path}: another program has two names of message ${edit.rows.uid[row]}`, options)
+      if (this.#doubles.isOther(to, file)) throw taken()
       if (to !== file) this.#folder.notices.announce(file, to)
       try {
         if (to !== file) {
-          await files.rename(`${path}/${file}`, `${path}/${to}`)
+          await files.renameToFree(`${path}/${file}`, `${path}/${to}`)
           this.#doubles.drop(file)
         }
         this.#ledger.put(edit, row, to)
@@ -203,6 +205,10 @@ export class MaildirSource {
         return to.slice(0, 3)
       } catch (error) {
         this.#folder.notices.retract(file, to)
+        if (failedWith(error, 'EEXIST')) {
+          this.#state.doubt()
+          throw taken({ cause: error })
+        }
         if (!failedWith(error, 'ENOENT') || tries > 5) throw error
         // Somebody gave it other flags, or took it away.
         this.#state.doubt()

@@ -32,6 +32,28 @@ describe('sizes of messages in a Maildir (RFC 9051 §2.3.4)', () => {
     const right = large.length + 100_002
     expect([box.rows[0]?.size, (await box.messages())[0]?.bytes.length]).toEqual([right, right])
   })
+  test.each([
+    { name: 'a small message', lines: 1, more: 3 },
+    { name: 'a large message, too few', lines: 100_000, more: -1000 },
+    { name: 'a large message, too many', lines: 100_000, more: 1000 },
+    { name: 'a large message, as many as octets of the file', lines: 100_000, more: -100_002 },
+  ])('W= beside a right S=, and wrong: what is read is whole, and then its size is told ($name)', async ({ lines, more }) => {
+    const box = await site.inbox()
+    const large = `Subject: large\n\n${'line\n'.repeat(lines)}`
+    const right = large.length + lines + 2
+    const name = `cur/1800000000.a.host,S=${large.length},W=${right + more}:2,`
+    await writeFile(site.at(name), large)
+    await box.refresh()
+    expect(box.rows[0]?.size).toBe(right + more)
+    const [message] = await box.messages()
+    expect(Buffer.from(message?.bytes ?? []).toString()).toBe(large.replaceAll('\n', '\r\n'))
+    await box.refresh()
+    expect([box.rows[0]?.size, site.warned]).toEqual([right, [['maildir.size-in-name-wrong', { path: site.path, name, told: right + more, size: right }]]])
+    // Everything is read anew, and the name says the same.
+    await writeFile(site.at('dovecot-keywords'), '0 Work\n')
+    await box.refresh()
+    expect(box.rows[0]?.size).toBe(right)
+  })
   test('a name that tells both sizes, and rightly, costs no reading', async () => {
     const box = await site.inbox()
     await writeFile(site.at(`cur/1800000000.a.host,S=${text.length},W=22:2,`), text)

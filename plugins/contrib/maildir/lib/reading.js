@@ -39,26 +39,29 @@ export async function sizeOf(file) {
 
 /**
  * Messages of the rows, ascending, in batches; `source.open` finds the file of a row, undefined when it is gone, `source.nameOf` and `source.pathOf` tell where it should be, and
- * `source.lane` reads a few in one go. Where no more than headers are wanted, no more than the beginning of a large message is read.
+ * `source.lane` reads a few in one go, `source.sizes` is told what was counted (`CountedSizes`). Where no more than headers are wanted, no more than the beginning of a large message is read.
  */
 export async function* readMessages(source, found, wants, rows, signal) {
   const wanted = []
   for (const row of found) wanted.push({ uid: rows.uid[row], size: rows.size[row], row, named: sizesOf(baseOf(source.nameOf(row))).stored })
   const content = wants.bytes !== 'none' || wants.sections.length > 0
   const most = wants.bytes === 'header' ? HEAD : INLINE
+  // A size that a name tells wrong would cut the message short, or leave the client waiting for the rest.
+  const isCounted = (uid) => wants.bytes === 'header' || source.sizes.has(uid)
   for (let at = 0; at < wanted.length; at += BATCH) {
     signal.throwIfAborted()
     const batch = wanted.slice(at, at + BATCH)
     const early = content && wanted.length <= FEW ? await source.lane.run(readTask, { paths: batch.map(({ row }) => source.pathOf(row)), most }) : []
-    const messages = await Promise.all(batch.map((one, i) => read(source.open, one, { content, most, signal }, early[i])))
+    const messages = await Promise.all(batch.map((one, i) => read(source.open, { ...one, counted: isCounted(one.uid) }, { content, most, signal }, early[i])))
     const there = messages.filter((message) => message !== undefined)
+    if (content) for (const { uid, bytes } of there) if (wants.bytes !== 'header' || bytes.inline !== undefined) source.sizes.put(uid, bytes.size)
     if (there.length > 0) yield there
   }
 }
 /** `early`: octets of the file that were read already, and how many it has. */
-async function read(open, { uid, size, row, named }, { content, most, signal }, early) {
+async function read(open, { uid, size, row, named, counted }, { content, most, signal }, early) {
   if (!content) return { uid, headerSize: 0, bytes: new FileBytes(open, uid, row, size === UNKNOWN ? 0 : size) }
-  const known = early === undefined ? undefined : messageOf(open, { uid, size, row, named }, early)
+  const known = early === undefined ? undefined : messageOf(open, { uid, size, row, named, counted }, early)
   if (known !== undefined) return known
   const file = await open(row)
   if (file === undefined) return undefined
@@ -66,25 +69,25 @@ async function read(open, { uid, size, row, named }, { content, most, signal }, 
     for (let room = most; ; room *= 4) {
       signal.throwIfAborted()
       const beginning = await readTask.beginningOf(file, room)
-      const message = messageOf(open, { uid, size, row, named }, beginning)
+      const message = messageOf(open, { uid, size, row, named, counted }, beginning)
       if (message !== undefined) return message
-      if (size === UNKNOWN || isOther(named, beginning)) [size, named] = [await sizeOf(file), undefined]
+      if (size === UNKNOWN || !counted || isOther(named, beginning)) [size, named, counted] = [await sizeOf(file), undefined, true]
     }
   } finally {
     await file.close()
   }
 }
 /**
- * A message by its first octets; undefined where they do not tell its size, or not where its header ends. When its name says other octets than there are (`named`), it was
+ * A message by its first octets; undefined where its size is not known, or they do not tell where its header ends. When its name says other octets than there are (`named`), it was
  * changed in its place, and the size is not to be believed either.
  */
-function messageOf(open, { uid, size, row, named }, beginning) {
+function messageOf(open, { uid, size, row, named, counted }, beginning) {
   const { octets: raw, stored } = beginning
   const octets = crlf(Buffer.from(raw.buffer, raw.byteOffset, raw.length))
   const end = headerEnd(octets)
   if (raw.length >= stored) return { uid, headerSize: end, bytes: new InlineBytes(octets) }
   // The last line may go on; the blank line is one only when something follows it.
-  if (size === UNKNOWN || isOther(named, beginning) || end >= octets.length) return undefined
+  if (size === UNKNOWN || !counted || isOther(named, beginning) || end >= octets.length) return undefined
   return { uid, headerSize: end, bytes: new FileBytes(open, uid, row, size, octets) }
 }
 function isOther(named, { stored }) {

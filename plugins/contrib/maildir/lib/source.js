@@ -1,7 +1,8 @@
 import { failedWith, fileFailure, MailError, UNKNOWN } from 'mailwright/api'
 import { baseOf, FILE, infoIn, rowsOf } from './columns.js'
+import { CountedSizes } from './counted-sizes.js'
 import { Doubles, isOneFile } from './doubles.js'
-import { infoOf, parseInfo } from './file-name.js'
+import { infoOf, parseInfo, sizesOf } from './file-name.js'
 import { openMessage } from './filling.js'
 import { Folder } from './folder.js'
 import { bitsOf, changedFlags, placeOf, wordsOf } from './keywords.js'
@@ -23,6 +24,7 @@ export class MaildirSource {
   #state
   #ledger = new Ledger()
   #doubles = new Doubles()
+  #sizes = new CountedSizes()
   #looking
 
   constructor(place, ctx) {
@@ -46,9 +48,19 @@ export class MaildirSource {
   refresh(edit, { claimRecent }, signal) {
     return this.#run(async () => {
       signal.throwIfAborted()
-      const looked = await this.#looking.look(edit, signal)
+      const looked = await this.#look(edit, signal)
       if (claimRecent) await this.#claim(edit, looked, signal)
     })
+  }
+
+  async #look(edit, signal) {
+    const validity = edit.uidValidity
+    const looked = await this.#looking.look(edit, signal)
+    if (edit.uidValidity !== validity) this.#sizes.clear()
+    for (const { row, told, size } of this.#sizes.settle(edit, { all: looked === undefined })) {
+      this.#ctx.logger.warn('maildir.size-in-name-wrong', { path: this.#folder.path, name: edit.rows.column(FILE)[row], told, size })
+    }
+    return looked
   }
 
   // ---- changes
@@ -93,7 +105,7 @@ export class MaildirSource {
   async #change(edit, signal, work) {
     return this.#run(async () => {
       signal.throwIfAborted()
-      const looked = await this.#looking.look(edit, signal)
+      const looked = await this.#look(edit, signal)
       const before = looked ?? (await marksOf(this.#folder))
       const known = looked !== undefined || this.#state.isAs(before)
       const { changed, touched, more = {}, value } = await work(before)
@@ -150,9 +162,12 @@ export class MaildirSource {
     const list = await this.#folder.tidy((bases) => stillThere(this.#folder, known, bases))
     if (list !== undefined) this.#state.remember(edit, { list: { inode: list.inode, mark: list.mark, ...list.end(rows.uid[rows.length - 1]) } }, {})
   }
-  /** Files of messages, in the same order, where the rows say that they are; undefined when there is no row for one. */
+  /** Files of messages, in the same order, where the rows say that they are; undefined when there is no row for one, or its name says another size than was counted. */
   placesOf(messages, rows) {
-    const files = messages.map(({ uid }) => rows.column(FILE)[rows.find(uid)])
+    const files = messages.map(({ uid }) => {
+      const file = rows.column(FILE)[rows.find(uid)]
+      return file !== undefined && this.#sizes.agrees(uid, sizesOf(baseOf(file)).size) ? file : undefined
+    })
     return files.includes(undefined) ? undefined : files
   }
 
@@ -275,7 +290,7 @@ export class MaildirSource {
     const folder = this.#folder
     const finder = new Finder(folder)
     const files = rows.column(FILE)
-    const place = { open: (row) => openMessage(folder, files[row], finder), nameOf: (row) => files[row], pathOf: (row) => `${folder.path}/${files[row]}`, lane: this.#ctx.lane }
+    const place = { open: (row) => openMessage(folder, files[row], finder), nameOf: (row) => files[row], pathOf: (row) => `${folder.path}/${files[row]}`, lane: this.#ctx.lane, sizes: this.#sizes }
     try {
       yield* readMessages(place, rowsOf(rows, set), wants, rows, signal)
     } catch (error) {

@@ -21,6 +21,10 @@ export interface OpenedMaildrop {
 const INBOX = 'INBOX' as MailboxName
 /** With two spaces, as clients know it. */
 const IN_USE = "Can't get lock.  Mailbox in use"
+/** POP3 has no words for a client that waits: it hears afterwards what was waited for. */
+function inUse(by: string | undefined, cause?: unknown): Refused {
+  return new Refused(by === undefined ? IN_USE : [`${IN_USE}: %1`, by], 'IN-USE', cause)
+}
 
 /**
  * Opens the INBOX of a login for one session alone.
@@ -28,17 +32,19 @@ const IN_USE = "Can't get lock.  Mailbox in use"
  */
 export async function openMaildrop(mail: MailAccess, holder: MaildropHolder, parts: OpeningParts, signal: AbortSignal): Promise<OpenedMaildrop> {
   let lock: MaildropLock | undefined
+  let waitedFor: string | undefined
+  using _waits = mail.hearWaits((text) => void (waitedFor = text))
   try {
     const at = await mail.locate(INBOX, 'open', signal)
     const key = await mail.keyOf(at, signal)
     const folder = stateFolder(parts.mailbox.stateDirectory, mail.user)
     lock = await parts.locks.acquire({ key, folder, holder, giveWayMs: parts.settings.timeouts.giveWayMs }, signal)
-    if (lock === undefined) throw new Refused(IN_USE, 'IN-USE')
+    if (lock === undefined) throw inUse(undefined)
     parts.delays.check(mail.user.name, lock.lastMs)
     const view = await mail.open(at, 'read-write', signal)
     try {
       // One that could read, and delete nothing, would fetch the same mail again and again.
-      if (view.readOnly || (await view.heldElsewhere(signal))) throw new Refused(IN_USE, 'IN-USE')
+      if (view.readOnly || (await view.heldElsewhere(signal))) throw inUse(waitedFor)
       const source = await ViewSource.of({ view, logger: parts.logger, expungeFlagged: parts.settings.expungeFlagged }, signal)
       await parts.delays.note(mail.user.name, lock)
       return { source, lock }
@@ -48,13 +54,13 @@ export async function openMaildrop(mail: MailAccess, holder: MaildropHolder, par
     }
   } catch (error) {
     await lock?.release()
-    throw asRefusal(error)
+    throw asRefusal(error, waitedFor)
   }
 }
 
 /** What the client is told: that somebody else has it, or that it cannot be opened. */
-export function asRefusal(error: unknown): unknown {
+export function asRefusal(error: unknown, waitedFor?: string): unknown {
   if (!(error instanceof MailError)) return error
-  if (error.kind === 'in-use') return new Refused(IN_USE, 'IN-USE', error)
+  if (error.kind === 'in-use') return inUse(waitedFor, error)
   return new Refused("Unable to open user's INBOX", error.kind === 'unavailable' || error.kind === 'limit' ? 'SYS/TEMP' : 'SYS/PERM', error)
 }

@@ -1,13 +1,14 @@
 import { describeMailboxDriver, describeMailboxFormat, type KitServices } from 'mailwright/testing'
 import { FilesDriver } from '../../plugins/drivers/files/store.js'
 import { MixFormat } from '../../plugins/formats/mix/format.js'
+import { toldLocks } from '../../plugins/formats/shared/locks/wait-lines.js'
 import { Turns } from '../../core/api/index.js'
 
 const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 
-function mixFormat({ files, clock, random, locks, mailbox, spool }: KitServices): MixFormat {
+function mixFormat({ files, clock, random, locks, mailbox, spool, logger }: KitServices): MixFormat {
   return new MixFormat({
-    files, clock, locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } }, turns: new Turns(), spool, mailbox,
+    files, clock, locks: toldLocks({ files, clock, random, settings: locks, logger, machine: { host: 'mail.example.org', pid: 1 } }), turns: new Turns(), spool, mailbox,
   })
 }
 

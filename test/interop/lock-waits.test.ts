@@ -19,10 +19,11 @@ describe.skipIf(process.platform !== 'linux')('SELECT of a mailbox that another 
   let holder: ChildProcess | undefined
   const clients: RawClient[] = []
   beforeAll(async () => {
-    server = await startServer({ host: 'drivers: { use: [mix, unix, dummy] }', namespaces: "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]" })
+    server = await startServer({ host: 'drivers: { use: [mix, mx, unix, dummy] }', namespaces: "[ { use: mailboxfile, inboxPath: '{home}/delivered' }, { use: prefixes } ]" })
   })
   afterAll(() => server?.remove())
   beforeEach(async () => {
+    await rm(join(server.home('alice'), 'box'), { force: true, recursive: true })
     await writeFile(delivered(), SAMPLE_MAILBOX, { mode: 0o600 })
     const { dev, ino } = await stat(delivered())
     lock = nameLockPath('/tmp', { device: dev, inode: ino })
@@ -118,6 +119,51 @@ describe.skipIf(process.platform !== 'linux')('SELECT of a mailbox that another 
     let line = await client.line()
     while (line.startsWith('* ')) line = await client.line()
     expect(line).toBe('a OK [READ-WRITE] SELECT completed')
+  })
+
+  test('by an owner lock: DELETE and RENAME say it too', async () => {
+    const client = await login()
+    for (const [n, command] of ['DELETE box', 'RENAME box other'].entries()) {
+      expect((await client.do('CREATE #driver.unix/box')).status).toBe('OK')
+      const box = join(server.home('alice'), 'box')
+      const { dev, ino } = await stat(box)
+      lock = nameLockPath('/tmp', { device: dev, inode: ino })
+      await writeFile(lock, '', { mode: 0o666 })
+      holder = spawn(process.execPath, [HOLDER, 'flock', lock], { stdio: ['pipe', 'pipe', 'inherit'] })
+      await once(holder.stdout!, 'data')
+      client.send(`${n} ${command}\r\n`)
+      expect(await client.line()).toMatch(/^\* NO Trying to get mailbox lock from another program, which does not say which process it is, for up to \d+ seconds\.\.\.$/)
+      holder.stdin?.end()
+      let line = await client.line()
+      while (line.startsWith('* ')) line = await client.line()
+      expect(line).toMatch(new RegExp(`^${n} OK `))
+    }
+    await client.do('DELETE other')
+  })
+
+  test.each([
+    { format: 'mix', file: '.mixindex' },
+    { format: 'mx', file: '.mxindex' },
+  ])('by a lock of the kernel, as programs of the family have it in $format: SELECT, DELETE, and who waits behind one that waits', async ({ format, file }) => {
+    const [a, b, c] = [await login(), await login(), await login()]
+    expect((await a.do(`CREATE #driver.${format}/box`)).status).toBe('OK')
+    holder = spawn(process.execPath, [HOLDER, 'flock', join(server.home('alice'), 'box', file)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    await once(holder.stdout!, 'data')
+    const commands = [[a, 'a SELECT box'], [b, 'b SELECT box'], [c, 'c DELETE box']] as const
+    for (const [client, command] of commands) {
+      client.send(`${command}\r\n`)
+      expect(await client.line()).toMatch(/^\* NO Mailbox \S+box is locked by another program, waiting for it for up to \d+ seconds\.\.\.$/)
+    }
+    holder.stdin?.end()
+    const ends = await Promise.all(
+      commands.map(async ([client]) => {
+        let line = await client.line()
+        while (line.startsWith('* ')) line = await client.line()
+        return line.split(' ', 2).join(' ')
+      }),
+    )
+    expect(ends[2]).toBe('c OK')
+    expect(server.log()).toMatch(new RegExp(`Mailbox \\S+box is locked by another program, waiting`))
   })
 
   test('by a directory in the place of the dot-lock, which never goes away: nobody waits', async () => {

@@ -45,7 +45,7 @@ describe.skipIf(process.platform !== 'linux')('POP3 and a program that has the m
   test('one that does not give it up keeps a session out', async () => {
     await hold(false)
     const client = await RawPop3.open(server.ports.pop3)
-    expect(await client.enter('alice')).toBe("-ERR [IN-USE] Can't get lock.  Mailbox in use")
+    expect(await client.enter('alice')).toBe(`-ERR [IN-USE] Can't get lock.  Mailbox in use: Trying to get mailbox lock from process ${holder?.pid}`)
     expect(await client.line()).toBeUndefined()
     await letGo()
     const again = await RawPop3.login(server.ports.pop3, 'alice')

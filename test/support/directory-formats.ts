@@ -7,14 +7,15 @@ import { memorySpool } from '../../core/testing/kit-spool.js'
 import { itemOf, type SampleMessage } from '../../core/testing/messages.js'
 import { Turns } from '../../core/api/index.js'
 import { run, type Ran } from './programs.js'
-import { alice, lockSettings, mailboxSettings, TestClock } from './unix.js'
+import { alice, lockSettings, mailboxSettings, quiet, TestClock } from './unix.js'
+import { toldLocks } from '../../plugins/formats/shared/locks/wait-lines.js'
 
 /** What formats that are folders are made of, on real files. */
 export function directoryContext(files: Files, clock: Clock = new TestClock(Date.now())) {
   const random = (n: number): Uint8Array => Uint8Array.from({ length: n }, () => Math.floor(256 * Math.random()))
   return {
     files, clock, random, turns: new Turns(), spool: memorySpool, mailbox: mailboxSettings('/nowhere'),
-    locks: { files, clock, random, settings: lockSettings, machine: { host: 'mail.example.org', pid: process.pid } },
+    locks: toldLocks({ files, clock, random, settings: lockSettings, logger: quiet, machine: { host: 'mail.example.org', pid: process.pid } }),
   }
 }
 export function placeAt(path: string): FilePlace {

@@ -12,14 +12,15 @@ import { fixedContext } from '../../plugins/formats/shared/fixed/plugin.js'
 import { Turns } from '../../core/api/index.js'
 import { tenexDialect } from '../../plugins/formats/tenex/dialect.js'
 import { unixDialect } from '../../plugins/formats/shared/text/dialect.js'
+import { toldLocks } from '../../plugins/formats/shared/locks/wait-lines.js'
 import { textFormat } from './unix.js'
 
 const anyKeyword = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
 const fixedKeywords = { ...anyKeyword, keywords: 'fixed', uidsPersist: false } as const
 
 /** What the formats that lock one file or folder are made of. */
-function folderContext({ files, clock, random, locks, mailbox, spool }: KitServices) {
-  return { files, clock, random, locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } }, turns: new Turns(), spool, mailbox }
+function folderContext({ files, clock, random, locks, mailbox, spool, logger }: KitServices) {
+  return { files, clock, random, locks: toldLocks({ files, clock, random, settings: locks, logger, machine: { host: 'mail.example.org', pid: 1 } }), turns: new Turns(), spool, mailbox }
 }
 function driver(about: DriverUnderTest['about'], make: (services: KitServices) => MailboxFormat): DriverUnderTest {
   return { about, keeps: 'files', create: (services) => driverOfFormat(make(services), services) }

@@ -27,6 +27,7 @@ export const nobodysLogin: ViewOwner = {
   copy: async () => undefined,
   search: async () => uids.none,
   sort: async () => new Uint32Array(0), threads: () => Promise.resolve([]), values: () => Promise.resolve([]),
+  tellWait: () => undefined,
   beforeSync: () => Promise.resolve(),
   closed: async () => {},
   listening: () => ({ [Symbol.dispose]: () => undefined }),

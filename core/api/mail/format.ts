@@ -5,6 +5,7 @@ import type { Examined } from './examination.js'
 import type { MailUser } from './names.js'
 import type { MailboxSource } from './source.js'
 import type { DriverAbout, GivenNumbers } from './store.js'
+import type { TellWait } from './table.js'
 
 /** Where a mailbox of the `files` store is, whose it is, and the modes of what is made there. */
 export interface FilePlace {
@@ -34,8 +35,8 @@ export interface MailboxFormat {
   inbox?(user: MailUser, signal: AbortSignal, delivered: string | undefined): Promise<FilePlace | undefined>
   /** Name in a user's home of the INBOX that is made in this format (`#driver.mtx/INBOX`); `INBOX` without it. `inbox` must find it there, also when it is empty. */
   readonly inboxName?: string
-  remove?(at: FilePlace): Promise<void>
-  rename?(from: FilePlace, to: FilePlace): Promise<void>
+  remove?(at: FilePlace, waits?: TellWait): Promise<void>
+  rename?(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void>
   /**
    * Everything that can be read of a file or folder in whatever state, also of one that `recognise` does not take, and everything that is wrong
    * with it: damage never ends it, and neither does a place of the disk that cannot be read. Nothing is found in what could not be a mailbox of the

@@ -3,7 +3,7 @@ import type { AnyFact, StoredMessage, Wants } from './message.js'
 import type { MailLocation } from './names.js'
 import type { Modseq } from './numbers.js'
 import type { SearchAbility } from './search.js'
-import type { Column, FlagChange, Rows, TableEdit } from './table.js'
+import type { Column, FlagChange, Rows, TableEdit, TellWait } from './table.js'
 import type { UidSet } from './uid-set.js'
 
 /** Facts of this one mailbox, which may be less than its driver's `about`. */
@@ -47,7 +47,7 @@ export interface MailboxSource {
    * Whether another program has the mailbox for itself, so that changes would be refused now; it is asked to give way before. Absent: others
    * never do. Asked before a session that is of no use unless it can write (POP3).
    */
-  heldElsewhere?(signal: AbortSignal): Promise<boolean>
+  heldElsewhere?(signal: AbortSignal, waits?: TellWait): Promise<boolean>
   /** Calls back when a refresh may find something; without it core polls. */
   watch?(changed: () => void): Disposable
   /** Uids removed after `since`; without it core answers from its journal or from the uids that exist. */

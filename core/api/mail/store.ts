@@ -7,6 +7,7 @@ import type { AnyFact } from './message.js'
 import type { MailLocation, MailUser } from './names.js'
 import type { Sidecars } from './sidecar.js'
 import type { MailboxSource } from './source.js'
+import type { TellWait } from './table.js'
 
 /** What one directory read tells; never opens a mailbox. */
 export interface MailboxEntry {
@@ -71,8 +72,8 @@ export interface MailStore {
   list(query: ListQuery, signal: AbortSignal): AsyncIterable<readonly MailboxEntry[]>
   find(at: MailLocation, signal: AbortSignal): Promise<FoundMailbox | undefined>
   create(at: MailLocation, how: { readonly specialUse: readonly string[] } & GivenNumbers): Promise<void>
-  remove(at: MailLocation): Promise<void>
-  rename(from: MailLocation, to: MailLocation): Promise<void>
+  remove(at: MailLocation, waits?: TellWait): Promise<void>
+  rename(from: MailLocation, to: MailLocation, waits?: TellWait): Promise<void>
   /** @param found what `find` answered for the place just now, so that it need not be looked for once more */
   append(at: MailLocation, signal: AbortSignal, found?: FoundMailbox): Promise<Delivery>
   close(): Promise<void>

@@ -51,6 +51,8 @@ export interface FlagChange {
   readonly keywords: readonly string[]
   readonly unchangedSince?: Modseq
 }
+/** Called with what an operation waits for, such as another program's lock, while it does: for the client who asked for it. */
+export type TellWait = (text: string) => void
 /**
  * The only way in which a mailbox changes. A driver never reports: it edits the table that it was handed, and core derives
  * every session's EXISTS, EXPUNGE, FETCH, MODSEQ, VANISHED and event from it. Edits of one mailbox never overlap.

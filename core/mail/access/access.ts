@@ -95,10 +95,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     this.#waitHearers.add(hear)
     return { [Symbol.dispose]: () => void this.#waitHearers.delete(hear) }
   }
+  readonly tellWait = (text: string): void => {
+    for (const hear of this.#waitHearers) hear(text)
+  }
   listening(mailbox: SharedMailbox): Disposable {
-    return mailbox.hearWaits((text) => {
-      for (const hear of this.#waitHearers) hear(text)
-    })
+    return mailbox.hearWaits(this.tellWait)
   }
   store(to: Located): Promise<MailStore> {
     return this.#stores.of(to.at.mount)
@@ -391,8 +392,8 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     const store = await this.store(at)
     try {
       const found = await this.#known(at.at, store, signal)
-      if (found === undefined) await store.remove(at.at)
-      else await this.registry.remove(found.key, this.#states(at.at), () => store.remove(at.at))
+      if (found === undefined) await store.remove(at.at, this.tellWait)
+      else await this.registry.remove(found.key, this.#states(at.at), () => store.remove(at.at, this.tellWait))
       await this.#follow(at.at, (records) => records.removed?.(at.at))
     } catch (error) {
       throw asMailFailure(error)
@@ -416,7 +417,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       // Sources know their place by name: those of the mailbox and of all below it end, with what is journalled folded in.
       if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was renamed', true)
       for (const key of this.registry.keysUnder(from.at, delimiter)) await this.registry.evict(key, 'the mailbox was renamed', true)
-      await store.rename(from.at, target.at)
+      await store.rename(from.at, target.at, this.tellWait)
       await this.#follow(from.at, (records) => records.renamed?.(from.at, target.at))
     } catch (error) {
       throw asMailFailure(error)

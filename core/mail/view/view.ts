@@ -11,6 +11,7 @@ import type {
   SequenceSet,
   SortKey,
   StoredMessage,
+  TellWait,
   ThreadNode,
   Threading,
   Uid,
@@ -39,6 +40,8 @@ export interface ViewOwner {
   closed(view: TableView, signal: AbortSignal): Promise<void>
   /** The login hears what operations of the mailbox wait for, until disposed. */
   listening(mailbox: SharedMailbox): Disposable
+  /** The same of what is no operation of a mailbox. */
+  readonly tellWait: TellWait
   /** What has to happen before the view's mailbox is looked at again. */
   beforeSync(view: TableView, signal: AbortSignal): Promise<void>
 }
@@ -285,7 +288,7 @@ export class TableView implements MailboxView, Standing {
     return this.mailbox.vanished(since, among, signal)
   }
   async heldElsewhere(signal: AbortSignal): Promise<boolean> {
-    return (await this.mailbox.source.heldElsewhere?.(signal)) === true
+    return (await this.mailbox.source.heldElsewhere?.(signal, this.#owner.tellWait)) === true
   }
   async checkpoint(signal: AbortSignal): Promise<void> {
     if (this.readOnly) return

@@ -1,7 +1,7 @@
 import {
   failedWith, fileFailure, MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
-  type GivenNumbers,
+  type GivenNumbers, type TellWait,
 } from 'mailwright/api'
 import { fileHolds, folderHolds } from './holding.js'
 import { likeliestFormat, readsAsItsOwn } from './likeliest-format.js'
@@ -264,7 +264,7 @@ class FilesStore implements MailStore {
     }
   }
 
-  async remove(at: MailLocation): Promise<void> {
+  async remove(at: MailLocation, waits?: TellWait): Promise<void> {
     const { files } = this.#parts
     const { signal } = new AbortController()
     const place = await this.#place(at, signal)
@@ -274,7 +274,7 @@ class FilesStore implements MailStore {
       if (stat === undefined) throw new MailError('not-found', `${what}: no such mailbox`)
       await this.#notInbox(at, place, what, signal)
       const format = await this.#owner(at, place, signal)
-      if (format?.made.remove !== undefined) await format.made.remove(place)
+      if (format?.made.remove !== undefined) await format.made.remove(place, waits)
       else if (stat.kind === 'directory' && (await files.lstat(place.path))?.kind === 'directory') await files.removeDirectory(place.path)
       else await files.unlink(place.path)
       await this.#sync(folderOf(place.path))
@@ -283,7 +283,7 @@ class FilesStore implements MailStore {
       throw fileFailure(error, what)
     }
   }
-  async rename(from: MailLocation, to: MailLocation): Promise<void> {
+  async rename(from: MailLocation, to: MailLocation, waits?: TellWait): Promise<void> {
     const { files } = this.#parts
     const { signal } = new AbortController()
     const [source, target] = [await this.#place(from, signal), await this.#place(to, signal)]
@@ -298,7 +298,7 @@ class FilesStore implements MailStore {
       await this.#notInstead(to, target, signal)
       await this.#makeFolders(folderOf(target.path), target.directoryMode)
       const format = await this.#owner(from, source, signal)
-      if (format?.made.rename !== undefined) await format.made.rename(source, target)
+      if (format?.made.rename !== undefined) await format.made.rename(source, target, waits)
       else await files.rename(source.path, target.path)
       await this.#sync(folderOf(target.path))
       if (folderOf(source.path) !== folderOf(target.path)) await this.#sync(folderOf(source.path))

@@ -1,6 +1,7 @@
 import { MailError, SYSTEM, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type OpenMailbox } from 'mailwright/api'
 import { Gathered, type Waiting } from '../shared/gathered.js'
 import { timeOfDate } from '../shared/file-dates.js'
+import { waitsOf } from '../shared/locks/wait-lines.js'
 import { listNumbers, statMessages } from '../shared/numbered-files.js'
 import { withoutCr } from '../shared/text-file.js'
 import type { MhContext } from './context.js'
@@ -35,7 +36,7 @@ export class MhDelivery implements Delivery {
     const source = open?.source instanceof MhSource && open.source.folder.path === this.#place.path ? open.source : undefined
     const folder = source?.folder ?? new MhFolder(this.#place, this.#ctx)
     try {
-      return await folder.locked(signal, async (held) => {
+      return await folder.locked(signal, waitsOf(open?.edit), async (held) => {
         const done = await this.#into(folder, held, signal)
         if (source !== undefined && open !== undefined) await source.arrived(done.held, open.edit)
         return done.result

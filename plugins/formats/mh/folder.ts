@@ -1,5 +1,6 @@
 import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
-import { backOff, pause } from '../shared/locks/lock-context.js'
+import { backOff, pause, type Say } from '../shared/locks/lock-context.js'
+import { inTurn } from '../shared/locks/wait-lines.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { INCOMING, SEQUENCES, type MhContext } from './context.js'
@@ -28,10 +29,10 @@ export class MhFolder {
     return this.#ctx.mailbox.durability === 'full'
   }
   /** Runs in this mailbox's turn, here and in other processes of this server. @throws MailError `not-found` when there is no folder. */
-  locked<T>(signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
-    return this.#ctx.turns.run(this.path, async () => {
+  locked<T>(signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+    return inTurn(this.#ctx, this.path, say, async (spoken) => {
       try {
-        return await this.#record.locked(() => this.stat(), () => this.#highest(), signal, async (found, stat) => {
+        return await this.#record.locked({ path: this.path, folder: () => this.stat(), highest: () => this.#highest() }, signal, spoken, async (found, stat) => {
           const record = await this.#finish(found)
           return work({ record, stat })
         })

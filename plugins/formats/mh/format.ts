@@ -1,6 +1,7 @@
 import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
+import { sayWaits } from '../shared/locks/wait-lines.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { INCOMING, SEQUENCES, type MhContext } from './context.js'
@@ -78,7 +79,7 @@ export class MhFormat implements MailboxFormat {
     const folder = new MhFolder(at, this.#ctx)
     try {
       // UIDVALIDITY is told with the mailbox, and must not change.
-      await folder.locked(new AbortController().signal, async () => undefined)
+      await folder.locked(new AbortController().signal, sayWaits(undefined), async () => undefined)
     } finally {
       await folder.close()
     }

@@ -1,6 +1,6 @@
-import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL, Turns, type DriverAbout } from 'mailwright/api'
-import { hostname } from 'node:os'
+import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, LOGGER, MAILBOX_SETTINGS, mailboxFormats, RANDOM, SPOOL, Turns, type DriverAbout } from 'mailwright/api'
 import { z } from 'zod'
+import { toldLocks } from '../shared/locks/wait-lines.js'
 import { MhFormat } from './format.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
@@ -21,9 +21,9 @@ export default definePlugin({
       name: 'mh',
       about,
       settings,
-      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, spool: SPOOL },
-      create: (options, { files, clock, random, locks, mailbox, spool }) =>
-        new MhFormat({ files, clock, locks: { files, clock, random, settings: locks, machine: { host: hostname(), pid: process.pid } }, turns: new Turns(), spool, mailbox }, options),
+      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, spool: SPOOL, logger: LOGGER },
+      create: (options, { files, clock, random, locks, mailbox, spool, logger }) =>
+        new MhFormat({ files, clock, locks: toldLocks({ files, clock, random, settings: locks, logger }), turns: new Turns(), spool, mailbox }, options),
     })
   },
 })

@@ -1,5 +1,6 @@
-import type { FileStat, OpenFile } from 'mailwright/api'
-import { folderOf, backOff, pause } from '../shared/locks/lock-context.js'
+import { MailError, type FileStat, type OpenFile } from 'mailwright/api'
+import { folderOf, backOff, pause, type Say } from '../shared/locks/lock-context.js'
+import { isLockedFor, Wait } from '../shared/locks/wait-lines.js'
 import { makeFolders } from '../shared/folders.js'
 import { nowSeconds, stateDirectory } from '../shared/changes/state-directory.js'
 import type { MailUser } from 'mailwright/api'
@@ -32,6 +33,14 @@ function decode(bytes: Uint8Array): MhRecord | undefined {
   return { validity, last, claimed, known, from, until }
 }
 
+/** The folder of a record. */
+export interface RecordedFolder {
+  readonly path: string
+  /** As it is found under the lock. */
+  folder(): Promise<FileStat>
+  /** The highest number of a message; asked when there is no record yet. */
+  highest(): Promise<number>
+}
 /** The record of one mailbox, which is its lock among this server's processes as well. */
 export class RecordFile {
   readonly #ctx: MhContext
@@ -45,13 +54,13 @@ export class RecordFile {
   static pathOf(ctx: MhContext, user: MailUser, folder: Pick<FileStat, 'device' | 'inode'>): string {
     return `${stateDirectory(ctx.mailbox, user)}/mh/${folder.device.toString(16)}-${folder.inode.toString(16)}`
   }
-  /** Runs with the record of the folder locked, as `folder` finds it under the lock. `highest` is asked when there is none yet. */
-  async locked<T>(folder: () => Promise<FileStat>, highest: () => Promise<number>, signal: AbortSignal, work: (record: MhRecord, stat: FileStat) => Promise<T>): Promise<T> {
-    const { file, stat } = await this.#lock(folder, signal)
+  /** Runs with the record of the folder locked. */
+  async locked<T>(of: RecordedFolder, signal: AbortSignal, say: Say, work: (record: MhRecord, stat: FileStat) => Promise<T>): Promise<T> {
+    const { file, stat } = await this.#lock(of, signal, say)
     try {
       let record = await this.#read(file)
       if (record === undefined) {
-        record = { validity: nowSeconds(this.#ctx.clock), last: await highest(), claimed: 0, known: 0, from: 0, until: 0 }
+        record = { validity: nowSeconds(this.#ctx.clock), last: await of.highest(), claimed: 0, known: 0, from: 0, until: 0 }
         await this.write(record, true)
         if (this.#durable) await this.#ctx.files.syncDirectory(folderOf(this.#path))
       }
@@ -75,8 +84,10 @@ export class RecordFile {
     const bytes = new Uint8Array(OCTETS)
     return decode(bytes.subarray(0, await file.read(bytes, 0)))
   }
-  async #lock(folder: () => Promise<FileStat>, signal: AbortSignal): Promise<{ readonly file: OpenFile; readonly stat: FileStat }> {
+  async #lock({ path, folder }: RecordedFolder, signal: AbortSignal, say: Say): Promise<{ readonly file: OpenFile; readonly stat: FileStat }> {
     const { clock, locks } = this.#ctx
+    const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+    const wait = new Wait(locks, say)
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
       this.#file ??= await this.#open(await folder())
@@ -85,6 +96,8 @@ export class RecordFile {
         if (stat !== undefined) return { file: this.#file, stat }
         continue
       }
+      if (clock.now() >= deadline) throw new MailError('in-use', `${path} is locked by another process of this server for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => isLockedFor(path, deadline - clock.now()))
       await pause(clock, backOff(locks, tries), signal)
     }
   }

@@ -4,6 +4,7 @@ import {
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
+import { waitsOf } from '../shared/locks/wait-lines.js'
 import { fillSizes, listNumbers, readNumbered, statMessages, statNumbers } from '../shared/numbered-files.js'
 import { nowSeconds } from '../shared/changes/state-directory.js'
 import { SEQUENCES, type MhContext } from './context.js'
@@ -109,7 +110,7 @@ export class MhSource implements MailboxSource {
       const unchanged = same(marks.folder, state.folder) && same(marks.sequences, state.sequences) && same(record, state.record)
       if (unchanged && !(await this.#isFilled())) return
     }
-    await this.folder.locked(signal, async (found) => {
+    await this.folder.locked(signal, waitsOf(edit), async (found) => {
       let { held, sequences } = await this.catchUp(found, edit)
       if (claim && (held.record.claimed < held.record.last || held.record.known < held.record.last)) {
         if (held.record.known < held.record.last) sequences = await this.#write(edit, rowsFrom(edit.rows, held.record.known + 1), signal)
@@ -242,7 +243,7 @@ export class MhSource implements MailboxSource {
   async checkpoint(dirty: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
     // The table has what is to be written; the folder is not looked at before, so that it stays so.
-    await this.folder.locked(signal, async (held) => {
+    await this.folder.locked(signal, waitsOf(edit), async (held) => {
       const sequences = await this.#writeSynced(edit, rowsIn(edit.rows, dirty), signal)
       // Without what the rows' flags were taken from nobody can tell what others noted since: the next look does.
       if (this.#state !== undefined && this.#taken !== undefined) await this.remember(edit, { ...held, record: this.#state.record }, sequences)
@@ -250,7 +251,7 @@ export class MhSource implements MailboxSource {
   }
   async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<{ held: Held; sequences: Sequences | undefined }>): Promise<void> {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
-    await this.folder.locked(signal, async (found) => {
+    await this.folder.locked(signal, waitsOf(edit), async (found) => {
       const { held } = await this.catchUp(found, edit)
       const done = await work(held)
       await this.remember(edit, done.held, done.sequences)

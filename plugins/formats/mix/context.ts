@@ -1,12 +1,12 @@
 import type { Clock, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
-import type { LockContext } from '../shared/locks/lock-context.js'
+import type { ToldLocks } from '../shared/locks/wait-lines.js'
 import type { MetaFiles } from './meta-files.js'
 
 /** What the format is made of; one per host. */
 export interface MixParts {
   readonly files: Files
   readonly clock: Clock
-  readonly locks: LockContext
+  readonly locks: ToldLocks
   readonly turns: Turns
   readonly spool: Spool
   readonly mailbox: MailboxSettings

@@ -3,6 +3,7 @@ import { Gathered } from '../shared/gathered.js'
 import { headerEnd } from 'mailwright/toolkit'
 import { giveNumbers, lastGiven } from '../shared/given-numbers.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
+import { waitsOf } from '../shared/locks/wait-lines.js'
 import { localZone } from '../shared/zone.js'
 import type { MixContext } from './context.js'
 import type { DataWriter } from './data-writer.js'
@@ -75,7 +76,7 @@ export class MixDelivery implements Delivery {
     const edit = open?.edit
     const folder = source?.folder ?? new MixFolder(this.#place, this.#ctx)
     try {
-      return await folder.locked('exclusive', signal, async (found) => {
+      return await folder.locked('exclusive', signal, waitsOf(edit), async (found) => {
         if (source === undefined || edit === undefined) {
           const ends = await endsOf(folder, found)
           const { result } = await this.#append(folder, found, ends, new KeywordBits(found.meta.keywords), false, signal)

@@ -1,6 +1,7 @@
 import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile, type OpenHow } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
-import { backOff, pause } from '../shared/locks/lock-context.js'
+import { backOff, pause, type Say } from '../shared/locks/lock-context.js'
+import { inTurn, isLockedFor, Wait } from '../shared/locks/wait-lines.js'
 import { isWritable } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
 import { allDone } from './all-done.js'
@@ -114,21 +115,21 @@ export class MixFolder {
   // ---- locks
 
   /** Runs with the control files locked. @throws MailError `not-found` when there is no mailbox, `in-use` when the locks do not come. */
-  locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, work: (held: Held) => Promise<T>): Promise<T> {
-    return this.#locked(mode, signal, async (handles) => work(await this.#held(handles)))
+  locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#locked(mode, signal, say, async (handles) => work(await this.#held(handles)))
   }
   /** The same for work that needs no word of what the files hold, which may be damaged. */
-  guarded<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return this.#locked('exclusive', signal, work)
+  guarded<T>(signal: AbortSignal, say: Say, work: () => Promise<T>): Promise<T> {
+    return this.#locked('exclusive', signal, say, work)
   }
-  #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, work: (handles: Handles) => Promise<T>): Promise<T> {
-    return this.#ctx.turns.run(this.path, async () => {
-      let handles = await this.#lock(mode, signal)
+  #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (handles: Handles) => Promise<T>): Promise<T> {
+    return inTurn(this.#ctx, this.path, say, async (spoken) => {
+      let handles = await this.#lock(mode, signal, spoken)
       try {
         if (!(await this.#redo.isKnown())) {
           if (mode === 'shared' && handles.writable) {
             this.#unlock(handles)
-            handles = await this.#lock('exclusive', signal)
+            handles = await this.#lock('exclusive', signal, spoken)
           }
           if (handles.writable) await this.#recover(handles)
         }
@@ -141,8 +142,9 @@ export class MixFolder {
       }
     })
   }
-  async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal): Promise<Handles> {
+  async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<Handles> {
     const { clock, locks } = this.#ctx
+    const wait = new Wait(locks, say)
     const deadline = clock.now() + locks.settings.dotlockTimeoutMs
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
@@ -162,6 +164,7 @@ export class MixFolder {
       }
       this.#unlock(handles)
       if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => isLockedFor(this.path, deadline - clock.now()))
       await pause(clock, backOff(locks, tries), signal)
     }
   }

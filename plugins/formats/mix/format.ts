@@ -1,6 +1,7 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
+import { sayWaits } from '../shared/locks/wait-lines.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext, MixParts } from './context.js'
 import { MixDelivery } from './delivery.js'
@@ -94,9 +95,9 @@ export class MixFormat implements MailboxFormat {
   }
 
   /** Without its metadata it is no mailbox; the folder stays when other mailboxes are in it. */
-  async remove(at: FilePlace): Promise<void> {
+  async remove(at: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
-    await this.#alone(at, 'delete', async () => {
+    await this.#alone(at, 'delete', waits, async () => {
       await files.unlink(`${at.path}/${NAMES.meta}`)
       if (mailbox.durability === 'full') await files.syncDirectory(at.path)
     })
@@ -104,18 +105,18 @@ export class MixFormat implements MailboxFormat {
     await removeEmptyFolder(files, at.path, mailbox.durability === 'full')
   }
   /** Mailboxes below it move along. */
-  async rename(from: FilePlace, to: FilePlace): Promise<void> {
+  async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     if (nameOf(to.path).startsWith(OWN)) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MIX-format name`)
-    await this.#alone(from, 'rename', () => files.rename(from.path, to.path))
+    await this.#alone(from, 'rename', waits, () => files.rename(from.path, to.path))
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
-  async #alone(at: FilePlace, what: string, work: () => Promise<void>): Promise<void> {
+  async #alone(at: FilePlace, what: string, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
     const folder = new MixFolder(at, this.#ctx)
     try {
-      const done = await folder.guarded(new AbortController().signal, async () => {
+      const done = await folder.guarded(new AbortController().signal, sayWaits(waits), async () => {
         // What is not in the control files yet would be lost with the file that speaks of it.
         await folder.settle()
         return folder.alone(async () => {

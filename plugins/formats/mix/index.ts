@@ -1,5 +1,5 @@
-import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, MAILBOX_SETTINGS, mailboxFormats, noSettings, RANDOM, SPOOL, Turns, type DriverAbout } from 'mailwright/api'
-import { hostname } from 'node:os'
+import { CLOCK, definePlugin, FILES, LOCK_SETTINGS, LOGGER, MAILBOX_SETTINGS, mailboxFormats, noSettings, RANDOM, SPOOL, Turns, type DriverAbout } from 'mailwright/api'
+import { toldLocks } from '../shared/locks/wait-lines.js'
 import { MixFormat } from './format.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true }
@@ -14,9 +14,9 @@ export default definePlugin({
       name: 'mix',
       about,
       settings: noSettings,
-      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, spool: SPOOL },
-      create: (_settings, { files, clock, random, locks, mailbox, spool }) =>
-        new MixFormat({ files, clock, locks: { files, clock, random, settings: locks, machine: { host: hostname(), pid: process.pid } }, turns: new Turns(), spool, mailbox }),
+      needs: { files: FILES, clock: CLOCK, random: RANDOM, locks: LOCK_SETTINGS, mailbox: MAILBOX_SETTINGS, spool: SPOOL, logger: LOGGER },
+      create: (_settings, { files, clock, random, locks, mailbox, spool, logger }) =>
+        new MixFormat({ files, clock, locks: toldLocks({ files, clock, random, settings: locks, logger }), turns: new Turns(), spool, mailbox }),
     })
   },
 })

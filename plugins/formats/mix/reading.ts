@@ -1,4 +1,5 @@
 import { MailError, type MessageBytes, type OpenFile, type Rows, type StoredMessage, type UidSet, type Wants } from 'mailwright/api'
+import { sayWaits } from '../shared/locks/wait-lines.js'
 import { Rooms, type Room } from '../shared/rooms.js'
 import { WholeBytes } from '../shared/whole-bytes.js'
 import { batches, NEAR, roomOf, runsOf, TIGHT, type Run, type Wanted } from './batches.js'
@@ -180,7 +181,7 @@ class Relocated {
   async look(m: Wanted): Promise<Wanted | undefined> {
     const hint = this.#table === undefined ? undefined : placeIn(this.#table, m)
     if (hint !== undefined && (await this.#has(hint, m))) return foundAt(m, hint)
-    this.#table = await this.#folder.locked('shared', this.#signal, async ({ meta, index }) =>
+    this.#table = await this.#folder.locked('shared', this.#signal, sayWaits(undefined), async ({ meta, index }) =>
       meta.validity === this.#validity() ? parseIndex(await this.#folder.whole('index', index)) : undefined,
     )
     const place = this.#table && placeIn(this.#table, m)

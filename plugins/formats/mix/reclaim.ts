@@ -1,3 +1,4 @@
+import { sayWaits } from '../shared/locks/wait-lines.js'
 import { MOST_DATA } from './data-files.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
 import type { MixFolder } from './folder.js'
@@ -25,7 +26,7 @@ export async function reclaim(folder: MixFolder, holes: Map<number, Holding>, cu
     if (fate === 'empty' || fate === 'sparse') due = true
   }
   if (!due) return
-  await folder.locked('exclusive', signal, async (found) => {
+  await folder.locked('exclusive', signal, sayWaits(undefined), async (found) => {
     await folder.alone(async () => {
       let held = found
       const table = parseIndex(await folder.whole('index', held.index))

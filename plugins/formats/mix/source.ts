@@ -3,6 +3,7 @@ import {
   type UidSet, type Wants,
 } from 'mailwright/api'
 import { KeywordBits } from '../shared/keyword-bits.js'
+import { waitsOf } from '../shared/locks/wait-lines.js'
 import { AT, COLUMNS, FILE, INTERNAL, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
 import type { MixContext } from './context.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
@@ -144,7 +145,7 @@ export class MixSource implements MailboxSource {
       const now = await this.folder.peek(how.found)
       if (now?.inode === state.inode && CONTROLS.every((control) => now.sequences[control] === state.sequences[control])) return
     }
-    await this.folder.locked(claim ? 'exclusive' : 'shared', signal, async (found) => {
+    await this.folder.locked(claim ? 'exclusive' : 'shared', signal, waitsOf(edit), async (found) => {
       let held = await this.catchUp(found, edit)
       if (claim && this.#fresh.size > 0) held = await this.#claim(held, edit)
       this.#remember(edit, held)
@@ -271,7 +272,7 @@ export class MixSource implements MailboxSource {
   }
   async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<Held>): Promise<void> {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
-    await this.folder.locked('exclusive', signal, async (found) => {
+    await this.folder.locked('exclusive', signal, waitsOf(edit), async (found) => {
       const before = await this.catchUp(found, edit)
       this.#atWork = true
       try {

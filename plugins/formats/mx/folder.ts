@@ -1,5 +1,6 @@
 import { MailError, failedWith, type FilePlace, type OpenFile } from 'mailwright/api'
 import { backOff, pause, type Say } from '../shared/locks/lock-context.js'
+import { inTurn, isLockedFor, Wait } from '../shared/locks/wait-lines.js'
 import { listNumbers } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { SafeChanges, type ChangedFile } from '../shared/changes/safe-changes.js'
@@ -88,19 +89,19 @@ export class MxFolder {
     }
   }
   /** The same for work that needs no word of what the index holds, which may be damaged. */
-  guarded(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-    return this.#locked('exclusive', signal, () => undefined, work)
+  guarded(signal: AbortSignal, say: Say, work: () => Promise<void>): Promise<void> {
+    return this.#locked('exclusive', signal, say, work)
   }
   #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (changed: ChangedFile) => Promise<T>): Promise<T> {
-    return this.#ctx.turns.run(this.path, async () => {
+    return inTurn(this.#ctx, this.path, say, async (spoken) => {
       try {
-        let file = await this.#lock(mode, signal)
+        let file = await this.#lock(mode, signal, spoken)
         try {
           let stat = await file.stat()
           let { mark, interrupted } = await this.#changes.look(stat)
           if (interrupted && mode === 'shared') {
             await file.close()
-            file = await this.#lock('exclusive', signal)
+            file = await this.#lock('exclusive', signal, spoken)
             stat = await file.stat()
           }
           if (interrupted) {
@@ -118,8 +119,9 @@ export class MxFolder {
       }
     })
   }
-  async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal): Promise<OpenFile> {
+  async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<OpenFile> {
     const { files, clock, locks } = this.#ctx
+    const wait = new Wait(locks, say)
     const deadline = clock.now() + locks.settings.dotlockTimeoutMs
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
@@ -136,6 +138,7 @@ export class MxFolder {
       }
       await file.close()
       if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => isLockedFor(this.path, deadline - clock.now()))
       await pause(clock, backOff(locks, tries), signal)
     }
   }

@@ -1,6 +1,7 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
+import { sayWaits } from '../shared/locks/wait-lines.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { nowSeconds } from '../shared/changes/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
@@ -71,10 +72,10 @@ export class MxFormat implements MailboxFormat {
     return new MxDelivery(at, this.#ctx)
   }
   /** Without its index it is no mailbox; the folder stays when other mailboxes are in it. */
-  async remove(at: FilePlace): Promise<void> {
+  async remove(at: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     const durable = mailbox.durability === 'full'
-    await this.#locked(at, async () => {
+    await this.#locked(at, waits, async () => {
       await files.unlink(`${at.path}/${INDEX}`)
       if (durable) await files.syncDirectory(at.path)
     })
@@ -84,15 +85,15 @@ export class MxFormat implements MailboxFormat {
     await removeEmptyFolder(files, at.path, durable)
   }
   /** Mailboxes below it move along. */
-  async rename(from: FilePlace, to: FilePlace): Promise<void> {
+  async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     if (numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MX-format name`)
-    await this.#locked(from, () => files.rename(from.path, to.path))
+    await this.#locked(from, waits, () => files.rename(from.path, to.path))
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
-  #locked(at: FilePlace, work: () => Promise<void>): Promise<void> {
-    return new MxFolder(at, this.#ctx).guarded(new AbortController().signal, work)
+  #locked(at: FilePlace, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
+    return new MxFolder(at, this.#ctx).guarded(new AbortController().signal, sayWaits(waits), work)
   }
 }

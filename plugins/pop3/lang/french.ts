@@ -35,6 +35,7 @@ export const french: Language = {
     'Unknown language %1': 'Langue inconnue %1',
     'Mailbox open, %1 messages': 'Boîte ouverte, %1 messages',
     "Can't get lock.  Mailbox in use": 'La boîte aux lettres est occupée',
+    "Can't get lock.  Mailbox in use: %1": 'La boîte aux lettres est occupée : %1',
     "Unable to open user's INBOX": "Impossible d'ouvrir la boîte aux lettres",
     'Minimum time between logins has not passed': "Le délai entre deux connexions n'est pas écoulé",
     'Mailbox scan listing follows': 'Liste des messages :',

@@ -35,6 +35,7 @@ export const german: Language = {
     'Unknown language %1': 'Unbekannte Sprache %1',
     'Mailbox open, %1 messages': 'Postfach offen, %1 Nachrichten',
     "Can't get lock.  Mailbox in use": 'Das Postfach ist in Benutzung',
+    "Can't get lock.  Mailbox in use: %1": 'Das Postfach ist in Benutzung: %1',
     "Unable to open user's INBOX": 'Das Postfach lässt sich nicht öffnen',
     'Minimum time between logins has not passed': 'Seit der letzten Anmeldung ist zu wenig Zeit vergangen',
     'Mailbox scan listing follows': 'Liste der Nachrichten:',

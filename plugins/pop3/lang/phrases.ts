@@ -32,6 +32,7 @@ export const phrases = [
   'Unknown language %1',
   'Mailbox open, %1 messages',
   "Can't get lock.  Mailbox in use",
+  "Can't get lock.  Mailbox in use: %1",
   "Unable to open user's INBOX",
   'Minimum time between logins has not passed',
   'Mailbox scan listing follows',

@@ -35,6 +35,7 @@ export const spanish: Language = {
     'Unknown language %1': 'Idioma desconocido %1',
     'Mailbox open, %1 messages': 'Buzón abierto, %1 mensajes',
     "Can't get lock.  Mailbox in use": 'El buzón está en uso',
+    "Can't get lock.  Mailbox in use: %1": 'El buzón está en uso: %1',
     "Unable to open user's INBOX": 'No se puede abrir el buzón',
     'Minimum time between logins has not passed': 'No ha pasado el tiempo mínimo entre accesos',
     'Mailbox scan listing follows': 'Lista de mensajes:',

@@ -32,6 +32,21 @@ describe('mh', () => {
     await box.close()
   })
 
+  test('a folder that another process keeps locked is not waited for without end', async () => {
+    const box = await site.open('Mail/sample')
+    const records = site.path('.mailwright/mh')
+    const [record = ''] = await readdir(records)
+    const other = await files.open(join(records, record), { write: true })
+    expect(other.lock('flock', 'exclusive')).toBe('locked')
+    const clock = new TestClock(Date.now())
+    const waiting = new Box('Mail/sample', await site.format(files, clock).open(site.at('Mail/sample')))
+    await expect(waiting.refresh({ claimRecent: true })).rejects.toMatchObject({ kind: 'in-use', message: expect.stringContaining('is locked by another process of this server for 300 s') })
+    await other.close()
+    await waiting.refresh({ claimRecent: true })
+    expect(waiting.rows.length).toBe(box.rows.length)
+    await waiting.close()
+    await box.close()
+  })
   test('without anybody who keeps track, what was read since it was written is seen; with `unseen`, its word counts', async () => {
     const now = new Date()
     await utimes(site.path('Mail/sample/2'), now, new Date('2020-10-21T07:29:58Z'))

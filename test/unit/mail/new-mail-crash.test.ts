@@ -15,6 +15,7 @@ import { MixFormat } from '../../../plugins/formats/mix/format.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../../plugins/formats/shared/fixed/plugin.js'
 import { unixDialect } from '../../../plugins/formats/shared/text/dialect.js'
+import { toldLocks } from '../../../plugins/formats/shared/locks/wait-lines.js'
 import { Turns } from '../../../core/api/index.js'
 import { FileSidecars } from '../../../plugins/sidecars/files/backend.js'
 import { named, never } from '../../support/mail.js'
@@ -40,7 +41,7 @@ const targets: readonly Target[] = [
   { format: 'tenex', name: 'mail.txt', uidsPersist: false, make: (x) => new FixedFormat(tenexDialect, fixedContext(x, { watch: true })) },
   {
     format: 'mix', name: 'INBOX',
-    make: ({ files, clock, random, locks, mailbox, spool }) => new MixFormat({ files, clock, locks: { files, clock, random, settings: locks, machine: { host: 'mail.example.org', pid: 1 } }, turns: new Turns(), spool, mailbox }),
+    make: ({ files, clock, random, locks, mailbox, spool, logger }) => new MixFormat({ files, clock, locks: toldLocks({ files, clock, random, settings: locks, logger, machine: { host: 'mail.example.org', pid: 1 } }), turns: new Turns(), spool, mailbox }),
   },
 ]
 function under({ format, make, uidsPersist = true }: Target, home: string): DriverUnderTest {

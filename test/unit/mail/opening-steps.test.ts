@@ -17,11 +17,12 @@ import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
 import { isWritable } from '../../../plugins/formats/shared/folders.js'
 import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
+import { toldLocks } from '../../../plugins/formats/shared/locks/wait-lines.js'
 import { memorySpool } from '../../../core/testing/kit-spool.js'
 import { QuietLogger, StillClock, alice, mailFixture, memoryAbout, named, never, testSettings, type MailFixture } from '../../support/mail.js'
 import { steppingFiles } from '../../support/stepping-files.js'
 import { fixedContextOf } from '../../support/fixed.js'
-import { lockSettings, OpenUnix, unixContext } from '../../support/unix.js'
+import { lockSettings, OpenUnix, quiet, unixContext } from '../../support/unix.js'
 
 const MESSAGES = 30
 const WHOLE: Wants = { bytes: 'whole', sections: [], facts: [] }
@@ -41,7 +42,7 @@ const sorts: readonly Sort[] = [
   {
     // The folder, the format, its files and what lies beside it, whose file it is. A message: its file and that of the lock at once.
     name: 'mix', select: 4, message: 1, another: 0,
-    make: (clock, mailbox) => new MixFormat({ files, clock, locks: { files, clock, random, settings: lockSettings, machine: { host: 'mail.example.org', pid: process.pid } }, turns: new Turns(), spool: memorySpool, mailbox }),
+    make: (clock, mailbox) => new MixFormat({ files, clock, locks: toldLocks({ files, clock, random, settings: lockSettings, logger: quiet, machine: { host: 'mail.example.org', pid: process.pid } }), turns: new Turns(), spool: memorySpool, mailbox }),
   },
   {
     // The file, its beginning, and whether it may be written with what lies beside it. A message: its file, and whether it is still as it was.

@@ -1,6 +1,7 @@
-import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
 import { isWritable } from '../folders.js'
 import { folderOf } from '../locks/lock-context.js'
+import { sayWaits } from '../locks/wait-lines.js'
 import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
@@ -133,18 +134,18 @@ export class FixedFormat implements MailboxFormat {
     return new FixedDelivery(at, this.#dialect, this.#ctx)
   }
 
-  async remove(at: FilePlace): Promise<void> {
-    await this.#unused(at, () => this.#ctx.files.unlink(at.path))
+  async remove(at: FilePlace, waits?: TellWait): Promise<void> {
+    await this.#unused(at, waits, () => this.#ctx.files.unlink(at.path))
   }
-  async rename(from: FilePlace, to: FilePlace): Promise<void> {
-    await this.#unused(from, () => this.#ctx.files.rename(from.path, to.path))
+  async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
+    await this.#unused(from, waits, () => this.#ctx.files.rename(from.path, to.path))
   }
   /** Runs when no other program has the mailbox open. Sources of this process let go of it first: what they find afterwards is the caller's business. */
-  async #unused(at: FilePlace, work: () => Promise<void>): Promise<void> {
+  async #unused(at: FilePlace, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
     const { signal } = new AbortController()
     const box = new FixedFile(at, true, this.#ctx)
     try {
-      const done = await box.locked(signal, () => undefined, async (held) => {
+      const done = await box.locked(signal, sayWaits(waits), async (held) => {
         // Nobody keeps messages where they are any more.
         await box.finishAhead(held)
         for (const other of holdersOf(this.#ctx, held.stat)) if (other !== box) other.release()

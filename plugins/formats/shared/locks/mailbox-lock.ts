@@ -4,7 +4,7 @@ import { releaseKernelLocks, takeKernelLocks } from './kernel-locks.js'
 import { allOf } from '../changes/redo-apply.js'
 import { backOff, pause, type Say } from './lock-context.js'
 import type { FileLocks } from './locks.js'
-import { Wait } from './wait-lines.js'
+import { isLockedFor, Wait } from './wait-lines.js'
 
 /** A mailbox file with its locks; `close` gives all back in reverse order. */
 export interface LockedFile {
@@ -50,7 +50,7 @@ export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 
     }
     await releaseDot()
     if (clock.now() >= deadline) throw inUse()
-    wait.goesOn(() => `Mailbox ${path} is locked by another program, waiting for it for up to ${Math.ceil((deadline - clock.now()) / 1000)} seconds...`)
+    wait.goesOn(() => isLockedFor(path, deadline - clock.now()))
     await pause(clock, backOff(ctx, tries), signal)
   }
 }

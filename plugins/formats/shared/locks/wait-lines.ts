@@ -1,5 +1,6 @@
-import type { Clock } from 'mailwright/api'
-import type { Say } from './lock-context.js'
+import { hostname } from 'node:os'
+import type { Clock, Logger, TableEdit, TellWait, Turns } from 'mailwright/api'
+import type { LockContext, Say } from './lock-context.js'
 
 /** A shorter wait is nothing to speak of. */
 const SILENT_MS = 1000
@@ -37,6 +38,40 @@ export class WaitLines {
     }
     return Object.assign(spoken, { [Symbol.dispose]: () => void this.#now.delete(path) })
   }
+}
+
+/** Locks of formats that have one in a file of the mailbox: who waits for it is told, and so is the operator. */
+export interface ToldLocks extends LockContext {
+  readonly logger: Pick<Logger, 'info'>
+  readonly waits: WaitLines
+}
+
+/** What a format gives; one set of locks for each host. */
+export function toldLocks({ machine = { host: hostname(), pid: process.pid }, ...parts }: Omit<ToldLocks, 'waits' | 'machine'> & Partial<Pick<ToldLocks, 'machine'>>): ToldLocks {
+  return { ...parts, machine, waits: new WaitLines() }
+}
+
+/** Runs in the turn of a mailbox. What the one before it waits for is said to it, and what it waits for to those behind it. */
+export async function inTurn<T>({ turns, locks }: { readonly turns: Turns; readonly locks: Pick<ToldLocks, 'waits'> }, path: string, say: Say, work: (say: Say) => Promise<T>): Promise<T> {
+  using _heard = locks.waits.hear(path, say)
+  return await turns.run(path, async () => {
+    using spoken = locks.waits.spoken(path, say)
+    return await work(spoken)
+  })
+}
+/** For operations without an open mailbox: whoever asked for them hears what they wait for, and nobody the rest. */
+export function sayWaits(waits: TellWait | undefined): Say {
+  return (severity, text) => {
+    if (severity === 'waiting') waits?.(text)
+  }
+}
+/** The same for the sessions on a mailbox whose edit this is. */
+export function waitsOf(edit: TableEdit | undefined): Say {
+  return sayWaits(edit && ((text) => edit.waits(text)))
+}
+/** What a wait for another program's lock is to those who wait. */
+export function isLockedFor(path: string, leftMs: number): string {
+  return `Mailbox ${path} is locked by another program, waiting for it for up to ${Math.ceil(leftMs / 1000)} seconds...`
 }
 
 /** One wait: what is waited for is said when the wait is long enough to be felt, then every 15 s; the operator hears of it once. */

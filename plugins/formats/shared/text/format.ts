@@ -1,6 +1,7 @@
-import { MailError, failedWith, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource } from 'mailwright/api'
+import { MailError, failedWith, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait } from 'mailwright/api'
 import { isWritable } from '../folders.js'
 import { folderOf } from '../locks/lock-context.js'
+import { sayWaits } from '../locks/wait-lines.js'
 import { makeWhole } from '../new-file.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../changes/state-directory.js'
@@ -109,16 +110,16 @@ export class TextFormat implements MailboxFormat {
     return new TextDelivery(at, this.#ctx)
   }
 
-  async remove(at: FilePlace): Promise<void> {
-    await this.#unused(at, () => this.#ctx.files.unlink(at.path))
+  async remove(at: FilePlace, waits?: TellWait): Promise<void> {
+    await this.#unused(at, waits, () => this.#ctx.files.unlink(at.path))
   }
-  async rename(from: FilePlace, to: FilePlace): Promise<void> {
-    await this.#unused(from, () => this.#ctx.files.rename(from.path, to.path))
+  async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
+    await this.#unused(from, waits, () => this.#ctx.files.rename(from.path, to.path))
   }
   /** Runs when no other program has the mailbox open or is at work on it. */
-  async #unused(at: FilePlace, work: () => Promise<void>): Promise<void> {
+  async #unused(at: FilePlace, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
     const { signal } = new AbortController()
-    const found = await new MailboxFile(at, this.#ctx).locked('alone', signal, () => undefined, async ({ owner }) => {
+    const found = await new MailboxFile(at, this.#ctx).locked('alone', signal, sayWaits(waits), async ({ owner }) => {
       if (!owner) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
       await work()
       return true

@@ -1,6 +1,7 @@
 import { MailError, failedWith, type FilePlace, type FileStat, type OpenFile } from 'mailwright/api'
 import { reasonOf, type Say } from '../locks/lock-context.js'
 import { openLocked, type LockedFile } from '../locks/mailbox-lock.js'
+import { inTurn } from '../locks/wait-lines.js'
 import { nameLockPath, takeNameLock, type NameLock } from '../locks/name-lock.js'
 import type { ContentWriter } from '../content-writer.js'
 import { SafeChanges } from '../changes/safe-changes.js'
@@ -42,10 +43,8 @@ export class MailboxFile {
 
   /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
   async locked<T>(access: Access, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<T | undefined> {
-    const { turns, locks, clock } = this.#ctx
-    using _heard = locks.waits.hear(this.path, say)
-    return await turns.run(this.path, async () => {
-      using spoken = locks.waits.spoken(this.path, say)
+    const { locks, clock } = this.#ctx
+    return await inTurn(this.#ctx, this.path, say, async (spoken) => {
       await locks.courtesy.rest(this.path, signal)
       const deadline = clock.now() + locks.settings.dotlockTimeoutMs
       let write = access !== 'shared'
@@ -85,12 +84,12 @@ export class MailboxFile {
     }
   }
   /** Whether another program has the mailbox open for writing; as `owner` it is asked to give it up before. */
-  async heldElsewhere(access: 'owner' | 'alone', signal: AbortSignal): Promise<boolean> {
+  async heldElsewhere(access: 'owner' | 'alone', signal: AbortSignal, say: Say): Promise<boolean> {
     const { files, locks } = this.#ctx
     const stat = await files.stat(this.path)
     // Mostly there is no lock, which one look tells.
     if (stat === undefined || (await files.lstat(nameLockPath(locks.settings.lockDirectory, stat))) === undefined) return false
-    return (await this.locked(access, signal, () => undefined, ({ owner }) => Promise.resolve(!owner))) ?? false
+    return (await this.locked(access, signal, say, ({ owner }) => Promise.resolve(!owner))) ?? false
   }
   async #open(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<LockedFile | undefined> {
     try {

@@ -1,9 +1,10 @@
 import {
   MailError, uids, type FilePlace, type FileStat, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
-  type StoredMessage, type TableEdit, type UidSet, type Wants,
+  type StoredMessage, type TableEdit, type TellWait, type UidSet, type Wants,
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
 import { reasonOf, type Say } from '../locks/lock-context.js'
+import { sayWaits } from '../locks/wait-lines.js'
 import { localZone } from '../internal-date.js'
 import { isKeyword } from '../keyword-bits.js'
 import { PROTECTED } from '../protected.js'
@@ -132,9 +133,9 @@ export class TextSource implements MailboxSource {
 
   // ---- operations
 
-  async heldElsewhere(signal: AbortSignal): Promise<boolean> {
+  async heldElsewhere(signal: AbortSignal, waits?: TellWait): Promise<boolean> {
     // Whoever has just not given it up is not asked again.
-    return this.file.heldElsewhere(this.#ctx.clock.now() - this.#heldMs < JUST_NOW_MS ? 'alone' : 'owner', signal)
+    return this.file.heldElsewhere(this.#ctx.clock.now() - this.#heldMs < JUST_NOW_MS ? 'alone' : 'owner', signal, sayWaits(waits))
   }
 
   async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import type { TextFormat } from '../../plugins/formats/shared/text/format.js'
 import { unixDialect } from '../../plugins/formats/shared/text/dialect.js'
 import { storedIn, textFormat } from '../support/unix.js'
 
-const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
+const about = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: true } as const
 
 for (const dialect of [unixDialect, mmdfDialect]) {
   const under = { about, stored: storedIn(dialect) }
@@ -13,6 +13,8 @@ for (const dialect of [unixDialect, mmdfDialect]) {
   describeMailboxFormat(dialect.name, { ...under, create })
   describeMailboxDriver(`files with ${dialect.name}`, {
     ...under,
+    // The store has folders, where the format has none.
+    about: { ...about, hierarchy: true },
     keeps: 'files',
     create(services) {
       const { files, mailbox, formats } = services

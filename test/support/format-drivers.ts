@@ -16,7 +16,8 @@ import { toldLocks } from '../../plugins/formats/shared/locks/wait-lines.js'
 import { textFormat } from './unix.js'
 
 const anyKeyword = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false } as const
-const fixedKeywords = { ...anyKeyword, keywords: 'fixed', uidsPersist: false } as const
+const oneFile = { ...anyKeyword, hierarchy: false } as const
+const fixedKeywords = { ...oneFile, keywords: 'fixed', uidsPersist: false } as const
 
 /** What the formats that lock one file or folder are made of. */
 function folderContext({ files, clock, random, locks, mailbox, spool, logger }: KitServices) {
@@ -28,9 +29,9 @@ function driver(about: DriverUnderTest['about'], make: (services: KitServices) =
 
 /** Every format that can be written, as a driver over the disk of the kit. */
 export const formatDrivers = {
-  unix: driver(anyKeyword, (services) => textFormat(unixDialect, services)),
-  mmdf: driver(anyKeyword, (services) => textFormat(mmdfDialect, services)),
-  mbx: driver(anyKeyword, (services) => new FixedFormat(mbxDialect, fixedContext(services, { watch: true }))),
+  unix: driver(oneFile, (services) => textFormat(unixDialect, services)),
+  mmdf: driver(oneFile, (services) => textFormat(mmdfDialect, services)),
+  mbx: driver(oneFile, (services) => new FixedFormat(mbxDialect, fixedContext(services, { watch: true }))),
   mtx: driver(fixedKeywords, (services) => new FixedFormat(mtxDialect, fixedContext(services, { watch: true }))),
   tenex: driver(fixedKeywords, (services) => new FixedFormat(tenexDialect, fixedContext(services, { watch: true }))),
   mx: driver(anyKeyword, (services) => new MxFormat(folderContext(services))),

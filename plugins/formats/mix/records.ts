@@ -1,4 +1,5 @@
 import { MailError } from 'mailwright/api'
+import { dayOf } from 'mailwright/toolkit'
 
 /*
  * Records of the control files. Numbers are eight hexadecimal digits, lower case when written, either case when read. Lines end with CRLF.
@@ -8,6 +9,7 @@ const COLON = 58
 const LF = 10
 const MINUS = 45
 const PLUS = 43
+const DAY_MS = 86_400_000
 
 /** `S`, eight digits, CRLF: the first record of each control file. An empty file counts as sequence 1. */
 export const SEQUENCE_OCTETS = 11
@@ -300,7 +302,7 @@ class Fields {
     const day = bytes.toString('latin1', at, at + 8)
     if (day !== this.#day) {
       this.#day = day
-      this.#dayMs = Date.UTC(this.#decimal(at, at + 4), this.#decimal(at + 4, at + 6) - 1, this.#decimal(at + 6, at + 8))
+      this.#dayMs = dayOf(this.#decimal(at, at + 4), this.#decimal(at + 4, at + 6), this.#decimal(at + 6, at + 8)) * DAY_MS
     }
     const seconds = this.#decimal(at + 8, at + 10) * 3600 + this.#decimal(at + 10, at + 12) * 60 + this.#decimal(at + 12, at + 14)
     const minutes = this.#decimal(at + 15, at + 17) * 60 + this.#decimal(at + 17, at + 19)

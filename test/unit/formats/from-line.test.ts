@@ -51,5 +51,9 @@ describe('From lines', () => {
     expect(rfcDate(Date.UTC(2026, 10, 3, 1, 44, 50), 0)).toBe('03 Nov 2026 01:44:50 +0000')
   })
 
+  test.each(['+0000', '', '-0700'])('the years before 100 are not those of a century (zone %j)', (zone) => {
+    const line = Buffer.from(`From a Fri Jul 16 05:53:22 0004 ${zone}`.trimEnd())
+    expect(fromLineDate(line, 0, line.length)?.ms).toBe(Date.parse(`0004-07-16T05:53:22${zone === '-0700' ? '-07:00' : 'Z'}`))
+  })
   test('the sign of a zone stands for minutes too', () => expect([zoneText(-30), zoneText(330)]).toEqual(['-0030', '+0530']))
 })

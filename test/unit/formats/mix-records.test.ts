@@ -7,6 +7,8 @@ const dates = [
   { name: 'an hour east of Greenwich', ms: Date.UTC(2026, 5, 1, 23, 30, 15), zone: 60, text: '20260602003015+0100' },
   { name: 'half an hour less than five west, on the day before', ms: Date.UTC(2024, 2, 1, 3, 0, 0), zone: -270, text: '20240229223000-0430' },
   { name: 'before 1970', ms: Date.UTC(1969, 11, 31, 23, 59, 59), zone: 0, text: '19691231235959+0000' },
+  { name: 'a year of one digit', ms: Date.parse('0004-07-16T00:00:00Z'), zone: 0, text: '00040716000000+0000' },
+  { name: 'a year of two digits', ms: Date.parse('0099-12-31T23:59:59Z'), zone: 0, text: '00991231235959+0000' },
   { name: 'a year of three digits', ms: Date.UTC(622, 6, 16), zone: 0, text: '06220716000000+0000' },
   { name: 'the last year', ms: Date.UTC(9999, 11, 31, 23, 59, 59), zone: 0, text: '99991231235959+0000' },
 ]

@@ -1,3 +1,5 @@
+import { dayOf } from 'mailwright/toolkit'
+
 /**
  * The separator line of traditional mailboxes. It is matched backwards from its end, because the sender may contain
  * anything; only separators are looked at, so a line can be a From line and bear no date.
@@ -86,10 +88,12 @@ export function fromLineDate(b: Uint8Array, start: number, end: number): FromDat
   if (Number.isNaN(year) || zone === undefined || (!yearFirst && last - middle !== 5)) return undefined
   if (month < 0 || !(day >= 1 && day <= 31 && hour <= 23 && minute <= 59 && second <= 60)) return undefined
   if (zone === 'local') {
-    const local = new Date(year, month, day, hour, minute, second)
+    const local = new Date(2000, month, day, hour, minute, second)
+    // Given to the constructor, the years 0 to 99 are those of a century ago.
+    local.setFullYear(year, month, day)
     return { ms: local.getTime(), zone: 0 - local.getTimezoneOffset() }
   }
-  return { ms: Date.UTC(year, month, day, hour, minute, second) - zone * 60_000, zone }
+  return { ms: (((dayOf(year, month + 1, day) * 24 + hour) * 60 + minute - zone) * 60 + second) * 1000, zone }
 }
 
 function monthAt(b: Uint8Array, at: number): number {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { familyHome, mailutil } from '../support/directory-formats.js'
@@ -99,6 +99,9 @@ describe('INBOX in ~/mbox', () => {
     try {
       await writeFile(own.inbox('alice'), stored('delivered'))
       const other = await RawClient.login(own.ports.imap, 'alice')
+      // Nobody would ever read what is made in its place.
+      expect((await other.do('CREATE #driver.mbox/INBOX')).status).toBe('NO')
+      expect(await readdir(own.home('alice'))).not.toContain('mbox')
       expect((await other.do('CREATE mbox')).status).toBe('OK')
       expect((await other.append('mbox', 'Subject: filed\r\n\r\nhello\r\n')).status).toBe('OK')
       expect(await subjects(other)).toEqual(['delivered'])

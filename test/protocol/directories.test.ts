@@ -45,6 +45,9 @@ test('a directory is told from nothing', async () => {
     "a NO [NONEXISTENT] SELECT failed: Can't open mailbox nothing: no such mailbox",
   ])
 })
+test.each(['#driver.mbx', '#driver.mbx/', '#driver.'])('a format without the name of a mailbox behind it: %s', async (name) => {
+  expect(await answers([`CREATE ${name}`])).toEqual([`a NO [CANNOT] CREATE failed: Can't create mailbox ${name}: no name of a mailbox behind it, as in #driver.mbx/NAME`])
+})
 test('a format that is not there is named as the mistake', async () => {
   expect(await answers(['CREATE #driver.nope/box', 'CREATE #driver.unix/box', 'SELECT box'])).toEqual([
     "a NO [CANNOT] CREATE failed: Can't create mailbox #driver.nope/box: unknown driver", 'a OK CREATE completed', 'a OK [READ-WRITE] SELECT completed',

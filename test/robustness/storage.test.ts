@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/attack.js'
+import { run } from '../support/programs.js'
 import { LinkLost, RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 import { canMount, SmallDisk } from '../support/small-disk.js'
@@ -178,12 +179,21 @@ describe('a mailbox that others damage', () => {
         await mkdir(path)
       },
     },
+    {
+      name: 'replaced by a pipe',
+      harm: async (path) => {
+        await rm(path)
+        await run('mkfifo', [path])
+      },
+    },
   ]
   test.each(rows)('$name under a session: a clear answer, the file is left as it is, and others are served', async ({ name, harm }) => {
     const file = name.replaceAll(' ', '-')
     const client = await prepare(file)
     await harm(box(file))
-    const damaged = await readFile(box(file)).catch(() => undefined)
+    // A pipe would be waited for.
+    const contents = async (): Promise<Buffer | undefined> => ((await stat(box(file)).catch(() => undefined))?.isFile() === true ? readFile(box(file)) : undefined)
+    const damaged = await contents()
     // The session hears of it with one of these, and may be ended for it; never is it told something else than what is there.
     let ended = false
     const bugs: string[] = []
@@ -205,8 +215,8 @@ describe('a mailbox that others damage', () => {
     client.drop()
     expect(bugs).toEqual([])
     // Gone is not expunged: a client that synchronises would delete its own copies.
-    if (name === 'removed') expect(heard.join('\n')).toMatch(/^(?![^]*EXPUNGE)[^]*\* BYE .*Fatal mailbox error: mailbox no longer exists/)
-    const after = await readFile(box(file)).catch(() => undefined)
+    if (['removed', 'replaced by a directory', 'replaced by a pipe'].includes(name)) expect(heard.join('\n')).toMatch(/^(?![^]*EXPUNGE)[^]*\* BYE .*Fatal mailbox error: mailbox no longer exists/)
+    const after = await contents()
     // What somebody else wrote is still there, but for what a mailbox gets when its flags are stored.
     if (damaged !== undefined && damaged.length > 0 && !damaged.includes('From bob')) expect(after?.equals(damaged)).toBe(true)
     if (damaged?.includes('Subject: other') === true) expect(after?.includes('Subject: other')).toBe(true)

@@ -48,9 +48,11 @@ async function created(name: MailboxName, plan: CreatePlan, session: MailSession
     const inTheWay = cause instanceof MailError && cause.kind === 'exists' ? await mailboxAbove(name, session) : undefined
     // A mailbox that is a file has no room for others below it (FAQ 7.3).
     if (inTheWay !== undefined) throw new Refused(`Can't create mailbox node ${shown(inTheWay)}: File exists`, { code: 'CANNOT', cause })
-    const format = /^#driver\.([^/\\:]*)[/\\:]/i.exec(name)
-    if (cause instanceof MailError && cause.kind === 'not-found' && format !== null) {
-      throw new Refused(`Can't create mailbox ${shown(name)}: unknown driver`, { code: 'CANNOT', cause })
+    const forced = /^#driver\.([^/\\:]*)[/\\:]?(.*)$/is.exec(name)
+    if (cause instanceof MailError && cause.kind === 'not-found' && forced !== null) {
+      const [, format = '', rest = ''] = forced
+      const why = format === '' || rest === '' ? `no name of a mailbox behind it, as in #driver.${shown(format || 'mbx')}/NAME` : 'unknown driver'
+      throw new Refused(`Can't create mailbox ${shown(name)}: ${why}`, { code: 'CANNOT', cause })
     }
     return await inWords(Promise.reject(cause), (reason) => `Can't create mailbox ${shown(name)}: ${reason}`)
   }

@@ -222,6 +222,7 @@ class FilesStore implements MailStore {
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
       if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
       else await format.made.create(place, numbers)
+      if (takesOver) await this.#mustBeInbox(at, format, place, signal)
       if (at.path.endsWith('/')) await this.#sync(folderOf(place.path))
     } catch (error) {
       throw fileFailure(error, what)
@@ -240,6 +241,13 @@ class FilesStore implements MailStore {
     // A program that delivers may have the file open, empty as it is: what it writes would be lost with the file, or in the middle of another format.
     if (path === delivered.path) throw new MailError('unsupported', `Can't create INBOX: mail is delivered to ${path} itself; which format that file has is said by drivers.empty`)
     return { ...delivered, path }
+  }
+  /** Where the format takes no INBOX over (it may want mail to be delivered elsewhere than below the home), nobody would ever read what was made. */
+  async #mustBeInbox(at: MailLocation, format: Format, place: FilePlace, signal: AbortSignal): Promise<void> {
+    if ((await this.#takenOver(at, signal))?.format === format) return
+    if (format.made.remove === undefined) await this.#parts.files.unlink(place.path)
+    else await format.made.remove(place)
+    throw new MailError('unsupported', `Can't create INBOX: where mail is delivered to ${at.mount.inbox ?? place.path}, "${format.name}" has no INBOX of its own`)
   }
   /** INBOX exists before its file does: no directory is made in its place, for mail could then not be delivered. */
   async #notInstead(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<void> {

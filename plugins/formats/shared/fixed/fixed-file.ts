@@ -140,11 +140,11 @@ export class FixedFile {
       if (known !== undefined) return known.value
       for (let tries = 0; ; tries++) {
         const stat = await this.#ctx.files.stat(this.path)
-        if (stat === undefined) {
+        // A folder or a pipe in its place is no mailbox either.
+        if (stat?.kind !== 'file') {
           this.release()
           return undefined
         }
-        if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
         const done = await this.#once(stat, deadline, signal, say, work)
         if (done !== undefined) return done.value
         if (this.#ctx.clock.now() >= deadline) throw new MailError('in-use', `Unable to lock open mailbox ${this.path}`)

@@ -60,8 +60,8 @@ export class MailboxFile {
   /** Once, with locks for reading or for writing. Whether they are the right ones is known only under them: what they are waited for changes the file. */
   async #locked<T>(access: Access, write: boolean, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<{ readonly done: T } | 'interrupted' | 'replaced' | undefined> {
     const stat = await this.#ctx.files.stat(this.path)
-    if (stat === undefined) return undefined
-    if (stat.kind !== 'file') throw new MailError('unsupported', `${this.path} is no file`)
+    // A folder or a pipe in its place is no mailbox either.
+    if (stat?.kind !== 'file') return undefined
     const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, { ask: access === 'owner' }, signal, say) : { state: 'unavailable' }
     try {
       const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)

@@ -133,7 +133,12 @@ export class DataFiles {
     this.#opened.clear()
   }
   async #closeRetired(): Promise<void> {
-    for (const opening of this.#retired.splice(0)) await opening.then((f) => f.close(), () => undefined)
+    for (const opening of this.#retired.splice(0)) await this.#end(opening)
+  }
+  /** What was read is right, whatever comes of closing the file; that it was not there is known to who opened it. */
+  async #end(opening: Promise<OpenFile>): Promise<void> {
+    const file = await opening.catch(() => undefined)
+    await file?.close().catch((error: unknown) => this.#ctx.locks.logger.warn('mix.file-not-closed', { path: file.path, error }))
   }
   /** An open data file; undefined when there is none. It stays open for a while. */
   async open(file: number): Promise<OpenFile | undefined> {
@@ -147,8 +152,7 @@ export class DataFiles {
         if (this.#opened.size <= OPEN_DATA) break
         if (oldest === file) continue
         this.#opened.delete(oldest)
-        if (this.#readers === 0) void other.then((f) => f.close())
-        else this.#retired.push(other)
+        this.#retired.push(other)
       }
       if (this.#readers === 0) await this.#closeRetired()
       return opened
@@ -161,7 +165,7 @@ export class DataFiles {
   async #drop(file: number): Promise<void> {
     const known = this.#opened.get(file)
     this.#opened.delete(file)
-    if (known !== undefined) await (await known).close()
+    if (known !== undefined) await this.#end(known)
   }
   /** A data file without messages goes, or is cut to nothing when new messages go there. */
   async giveUp(file: number, current: boolean): Promise<void> {

@@ -42,7 +42,7 @@ export class WaitLines {
 
 /** Locks of formats that have one in a file of the mailbox: who waits for it is told, and so is the operator. */
 export interface ToldLocks extends LockContext {
-  readonly logger: Pick<Logger, 'info'>
+  readonly logger: Pick<Logger, 'info' | 'warn'>
   readonly waits: WaitLines
 }
 

@@ -1,4 +1,4 @@
-import { chosenEntries, definePlugin, FILES, FORMAT_CHOICE, MAILBOX_SETTINGS, mailboxFormats, mailDrivers } from 'mailwright/api'
+import { chosenEntries, definePlugin, FILES, FORMAT_CHOICE, LOGGER, MAILBOX_SETTINGS, mailboxFormats, mailDrivers } from 'mailwright/api'
 import { z } from 'zod'
 import { FilesDriver } from './store.js'
 
@@ -18,9 +18,9 @@ export default definePlugin({
       name: 'files',
       about: { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: true },
       settings,
-      needs: { files: FILES, formats: chosenEntries(mailboxFormats), choice: FORMAT_CHOICE, mailbox: MAILBOX_SETTINGS },
-      create: ({ listMaxDepth, listMaxEntries, hideDotFiles }, { files, formats, choice, mailbox }) =>
-        new FilesDriver({ files, formats, choice, mailbox, listing: { maxDepth: Math.max(1, listMaxDepth), maxEntries: listMaxEntries, hideDotFiles } }),
+      needs: { files: FILES, formats: chosenEntries(mailboxFormats), choice: FORMAT_CHOICE, mailbox: MAILBOX_SETTINGS, logger: LOGGER },
+      create: ({ listMaxDepth, listMaxEntries, hideDotFiles }, { files, formats, choice, mailbox, logger }) =>
+        new FilesDriver({ files, formats, choice, mailbox, logger, listing: { maxDepth: Math.max(1, listMaxDepth), maxEntries: listMaxEntries, hideDotFiles } }),
     })
   },
 })

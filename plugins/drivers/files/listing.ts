@@ -15,6 +15,8 @@ interface Listing {
   readonly settings: ListingSettings
   /** Folder of caches and journals; never listed. */
   readonly stateDirectory: string | undefined
+  /** Hears of a file that no name leads to, since its name is that of another one in the folder. */
+  hidden(path: string, by: string): void
 }
 
 /** Octets of the longest name. */
@@ -70,7 +72,7 @@ class Walk {
     if (entries === undefined) return
     const names = entries.map((e) => e.name)
     const mailbox = this.#mailboxOf(path, names)
-    const visible = this.#named(entries.filter((e) => this.#visible(path, e, names) && !this.#inside(path, e, names)))
+    const visible = this.#named(path, entries.filter((e) => this.#visible(path, e, names) && !this.#inside(path, e, names)))
     for (let first = 0; first < visible.length && this.#left > 0; first += BATCH) {
       const part = visible.slice(first, first + BATCH)
       const looked = await Promise.all(part.map((e) => this.#look(path, prefix, e, reach, mailbox)))
@@ -96,11 +98,15 @@ class Walk {
     }
   }
   /** In the order of their names; a name that two files could have is that of the one which it leads to. */
-  #named(entries: readonly DirectoryEntry[]): readonly Named[] {
+  #named(folder: string, entries: readonly DirectoryEntry[]): readonly Named[] {
     const byName = new Map<string, Named>()
     for (const entry of entries) {
       const name = fromDisk(entry.name)
-      if (name !== undefined && (name !== entry.name || !byName.has(name))) byName.set(name, { entry, name })
+      if (name === undefined) continue
+      const other = byName.get(name)?.entry.name
+      const shown = other === undefined || name !== entry.name ? entry.name : other
+      if (other !== undefined) this.#l.hidden(below(folder, shown === other ? entry.name : other), below(folder, shown))
+      if (shown !== other) byName.set(name, { entry, name })
     }
     return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }

@@ -1,5 +1,5 @@
 import {
-  failedWith, fileFailure, MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery,
+  failedWith, fileFailure, MailError, stateFolder, type Delivery, type DriverAbout, type Entry, type Examination, type FilePlace, type Files, type FileStat, type FormatChoice, type FoundMailbox, type ListQuery, type Logger,
   type MailboxEntry, type MailboxFormat, type MailboxSettings, type MailDriver, type MailLocation, type MailStore, type MailUser,
   type GivenNumbers, type TellWait,
 } from 'mailwright/api'
@@ -21,17 +21,27 @@ export interface FilesParts {
   readonly choice: FormatChoice
   readonly mailbox: MailboxSettings
   readonly listing: ListingSettings
+  readonly logger?: Pick<Logger, 'warn'>
 }
+/** Files that no name leads to, of which the log was told. */
+const MOST_TOLD = 1000
 
 /** Mailboxes in files and directories, in whatever format each of them has. */
 export class FilesDriver implements MailDriver {
   readonly #parts: FilesParts
   readonly #takers = new Takers<Format>()
+  readonly #told = new Set<string>()
   constructor(parts: FilesParts) {
     this.#parts = parts
   }
   async openStore(user: MailUser): Promise<MailStore> {
-    return new FilesStore(user, this.#parts, this.#takers)
+    return new FilesStore(user, this.#parts, this.#takers, (path, by) => this.#tellHidden(path, by))
+  }
+  /** Once for each. */
+  #tellHidden(path: string, by: string): void {
+    if (this.#told.has(path) || this.#told.size >= MOST_TOLD) return
+    this.#told.add(path)
+    this.#parts.logger?.warn('files.mailbox-hidden', { path, by })
   }
 }
 
@@ -50,7 +60,10 @@ class FilesStore implements MailStore {
   /** Which format took what was found, and where. What somebody made of an answer is not in it. */
   readonly #taken = new WeakMap<FoundMailbox, { readonly place: FilePlace; readonly format: Format }>()
 
-  constructor(user: MailUser, parts: FilesParts, takers: Takers<Format>) {
+  readonly #hidden: (path: string, by: string) => void
+
+  constructor(user: MailUser, parts: FilesParts, takers: Takers<Format>, hidden: (path: string, by: string) => void) {
+    this.#hidden = hidden
     this.#user = user
     this.#parts = parts
     this.#takers = takers
@@ -59,7 +72,7 @@ class FilesStore implements MailStore {
 
   list(query: ListQuery, signal: AbortSignal): AsyncIterable<readonly MailboxEntry[]> {
     const { files, formats, listing } = this.#parts
-    return listDirectory({ files, formats: formats.map((f) => f.made), settings: listing, stateDirectory: this.#stateDirectory }, query, signal)
+    return listDirectory({ files, formats: formats.map((f) => f.made), settings: listing, stateDirectory: this.#stateDirectory, hidden: this.#hidden }, query, signal)
   }
 
   async find(at: MailLocation, signal: AbortSignal): Promise<FoundMailbox | undefined> {

@@ -17,12 +17,15 @@ const how = { specialUse: [] }
 let home: string
 let mount: Mount
 let store: MailStore
+let warned: unknown[]
 beforeEach(async () => {
+  warned = []
   home = await mkdtemp(join(tmpdir(), 'files-names-'))
   mount = { prefix: '', class: 'personal', store: 'files', root: home, inbox: join(home, 'INBOX'), advertised: true, listed: true }
   const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'unix', plugin: 'format-unix', about, made: new TextFormat(unixContext(files, home)) }]
   const driver = new FilesDriver({
     files, formats, choice: { create: 'unix', empty: 'unix' }, mailbox: mailboxSettings('{home}/state/{user}'), listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false },
+    logger: { warn: (...said) => void warned.push(said) },
   })
   store = await driver.openStore({ name: 'alice@example.org', kind: 'account', home, facts: {} })
 })
@@ -55,9 +58,11 @@ describe('names of files', () => {
     await store.create(at('Entwürfe/ö'), how)
     expect((await readdir(join(home, 'Entwürfe'))).sort()).toEqual(['&APY-', 'R&D'])
   })
-  test('of two files of one name the one that is named is listed', async () => {
+  test('of two files of one name the one that is named is listed, and the log hears once of the other', async () => {
     for (const name of ['ü', '&APw-']) await writeFile(join(home, name), '')
     expect(await paths('*')).toEqual(['ü'])
+    expect(await paths('%')).toEqual(['ü'])
+    expect(warned).toEqual([['files.mailbox-hidden', { path: join(home, 'ü'), by: join(home, '&APw-') }]])
     await store.remove(at('ü'))
     expect(await readdir(home)).toEqual(['ü'])
   })

@@ -5,7 +5,7 @@ import {
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
 import { waitsOf } from '../shared/locks/wait-lines.js'
-import { fillSizes, listNumbers, readNumbered, statMessages, statNumbers } from '../shared/numbered-files.js'
+import { fillSizes, listNumbers, numberOf, readNumbered, statMessages, statNumbers } from '../shared/numbered-files.js'
 import { nowSeconds } from '../shared/changes/state-directory.js'
 import { SEQUENCES, type MhContext } from './context.js'
 import { MhFolder, type Held } from './folder.js'
@@ -31,6 +31,8 @@ const VERSION = 'mh/2'
 const SUSPICIOUS_MS = 50
 /** So many empty files are looked at each time, whose times alone tell that something is in them now. */
 const MOST_EMPTY = 32
+/** So many files are looked at one by one of which the kernel said that something became of them; of more, the folder is. */
+const MOST_NOTICED = 1000
 
 function decodeStamp(stamp: string | undefined): State | undefined {
   if (stamp === undefined) return undefined
@@ -61,6 +63,8 @@ export class MhSource implements MailboxSource {
   #claiming = false
   /** Files that were empty, which are no messages. */
   #empty: readonly number[] = []
+  /** Messages of whose files the kernel said something since the last look: they may have been written to. */
+  readonly #noticed = new Set<number>()
   /** The rows are those that this source made, also when an operation that failed has left them without a stamp. */
   #ours = false
 
@@ -108,7 +112,7 @@ export class MhSource implements MailboxSource {
     if (state !== undefined && !this.#fresh && !(claim && (state.record.claimed < state.record.last || state.record.known < state.record.last))) {
       const [marks, record] = await Promise.all([this.#marks(), this.folder.peek()])
       const unchanged = same(marks.folder, state.folder) && same(marks.sequences, state.sequences) && same(record, state.record)
-      if (unchanged && !(await this.#isFilled())) return
+      if (unchanged && !(await this.#isWritten(edit.rows))) return
     }
     await this.folder.locked(signal, waitsOf(edit), async (found) => {
       let { held, sequences } = await this.catchUp(found, edit)
@@ -121,10 +125,19 @@ export class MhSource implements MailboxSource {
     })
   }
 
-  /** Whether something was written into a file that was empty. */
-  async #isFilled(): Promise<boolean> {
-    const stats = await statNumbers(this.#ctx.files, this.folder.path, this.#empty.slice(0, MOST_EMPTY))
-    if (stats.every(([, stat]) => stat.size === 0)) return false
+  /** Whether something was written into a file that was empty, or into one that is a message: of neither does the folder's time tell. */
+  async #isWritten(rows: Rows): Promise<boolean> {
+    const [empty, noticed] = [this.#empty.slice(0, MOST_EMPTY), [...this.#noticed]]
+    this.#noticed.clear()
+    if (noticed.length <= MOST_NOTICED) {
+      const [inodes, octets] = [rows.column(INODE), rows.column(OCTETS)]
+      const stats = await statNumbers(this.#ctx.files, this.folder.path, [...empty, ...noticed])
+      const isOther = ([uid, stat]: readonly [number, FileStat]): boolean => {
+        const row = rows.find(uid)
+        return row === -1 ? stat.size > 0 && empty.includes(uid) : inodes[row] !== stat.inode || octets[row] !== stat.size
+      }
+      if (!stats.some(isOther)) return false
+    }
     this.#fresh = true
     return true
   }
@@ -316,7 +329,11 @@ export class MhSource implements MailboxSource {
   }
   watch(changed: () => void): Disposable {
     try {
-      return this.#ctx.files.watch(this.folder.path, changed)
+      return this.#ctx.files.watch(this.folder.path, (name) => {
+        const number = name === undefined ? undefined : numberOf(name)
+        if (number !== undefined) this.#noticed.add(number)
+        changed()
+      })
     } catch {
       // No more notices to be had on this machine: core looks now and then.
       return { [Symbol.dispose]: () => undefined }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -32,6 +32,26 @@ describe('mh', () => {
     await box.close()
   })
 
+  test('a message that another program edits in its place is noticed by the next look, where the kernel tells of it', async () => {
+    const box = await site.open('Mail/sample')
+    // What changed just now is looked at again in any case.
+    const clock = new TestClock(Date.now() + 60_000)
+    const later = new Box('Mail/sample', await site.format(files, clock).open(site.at('Mail/sample')))
+    await later.refresh({ claimRecent: true })
+    await later.refresh()
+    const [uid = 0] = later.uids.ranges
+    const { uidValidity } = later.table
+    let tell = (): void => undefined
+    const told = new Promise<void>((resolve) => (tell = resolve))
+    using _watching = later.source.watch?.(() => tell())
+    await appendFile(site.path('Mail/sample', String(uid)), 'One more line.\n')
+    await told
+    await later.refresh()
+    const octets = (await later.messages())[0]?.bytes ?? Buffer.alloc(0)
+    expect([later.table.uidValidity > uidValidity, Buffer.from(octets).toString().endsWith('One more line.\r\n'), later.rows[0]?.size]).toEqual([true, true, octets.length])
+    await later.close()
+    await box.close()
+  })
   test('a folder that another process keeps locked is not waited for without end', async () => {
     const box = await site.open('Mail/sample')
     const records = site.path('.mailwright/mh')

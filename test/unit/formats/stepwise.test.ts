@@ -76,7 +76,7 @@ describe('a rewrite for which there is no room', () => {
 
   const changesOn = (files: Files): SafeChanges => {
     const { clock, mailbox } = storage.services()
-    return new SafeChanges({ ...placeOf(PATH), user: kitUser }, { files, clock, mailbox, random: (n) => random.octets(n) })
+    return new SafeChanges({ ...placeOf(PATH), user: kitUser }, { files, clock, mailbox, random: (n) => random.octets(n), locks: { logger: { warn: () => undefined } } })
   }
   /** A machine with a mailbox and no redo file. */
   async function machineWith(octets: Buffer): Promise<VirtualFiles> {

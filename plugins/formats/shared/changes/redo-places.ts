@@ -74,9 +74,21 @@ export async function crossOut(redo: OpenFile, most: number): Promise<void> {
 }
 /**
  * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
- * the server see that there was a change.
+ * the server see that there was a change. Where that is refused it is emptied, or else removed.
  */
 export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
+  try {
+    await crossOutOrRemove(files, redo, stateDirectory, mark)
+  } catch (error) {
+    await redo.truncate(0).catch(async () => {
+      await files.unlink(redo.path)
+      await files.syncDirectory(folderOf(redo.path))
+    }).catch(() => {
+      throw error
+    })
+  }
+}
+async function crossOutOrRemove(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
   if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
   const { size } = await redo.stat()
   await crossOut(redo, size > MOST_ROOM ? ROOM : size)

@@ -1,4 +1,4 @@
-import { MailError, failedWith, type Clock, type FilePlace, type Files, type FileStat, type MailboxSettings, type OpenFile } from 'mailwright/api'
+import { MailError, failedWith, type Clock, type FilePlace, type Files, type FileStat, type Logger, type MailboxSettings, type OpenFile } from 'mailwright/api'
 import type { ContentWriter } from '../content-writer.js'
 import { folderOf, reasonOf, type Say } from '../locks/lock-context.js'
 import { allOf, applyRedo, takeRoom, undoAppend } from './redo-apply.js'
@@ -17,6 +17,7 @@ export interface ChangeContext {
   readonly clock: Clock
   readonly random: (octets: number) => Uint8Array
   readonly mailbox: Pick<MailboxSettings, 'stateDirectory' | 'durability'>
+  readonly locks: { readonly logger: Pick<Logger, 'warn'> }
 }
 /** A mailbox file under the locks that let it be changed. */
 export interface ChangedFile {
@@ -144,11 +145,7 @@ export class SafeChanges {
         throw error
       } finally {
         try {
-          if (!work.begun) {
-            const mark = this.#mark()
-            await clearRedo(this.#ctx.files, redo.file, state, mark)
-            held.mark = redo.file.path === places.first && redo.file.path.startsWith(`${state}/`) ? mark : 0
-          }
+          if (!work.begun) await this.#clear(held, redo, places.first)
         } finally {
           await redo.file.close()
         }
@@ -156,6 +153,21 @@ export class SafeChanges {
     } catch (error) {
       throw outOfRoom(error)
     }
+  }
+  /**
+   * It is done, or is not to be: whoever is told otherwise since the redo file cannot be cleared does it twice. Whoever looks at the mailbox next finds that all of it
+   * is there, and clears it.
+   */
+  async #clear(held: ChangedFile, { file }: OpenRedo, first: string): Promise<void> {
+    const mark = this.#mark()
+    held.mark = 0
+    try {
+      await clearRedo(this.#ctx.files, file, this.#state, mark)
+    } catch (error) {
+      this.#ctx.locks.logger.warn(`Mailbox ${this.#place.path} was changed, but ${file.path}, which says what was to be changed, cannot be cleared; the next access to the mailbox tries again: ${reasonOf(error)}`)
+      return
+    }
+    if (file.path === first && file.path.startsWith(`${this.#state}/`)) held.mark = mark
   }
   /** All new octets are in the redo file before the first is in the mailbox. */
   async #whole<T>(held: ChangedFile, { kind, size, start }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }): Promise<T> {

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { SYSTEM, type Files, type MailboxFormat, type OpenFile } from '../../../core/api/index.js'
+import { inlineLane } from '../../../core/os/lane.js'
+import { kitUser, Storage } from '../../../core/testing/storage.js'
+import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
+import { MxFormat } from '../../../plugins/formats/mx/format.js'
+import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
+import { fixedContext } from '../../../plugins/formats/shared/fixed/plugin.js'
+import { unixDialect } from '../../../plugins/formats/shared/text/dialect.js'
+import { directoryContext } from '../../support/directory-formats.js'
+import { itemOf, OpenBox, placeOf } from '../../support/open-box.js'
+import { textFormat } from '../../support/unix.js'
+
+const isRedo = (path: string): boolean => path.endsWith('.mailwright-redo')
+const failed = (): Promise<never> => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }))
+
+/** A disk on which a redo file can be written, and not be cleared while `sick`. */
+class SickDisk {
+  sick = false
+  of(files: Files): Files {
+    return new Proxy(files, {
+      get: (target, key) => {
+        if (key === 'unlink') return (path: string) => (this.sick && isRedo(path) ? failed() : target.unlink(path))
+        if (key === 'open') return async (...args: Parameters<Files['open']>) => (isRedo(args[0]) ? this.#redo(await target.open(...args)) : target.open(...args))
+        const member: unknown = Reflect.get(target, key)
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member
+      },
+    })
+  }
+  #redo(file: OpenFile): OpenFile {
+    return new Proxy(file, {
+      get: (target, key) => {
+        // What crosses it out is shorter than whatever says something.
+        if (key === 'write') return (chunks: readonly Uint8Array[], at: number) => (this.sick && at === 0 && chunks.reduce((sum, c) => sum + c.length, 0) < 16 ? failed() : target.write(chunks, at))
+        if (key === 'truncate') return (size: number) => (this.sick ? failed() : target.truncate(size))
+        const member: unknown = Reflect.get(target, key)
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member
+      },
+    })
+  }
+}
+const formats: readonly { readonly name: string; readonly make: (storage: Storage, files: Files, warn: (text: string) => void) => MailboxFormat }[] = [
+  { name: 'unix', make: (storage, files, warn) => textFormat(unixDialect, { ...storage.services(), files, logger: { ...storage.services().logger, warn } }) },
+  {
+    name: 'mbx',
+    make(storage, files, warn) {
+      const services = { ...storage.services(), files, logger: { ...storage.services().logger, warn } }
+      return new FixedFormat(mbxDialect, fixedContext({ ...services, lane: inlineLane(services) }, { watch: false }))
+    },
+  },
+  {
+    name: 'mx',
+    make(storage, files, warn) {
+      const context = directoryContext(files, storage.clock)
+      return new MxFormat({ ...context, mailbox: storage.services().mailbox, locks: { ...context.locks, logger: { info: () => undefined, warn } } })
+    },
+  },
+]
+
+describe.each(formats)('a redo file of $name that cannot be cleared', ({ make }) => {
+  test('the change is done and said to be, once, and the file is cleared by the next access that can', async () => {
+    using storage = await Storage.create(1)
+    const path = `${storage.services().home}/box`
+    const warned: string[] = []
+    const disk = new SickDisk()
+    const format = make(storage, disk.of(storage.files), (text) => void warned.push(text))
+    await format.create({ ...placeOf(path), user: kitUser })
+    const box = await OpenBox.open(format, path)
+    await box.append([itemOf('Subject: one\r\n\r\n1\r\n')])
+    disk.sick = true
+    await box.append([itemOf('Subject: two\r\n\r\n2\r\n')])
+    expect(warned).toEqual([expect.stringMatching(/^Mailbox \S+ was changed, but \S+\.mailwright-redo, which says what was to be changed, cannot be cleared; the next access to the mailbox tries again: EIO/)])
+    disk.sick = false
+    await box.store([1], { system: SYSTEM.flagged })
+    await box.append([itemOf('Subject: three\r\n\r\n3\r\n')])
+    const subjects = async (one: OpenBox): Promise<readonly string[]> => (await one.messages()).map(({ uid, text, system }) => `${uid} ${/Subject: (\S+)/.exec(text)?.[1]} ${system & SYSTEM.flagged}`)
+    const wanted = [`1 one ${SYSTEM.flagged}`, '2 two 0', '3 three 0']
+    expect(await subjects(box)).toEqual(wanted)
+    const other = await OpenBox.open(make(storage, storage.files, () => undefined), path)
+    await other.refresh(false)
+    expect([await subjects(other), warned.length]).toEqual([wanted, 1])
+    await other.source.close()
+    await box.source.close()
+  })
+})

@@ -5,7 +5,7 @@ import { MailError } from 'mailwright/api'
  * stays as it is, octet by octet.
  */
 
-/** Ranges, ascending. */
+/** Ranges, ascending, none within another. */
 export type Ranges = readonly (readonly [first: number, last: number])[]
 
 /** Line ends of the file. @throws MailError `corrupt` for a file that has none. */
@@ -39,10 +39,21 @@ export function readOf(text: string, group: string, path: string): Ranges | unde
   const list = text.slice(line.list, line.to).trim()
   const wrong = /[^\d,\- \t]/.exec(list)
   if (wrong !== null) throw new MailError('corrupt', `Bogus character 0x${wrong[0].charCodeAt(0).toString(16)} in news state of ${group}`)
-  return list.split(',').flatMap((part): (readonly [number, number])[] => {
+  const ranges = list.split(',').flatMap((part): (readonly [number, number])[] => {
     const [first = Number.NaN, last = first] = part.split('-').map((n) => (n.trim() === '' ? Number.NaN : Number(n)))
     return first <= last ? [[first, last]] : []
   })
+  return ascending(ranges)
+}
+/** Other newsreaders leave ranges in any order, and some within others. */
+function ascending(ranges: readonly (readonly [number, number])[]): Ranges {
+  const out: [number, number][] = []
+  for (const [first, last] of ranges.toSorted(([a], [b]) => a - b)) {
+    const before = out.at(-1)
+    if (before !== undefined && first <= before[1]) before[1] = Math.max(before[1], last)
+    else out.push([first, last])
+  }
+  return out
 }
 /** The file with another list for a group, which is added when the file does not speak of it. */
 export function withRead(text: string, group: string, ranges: Ranges, path: string): string {
@@ -80,5 +91,11 @@ export function rangesOf(articles: readonly number[], isRead: (article: number) 
 }
 /** Whether an article is in the ranges. */
 export function includes(ranges: Ranges, article: number): boolean {
-  return ranges.some(([first, last]) => first <= article && article <= last)
+  let [low, high] = [0, ranges.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((ranges[middle]?.[1] ?? 0) < article) low = middle + 1
+    else high = middle
+  }
+  return (ranges[low]?.[0] ?? Number.POSITIVE_INFINITY) <= article
 }

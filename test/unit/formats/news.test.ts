@@ -107,6 +107,16 @@ describe('newsrc', () => {
   ]
   test.each(ranges)('ranges: $name', ({ articles, read, text }) => expect(rangesOf(articles, (n) => read.includes(n))).toEqual(text))
   test('a range has its ends and what is between them', () => expect([1, 2, 5, 6].map((n) => includes([[2, 5]], n))).toEqual([false, true, true, false]))
+  test('ranges of other newsreaders are taken in any order, also within each other', () => {
+    const read = readOf('a: 9,1-7,3-4,7-8,20\n', 'a', '/x') ?? []
+    expect([read, [0, 1, 8, 9, 10, 19, 20, 21].map((n) => includes(read, n))]).toEqual([[[1, 8], [9, 9], [20, 20]], [false, true, true, true, false, false, true, false]])
+  })
+  test('of a hundred thousand ranges each article asks few', () => {
+    const read = Array.from({ length: 100_000 }, (_, n) => [2 * n + 1, 2 * n + 1] as const)
+    let found = 0
+    for (let article = 1; article <= 200_000; article++) if (includes(read, article)) found++
+    expect(found).toBe(100_000)
+  })
   test.each(['\n', '\r\n', '\r'])('line ends %j are kept, and everything else', (end) => {
     const text = `a: 1-2${end}b! 3${end}odd line${end}`
     expect(withRead(text, 'b', [[1, 4]], '/x')).toBe(`a: 1-2${end}b! 1-4${end}odd line${end}`)

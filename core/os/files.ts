@@ -122,8 +122,8 @@ export class SystemFiles implements Files {
     const raw = await answered<fs.Dirent<Buffer>[]>((done) => this.#calls.readdir(onDisk(path), { withFileTypes: true, encoding: 'buffer' }, done))
     return raw.map((entry) => ({ name: fileNameOf(entry.name), kind: entryKind(entry) }))
   }
-  realPath(path: string): Promise<string> {
-    return answered<string>((done) => this.#calls.realpath.native(onDisk(path), done))
+  async realPath(path: string): Promise<string> {
+    return fileNameOf(await answered<Buffer>((done) => this.#calls.realpath.native(onDisk(path), 'buffer', done)))
   }
   async makeDirectory(path: string, mode: number): Promise<void> {
     await finished((done) => this.#calls.mkdir(onDisk(path), mode, done))

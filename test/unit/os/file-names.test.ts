@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, realpath, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -74,6 +74,14 @@ describe.each([
     await files.removeDirectory(join(dir, raw))
     await files.unlink(join(dir, 'Entw\ufffdrfe'))
     expect(await onDisk()).toEqual([])
+  })
+  test('are what a link leads to', async () => {
+    const raw = join(dir, 'Entw\udcfcrfe')
+    await files.makeDirectory(raw, 0o700)
+    await (await files.open(join(raw, '\ufffd \udc80'), { write: true, create: 'new' })).close()
+    await symlink(Buffer.from(fileNameOctets(join(raw, '\ufffd \udc80'))), join(dir, 'link'))
+    expect(await files.realPath(join(dir, 'link'))).toBe(join(await realpath(dir), 'Entw\udcfcrfe', '\ufffd \udc80'))
+    expect(await files.realPath(join(raw, '.'))).toBe(join(await realpath(dir), 'Entw\udcfcrfe'))
   })
   test('are told by their names when they change', async () => {
     let told: (name: string | undefined) => void = () => undefined

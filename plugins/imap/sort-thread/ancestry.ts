@@ -1,5 +1,6 @@
 import type { Pace } from 'mailwright/api'
 import { readThreading } from 'mailwright/toolkit'
+import { SpreadMap } from './spread-map.js'
 
 /**
  * Steps upwards that looks for loops may take in all. Mailboxes of people need a few for each message; references that were made up so that
@@ -8,52 +9,66 @@ import { readThreading } from 'mailwright/toolkit'
 const MOST_STEPS = 50_000_000
 /** So many of them take less than a millisecond. */
 const STEPS_PER_LOOK = 100_000
+/** The same of messages passed on the way up. */
+const PASSED_PER_LOOK = 8192
 /** Ids that only references name. A mailbox of people has fewer than messages; made up ones must not take all memory, and are passed over. */
 const MOST_MISSING = 500_000
 const NONE = -1
 
 /** Who is whose parent, by the references of messages (RFC 5256 §3 "REFERENCES", step 1). */
 export class Ancestry {
-  /** Messages come first, by their places; behind them stand ids that only references name. */
-  readonly parent: number[] = []
+  /**
+   * Messages come first, by their places; behind them stand ids that only references name. There is room for all that may come: the system gives it as
+   * it is used, and nothing is copied when it grows.
+   */
+  readonly parent: Int32Array
   readonly messages: number
-  readonly #children: number[] = []
-  readonly #nodes = new Map<string, number>()
+  /** Messages, and ids that only references name. */
+  count: number
+  readonly #children: Int32Array
+  readonly #nodes: SpreadMap<number>
   #steps = 0
-  private constructor(messages: number) {
+  /** `nodes`: messages by their ids; `references`: how many there are in all. */
+  private constructor(messages: number, nodes: SpreadMap<number>, references: number) {
+    const most = messages + Math.min(references, MOST_MISSING)
     this.messages = messages
-    for (let i = 0; i < messages; i++) this.#add()
+    this.count = messages
+    this.parent = new Int32Array(most).fill(NONE, 0, messages)
+    this.#children = new Int32Array(most)
+    this.#nodes = nodes
   }
 
   /** `threading` is in the order of the mailbox. */
   static async of(threading: readonly string[], pace: Pace): Promise<Ancestry> {
-    const made = new Ancestry(threading.length)
+    const nodes = new SpreadMap<number>()
+    let all = 0
     for (let i = 0; i < threading.length; i++) {
-      const { id } = readThreading(threading[i]!)
+      const { id, references } = readThreading(threading[i]!)
       // An id names the first message that has it; the others have none that anybody could refer to.
-      if (id !== '' && !made.#nodes.has(id)) made.#nodes.set(id, i)
-      if (i % 256 === 0 && pace.due()) await pace.turn()
+      if (id !== '' && !nodes.has(id)) nodes.set(id, i)
+      all += references.length
+      // Any message may have a thousand references.
+      if (pace.due()) await pace.turn()
     }
+    const made = new Ancestry(threading.length, nodes, all)
     for (let i = 0; i < threading.length; i++) {
       const { references } = readThreading(threading[i]!)
       for (let next = 0; next <= references.length; ) {
         next = made.#place(i, references, next)
-        if ((next <= references.length || i % 16 === 0) && pace.due()) await pace.turn()
+        if (pace.due()) await pace.turn()
       }
     }
     return made
   }
 
-  #add(): number {
-    this.#children.push(0)
-    return this.parent.push(NONE) - 1
-  }
   /** -1: an id that no message has, and one too many of those. */
   #nodeOf(id: string): number {
     let node = this.#nodes.get(id)
     if (node === undefined) {
-      if (this.parent.length - this.messages >= MOST_MISSING) return NONE
-      this.#nodes.set(id, (node = this.#add()))
+      if (this.count === this.parent.length) return NONE
+      node = this.count++
+      this.parent[node] = NONE
+      this.#nodes.set(id, node)
     }
     return node
   }
@@ -95,31 +110,37 @@ export class Ancestry {
 
   /**
    * Parents without the ids that no message has (step 3): of each message the place of the nearest message above it, or -1, or where messages of
-   * a missing one stand together, a number below -1, which is theirs.
+   * a missing one stand together, a number below -1, which is theirs; these numbers go down from -2 without gaps.
    */
   async pruned(pace: Pace): Promise<Int32Array> {
     const out = new Int32Array(this.messages)
     /** Of each missing message: the message above it, or the missing one that is the root. */
-    const above = new Int32Array(this.parent.length - this.messages).fill(NONE)
+    const above = new Int32Array(this.count - this.messages).fill(NONE)
     const together = new Int32Array(above.length)
-    const path: number[] = []
     for (let i = 0; i < this.messages; i++) {
       let at = this.parent[i]!
+      let passed = 0
       while (at >= this.messages && above[at - this.messages] === NONE && this.parent[at] !== NONE) {
-        path.push(at)
         at = this.parent[at]!
+        if (++passed % PASSED_PER_LOOK === 0 && pace.due()) await pace.turn()
       }
       if (at >= this.messages && above[at - this.messages] !== NONE) at = above[at - this.messages]!
-      for (const passed of path) above[passed - this.messages] = at
-      path.length = 0
+      for (let below = this.parent[i]!; passed > 0; below = this.parent[below]!) {
+        above[below - this.messages] = at
+        if (--passed % PASSED_PER_LOOK === 0 && pace.due()) await pace.turn()
+      }
       if (at >= this.messages) together[at - this.messages]!++
       out[i] = at
       if (i % 256 === 0 && pace.due()) await pace.turn()
     }
+    const numbers = new Int32Array(above.length)
+    let last = NONE
     for (let i = 0; i < out.length; i++) {
       const missing = out[i]! - this.messages
+      if (missing < 0) continue
       // A missing message that holds one alone is not worth a place.
-      if (missing >= 0) out[i] = together[missing]! > 1 ? -2 - missing : NONE
+      if (together[missing]! > 1 && numbers[missing] === 0) numbers[missing] = --last
+      out[i] = numbers[missing]! || NONE
     }
     return out
   }

@@ -1,5 +1,6 @@
 import type { Pace, ThreadNode } from 'mailwright/api'
-import { nodeOf } from './threaded-messages.js'
+import { SpreadMap } from './spread-map.js'
+import { addBelow, nodeOf } from './threaded-messages.js'
 import type { GrowingNode, ThreadedMessages } from './threaded-messages.js'
 
 /**
@@ -7,14 +8,17 @@ import type { GrowingNode, ThreadedMessages } from './threaded-messages.js'
  * threads stand in the order of their roots.
  */
 export async function orderedSubject({ uid, byDate, subject }: ThreadedMessages, pace: Pace): Promise<readonly ThreadNode[]> {
-  const roots = new Map<string, GrowingNode>()
+  const trees: GrowingNode[] = []
+  const roots = new SpreadMap<GrowingNode>()
   for (let i = 0; i < byDate.length; i++) {
     const place = byDate[i]!
     const node = nodeOf(uid[place]!)
     const root = roots.get(subject[place]!)
-    if (root === undefined) roots.set(subject[place]!, node)
-    else root.children.push(node)
+    if (root === undefined) {
+      roots.set(subject[place]!, node)
+      trees.push(node)
+    } else addBelow(root, node)
     if (i % 256 === 0 && pace.due()) await pace.turn()
   }
-  return [...roots.values()]
+  return trees
 }

@@ -1,6 +1,7 @@
 import type { Pace, ThreadNode } from 'mailwright/api'
 import { Ancestry } from './ancestry.js'
-import { nodeOf } from './threaded-messages.js'
+import { SpreadMap } from './spread-map.js'
+import { addBelow, nodeOf } from './threaded-messages.js'
 import type { GrowingNode, ThreadedMessages } from './threaded-messages.js'
 
 /** A thread below the root: a message with what is below it, or messages that a missing one holds together. */
@@ -25,19 +26,26 @@ export async function references(messages: ThreadedMessages, pace: Pace): Promis
   return sorted(messages, parents, pace)
 }
 
+/** How many groups messages have for a parent. */
+function groupCount(parents: Int32Array): number {
+  let least = -1
+  for (const parent of parents) if (parent < least) least = parent
+  return -1 - least
+}
+
 /** Step 4: threads in the order of their dates; of one without a message of its own the date of its first one counts. */
 async function topsOf({ byDate }: ThreadedMessages, parents: Int32Array, pace: Pace): Promise<readonly Top[]> {
   const tops: Top[] = []
-  const groups = new Map<number, Group>()
+  const groups: (Group | undefined)[] = Array.from({ length: groupCount(parents) })
   for (let i = 0; i < byDate.length; i++) {
     const place = byDate[i]!
     const parent = parents[place]!
     if (parent === -1) tops.push({ first: place, group: undefined })
     else if (parent < -1) {
-      const group = groups.get(parent)
+      const group = groups[-2 - parent]
       if (group === undefined) {
         const begun = { number: parent, members: [place] }
-        groups.set(parent, begun)
+        groups[-2 - parent] = begun
         tops.push({ first: place, group: begun })
       } else group.members.push(place)
     }
@@ -52,30 +60,29 @@ async function gatherSubjects(messages: ThreadedMessages, parents: Int32Array, p
   const tops = await topsOf(messages, parents, pace)
   const isReply = (place: number): boolean => threading[place]!.startsWith('R')
   // Step 5.B.
-  const table = new Map<string, Top>()
+  const table = new SpreadMap<Top>()
   for (const [i, top] of tops.entries()) {
+    if (i % 256 === 0 && pace.due()) await pace.turn()
     const text = subject[top.first]!
     if (text === '') continue
     const known = table.get(text)
     const replaces = known === undefined || (known.group === undefined && (top.group !== undefined || (isReply(known.first) && !isReply(top.first))))
     if (replaces) table.set(text, top)
-    if (i % 256 === 0 && pace.due()) await pace.turn()
   }
   // Step 5.C. No number below is a group's yet.
-  let next = -2
-  for (const { group } of tops) if (group !== undefined) next = Math.min(next, group.number)
+  let last = -1 - groupCount(parents)
   for (const [i, top] of tops.entries()) {
+    if (i % 256 === 0 && pace.due()) await pace.turn()
     const text = subject[top.first]!
     const known = table.get(text)
     if (known === undefined || known === top) continue
     if (known.group !== undefined) join(known.group, top.group?.members ?? [top.first], parents)
     else if (isReply(top.first) && !isReply(known.first)) parents[top.first] = known.first
     else {
-      const group: Group = { number: --next, members: [] }
+      const group: Group = { number: --last, members: [] }
       join(group, [known.first, top.first], parents)
       table.set(text, { first: known.first, group })
     }
-    if (i % 256 === 0 && pace.due()) await pace.turn()
   }
 }
 function join(group: Group, members: readonly number[], parents: Int32Array): void {
@@ -88,7 +95,7 @@ function join(group: Group, members: readonly number[], parents: Int32Array): vo
 /** Step 6: every set of siblings by date, which is the order in which they are put there. */
 async function sorted({ uid, byDate }: ThreadedMessages, parents: Int32Array, pace: Pace): Promise<readonly ThreadNode[]> {
   const roots: ThreadNode[] = []
-  const groups = new Map<number, GrowingNode>()
+  const groups: (GrowingNode | undefined)[] = Array.from({ length: groupCount(parents) })
   const nodes: GrowingNode[] = []
   for (let i = 0; i < uid.length; i++) {
     nodes.push(nodeOf(uid[i]!))
@@ -98,15 +105,15 @@ async function sorted({ uid, byDate }: ThreadedMessages, parents: Int32Array, pa
     const place = byDate[i]!
     const parent = parents[place]!
     const node = nodes[place]!
-    if (parent >= 0) nodes[parent]!.children.push(node)
+    if (parent >= 0) addBelow(nodes[parent]!, node)
     else if (parent === -1) roots.push(node)
     else {
-      let group = groups.get(parent)
+      let group = groups[-2 - parent]
       if (group === undefined) {
-        groups.set(parent, (group = nodeOf(0)))
+        groups[-2 - parent] = group = nodeOf(0)
         roots.push(group)
       }
-      group.children.push(node)
+      addBelow(group, node)
     }
     if (i % 256 === 0 && pace.due()) await pace.turn()
   }

@@ -4,42 +4,38 @@ import type { ImapWriter, ThreadNode } from 'mailwright/api'
 /** Nodes between two looks at whether the client keeps up, and others wait. */
 const NODES_PER_LOOK = 1024
 
-const OPEN = 1
-const CLOSE = 2
-const BLANK = 3
-/** What is left to write, the next at the end: trees may be as deep as they have messages. */
-type Pending = ThreadNode | typeof OPEN | typeof CLOSE | typeof BLANK
-const TEXTS = { [OPEN]: '(', [CLOSE]: ')', [BLANK]: ' ' } as const
+/** What is left to write of one list: trees may be as deep as they have messages, and lists as long. */
+interface Level {
+  readonly nodes: readonly ThreadNode[]
+  next: number
+  /** Each node stands in parentheses; one that goes on a thread, alone, does not. */
+  readonly isList: boolean
+}
 
 /** `(3 6 (4 23)(44 7 96))` for each of the trees (RFC 5256 §4 "BASE.7.2.THREAD"), behind one blank; nothing where there are none. */
 export async function writeThreads(trees: readonly ThreadNode[], numberOf: (uid: number) => number, out: ImapWriter, signal: AbortSignal): Promise<void> {
   const pace = new Pace(signal)
-  const pending: Pending[] = []
-  pushLists(pending, trees)
-  if (pending.length > 0) out.raw(' ')
+  const levels: Level[] = [{ nodes: shown(trees), next: 0, isList: true }]
+  if (levels[0]!.nodes.length > 0) out.raw(' ')
   let written = 0
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (typeof next === 'number') {
-      out.raw(TEXTS[next])
-      continue
-    }
-    if (next.uid !== 0) out.number(numberOf(next.uid))
-    const below = shown(next.children)
-    const [only] = below
-    if (below.length === 1 && only !== undefined && only.uid !== 0) pending.push(only)
-    else pushLists(pending, below.length === 1 ? shown(only?.children ?? []) : below)
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    if (level.isList && level.next > 0) out.raw(')')
+    const node = level.nodes[level.next++]
+    if (node === undefined || !level.isList) levels.pop()
+    if (node === undefined) continue
+    if (level.isList) out.raw('(')
+    if (node.uid !== 0) out.number(numberOf(node.uid))
+    const below = shown(node.children)
     // Whatever stands behind a number in its thread is parted from it by a blank; two lists are not.
-    if (next.uid !== 0 && below.length > 0) pending.push(BLANK)
+    if (node.uid !== 0 && below.length > 0) out.raw(' ')
+    const [only] = below
+    if (below.length > 1) levels.push({ nodes: below, next: 0, isList: true })
+    else if (only !== undefined) levels.push(only.uid === 0 ? { nodes: shown(only.children), next: 0, isList: true } : { nodes: below, next: 0, isList: false })
     if (++written % NODES_PER_LOOK !== 0) continue
     const wait = out.room()
     if (wait !== undefined) await wait
     if (pace.due()) await pace.turn()
   }
-}
-
-function pushLists(pending: Pending[], trees: readonly ThreadNode[]): void {
-  const all = shown(trees)
-  for (let i = all.length - 1; i >= 0; i--) pending.push(CLOSE, all[i]!, OPEN)
 }
 
 /** The same without what the grammar has no form for: a missing message holds at least two together. */

@@ -54,8 +54,16 @@ function placeOf(wanted: number, uid: Uint32Array): number {
 
 /** A node that still grows. */
 export interface GrowingNode extends ThreadNode {
-  readonly children: GrowingNode[]
+  children: readonly ThreadNode[]
 }
+/** Most messages have none below them, and need no list of their own for it. */
+const NOTHING: readonly ThreadNode[] = []
 export function nodeOf(uid: number): GrowingNode {
-  return { uid, children: [] }
+  return { uid, children: NOTHING }
+}
+/** `last` becomes the last one below the node. */
+export function addBelow(node: GrowingNode, last: ThreadNode): void {
+  if (node.children === NOTHING) node.children = [last]
+  // Any other list was made here.
+  else (node.children as ThreadNode[]).push(last)
 }

@@ -38,9 +38,21 @@ test('ids that no message has take no memory without bound; those of messages ar
   const messages = Array.from({ length: 700 }, (_, i) => message(`m${i}`, ...Array.from({ length: 1000 }, (_none, n) => `${i}.${n}`)))
   const pace = new CountingPace()
   const ancestry = await Ancestry.of([...messages, message('root'), message('reply', 'nobody', 'root', 'none either')], pace)
-  expect(ancestry.parent.length).toBeLessThan(messages.length + 600_000)
+  expect(ancestry.count).toBeLessThan(messages.length + 600_000)
   const parents = await ancestry.pruned(pace)
   for (let i = 0; i < messages.length; i++) made.add(parents[i]!)
   expect([...made]).toEqual([-1])
   expect([parents[messages.length], parents[messages.length + 1]]).toEqual([-1, messages.length])
+})
+
+test('messages with many references let others have their turn after each, and so does a long way up', async () => {
+  const messages = 64
+  const made = Array.from({ length: messages }, (_, i) => message(`m${i}`, ...Array.from({ length: 1000 }, (_none, n) => `x${i * 999 + n}`)))
+  const pace = new CountingPace()
+  const ancestry = await Ancestry.of([message('deepest', `x${messages * 999}`), ...made], pace)
+  expect(pace.asked).toBeGreaterThanOrEqual(2 * messages)
+  const before = pace.asked
+  // From the deepest up over all missing ones to the first, which holds all together.
+  expect(new Set(await ancestry.pruned(pace))).toEqual(new Set([-2]))
+  expect(pace.asked - before).toBeGreaterThan(1)
 })

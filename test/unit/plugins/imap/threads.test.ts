@@ -142,3 +142,22 @@ describe('what is written (RFC 5256 §5)', () => {
     expect(await written(trees)).toBe(text)
   })
 })
+
+test('whatever the subjects are, each step of a threading asks now and then whether others wait', async () => {
+  class CountingPace extends Pace {
+    asked = 0
+    override due(): boolean {
+      this.asked++
+      return false
+    }
+  }
+  const count = 256 * 40
+  const asked = async (subject: (i: number) => string): Promise<number> => {
+    const counting = new CountingPace(new AbortController().signal)
+    await references(known(Array.from({ length: count }, (_, i) => ({ id: `m${i}`, references: [], isReply: true, sent: i, subject: subject(i) }))), counting)
+    return counting.asked
+  }
+  const often = await asked(() => 'one')
+  // What is done with a subject that no other message has is less, but there are as many of them.
+  expect([await asked(String), await asked(() => ''), await asked((i) => String(i >> 1))]).toEqual([often, often, often])
+})

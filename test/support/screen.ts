@@ -35,8 +35,12 @@ export class Screen {
   async text(): Promise<string> {
     return await this.#tmux('capture-pane', '-p')
   }
-  /** Waits until the screen shows this. @throws with the whole screen when the program ends or takes for ever. */
-  async shows(wanted: string | RegExp): Promise<void> {
+  /**
+   * Waits until the screen shows this. Where `wiped.over` stands there alone, what stood over it was wiped out by the program itself: the key has it drawn again.
+   *
+   * @throws with the whole screen when the program ends or takes for ever.
+   */
+  async shows(wanted: string | RegExp, wiped?: { readonly over: string; readonly press: string }): Promise<void> {
     const isThere = (text: string): boolean => (typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text))
     const since = Date.now()
     for (;;) {
@@ -44,6 +48,7 @@ export class Screen {
       const text = await this.text()
       if (isThere(text)) return
       if (over || Date.now() - since > GIVE_UP_MS) throw new Error(`the screen does not show ${String(wanted)}:\n${text}`)
+      if (wiped !== undefined && text.includes(wiped.over)) await this.press(wiped.press)
       await pause(LOOK_EVERY_MS)
     }
   }

@@ -236,3 +236,20 @@ test('mbx: a keyword that c-client defined in the second that was looked at stay
   expect((await fresh.messages()).map((m) => m.keywords)).toEqual([['ours'], ['theirs']])
 })
 
+
+test('that a message was seen to come is written again where another program took it back, so that nobody is told it twice', async () => {
+  const box = await filled(formatOf(mbxDialect), 3)
+  const before = await readFile(path, 'latin1')
+  const flagsAt = [...before.matchAll(/;[0-9a-f]{8}([0-9a-f]{4})-/g)].map((m) => m.index + 9)
+  const flagsOf = async (): Promise<string[]> => {
+    const octets = await readFile(path, 'latin1')
+    return flagsAt.map((at) => octets.slice(at, at + 4))
+  }
+  const claimed = await flagsOf()
+  await poke(flagsAt[0] ?? 0, '0000')
+  const later = Math.floor(clock.now() / 1000) + 100
+  await utimes(path, later, later)
+  await box.refresh(true)
+  await box.refresh(true)
+  expect(await flagsOf()).toEqual(claimed)
+})

@@ -91,7 +91,7 @@ export function settling(dialect: Dialect, contents: Contents, random: (octets: 
     header: filed === undefined ? undefined : { before: filed, after },
     done(reformed) {
       for (const i of owed) {
-        layout.form[i] = layout.at('form', i) | wanted
+        layout.reform(i, layout.at('form', i) | wanted)
         reformed(i)
       }
       return { ...contents, header: after, filed: filed === undefined ? undefined : after }

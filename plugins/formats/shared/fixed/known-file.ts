@@ -249,7 +249,7 @@ export class KnownFile {
       const form = layout.at('form', i) | (this.#dialect.header !== undefined && fields.uid === uid ? FORM.numbered : 0)
       const old = (fields.flags & BIT.old) !== 0
       if (old && !layout.has(i, FORM.old)) edit.setRecent(row, false)
-      layout.form[i] = old ? form | FORM.old : form & ~FORM.old
+      layout.reform(i, old ? form | FORM.old : form & ~FORM.old)
       layout.save(i, row, edit)
     })
     this.drop(uids.from(gone), edit)

@@ -87,6 +87,13 @@ export class Layout {
     return (this.at('form', i) & form) === form
   }
   readonly #settled = new Map<number, number>()
+  /** Another form of a message; one that lost something is looked at again by `lacks`. */
+  reform(i: number, form: number): void {
+    const lost = this.at('form', i) & ~form
+    this.form[i] = form
+    if (lost === 0) return
+    for (const [wanted, to] of this.#settled) if ((wanted & lost) !== 0 && to > i) this.#settled.set(wanted, i)
+  }
   /** Whether some message lacks one of these forms. Those that were found to have them are not looked at again. */
   lacks(form: number): boolean {
     const { count, form: forms } = this

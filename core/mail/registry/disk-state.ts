@@ -281,8 +281,8 @@ export class DiskState implements MailboxState {
     const ceiling = Math.max(this.#ceiling, this.#table.highestModseq + RESERVED)
     try {
       const records: JournalRecord[] = [...this.#headRecords(), { t: 'open', m: ceiling }]
-      // Into a new file, the sync of the first change takes the head along.
-      if (this.#journal?.size === 0) await Promise.all(records.map((r) => this.#journal?.append(r, false)))
+      // With its name on the disk: what is told next must not be forgotten.
+      if (this.#journal?.size === 0) await Promise.all(records.map((r) => this.#journal?.append(r, true)))
       else await this.#journal?.rewrite(records)
       this.#journalValidity = this.#table.uidValidity
       this.#ceiling = ceiling

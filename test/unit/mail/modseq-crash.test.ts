@@ -77,12 +77,12 @@ describe('after a crash, with a clock that was set back', () => {
       expect(q.logger.lines).toEqual([])
     }
   })
-  test('the same in a mailbox that was opened for the first time, as long as the machine goes on (kill -9)', async () => {
+  test.each(CRASH_MODES)('the same in a mailbox that was opened for the first time: %s', async (mode) => {
     const files = await homes()
     const { told, disks } = await session(files, filled())
     for (let count = 0; count <= files.log.length; count++) {
       const heard = Math.max(...told.filter(({ at }) => at <= count).map(({ highest }) => highest), 0)
-      const q = server(new VirtualFiles(afterCrash(files.start, files.log, count, 'kept', new SeededRandom(count))), EARLIER)
+      const q = server(new VirtualFiles(afterCrash(files.start, files.log, count, mode, new SeededRandom(count))), EARLIER)
       const m = await q.open(disks.findLast(({ at }) => at <= count)!.disk.clone())
       expect(m.table.highestModseq, `crash after ${count} writes`).toBeGreaterThanOrEqual(heard)
       await q.registry[Symbol.asyncDispose]()

@@ -64,6 +64,8 @@ export class DiskState implements MailboxState {
   #savedAt = -1
   #foldTimer: Disposable | undefined
   #bell: FoldBell | undefined
+  /** When a look had another process write what it has. */
+  #rangMs = -Infinity
   #saveTimer: Disposable | undefined
   #lastChange = 0
 
@@ -233,7 +235,11 @@ export class DiskState implements MailboxState {
   async #lookAtJournal(mailbox: SharedMailbox): Promise<void> {
     try {
       await this.#adopt(mailbox)
-      if (await this.heldBack(mailbox, (pending) => !pending.isEmpty)) await ringBell(this.#parts)
+      // For news alone, not so often that the other one cannot gather what it writes.
+      const { clock, settings } = this.#parts
+      if (clock.now() - this.#rangMs < settings.pollMs || !(await this.heldBack(mailbox, (pending) => !pending.isEmpty))) return
+      this.#rangMs = clock.now()
+      await ringBell(this.#parts)
     } catch (error) {
       this.#parts.logger.debug('mail.journal-not-had', { key: this.#parts.key, error })
     }

@@ -6,7 +6,7 @@ import { CRASH_MODES, afterCrash } from '../../../core/testing/disk/crash.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { SeededRandom } from '../../../core/testing/random.js'
 import { change, disk, flags, homes, serverProcess } from '../../support/journalled.js'
-import { never, setOf } from '../../support/mail.js'
+import { never, setOf, testSettings } from '../../support/mail.js'
 import { seedOf } from '../../support/random.js'
 import type { TextDisk } from '../../support/mail-text-source.js'
 
@@ -73,13 +73,22 @@ describe('changes of one flag in two processes', () => {
     expect(inFile(d)).toEqual({ 1: FLAGGED })
   })
   test('a look of the second has what the first acknowledged written, so that the next one finds it', async () => {
-    const { d, a, b, close } = await scene([1, 0])
+    const { d, q, a, b, close } = await scene([1, 0])
     await a.store(change('add', FLAGGED, 1), undefined, never)
     await b.refresh(never)
     await settled()
     expect(inFile(d)).toEqual({ 1: FLAGGED })
     await b.refresh(never)
     expect(flags(b)).toEqual({ 1: FLAGGED })
+    // Not at each look.
+    await a.store(change('add', SEEN, 1), undefined, never)
+    await b.refresh(never)
+    await settled()
+    expect(d.checkpoints).toBe(1)
+    q.clock.advance(testSettings.pollMs)
+    await b.refresh(never)
+    await settled()
+    expect(d.checkpoints).toBe(2)
     await close()
   })
   test('messages that the second copies have the flags that the first acknowledged', async () => {

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { constants } from 'node:os'
 import { fileNameOctets, fileNameOf, isTextName } from '../api/file-names.js'
 import type { Boot, DirectoryEntry, FileStat, Files, OpenFile, OpenHow } from '../api/files.js'
 import { failedWith } from '../api/mail/file-failure.js'
@@ -6,7 +7,7 @@ import { thisBoot } from './boot.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
 import { answered, fileStat, fileTime, finished, SystemFile } from './open-file.js'
-import { PromptStat } from './prompt-stat.js'
+import { Prompt } from './prompt.js'
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
 /** Linux alone has it. */
@@ -46,13 +47,13 @@ function onDisk(path: string): string | Buffer {
 export class SystemFiles implements Files {
   readonly #locks: NativeLocks | undefined
   readonly #calls: FileCalls
-  readonly #statNow: PromptStat
+  readonly #prompt: Prompt
   readonly boot?: Boot
   /** `calls`: other ones than node's own, which are done when they return. */
   constructor(locks: NativeLocks | undefined, calls?: FileCalls) {
     this.#locks = locks
     this.#calls = calls ?? fs
-    this.#statNow = new PromptStat(calls === undefined ? locks?.stat : undefined)
+    this.#prompt = new Prompt(calls === undefined ? locks?.names : undefined)
     const boot = thisBoot()
     if (boot !== undefined) this.boot = boot
   }
@@ -65,12 +66,12 @@ export class SystemFiles implements Files {
   async #open(path: string, how: OpenHow): Promise<SystemFile> {
     const base = (how.write ? O_RDWR : O_RDONLY) | (how.noFollow ? O_NOFOLLOW : 0) | (how.syncWrites ? O_DSYNC : 0)
     const mode = how.mode ?? 0o600
-    if (how.create === undefined) return this.#file(path, await openExisting(this.#calls, path, base, how.keepAccessTime === true))
+    if (how.create === undefined) return this.#file(path, await this.#openExisting(path, base, how.keepAccessTime === true))
     if (how.create === 'new') return this.#created(path, base, mode)
     // Existing files keep their mode, so the two cases must be told apart; a name that comes or goes in between is tried again.
     for (;;) {
       try {
-        return this.#file(path, await openDescriptor(this.#calls, path, base, mode))
+        return this.#file(path, await this.#openDescriptor(path, base))
       } catch (error) {
         if (!failedWith(error, 'ENOENT')) throw error
       }
@@ -83,14 +84,32 @@ export class SystemFiles implements Files {
       }
     }
   }
+  /** Only the owner of a file and root may read it without a trace. */
+  async #openExisting(path: string, flags: number, keepAccessTime: boolean): Promise<number> {
+    if (!keepAccessTime || O_NOATIME === 0) return this.#openDescriptor(path, flags)
+    try {
+      return await this.#openDescriptor(path, flags | O_NOATIME)
+    } catch (error) {
+      if (!failedWith(error, 'EPERM')) throw error
+      return this.#openDescriptor(path, flags)
+    }
+  }
+  /** Of a file that is there. */
+  async #openDescriptor(path: string, flags: number): Promise<number> {
+    const wait = (): Promise<number> => openDescriptor(this.#calls, path, flags, 0)
+    const fd = await (isTextName(path) ? this.#prompt.ask<number | undefined>((now) => now.open(path, flags | O_NONBLOCK), wait) : wait())
+    if (fd === undefined) throw missing(path)
+    return fd
+  }
   #file(path: string, fd: number): SystemFile {
-    return new SystemFile(path, fd, this.#locks, this.#calls, this.#statNow)
+    return new SystemFile(path, fd, this.#locks, this.#calls, this.#prompt)
   }
   async #created(path: string, base: number, mode: number): Promise<SystemFile> {
     const fd = await openDescriptor(this.#calls, path, base | O_CREAT | O_EXCL, mode)
     const file = this.#file(path, fd)
     try {
-      await file.chmod(mode)
+      // The umask takes nothing off a mode that is the owner's alone, as most are.
+      if ((await file.stat()).mode !== mode) await file.chmod(mode)
     } catch (error) {
       // A file system without modes has no better one to offer.
       if (!failedWith(error, 'EPERM', 'ENOTSUP', 'EINVAL')) {
@@ -102,17 +121,17 @@ export class SystemFiles implements Files {
   }
 
   borrow(path: string, shared: number): OpenFile {
-    return new SystemFile(path, shared, this.#locks, this.#calls, this.#statNow, true)
+    return new SystemFile(path, shared, this.#locks, this.#calls, this.#prompt, true)
   }
   stat(path: string): Promise<FileStat | undefined> {
     const name = onDisk(path)
     const wait = (): Promise<FileStat | undefined> => statOrNothing((done) => this.#calls.stat(name, done))
-    return typeof name === 'string' ? this.#statNow.ask((now) => now.ofPath(name, true), wait) : wait()
+    return typeof name === 'string' ? this.#prompt.ask((now) => now.ofPath(name, true), wait) : wait()
   }
   lstat(path: string): Promise<FileStat | undefined> {
     const name = onDisk(path)
     const wait = (): Promise<FileStat | undefined> => statOrNothing((done) => this.#calls.lstat(name, done))
-    return typeof name === 'string' ? this.#statNow.ask((now) => now.ofPath(name, false), wait) : wait()
+    return typeof name === 'string' ? this.#prompt.ask((now) => now.ofPath(name, false), wait) : wait()
   }
   async list(path: string): Promise<readonly DirectoryEntry[]> {
     const entries = await answered<fs.Dirent[]>((done) => this.#calls.readdir(onDisk(path), { withFileTypes: true }, done))
@@ -127,7 +146,7 @@ export class SystemFiles implements Files {
   }
   async makeDirectory(path: string, mode: number): Promise<void> {
     await finished((done) => this.#calls.mkdir(onDisk(path), mode, done))
-    await this.chmod(path, mode)
+    if ((await this.lstat(path))?.mode !== mode) await this.chmod(path, mode)
   }
   removeDirectory(path: string): Promise<void> {
     return finished((done) => this.#calls.rmdir(onDisk(path), done))
@@ -174,7 +193,7 @@ export class SystemFiles implements Files {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const fd = await openDescriptor(this.#calls, path, O_RDONLY | O_DIRECTORY, 0)
+    const fd = await this.#openDescriptor(path, O_RDONLY | O_DIRECTORY)
     try {
       await finished((done) => this.#calls.fsync(fd, done))
     } catch (error) {
@@ -193,15 +212,9 @@ export class SystemFiles implements Files {
   }
 }
 
-/** Only the owner of a file and root may read it without a trace. */
-async function openExisting(calls: FileCalls, path: string, flags: number, keepAccessTime: boolean): Promise<number> {
-  if (!keepAccessTime || O_NOATIME === 0) return openDescriptor(calls, path, flags, 0)
-  try {
-    return await openDescriptor(calls, path, flags | O_NOATIME, 0)
-  } catch (error) {
-    if (!failedWith(error, 'EPERM')) throw error
-    return openDescriptor(calls, path, flags, 0)
-  }
+/** As node says it. */
+function missing(path: string): Error {
+  return Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { errno: -constants.errno.ENOENT, code: 'ENOENT', syscall: 'open', path })
 }
 /** A pipe in the place of a file keeps nobody waiting for whoever writes to it; reading it then fails (ESPIPE). */
 async function openDescriptor(calls: FileCalls, path: string, flags: number, mode: number): Promise<number> {

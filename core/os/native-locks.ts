@@ -1,8 +1,8 @@
 import { constants, release } from 'node:os'
 import type * as koffiModule from 'koffi'
 import type { LockOutcome } from '../api/files.js'
+import { nativeNames, type NativeNames } from './native-names.js'
 import { nativeRename, type NativeRename } from './native-rename.js'
-import { nativeStat, type NativeStat } from './native-stat.js'
 
 /** Calls that Node lacks. Every one tries once and returns at once. */
 export interface NativeLocks {
@@ -11,8 +11,8 @@ export interface NativeLocks {
   fcntl(fd: number, mode: 'shared' | 'exclusive' | 'none'): LockOutcome
   /** Octets read of those that are in memory; below 0 where that would have to wait, or is not to be had of this file. Absent where the system lacks it. */
   readonly readNow?: (fd: number, into: Uint8Array, at: number) => number
-  readonly stat?: NativeStat
   readonly rename?: NativeRename
+  readonly names?: NativeNames
 }
 
 type Koffi = typeof koffiModule.default
@@ -51,14 +51,15 @@ async function loadNativeLocks(): Promise<NativeLocks | undefined> {
     // The layout of struct flock and the number of F_OFD_SETLK are Linux's, on machines of 64 bits.
     if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return native
     const readNow = nonWaitingRead(koffi, c)
-    const [stat, rename] = [nativeStat(c), nativeRename(c)]
+    const rename = nativeRename(c)
+    const names = nativeNames(koffi, c)
     koffi.struct('mailwright_flock', { type: 'int16', whence: 'int16', start: 'int64', len: 'int64', pid: 'int32' })
     const fcntl = c.func('int fcntl(int, int, ...)') as (fd: number, command: number, type: string, lock: object) => number
     return {
       ...native,
       ...(readNow && { readNow }),
-      ...(stat && { stat }),
       ...(rename && { rename }),
+      ...(names && { names }),
       fcntl: (fd, mode) =>
         outcome(() => fcntl(fd, OFD_SETLK, 'mailwright_flock *', { type: FCNTL[mode], whence: 0, start: 0, len: 0, pid: 0 })),
     }

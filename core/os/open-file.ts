@@ -2,7 +2,7 @@ import type * as fs from 'node:fs'
 import type { FileStat, LockOutcome, OpenFile } from '../api/files.js'
 import type { FileCalls } from './immediate.js'
 import type { NativeLocks } from './native-locks.js'
-import type { PromptStat } from './prompt-stat.js'
+import type { Prompt } from './prompt.js'
 
 type Done = (error: NodeJS.ErrnoException | null) => void
 /** A promise of a callback call; the callback API spares the FileHandle objects of `fs.promises`. */
@@ -45,16 +45,16 @@ export class SystemFile implements OpenFile {
   readonly #fd: number
   readonly #locks: NativeLocks | undefined
   readonly #calls: FileCalls
-  readonly #statNow: PromptStat
+  readonly #prompt: Prompt
   readonly #borrowed: boolean
   #closed = false
   /** A sync follows each write, since the machine cannot write so by itself. */
   syncWrites = false
 
   /** `borrowed`: somebody else closes and unlocks it. */
-  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls, statNow: PromptStat, borrowed = false) {
+  constructor(path: string, fd: number, locks: NativeLocks | undefined, calls: FileCalls, prompt: Prompt, borrowed = false) {
     this.#calls = calls
-    this.#statNow = statNow
+    this.#prompt = prompt
     this.#borrowed = borrowed
     this.path = path
     this.#fd = fd
@@ -130,7 +130,7 @@ export class SystemFile implements OpenFile {
   }
   stat(): Promise<FileStat> {
     // The number of a closed file may be another's by now.
-    return this.#statNow.ask((now) => (this.#closed ? undefined : now.ofDescriptor(this.#fd)), async () => fileStat(await answered<fs.Stats>((done) => this.#calls.fstat(this.#fd, done))))
+    return this.#prompt.ask((now) => (this.#closed ? 'unknown' : now.ofDescriptor(this.#fd)), async () => fileStat(await answered<fs.Stats>((done) => this.#calls.fstat(this.#fd, done))))
   }
   chmod(mode: number): Promise<void> {
     return finished((done) => this.#calls.fchmod(this.#fd, mode, done))

@@ -18,8 +18,10 @@ export class DataWriter {
   readonly #open: OpenFile
   readonly #start: number
   readonly #signal: AbortSignal
+  /** Octets of a piece. */
+  readonly #piece: number
   /** Octets that are yet to be written: those of many messages go in one piece, since each piece of a write has its price. */
-  #room: Buffer
+  #held: Buffer | undefined
   /** The piece before, on its way or written. */
   #other: Buffer | undefined
   #writing: Promise<void> = DONE
@@ -36,8 +38,11 @@ export class DataWriter {
     this.fresh = place.fresh
     this.#synced = place.synced
     this.#start = this.#at = place.at
-    this.#room = Buffer.allocUnsafeSlow(Math.min(place.octets, PIECE))
+    this.#piece = Math.min(place.octets, PIECE)
     this.#signal = signal
+  }
+  get #room(): Buffer {
+    return (this.#held ??= Buffer.allocUnsafeSlow(this.#piece))
   }
   /** Place of the next octet. */
   get at(): number {
@@ -77,12 +82,20 @@ export class DataWriter {
     this.#used += octets
     return this.#room.subarray(from, this.#used)
   }
+  /** Puts octets behind the others that lie elsewhere, and are left alone there until the next call has resolved, or `finish`. */
+  async put(bytes: Buffer): Promise<void> {
+    // Several writes would each wait for the disk.
+    if (this.#synced) return this.add(bytes)
+    await this.#write()
+    await this.#writing
+    this.#begin(bytes, crc32(bytes, this.#sum))
+  }
   /** Hands the piece over: the next one is filled while it is written. */
   async #flush(): Promise<void> {
     await this.#write()
-    const room = this.#room
-    this.#room = this.#other ?? Buffer.allocUnsafeSlow(room.length)
-    this.#other = room
+    const held = this.#held
+    this.#held = this.#other
+    this.#other = held
   }
   /** Begins to write what is there, once the piece before is written. */
   async #write(): Promise<void> {
@@ -90,13 +103,20 @@ export class DataWriter {
     this.#signal.throwIfAborted()
     if (this.#used === 0) return
     this.#sumUp()
-    this.#writing = this.#open.write([this.#room.subarray(0, this.#used)], this.#at)
+    const piece = this.#room.subarray(0, this.#used)
+    this.#used = this.#summed = 0
+    this.#begin(piece, this.#sum)
+  }
+  #begin(bytes: Buffer, sum: number): void {
+    const at = this.#at
+    this.#at += bytes.length
+    this.#sum = sum
+    this.#writing = this.#open.write([bytes], at)
     // Whoever waits for it hears of the failure.
     this.#writing.catch(() => undefined)
-    this.#at += this.#used
-    this.#used = this.#summed = 0
   }
   #sumUp(): void {
+    if (this.#used === this.#summed) return
     this.#sum = crc32(this.#room.subarray(this.#summed, this.#used), this.#sum)
     this.#summed = this.#used
   }

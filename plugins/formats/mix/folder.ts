@@ -4,6 +4,7 @@ import { backOff, pause, type Say } from '../shared/locks/lock-context.js'
 import { inTurn, isLockedFor, Wait } from '../shared/locks/wait-lines.js'
 import { isWritable } from '../shared/folders.js'
 import { asRefusal } from '../shared/refusal.js'
+import { readSmall } from '../shared/small-read.js'
 import { allDone } from './all-done.js'
 import type { MixContext } from './context.js'
 import { DataFiles } from './data-files.js'
@@ -118,22 +119,22 @@ export class MixFolder {
   locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<T> {
     return this.#locked(mode, signal, say, async (handles) => work(await this.#held(handles)))
   }
-  /** The same for work that needs no word of what the files hold, which may be damaged. */
-  guarded<T>(signal: AbortSignal, say: Say, work: () => Promise<T>): Promise<T> {
-    return this.#locked('exclusive', signal, say, work)
+  /** The same for work that needs no word of what the files hold, which may be damaged. `finished`: once the work of whoever was killed is. */
+  guarded<T>(signal: AbortSignal, finished: boolean, say: Say, work: () => Promise<T>): Promise<T> {
+    return this.#locked('exclusive', signal, say, work, finished)
   }
-  #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (handles: Handles) => Promise<T>): Promise<T> {
+  #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (handles: Handles) => Promise<T>, finished = true): Promise<T> {
     return inTurn(this.#ctx, this.path, say, async (spoken) => {
       let handles = await this.#lock(mode, signal, spoken)
       try {
-        if (!(await this.#redo.isKnown())) {
+        if (finished && !(await this.#redo.isKnown())) {
           if (mode === 'shared' && handles.writable) {
             this.#unlock(handles)
             handles = await this.#lock('exclusive', signal, spoken)
           }
           if (handles.writable) await this.#recover(handles)
         }
-        this.#lookedBack = true
+        this.#lookedBack ||= finished
         return await work(handles)
       } catch (error) {
         throw asRefusal(error, this.path)
@@ -213,7 +214,7 @@ export class MixFolder {
   async #readHeld(handles: Handles): Promise<Held> {
     const room = Buffer.alloc(META_ROOM)
     const [got, index, status, indexStat, statusStat] = await Promise.all([
-      handles.meta.read(room, 0), readHead(handles.index), readHead(handles.status), handles.index.stat(), handles.status.stat(),
+      readSmall(handles.meta, room, 0), readHead(handles.index), readHead(handles.status), handles.index.stat(), handles.status.stat(),
     ])
     const text = got < META_ROOM ? room.subarray(0, got) : await wholeOf(handles.meta, Math.min(MOST_META, (await handles.meta.stat()).size))
     return {
@@ -419,8 +420,7 @@ function sequencesOf({ meta, index, status }: Held): string {
 }
 async function readHead(file: OpenFile): Promise<Uint8Array> {
   const head = new Uint8Array(SEQUENCE_OCTETS)
-  if (file.readNow?.(head, 0) === true) return head
-  return head.subarray(0, await file.read(head, 0))
+  return head.subarray(0, await readSmall(file, head, 0))
 }
 async function wholeOf(file: OpenFile, size: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(size)

@@ -3,6 +3,7 @@ import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
 import { asRefusal } from '../shared/refusal.js'
+import { allDone } from './all-done.js'
 import type { MixContext, MixParts } from './context.js'
 import { MixDelivery } from './delivery.js'
 import { examineMix } from './examine.js'
@@ -56,27 +57,27 @@ export class MixFormat implements MailboxFormat {
     const made: string[] = []
     try {
       if (fresh) await files.makeDirectory(at.path, at.directoryMode)
-      for (const [name, content] of [[NAMES.index], [NAMES.status], [`.mix${hex8(now)}`], ['.mixnew', meta]] as const) {
+      const make = async (name: string, content?: Uint8Array): Promise<void> => {
         const path = `${at.path}/${name}`
         const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
         made.push(path)
         try {
-          await file.truncate(0)
+          if ((await file.stat()).size > 0) await file.truncate(0)
           if (content !== undefined) await file.write([content], 0)
           if (durable) await file.sync()
         } finally {
           await file.close()
         }
       }
+      // Beside each other, so that the disk is told to write once.
+      await allDone([make(NAMES.index), make(NAMES.status), make(`.mix${hex8(now)}`), make('.mixnew', meta)])
       await files.rename(`${at.path}/.mixnew`, `${at.path}/${NAMES.meta}`)
     } catch (error) {
       for (const path of made) await files.unlink(path).catch(() => undefined)
       if (fresh) await files.removeDirectory(at.path).catch(() => undefined)
       throw error
     }
-    if (!durable) return
-    await files.syncDirectory(at.path)
-    await files.syncDirectory(folderOf(at.path))
+    if (durable) await allDone([at.path, folderOf(at.path)].map((path) => files.syncDirectory(path)))
   }
   async open(at: FilePlace): Promise<MailboxSource> {
     const folder = new MixFolder(at, this.#ctx)
@@ -101,7 +102,8 @@ export class MixFormat implements MailboxFormat {
       await files.unlink(`${at.path}/${NAMES.meta}`)
       if (mailbox.durability === 'full') await files.syncDirectory(at.path)
     })
-    for (const { name, kind } of await files.list(at.path)) if (kind === 'file' && name.startsWith(OWN)) await files.unlink(`${at.path}/${name}`)
+    const own = (await files.list(at.path)).filter(({ name, kind }) => kind === 'file' && name.startsWith(OWN))
+    await allDone(own.map(({ name }) => files.unlink(`${at.path}/${name}`)))
     await removeEmptyFolder(files, at.path, mailbox.durability === 'full')
   }
   /** Mailboxes below it move along. */
@@ -113,10 +115,11 @@ export class MixFormat implements MailboxFormat {
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
-  async #alone(at: FilePlace, what: string, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
+  async #alone(at: FilePlace, what: 'delete' | 'rename', waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
     const folder = new MixFolder(at, this.#ctx)
     try {
-      const done = await folder.guarded(new AbortController().signal, sayWaits(waits), async () => {
+      // Nobody needs what was left undone in a mailbox that goes.
+      const done = await folder.guarded(new AbortController().signal, what !== 'delete', sayWaits(waits), async () => {
         // What is not in the control files yet would be lost with the file that speaks of it.
         await folder.settle()
         return folder.alone(async () => {

@@ -2,6 +2,7 @@ import { failedWith } from 'mailwright/api'
 import type { Files, OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import { folderOf } from '../shared/locks/lock-context.js'
+import { readSmall } from '../shared/small-read.js'
 import { allDone } from './all-done.js'
 
 /*
@@ -80,8 +81,7 @@ function chainAt(head: Uint8Array): number | undefined {
 }
 async function headAt(file: OpenFile, at: number): Promise<Uint8Array> {
   const head = new Uint8Array(ENTRY_HEAD)
-  if (file.readNow?.(head, at) === true) return head
-  return head.subarray(0, await file.read(head, at))
+  return head.subarray(0, await readSmall(file, head, at))
 }
 function decode(bytes: Buffer, at: number, chain: number): { readonly entry: Entry; readonly end: number } | undefined {
   if (chainAt(bytes.subarray(at, at + ENTRY_HEAD)) !== chain) return undefined

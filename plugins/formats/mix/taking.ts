@@ -1,10 +1,14 @@
 import { MailError, type OpenFile, type Rows, type TakenMessage } from 'mailwright/api'
+import { readSmall } from '../shared/small-read.js'
 import { placeOf, type Place } from './columns.js'
-import { PIECE, type DataWriter } from './data-writer.js'
+import type { DataWriter } from './data-writer.js'
 import type { MixFolder } from './folder.js'
 import { putDataRecord } from './put-records.js'
 import { DATA_OCTETS, isDataRecord, type DataRecord } from './records.js'
 
+/** Octets of one read: a data file of the usual size, also one that ended with a large delivery. */
+const RUN = 3 << 19
+const ROOMS = 3
 /** Octets of one read of a large message. */
 const LARGE = 1 << 18
 /** Messages no further apart are fetched by one read. */
@@ -33,51 +37,73 @@ export function lyingOf(messages: readonly TakenMessage[], rows: Rows): readonly
 
 /**
  * Puts messages of another mailbox behind each other, each with a record of its own in front. Their octets are the same in every mailbox of the
- * format, so they go from file to file in large pieces, and a record that takes as much room as the new one is written over where it was read.
- * Answers where each record begins.
+ * format, so they go from file to file in large pieces, and records are written over those that were read. While one piece is looked through the next
+ * one is read, and the one before it written. Answers where each record begins.
  *
  * @throws MailError `vanished` when a message does not lie where it should: it was expunged, or moved to another file
  */
 export async function layDown(from: MixFolder, messages: readonly Lying[], record: (index: number) => DataRecord, writer: DataWriter, signal: AbortSignal): Promise<readonly number[]> {
   const starts: number[] = []
-  for (let first = 0; first < messages.length; ) {
-    const run = runOf(messages, first)
-    signal.throwIfAborted()
-    const file = await from.data.open(run.file)
-    if (file === undefined) throw gone(messages[first]?.uid ?? 0)
-    const some = messages.slice(first, run.next)
-    const recordOf = (i: number): DataRecord => record(first + i)
-    if (run.octets > PIECE) starts.push(await layLarge(file, some[0], record(first), writer, signal))
-    else starts.push(...(await (run.tight ? layTight : layScattered)(file, run, some, recordOf, writer)))
-    first = run.next
+  const rooms = new Rooms()
+  let ahead = readRun(from, messages, 0, rooms, signal)
+  for (let run = await ahead; run !== undefined; run = await ahead) {
+    ahead = readRun(from, messages, run.next, rooms, signal)
+    // Whoever waits for it hears of the failure.
+    ahead.catch(() => undefined)
+    try {
+      if (run.bytes === undefined) starts.push(await layLarge(run.file, messages[run.first], record(run.first), writer, signal))
+      else await writer.put(layRun(run.bytes, run, messages, record, writer.at, starts))
+    } catch (error) {
+      // Nothing is under way in a file that may be closed now.
+      await ahead.catch(() => undefined)
+      throw error
+    }
   }
   return starts
 }
-/** As they lie. */
-async function layTight(file: OpenFile, { at, octets }: Run, messages: readonly Lying[], record: (index: number) => DataRecord, writer: DataWriter): Promise<number[]> {
-  const bytes = await writer.space(octets)
-  const begin = writer.at - octets
-  const got = await file.read(bytes, at)
-  return messages.map((m, i) => {
-    const start = m.place.at - at
-    mustLie(bytes.subarray(0, got), start, m)
-    putDataRecord(bytes, start, record(i))
-    return begin + start
-  })
-}
-/** Without what lies between them. */
-async function layScattered(file: OpenFile, { at, octets }: Run, messages: readonly Lying[], record: (index: number) => DataRecord, writer: DataWriter): Promise<number[]> {
-  const bytes = Buffer.allocUnsafe(octets)
-  const got = await file.read(bytes, at)
-  const starts: number[] = []
-  for (const [i, m] of messages.entries()) {
-    const start = m.place.at - at
-    mustLie(bytes.subarray(0, got), start, m)
-    starts.push(writer.at)
-    await writer.record(record(i))
-    await writer.add(bytes.subarray(start + m.place.internal, start + m.place.internal + m.size))
+/** Each is free again when the two after it were asked for: one is read into, one looked through, one written. */
+class Rooms {
+  readonly #all: Buffer[] = []
+  #next = 0
+  /** The first is as large as can be only where there is more than one. */
+  of(octets: number, isOnly: boolean): Buffer {
+    const n = this.#next++ % ROOMS
+    const known = this.#all[n]
+    return (known ?? (this.#all[n] = Buffer.allocUnsafeSlow(isOnly ? octets : RUN))).subarray(0, octets)
   }
-  return starts
+}
+/** What was read of the other mailbox. */
+interface ReadRun extends Run {
+  readonly file: OpenFile
+  /** Undefined for one message that is larger than a room. */
+  readonly bytes: Buffer | undefined
+}
+/** Undefined behind the last message. */
+async function readRun(from: MixFolder, messages: readonly Lying[], first: number, rooms: Rooms, signal: AbortSignal): Promise<ReadRun | undefined> {
+  if (first === messages.length) return undefined
+  const run = runOf(messages, first)
+  signal.throwIfAborted()
+  const file = await from.data.open(run.number)
+  if (file === undefined) throw gone(messages[first]?.uid ?? 0)
+  if (run.octets > RUN) return { ...run, file, bytes: undefined }
+  const bytes = rooms.of(run.octets, first === 0 && run.next === messages.length)
+  return { ...run, file, bytes: bytes.subarray(0, await readSmall(file, bytes, run.at)) }
+}
+/** Moves messages together, and puts their records in front: what is left of the octets. `to`: where they go. */
+function layRun(bytes: Buffer, { at, first, next }: Run, messages: readonly Lying[], record: (index: number) => DataRecord, to: number, starts: number[]): Buffer {
+  let end = 0
+  for (let i = first; i < next; i++) {
+    const { uid, size, place } = messages[i] ?? NOWHERE
+    const start = place.at - at
+    const text = start + place.internal
+    if (text + size > bytes.length || !isDataRecord(bytes, start, uid, size)) throw gone(uid)
+    // Never upwards, since no record is smaller than the new one.
+    if (end + DATA_OCTETS < text) bytes.copyWithin(end + DATA_OCTETS, text, text + size)
+    putDataRecord(bytes, end, record(i))
+    starts.push(to + end)
+    end += DATA_OCTETS + size
+  }
+  return bytes.subarray(0, end)
 }
 /** One that is larger than a piece. */
 async function layLarge(file: OpenFile, m: Lying = NOWHERE, record: DataRecord, writer: DataWriter, signal: AbortSignal): Promise<number> {
@@ -96,31 +122,24 @@ async function layLarge(file: OpenFile, m: Lying = NOWHERE, record: DataRecord, 
 }
 /** Messages that one read fetches, unless it is a single one that is larger. */
 interface Run {
-  readonly file: number
+  readonly number: number
   readonly at: number
   readonly octets: number
+  readonly first: number
   readonly next: number
-  /** They follow each other, with records of the usual size. */
-  readonly tight: boolean
 }
 function runOf(messages: readonly Lying[], first: number): Run {
   const { file, at } = messages[first]?.place ?? NOWHERE.place
   let end = at
-  let tight = true
   let next = first
   for (; next < messages.length; next++) {
     const m = messages[next]
     if (m === undefined || m.place.file !== file || m.place.at < end || m.place.at - end > NEAR) break
     const to = m.place.at + m.place.internal + m.size
-    if (next > first && to - at > PIECE) break
-    tight &&= m.place.at === end && m.place.internal === DATA_OCTETS
+    if (next > first && to - at > RUN) break
     end = to
   }
-  return { file, at, octets: end - at, next, tight }
-}
-/** @throws MailError `vanished` */
-function mustLie(bytes: Buffer, start: number, { uid, size, place }: Lying): void {
-  if (start + place.internal + size > bytes.length || !isDataRecord(bytes, start, uid, size)) throw gone(uid)
+  return { number: file, at, octets: end - at, first, next }
 }
 function gone(uid: number): MailError {
   return new MailError('vanished', `message ${uid} does not lie where it did`)

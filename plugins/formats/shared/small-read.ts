@@ -5,5 +5,5 @@ const SMALL = 1 << 15
 
 /** Reads what little is asked for, and says how much of it there was. At once where the system has it in memory. */
 export function readSmall(file: OpenFile, into: Uint8Array, at: number): number | Promise<number> {
-  return into.length <= SMALL && file.readNow?.(into, at) === true ? into.length : file.read(into, at)
+  return (into.length <= SMALL ? file.readSomeNow?.(into, at) : undefined) ?? file.read(into, at)
 }

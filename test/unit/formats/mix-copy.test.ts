@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids, type TakenMessage, type UidSet } from '../../../core/api/index.js'
@@ -91,6 +91,31 @@ describe('COPY between mix mailboxes', () => {
     await to.close()
   })
 
+  test('in many pieces, of several data files, with room between the messages and a large one among them', async () => {
+    const sizes = [700_000, 900_000, 30_000, 400_000, 2_500_000, 1, 650_000, 1_400_000, 20_000, 800_000, 300_000, 1_100_000]
+    const large = sizes.map((size, n): SampleMessage => ({ ...sampleMessage(n), bytes: Buffer.concat([Buffer.from(`Subject: ${n}\r\n\r\n`), Buffer.alloc(size, `text ${n} of some `)]) }))
+    for (let n = 0; n < large.length; n += 4) await deliverTo(format(), path('from'), large.slice(n, n + 4), from)
+    const first = messages.length + 1
+    await from.expunge(uids.from([first + 2, first + 8]), { always: true })
+    const to = await openBox(format(), path('to'))
+    await to.refresh()
+    await copy(from.uids, to)
+    expect(await told(to)).toEqual(await told(from))
+    // What nobody finds where it should be comes to light in the last piece.
+    const held = (await readdir(path('from'))).filter((n) => /^\.mix[0-9a-f]{8}$/.test(n)).sort().at(-1) ?? ''
+    const octets = await readFile(join(path('from'), held))
+    const at = octets.lastIndexOf(':msg:')
+    octets.write(':xxx:', at)
+    await writeFile(join(path('from'), held), octets)
+    const before = await told(to)
+    const octetsOf = async (): Promise<number[]> => (await Promise.all((await readdir(path('to'))).map(async (n) => (await stat(join(path('to'), n))).size))).filter((size) => size > 0)
+    const arrived = await octetsOf()
+    await expect(copy(from.uids, to)).rejects.toMatchObject({ kind: 'vanished' })
+    expect(await octetsOf()).toEqual(arrived)
+    await to.refresh()
+    expect(await told(to)).toEqual(before)
+    await to.close()
+  })
   test('what somebody moved or expunged meanwhile is vanished, and nothing arrives', async () => {
     const delivery = await format().append(placeAt(path('to')))
     expect(await delivery.take?.(from.source, taken(from.uids), from.table.generation, never)).toBe(true)

@@ -102,6 +102,12 @@ describe('mix: calls for one change', () => {
     expect(octets).toBeLessThan(400)
   })
 
+  test('a mailbox that is deleted: nothing of what somebody else may have left undone is read', async () => {
+    const { octets } = await cost(() => format.remove(placeAt(path())))
+    expect(octets).toBeLessThan(100)
+    expect(await files.stat(path())).toBeUndefined()
+  })
+
   test('a change here is no news here, and one elsewhere is', async () => {
     let told = 0
     const watching = box.source.watch?.(() => void told++)

@@ -151,7 +151,10 @@ describe('modules', () => {
     expect(await failure(readConfig(await put('b.js', 'throw new Error("inside")')))).toEqual(['CFG_SYNTAX /b.js: cannot be imported: inside'])
   })
 
-  test.skipIf('typescript' in process.features && Boolean(process.features.typescript))('TypeScript on a Node that does not run it says what to do', async () => {
-    expect(await failure(readConfig(await put('a.ts', 'export default {}')))).toEqual([`CFG_NO_TYPESCRIPT /a.ts: /a.ts is TypeScript, which Node ${process.versions.node} does not run`])
+  const runsTypeScript = 'typescript' in process.features && Boolean(process.features.typescript)
+  test('TypeScript is read by a Node that runs it; another one says what to do', async () => {
+    const file = await put('a.ts', 'export default { server: { name: "typed" } }')
+    const heard = runsTypeScript ? name((await readConfig(file)).plan(points)) : await failure(readConfig(file))
+    expect(heard).toEqual(runsTypeScript ? 'typed' : [`CFG_NO_TYPESCRIPT /a.ts: /a.ts is TypeScript, which Node ${process.versions.node} does not run`])
   })
 })

@@ -64,6 +64,8 @@ export class DiskState implements MailboxState {
   #savedAt = -1
   #foldTimer: Disposable | undefined
   #bell: FoldBell | undefined
+  /** A fold that no client asked for has its turn, or waits for it. */
+  #folding = false
   /** When a look had another process write what it has. */
   #rangMs = -Infinity
   #saveTimer: Disposable | undefined
@@ -358,14 +360,19 @@ export class DiskState implements MailboxState {
   }
   /** What is acknowledged is safe in the journal, however long it takes. No client of this process waits for it. */
   #fold(mailbox: SharedMailbox): void {
-    if (mailbox.gone !== undefined) return
+    // Each may wait long for the mailbox, and sessions behind it; one writes all, however often somebody rings.
+    if (this.#folding || mailbox.gone !== undefined) return
+    this.#folding = true
     const { logger, key, user, mbx } = this.#parts
-    mailbox.checkpoint(mailbox.signal).catch((error: unknown) => {
-      const fault = diskFaultOf(error)
-      if (fault === undefined) logger.warn('mail.checkpoint-failed', { key, error })
-      else logger.error('Retrying after disk error', { user, host: 'UNKNOWN', mbx, text: fault })
-      this.#foldLater(mailbox)
-    })
+    void mailbox
+      .checkpoint(mailbox.signal)
+      .catch((error: unknown) => {
+        const fault = diskFaultOf(error)
+        if (fault === undefined) logger.warn('mail.checkpoint-failed', { key, error })
+        else logger.error('Retrying after disk error', { user, host: 'UNKNOWN', mbx, text: fault })
+        this.#foldLater(mailbox)
+      })
+      .finally(() => (this.#folding = false))
   }
   async foldNow(mailbox: SharedMailbox): Promise<void> {
     const { source } = mailbox

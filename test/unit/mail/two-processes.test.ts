@@ -149,6 +149,30 @@ describe('a process that does not write what it has acknowledged (it is stopped)
     await q.registry[Symbol.asyncDispose]()
     expect(inFile(d)).toEqual({ 1: SEEN, 2: 0 })
   })
+  test('is not kept from its own sessions by who rings again and again: it tries once, and later again', async () => {
+    const { d, p, q, a, b, close } = await scene([1, 0])
+    await a.store(change('add', FLAGGED, 1), undefined, never)
+    d.interfere = () => {
+      throw new MailError('in-use', 'another program has the mailbox')
+    }
+    let isFree = (): void => undefined
+    void a.inTurn(() => new Promise<void>((resolve) => (isFree = resolve)))
+    const refused = b.store(change('remove', FLAGGED, 1), undefined, never).catch((error: unknown) => error)
+    for (let waited = 0; waited < 11_000; waited += 250) {
+      await settled()
+      q.clock.advance(250)
+    }
+    expect(await refused).toMatchObject({ kind: 'in-use' })
+    isFree()
+    await a.refresh(never)
+    await settled()
+    expect(d.checkpoints).toBe(1)
+    d.interfere = undefined
+    p.clock.advance(testSettings.checkpointDelayMs)
+    await settled()
+    expect(inFile(d)).toEqual({ 1: FLAGGED })
+    await close()
+  })
   test('and whose client goes away meanwhile: its change is given up', async () => {
     const { a, b } = await scene([1, 0])
     await a.store(change('add', FLAGGED, 1), undefined, never)

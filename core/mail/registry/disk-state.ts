@@ -107,8 +107,8 @@ export class DiskState implements MailboxState {
     return !this.#pending.isEmpty
   }
   committed(commit: Commit): void {
-    // The first look at a mailbox may be one too; what the journal means then was settled in `reconcile`.
-    if (commit.reset && this.#settled) {
+    // The first look at a mailbox may be one too, and so the first with a journal; what that means then was settled in `reconcile`.
+    if (commit.reset && this.#settled && !(this.#adopted && this.#journalValidity === this.#table.uidValidity)) {
       this.#pending.clear()
       this.#removals = []
       this.#floor = this.#table.highestModseq
@@ -183,13 +183,13 @@ export class DiskState implements MailboxState {
     if (opened === undefined) return
     const said = replay(opened.records)
     const t = this.#table
-    const owes = said.uidValidity === t.uidValidity && !said.pending.isEmpty
     this.#journal = opened.journal
     this.#journalValidity = said.uidValidity
     this.#closedAt = said.closedAt
     this.#ceiling = said.told
     t.raise(said.told)
-    if (owes) await this.#foldOthers(mailbox, opened.journal, said.pending)
+    // Of which messages it speaks shows when the rows are true.
+    if (!said.pending.isEmpty) await this.#foldOthers(mailbox, opened.journal, said.pending)
     await this.#beginTelling()
   }
   /** What another process acknowledged comes before any change of this one. */
@@ -207,8 +207,17 @@ export class DiskState implements MailboxState {
     } finally {
       this.#adopted = false
     }
-    if (canFold(mailbox.source)) await this.foldNow(mailbox)
+    if (canFold(mailbox.source)) await this.#foldFirst(mailbox)
     else this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
+  }
+  /** What was acknowledged before this process had the journal. Nobody may change flags here for long: what fails is tried again all the same. */
+  async #foldFirst(mailbox: SharedMailbox): Promise<void> {
+    try {
+      await this.foldNow(mailbox)
+    } catch (error) {
+      this.#foldLater(mailbox)
+      throw error
+    }
   }
   /** The journal is another process's no more. What clients were told by that one, and what was removed without the journal, is not known here: all counts as changed. */
   async #beginTelling(): Promise<void> {
@@ -274,7 +283,7 @@ export class DiskState implements MailboxState {
     if (!this.#mayTell(t.highestModseq)) await this.#reserve(t.highestModseq)
     if (this.owes) {
       if (!canFold(mailbox.source)) this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
-      else await this.foldNow(mailbox).catch((error: unknown) => this.#parts.logger.warn('mail.checkpoint-failed', { key: this.#parts.key, error }))
+      else await this.#foldFirst(mailbox).catch((error: unknown) => this.#parts.logger.warn('mail.checkpoint-failed', { key: this.#parts.key, error }))
     }
     if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
   }

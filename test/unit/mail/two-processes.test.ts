@@ -28,7 +28,7 @@ const inFile = (d: TextDisk): Record<number, number> => Object.fromEntries([...d
 /** The process is killed: its locks go with it, and nothing else of it happens. */
 async function kill(files: VirtualFiles, m: SharedMailbox): Promise<void> {
   void m.inTurn(() => new Promise<never>(() => undefined))
-  for (const file of files.open_) if (file.path.endsWith('/journal')) await file.close()
+  for (const file of files.open_) if (/\/journal(\.new)?$/.test(file.path)) await file.close()
 }
 /** Lets what is under way go on until it waits for the clock. */
 async function settled(): Promise<void> {
@@ -182,6 +182,38 @@ describe('a process that does not write what it has acknowledged (it is stopped)
     await settled()
     leaving.abort()
     await expect(given).rejects.toMatchObject({ kind: 'cancelled' })
+  })
+})
+
+describe('what a process that was killed had acknowledged', () => {
+  test.each(['the second, which is open', 'the next, which opens the mailbox'])('is written by %s, later when the mailbox could not be written then', async (who) => {
+    const { files, d, q, a, b } = await scene([1, 0])
+    await a.store(change('add', FLAGGED, 1), undefined, never)
+    if (who.startsWith('the next')) await q.registry[Symbol.asyncDispose]()
+    await kill(files, a)
+    d.full = true
+    const r = who.startsWith('the next') ? serverProcess(files) : q
+    const m = r === q ? b : await r.open(d)
+    await m.refresh(never)
+    expect(flags(m)).toEqual({ 1: FLAGGED })
+    d.full = false
+    r.clock.advance(testSettings.checkpointDelayMs)
+    await settled()
+    expect(inFile(d)).toEqual({ 1: FLAGGED })
+    await r.registry[Symbol.asyncDispose]()
+  })
+  test('of messages that the second has not seen yet stays, when that changes flags of those that were there before', async () => {
+    const { files, d, q, a, b } = await scene([1, 0])
+    d.uidValidity++
+    d.version++
+    await a.refresh(never)
+    await a.store(change('add', FLAGGED, 1), undefined, never)
+    await kill(files, a)
+    await expect(b.store(change('add', SEEN, 1), undefined, never)).rejects.toMatchObject({ kind: 'vanished' })
+    await b.refresh(never)
+    expect(flags(b)).toEqual({ 1: FLAGGED })
+    await q.registry[Symbol.asyncDispose]()
+    expect(inFile(d)).toEqual({ 1: FLAGGED })
   })
 })
 

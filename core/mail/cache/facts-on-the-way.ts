@@ -85,10 +85,14 @@ export class FactsOnTheWay implements Making {
       this.#values.push(octets && (await this.#valuesOf(new MessageOnTheWay(this.#firstUid + n, octets))))
     }
   }
-  #valuesOf(message: StoredMessage): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
-    const values = this.#derived.map(({ deriver }) => deriver.derive(message, this.#stopping.signal))
-    const encoded = (all: readonly unknown[]): Uint8Array[] => all.map((value, i) => this.#derived[i]!.deriver.fact.codec.encode(value))
-    return values.some((value) => value instanceof Promise) ? Promise.all(values).then(encoded) : encoded(values)
+  /** One after the other: what fails later, behind one that has failed at once, nobody would hear of, and that ends the process. */
+  async #valuesOf(message: StoredMessage): Promise<readonly Uint8Array[]> {
+    const values: Uint8Array[] = []
+    for (const { deriver } of this.#derived) {
+      const value = deriver.derive(message, this.#stopping.signal)
+      values.push(deriver.fact.codec.encode(value instanceof Promise ? await value : value))
+    }
+    return values
   }
   stop(): void {
     this.#stopping.abort()

@@ -4,9 +4,9 @@ import { ENVELOPE, MailError, delegate, sealDeriver, type AppendResult, type Del
 import { SegmentPool } from '../../../core/mail/cache/fact-store.js'
 import { stateKeeper } from '../../../core/mail/registry/state-folders.js'
 import { MailTable } from '../../../core/mail/table/table.js'
-import { deriverTable } from '../../../core/mail/view/deriving.js'
+import { deriverTable, type Derivers } from '../../../core/mail/view/deriving.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
-import { envelopeDeriver } from '../../../core/mime/facts.js'
+import { envelopeDeriver, bodystructureDeriver } from '../../../core/mime/facts.js'
 import { MemoryDriver } from '../../../plugins/drivers/memory/store.js'
 import { QuietLogger, StillClock, deliverNotes, item, mailFixture, named, never, setOf, testSettings } from '../../support/mail.js'
 
@@ -94,11 +94,14 @@ class Site {
   readonly driver: MemoryDriver
   readonly made: string[] = []
   readonly fixture: ReturnType<typeof mailFixture>
+  readonly #settings: MailboxSettings
+  readonly #layers: readonly StoreLayer[]
   constructor(makeOnArrival: MailboxSettings['makeOnArrival'] = 'asked', before?: Site, layers: readonly StoreLayer[] = []) {
     this.files = before === undefined ? new VirtualFiles() : new VirtualFiles(before.files.disk)
     this.clock = before?.clock ?? new StillClock()
     this.driver = before?.driver ?? new MemoryDriver(() => this.clock.now())
-    const settings = { ...testSettings, makeOnArrival }
+    this.#settings = { ...testSettings, makeOnArrival }
+    this.#layers = layers
     const deriver: FactDeriver<Uint8Array> = {
       ...envelopeDeriver,
       derive: async (m, signal) => {
@@ -107,13 +110,18 @@ class Site {
         return envelope
       },
     }
+    this.fixture = this.with(deriverTable([sealDeriver(deriver)]))
+  }
+  /** Its mail, with other makers of facts. */
+  with(derivers: Derivers): ReturnType<typeof mailFixture> {
+    const settings = this.#settings
     const parts = { files: this.files, settings, clock: this.clock, logger: new QuietLogger(), pool: new SegmentPool() }
-    this.fixture = mailFixture({
+    return mailFixture({
       clock: this.clock,
       driver: this.driver,
-      layers,
+      layers: this.#layers,
       settings,
-      derivers: deriverTable([sealDeriver(deriver)]),
+      derivers,
       stateOf: (at, owner) => stateKeeper(parts, at, { ...owner, home: '/home' }),
     })
   }
@@ -255,6 +263,31 @@ describe('while messages are saved', () => {
     expect(site.made).toEqual(made)
     await view.sync(never)
     expect(await subjects(view)).toEqual(['first', 'two'])
+  })
+  test('facts that cannot be made, at once or later, leave messages and the process alone', async () => {
+    const disk = new SlowDisk()
+    const site = await Site.start('always', [disk])
+    await using _site = site
+    const derivers = deriverTable([
+      sealDeriver({ ...envelopeDeriver, derive: () => Promise.reject(new Error('later')) }),
+      sealDeriver({
+        ...bodystructureDeriver,
+        derive: () => {
+          throw new Error('at once')
+        },
+      }),
+    ])
+    await using fixture = site.with(derivers)
+    const unheard: unknown[] = []
+    const hear = (reason: unknown): void => void unheard.push(reason)
+    process.on('unhandledRejection', hear)
+    const mail = await fixture.login()
+    const view = await opened(mail)
+    await disk.slowly(() => deliverNotes(mail, 'INBOX', 'one'))
+    view.take({ expunge: true })
+    expect(view.announced).toBe(1)
+    process.off('unhandledRejection', hear)
+    expect(unheard).toEqual([])
   })
   test('numbers of another UIDVALIDITY are no numbers of theirs', async () => {
     const { site, mail, disk } = await start()

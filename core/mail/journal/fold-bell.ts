@@ -1,4 +1,5 @@
 import { MailError, type Clock, type Files } from '../../api/index.js'
+import { asMailFailure } from '../failures.js'
 
 /** How often the bell is looked at, while something waits: a network file system gives no notice of what another machine does. */
 const LOOK_MS = 2000
@@ -82,6 +83,7 @@ export class FoldBell implements AsyncDisposable {
 /** A process without the journal waits until the other one has written what is in it. */
 export class FoldWait implements Disposable {
   readonly #parts: BellParts
+  readonly #durable: boolean
   readonly #tell: (text: string) => void
   readonly #since: number
   #told = false
@@ -89,8 +91,10 @@ export class FoldWait implements Disposable {
   /** What came before the watch may have been it. */
   #isNews = true
   #wake: () => void = () => undefined
-  constructor(parts: BellParts, tell: (text: string) => void) {
+  /** `durable`: changes survive a power failure. */
+  constructor(parts: BellParts, durable: boolean, tell: (text: string) => void) {
     this.#parts = parts
+    this.#durable = durable
     this.#tell = tell
     this.#since = parts.clock.now()
     try {
@@ -118,6 +122,26 @@ export class FoldWait implements Disposable {
     await ringBell(this.#parts)
     if (!this.#isNews) await this.#pause(signal)
     this.#isNews = false
+  }
+  /**
+   * When the journal has been read and says that it is done: that is on the disk now. What can be read may not be yet, and after a power failure the journal would be
+   * laid over what is written to the mailbox next.
+   */
+  async settled(): Promise<void> {
+    if (!this.#durable) return
+    const { files, folder } = this.#parts
+    try {
+      const journal = await files.open(`${folder}/journal`)
+      try {
+        await journal.sync()
+      } finally {
+        await journal.close()
+      }
+      // It may be a new one.
+      await files.syncDirectory(folder)
+    } catch (error) {
+      throw asMailFailure(error)
+    }
   }
   async #pause(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return

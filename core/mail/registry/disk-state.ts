@@ -240,7 +240,7 @@ export class DiskState implements MailboxState {
     }
   }
   foldByOthers(tell: (text: string) => void): FoldWait {
-    return new FoldWait(this.#parts, tell)
+    return new FoldWait(this.#parts, this.#parts.settings.durability === 'full', tell)
   }
   /** A look of a process without the journal: the other one may have left, or have flags that are news here. */
   async #lookAtJournal(mailbox: SharedMailbox): Promise<void> {

@@ -326,10 +326,13 @@ export class SharedMailbox {
   /** Returns what `unchangedSince` refused. */
   async store(change: FlagChange, author: Author | undefined, signal: AbortSignal, epoch = this.table.epoch): Promise<UidSet> {
     const { state } = this
-    const { refused, durable } = await this.#afterOthers(async () => {
+    const { refused, durable } = await this.#afterOthers(async (wait) => {
       this.mustMean(epoch)
       await state?.adopt(this)
-      if (state?.sharesFlags(this.source) && (await state.heldBack(this, (pending) => pending.opposes(change)))) return 'held'
+      if (state?.sharesFlags(this.source)) {
+        if (await state.heldBack(this, (pending) => pending.opposes(change))) return 'held'
+        await wait?.settled()
+      }
       return this.#store(change, { author, byNumber: epoch }, signal)
     }, signal)
     await durable
@@ -361,11 +364,11 @@ export class SharedMailbox {
     }, signal)
   }
   /** Runs in its turn, and again each time that another process may have put into the mailbox what held it back; `in-use` when that does not. */
-  async #afterOthers<T>(operation: () => Promise<T | 'held'>, signal: AbortSignal): Promise<T> {
+  async #afterOthers<T>(operation: (wait?: FoldWait) => Promise<T | 'held'>, signal: AbortSignal): Promise<T> {
     let wait: FoldWait | undefined
     try {
       for (;;) {
-        const value = await this.inTurn(operation, signal)
+        const value = await this.inTurn(() => operation(wait), signal)
         if (value !== 'held') return value
         wait ??= this.state?.foldByOthers((text) => {
           for (const hear of this.#waitHearers) hear(text)

@@ -288,6 +288,35 @@ describe('changes that two processes make in turn', () => {
   })
 })
 
+test('what the second acknowledges counts after a power failure too, where the word of the first that it has written its own is not on the disk yet', async () => {
+  const { files, d, a, b, close } = await scene([1, 0])
+  await a.store(change('add', FLAGGED, 1), undefined, never)
+  await a.checkpoint(never)
+  await a.store(change('remove', FLAGGED, 1), undefined, never)
+  // The disk of the journal is slow from now on: what is written can be read, and waits.
+  let isDone = (): void => undefined
+  const done = new Promise<void>((resolve) => (isDone = resolve))
+  for (const file of files.open_) {
+    if (!file.path.endsWith('/journal')) continue
+    const [log, write] = [files.change.bind(files), file.write.bind(file)]
+    file.write = async (chunks, at) => {
+      files.change = (op, path) => (op.op === 'sync' && path === file.path ? undefined : log(op, path))
+      await write(chunks, at)
+      files.change = log
+      await done
+      await file.sync()
+    }
+  }
+  await b.store(change('add', FLAGGED, 1), undefined, never)
+  const [then, count] = [d.clone(), files.log.length]
+  for (const mode of CRASH_MODES) {
+    const r = serverProcess(new VirtualFiles(afterCrash(files.start, files.log, count, mode, new SeededRandom(1))))
+    expect([mode, flags(await r.open(then.clone()))]).toEqual([mode, { 1: FLAGGED }])
+    await r.registry[Symbol.asyncDispose]()
+  }
+  isDone()
+  await close()
+})
 test('what opposes what', () => {
   const word = (how: FlagChange['how'], ...keywords: string[]): FlagChange => ({ uids: setOf(1), how, system: 0, keywords })
   const pairs: readonly (readonly [FlagChange, FlagChange, boolean])[] = [

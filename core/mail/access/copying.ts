@@ -1,5 +1,6 @@
 import { MailError, UNKNOWN } from '../../api/index.js'
 import type { AppendItem, CopyResult, Located, MessageBytes, Rights, TakenMessage, UidSet } from '../../api/index.js'
+import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { TableView } from '../view/view.js'
 import { deliver, type Delivering } from './delivering.js'
 import { flagsOnArrival, mustHave } from './rights.js'
@@ -67,7 +68,7 @@ export async function copyMessages(
   const { epoch } = from
   const reserves = d.policies.some((p) => p.reserve !== undefined)
   if (set.count === 0) return undefined
-  await mailbox.settle(set, signal)
+  await settled(d, mailbox, set, signal)
   if (source.copy !== undefined && sameStore && !reserves) {
     const copy = source.copy.bind(source)
     const { value } = await mailbox.edit((edit) => copy(set, to.at, how, edit, signal), signal, { byNumber: epoch })
@@ -88,6 +89,11 @@ export async function copyMessages(
   if (how === 'move') await mailbox.expunge(set, true, mailbox.signal, epoch)
   if (arrived === undefined) return undefined
   return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }
+}
+/** As `SharedMailbox.settle`; the client hears what it waits for. */
+async function settled(d: Delivering, mailbox: SharedMailbox, set: UidSet, signal: AbortSignal): Promise<void> {
+  using _heard = d.listening(mailbox)
+  await mailbox.settle(set, signal)
 }
 /** The messages as they are to arrive; undefined when one of them is gone, or its date is yet to be found. */
 function takenMessages({ mailbox }: TableView, set: UidSet, rights: Rights): readonly TakenMessage[] | undefined {

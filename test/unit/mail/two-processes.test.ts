@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { MailError, type FlagChange } from '../../../core/api/index.js'
-import type { SharedMailbox } from '../../../core/mail/registry/shared-mailbox.js'
+import { copyMessages } from '../../../core/mail/access/copying.js'
+import { HostEvents } from '../../../core/mail/events.js'
 import { PendingChanges } from '../../../core/mail/journal/pending.js'
+import type { ArrivalHearer, SharedMailbox } from '../../../core/mail/registry/shared-mailbox.js'
+import { TableView } from '../../../core/mail/view/view.js'
 import { CRASH_MODES, afterCrash } from '../../../core/testing/disk/crash.js'
 import { VirtualFiles } from '../../../core/testing/disk/virtual-files.js'
 import { SeededRandom } from '../../../core/testing/random.js'
 import { change, disk, flags, homes, serverProcess } from '../../support/journalled.js'
-import { never, setOf, testSettings } from '../../support/mail.js'
+import { alice, never, setOf, testSettings } from '../../support/mail.js'
+import { nobodysLogin, place } from '../../support/mail-table.js'
 import { seedOf } from '../../support/random.js'
 import type { TextDisk } from '../../support/mail-text-source.js'
 
 const [SEEN, DELETED, FLAGGED] = [1, 2, 4]
+const nobodyHears: ArrivalHearer = { arrived: () => undefined, copied: () => undefined, arriving: () => undefined }
 
 /** Two processes of the server that have one mailbox open, each with a clock of its own: the first has the journal. */
 async function scene(...messages: readonly (readonly [number, number])[]) {
@@ -148,6 +153,23 @@ describe('a process that does not write what it has acknowledged (it is stopped)
     expect(d.checkpoints).toBe(1)
     await q.registry[Symbol.asyncDispose]()
     expect(inFile(d)).toEqual({ 1: SEEN, 2: 0 })
+  })
+  test.each(['copy', 'move'] as const)('keeps sessions of the other from a %s of messages whose flags it has, and they hear what they wait for', async (how) => {
+    const { a, q, b } = await scene([1, 0])
+    await a.store(change('add', FLAGGED, 1), undefined, never)
+    void a.inTurn(() => new Promise<never>(() => undefined))
+    const told: string[] = []
+    const nowhere = (): Promise<never> => Promise.reject(new Error('nothing is delivered'))
+    const listening = (m: SharedMailbox): Disposable => m.hearWaits((text) => told.push(text))
+    const login = { user: alice, policies: [], registry: q.registry, events: new HostEvents(() => undefined), arrivals: nobodyHears, reads: true, store: nowhere, probed: () => undefined, hold: nowhere, listening }
+    const view = new TableView(b, place, false, { ...nobodysLogin, copy: (from, set, to, _how, signal) => copyMessages(login, from, set, to, how, true, signal) })
+    const refused = view.copy(view.resolve({ pairs: Uint32Array.of(1, 1) }, 'seq'), place, how, never).catch((error: unknown) => error)
+    for (let waited = 0; waited < 11_000; waited += 250) {
+      await settled()
+      q.clock.advance(250)
+    }
+    expect(await refused).toMatchObject({ kind: 'in-use' })
+    expect(told).toEqual(['Waiting for another process of the server to write flags, for up to 9 seconds...'])
   })
   test('is not kept from its own sessions by who rings again and again: it tries once, and later again', async () => {
     const { d, p, q, a, b, close } = await scene([1, 0])

@@ -30,7 +30,8 @@ export class SyncBehind {
     if (this.#closing.signal.aborted) return
     this.#later ??= this.#ctx.clock.after(ms, () => {
       this.#later = undefined
-      this.#underWay = this.#finish(this.#closing.signal)
+      // One after the other, so that whoever closes waits for all.
+      this.#underWay = this.#underWay.then(() => this.#finish(this.#closing.signal))
     })
   }
   /** First without locks, so that nobody waits for most of it. */

@@ -171,12 +171,15 @@ export class AheadLog {
     return { ...pending, note, unfinished: false }
   }
 
-  /** Syncs the mailbox, where all records are laid, and crosses the log out on the disk. Returns its mark. */
-  async finish(mailbox: OpenFile, file: Identity, pending: Pending): Promise<number> {
+  /**
+   * Syncs the mailbox, where all records are laid, and crosses the log out on the disk. Returns its mark. `isInDoubt`: a sync may have failed since. Linux takes pages
+   * that could not be written for written, so that the next sync would find nothing to do.
+   */
+  async finish(mailbox: OpenFile, file: Identity, pending: Pending, isInDoubt: boolean): Promise<number> {
+    if (isInDoubt) await touch(mailbox, pending)
     try {
       await mailbox.sync()
     } catch (error) {
-      // Linux takes pages that could not be written for written: the next try would find nothing to do.
       await touch(mailbox, pending).catch(() => undefined)
       throw error
     }
@@ -210,7 +213,7 @@ export class AheadLog {
     if (!isSettled) for (const { changes } of sameBoot ? records.slice(note.laid) : records) await lay(mailbox, changes)
     const first = Buffer.alloc(1)
     if ((await mailbox.read(first, 0)) === 1) await mailbox.write([first], 0)
-    return this.finish(mailbox, stat, pending)
+    return this.finish(mailbox, stat, pending, false)
   }
   #lot(): number {
     const [a = 0, b = 0, c = 0, d = 0] = this.#ctx.random(4)

@@ -73,6 +73,8 @@ export class FixedFile {
   readonly #lent: Lent | undefined
   #handle: Handle | undefined
   #last = 0
+  /** A call to the system failed: a sync that was waited for may have taken pages for written that are not. */
+  #isInDoubt = false
 
   /** `aheadFrom`: changes of so many pages go ahead of the mailbox; by default none do, since somebody must finish them. */
   constructor(place: FilePlace, writable: boolean, ctx: FileContext, lent?: Lent, aheadFrom = Number.POSITIVE_INFINITY) {
@@ -120,8 +122,15 @@ export class FixedFile {
   /** The mailbox is on the disk, as it is; to be called before its octets are written another way. */
   async finishAhead(held: Held): Promise<void> {
     if (this.#ahead === undefined || held.ahead === undefined) return
-    this.aheadMark = await this.#ahead.finish(held.file, held.stat, held.ahead)
+    this.aheadMark = await this.#ahead.finish(held.file, held.stat, held.ahead, this.#isInDoubt)
+    this.#isInDoubt = false
     held.ahead = undefined
+  }
+  /** Syncs most of what a log is ahead of, so that `finishAhead` has little to do; what fails is left to that. */
+  async syncBehind(): Promise<void> {
+    await this.using((file) => file.sync()).catch(() => {
+      this.#isInDoubt = true
+    })
   }
 
   /** Names the time in which messages stayed where they are; 0: somebody may move them. */
@@ -183,6 +192,9 @@ export class FixedFile {
       const held: Held = { file: handle.file, named, ...found, ahead: ahead?.pending }
       if (this.writable) await this.#goOnAhead(held)
       return await work(held)
+    } catch (error) {
+      this.#isInDoubt ||= isOfSystem(error)
+      throw error
     } finally {
       this.#left(handle)
     }
@@ -293,6 +305,7 @@ export class FixedFile {
       return result
     } catch (error) {
       // Whatever became of it there.
+      this.#isInDoubt ||= isOfSystem(error)
       handle.lock = handle.file.lock('flock', 'shared')
       throw error
     } finally {
@@ -348,6 +361,10 @@ export class FixedFile {
   }
 }
 
+/** Not a refusal of our own. */
+function isOfSystem(error: unknown): boolean {
+  return !(error instanceof MailError) || error.cause !== undefined
+}
 function isSame(a: FileIdentity, b: FileIdentity): boolean {
   return a.device === b.device && a.inode === b.inode
 }

@@ -38,7 +38,7 @@ export class SyncBehind {
   async #finish(signal: AbortSignal): Promise<void> {
     this.#owed = false
     try {
-      await this.#file.using((file) => file.sync())
+      await this.#file.syncBehind()
       await this.#file.locked(signal, () => undefined, (held) => this.#file.finishAhead(held))
     } catch (error) {
       this.#owed = true

@@ -10,13 +10,15 @@ const SUFFIX = '.mailwright-ahead'
 /** A log grows in such steps, and keeps so much when it is crossed out. */
 const ROOM = 1 << 14
 const KEPT = 1 << 16
-/** What is more is written to the mailbox at once. */
+/** What is more is written to the mailbox at once, and is none of this server's. */
 const MOST = 1 << 20
 /**
  * So long after it was written a page is on the disk without being asked for (Linux: 35 seconds, unless it is told otherwise). A change that another
  * program made later than this was made to a mailbox that had all of ours.
  */
 const WRITTEN_BACK_MS = 120_000
+/** More than a record takes from the log into the mailbox. */
+const LAID_MS = 10_000
 /** Times are set by microseconds, and floating. */
 const SAME_MS = 0.0015
 
@@ -73,7 +75,7 @@ export class AheadLog {
     if (path === undefined || there?.kind !== 'file') return { mark: 0, pending: undefined }
     const mark = Math.round(there.mtimeMs)
     if (there.size < RECORDS || mark === crossedOut) return { mark, pending: undefined }
-    const octets = await this.#read(path, there.size)
+    const octets = await this.#read(path, Math.min(there.size, MOST))
     const head = readHead(octets)
     if (head === undefined || head.device !== file.device || head.inode !== file.inode) return { mark, pending: undefined }
     const { records, end } = readRecords(octets, head.nonce)
@@ -209,7 +211,8 @@ export class AheadLog {
   async recover(mailbox: OpenFile, stat: FileStat, pending: Pending): Promise<number> {
     const { records, note, sameBoot } = pending
     const last = records.at(-1)?.atMs ?? 0
-    const isSettled = !sameBoot && stat.mtimeMs > last + WRITTEN_BACK_MS && stat.mtimeMs < this.#boot.sinceMs
+    // As long as the machine runs all that was acknowledged is there; the rest of what was begun is not laid over what others did since.
+    const isSettled = sameBoot ? stat.mtimeMs > last + LAID_MS : stat.mtimeMs > last + WRITTEN_BACK_MS && stat.mtimeMs < this.#boot.sinceMs
     if (!isSettled) for (const { changes } of sameBoot ? records.slice(note.laid) : records) await lay(mailbox, changes)
     const first = Buffer.alloc(1)
     if ((await mailbox.read(first, 0)) === 1) await mailbox.write([first], 0)

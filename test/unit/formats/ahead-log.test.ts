@@ -7,6 +7,7 @@ import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
 import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
+import { NOTE_AT } from '../../../plugins/formats/shared/changes/ahead-format.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { but } from '../../support/changed-files.js'
 import { fixedContextOf } from '../../support/fixed.js'
@@ -28,10 +29,21 @@ describe.each([mbxDialect, mtxDialect])('$title: flags ahead of the mailbox', (d
   let open: OpenBox[] = []
   /** Files that were synced, by what they are. */
   let synced: string[] = []
+  /** Octets written to the mailbox. */
+  let written = 0
   /** Logs take no octets. */
   let full = false
+  /** So many syncs of the mailbox fail. */
+  let failing = 0
+  /** Syncs of the mailbox end when this does. */
+  let slow: Promise<void> | undefined
+  /** Done by others while something is synced. */
+  let meanwhile: (() => void) | undefined
   beforeEach(() => {
     full = false
+    failing = 0
+    meanwhile = undefined
+    slow = undefined
     folder = temporaryFolder('ahead')
     // A mailbox of the user's own is named like him.
     path = join(folder.path, 'alice')
@@ -49,8 +61,17 @@ describe.each([mbxDialect, mtxDialect])('$title: flags ahead of the mailbox', (d
       ...(file.path.endsWith('-ahead') && full && { write: () => Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })) }),
       sync: () => {
         synced.push(file.path === path ? 'mailbox' : file.path.slice(file.path.lastIndexOf('.')))
-        return file.sync()
+        meanwhile?.()
+        meanwhile = undefined
+        if (file.path === path && failing-- > 0) return Promise.reject(Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' }))
+        return file.path === path && slow !== undefined ? slow.then(() => file.sync()) : file.sync()
       },
+      ...(file.path === path && {
+        write: (chunks: readonly Uint8Array[], at: number) => {
+          written += chunks.reduce((sum, { length }) => sum + length, 0)
+          return file.write(chunks, at)
+        },
+      }),
     })
   function filesOf(boot: Boot | undefined): Files {
     return but<Files>(system, { open: async (name, how) => noted(await system.open(name, how)), borrow: (name, shared) => noted(system.borrow(name, shared)), ...(boot && { boot }) })
@@ -102,13 +123,13 @@ describe.each([mbxDialect, mtxDialect])('$title: flags ahead of the mailbox', (d
     writeAt(path, octets, 0)
     utimesSync(path, atimeMs / 1000, mtimeMs / 1000)
   }
-  /** Another program changes the flags of a message, as c-client does. */
-  function changedByOthers(n: number, from: string, to: string, mtimeMs: number): void {
+  /** Another program changes the flags of a message, as c-client does; by default it flags it. */
+  function changedByOthers(n: number, from: string | undefined, to: string | undefined, mtimeMs: number): void {
     const octets = readFileSync(path, 'latin1')
     const lines = [...octets.matchAll(/;[0-9a-f]{12}(?=(-[0-9a-f]{8})?\r\n)/g)]
     const at = (lines[n - 1]?.index ?? 0) + 12
-    expect(octets[at]).toBe(from)
-    writeAt(path, Buffer.from(to), at)
+    if (from !== undefined) expect(octets[at]).toBe(from)
+    writeAt(path, Buffer.from(to ?? String(Number(octets[at]) | 4)), at)
     utimesSync(path, mtimeMs / 1000, mtimeMs / 1000)
   }
   const flags = async (box: OpenBox): Promise<number[]> => (await box.messages()).map((m) => m.system)
@@ -212,5 +233,60 @@ describe.each([mbxDialect, mtxDialect])('$title: flags ahead of the mailbox', (d
     expect(synced).toEqual(['.mailwright-ahead', 'mailbox'])
     await killed(box)
     expect(await flags(await opened(LATER))).toEqual(all(SYSTEM.flagged))
+  })
+
+  test('a sync that takes long is waited for by the next one, and by whoever closes the mailbox, which is unlocked then', async () => {
+    const box = await filled()
+    await box.store(box.uids, { system: SYSTEM.flagged })
+    let goOn: () => void = () => undefined
+    slow = new Promise((resolve) => (goOn = resolve))
+    clock.pass()
+    await box.store([3], { how: 'remove', system: SYSTEM.flagged })
+    clock.pass()
+    expect(synced.filter((what) => what === 'mailbox')).toHaveLength(1)
+    const closed = box.source.close()
+    goOn()
+    await closed
+    const other = await system.open(path, { write: true })
+    expect(other.lock('flock', 'exclusive')).toBe('locked')
+    await other.close()
+  })
+  test('octets that a failed sync has taken for written are written again before the log is crossed out', async () => {
+    const box = await filled()
+    await box.store(box.uids, { system: SYSTEM.flagged })
+    failing = 1
+    written = 0
+    clock.pass()
+    // The one that failed, and one under the locks.
+    await expect.poll(() => synced.slice(1)).toEqual(['mailbox', 'mailbox', '.mailwright-ahead'])
+    expect(written).toBeGreaterThanOrEqual(COUNT)
+  })
+  test('and so are those that the sync of an append has taken for written', async () => {
+    const box = await filled()
+    await box.store(box.uids, { system: SYSTEM.flagged })
+    failing = 1
+    await expect(box.append([itemOf('Subject: no\r\n\r\n')])).rejects.toThrow('EIO')
+    written = 0
+    await box.source.close()
+    expect(written).toBeGreaterThanOrEqual(COUNT)
+    expect((await readFile(await logPath())).subarray(0, 8)).toEqual(Buffer.alloc(8))
+  })
+  test('what a killed process had begun is left to others who changed the mailbox since', async () => {
+    await killed(await stored())
+    // The process had not come to the note of its last record.
+    writeAt(await logPath(), Buffer.alloc(24), NOTE_AT)
+    changedByOthers(7, '4', '0', Math.floor(Date.now() / 1000 + 600) * 1000)
+    expect(await flags(await opened())).toEqual(wanted.map((system, i) => (i === 6 ? 0 : system)))
+  })
+  // Of mbx every program that changes flags has the name lock.
+  test.each(dialect.hides ? [] : ['another program'])('what %s that has it open sets while something is synced stays', async () => {
+    const box = await filled()
+    const other = await system.open(path, { write: true })
+    other.lock('flock', 'shared')
+    meanwhile = () => changedByOthers(7, undefined, undefined, Math.floor(Date.now() / 1000) * 1000)
+    await box.store(box.uids, { system: SYSTEM.seen })
+    await other.close()
+    await box.refresh(true)
+    expect(await flags(box)).toEqual(all(SYSTEM.seen).map((system, i) => (i === 6 ? system | SYSTEM.flagged : system)))
   })
 })

@@ -266,15 +266,21 @@ export class FixedFile {
     return handle
   }
 
+  /** Nobody else has the mailbox open, as far as programs say so. */
+  get isAlone(): boolean {
+    return this.#isAlone
+  }
+  #isAlone = false
   /** Runs when nobody else has the mailbox open; undefined when somebody has. Only within `locked`. */
   async alone<T>(work: () => Promise<T>): Promise<{ readonly result: T } | undefined> {
     const handle = this.#handle
     if (handle === undefined) return undefined
     if (handle.lock === 'unavailable') return { result: await work() }
-    const mine = handle.file.lock('flock', 'exclusive') === 'locked'
+    const mine = (this.#isAlone = handle.file.lock('flock', 'exclusive') === 'locked')
     try {
       return mine ? { result: await work() } : undefined
     } finally {
+      this.#isAlone = false
       // Others that want it exclusive wait for the name lock, which is ours.
       handle.lock = handle.file.lock('flock', 'shared')
     }

@@ -59,6 +59,12 @@ function patched(old: Fields, { clear, set, clearKeywords, setKeywords, uid }: P
  * them, are durable in a log first; whoever calls says then how the mailbox was left (`noteAhead`).
  */
 export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, patches: Patches, header: HeaderChange | undefined): Promise<void> {
+  // Programs that have it open change flags at any time: what is synced is synced before fields are read, so that none of theirs is written over.
+  const isShared = dialect.header === undefined && !box.isAlone
+  if (isShared) {
+    await box.settle(held)
+    await box.finishAhead(held)
+  }
   const inRecords = await changesOf(held, dialect, patches)
   const { own, token } = header === undefined || dialect.header === undefined ? { own: [], token: [] } : headerChanges(dialect.header, header)
   if (own.length === 0 && inRecords.every((c) => c.text.length === 1)) {
@@ -72,7 +78,7 @@ export async function patchFields(box: FixedFile, held: Held, dialect: Dialect, 
       tail: tailOf(dialect.fieldsLength),
     }
     const before = held.ahead
-    const isAhead = inRecords.length > 0 && (before !== undefined || pagesOf(octets.at) >= box.aheadFrom) && (await box.writeAhead(held, octets))
+    const isAhead = !isShared && inRecords.length > 0 && (before !== undefined || pagesOf(octets.at) >= box.aheadFrom) && (await box.writeAhead(held, octets))
     if (!isAhead) await box.finishAhead(held)
     try {
       await write(box, held, dialect, token, octets, box.changes.durable && !isAhead)

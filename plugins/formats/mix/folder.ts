@@ -36,6 +36,7 @@ export interface Change {
 }
 
 export const NAMES: Readonly<Record<Control, string>> = { meta: '.mixmeta', index: '.mixindex', status: '.mixstatus' }
+export const REDO = '.mixredo'
 const WHAT: Readonly<Record<Control, string>> = { meta: 'mix metadata file sequence', index: 'mix index sequence record', status: 'mix status sequence record' }
 /** Metadata is read in one piece; larger files are damaged. */
 const META_ROOM = 4096
@@ -70,7 +71,7 @@ export class MixFolder {
     this.place = place
     this.#ctx = ctx
     this.data = new DataFiles(place, `${place.path}/${NAMES.meta}`, ctx)
-    this.#redo = new Redo(ctx.files, `${place.path}/.mixredo`, this.durable, () => Buffer.from(ctx.locks.random(4)).readUInt32BE(0))
+    this.#redo = new Redo(ctx.files, `${place.path}/${REDO}`, this.durable, () => Buffer.from(ctx.locks.random(4)).readUInt32BE(0))
   }
   get durable(): boolean {
     return this.#ctx.mailbox.durability === 'full'

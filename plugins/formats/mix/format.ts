@@ -1,4 +1,4 @@
-import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
+import { failedWith, MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
@@ -7,7 +7,7 @@ import { allDone } from './all-done.js'
 import type { MixContext, MixParts } from './context.js'
 import { MixDelivery } from './delivery.js'
 import { examineMix } from './examine.js'
-import { MixFolder, NAMES } from './folder.js'
+import { MixFolder, NAMES, REDO } from './folder.js'
 import { MetaFiles } from './meta-files.js'
 import { hex8, metaText } from './records.js'
 import { MixSource } from './source.js'
@@ -57,6 +57,7 @@ export class MixFormat implements MailboxFormat {
     const made: string[] = []
     try {
       if (fresh) await files.makeDirectory(at.path, at.directoryMode)
+      else await this.#forgetChanges(at.path, durable)
       const make = async (name: string, content?: Uint8Array): Promise<void> => {
         const path = `${at.path}/${name}`
         const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
@@ -78,6 +79,17 @@ export class MixFormat implements MailboxFormat {
       throw error
     }
     if (durable) await allDone([at.path, folderOf(at.path)].map((path) => files.syncDirectory(path)))
+  }
+  /** What a DELETE that was stopped half-way left of changes is none of a new mailbox, which may have the same numbers. */
+  async #forgetChanges(path: string, durable: boolean): Promise<void> {
+    const { files } = this.#ctx
+    try {
+      await files.unlink(`${path}/${REDO}`)
+    } catch (error) {
+      if (failedWith(error, 'ENOENT', 'ENOTDIR')) return
+      throw error
+    }
+    if (durable) await files.syncDirectory(path)
   }
   async open(at: FilePlace): Promise<MailboxSource> {
     const folder = new MixFolder(at, this.#ctx)

@@ -1,4 +1,5 @@
 import type { OpenFile } from 'mailwright/api'
+import { spareChunks } from '../spare-chunks.js'
 import { CHUNK, HEAD, pieces, type Segment, type Staged, type Trailer } from './redo-format.js'
 
 /** Writes the new content over the old; room for growth was taken before. What is appended is whole before the mailbox's own record speaks of it. */
@@ -39,10 +40,10 @@ const PARALLEL = 16
 
 /** Puts octets of the redo file where they belong, of those segments. */
 export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
-  const fresh = new Payload(redo, payload, trailer.payload)
+  const fresh = new Payload(redo, payload)
   const writing: Promise<void>[] = []
   let from = 0
-  for (const s of trailer.segments) {
+  for (const [i, s] of trailer.segments.entries()) {
     const start = from
     from += s.length
     if (!which(s)) continue
@@ -54,29 +55,37 @@ export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer
       await copySegment(redo, mailbox, start, s)
       continue
     }
-    if (!isThere) await fresh.load(start, from)
+    if (!isThere) await fresh.load(start, from, start + ofOneRead(trailer.segments, i, which))
     writing.push(mailbox.write([fresh.octets(start, from)], s.offset))
   }
   await allOf(writing)
 }
+/** Octets of a segment and of those behind it that are written with it. */
+function ofOneRead(segments: readonly Segment[], first: number, which: (s: Segment) => boolean): number {
+  let octets = 0
+  for (let i = first; i < segments.length && octets < CHUNK; i++) {
+    const s = segments[i]
+    if (s === undefined || !which(s) || (i > first && s.length > CHUNK)) break
+    octets += s.length
+  }
+  return octets
+}
 /** New octets, which are asked for in order: those of many small segments are in one read. */
 class Payload {
   readonly #redo: OpenFile
-  readonly #end: number
   #piece: Buffer
   #start = 0
 
-  constructor(redo: OpenFile, whole: Buffer | undefined, length: number) {
+  constructor(redo: OpenFile, whole: Buffer | undefined) {
     this.#redo = redo
-    this.#end = length
     this.#piece = whole ?? Buffer.alloc(0)
   }
   has(from: number, to: number): boolean {
     return from >= this.#start && to <= this.#start + this.#piece.length
   }
-  /** Reads them and what follows. What was handed out before is used no more. */
-  async load(from: number, to: number): Promise<void> {
-    const length = Math.max(to - from, Math.min(CHUNK, this.#end - from))
+  /** Reads them, and what follows up to `end` as far as it goes into one read. What was handed out before is used no more. */
+  async load(from: number, to: number, end: number): Promise<void> {
+    const length = Math.max(to - from, Math.min(CHUNK, end - from))
     if (this.#piece.length !== length) this.#piece = Buffer.allocUnsafe(length)
     this.#start = from
     if ((await this.#redo.read(this.#piece, HEAD + from)) < length) throw new Error(`${this.#redo.path} ended early`)
@@ -90,11 +99,12 @@ export async function allOf(writing: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(writing)) if (outcome.status === 'rejected') throw outcome.reason
 }
 async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, s.length))
+  const buffer = spareChunks.take()
   // No sector of the disk is written in two parts.
   for (const [start, end] of pieces(s.offset, s.offset + s.length, CHUNK)) {
     const part = buffer.subarray(0, end - start)
     if ((await redo.read(part, HEAD + from + start - s.offset)) < part.length) throw new Error(`${redo.path} ended early`)
     await mailbox.write([part], start)
   }
+  spareChunks.give(buffer)
 }

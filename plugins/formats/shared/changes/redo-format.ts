@@ -46,8 +46,7 @@ export const UNDO_MAGIC = 'MWREDOU4'
 export const UNDO = { at: UNDO_MAGIC.indexOf('U'), octets: Buffer.from('U') } as const
 /** Magic, length of the payload, of the evidence, of the trailer, check sum of both, check sum of the head so far. */
 export const HEAD = MAGIC.length + 8 + 4 + 4 + 4 + 4
-/** Octets of one read or write. */
-export const CHUNK = 1 << 20
+export { CHUNK } from '../spare-chunks.js'
 /** The disk writes whole sectors, each of them or not, in any order: check sums are taken of as much, so that each is the old one or the new one. */
 export const SECTOR = 512
 

@@ -1,6 +1,7 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import type { ContentWriter, Pieces } from '../content-writer.js'
+import { spareChunks } from '../spare-chunks.js'
 import { CHUNK, HEAD, headOf, judged, octetsAt, pieces, type ChangeKind, type Segment, type Staged, type Trailer } from './redo-format.js'
 import { MOST_ROOM, ROOM } from './redo-places.js'
 
@@ -8,6 +9,9 @@ import { MOST_ROOM, ROOM } from './redo-places.js'
 const KEEP_OLD = 1 << 16
 /** Most changes are small. */
 const FIRST = 1 << 13
+/** More are collected in a whole chunk, of which nothing is touched that is not used. */
+const SMALL = 1 << 16
+const NOTHING = Buffer.alloc(0)
 
 /** Collects new content front to back; parts that stay where they are cost nothing. */
 export class RedoWriter implements ContentWriter {
@@ -64,7 +68,8 @@ export class RedoWriter implements ContentWriter {
   }
   async #more(wanted: number): Promise<void> {
     if (this.#buffer.length < CHUNK) {
-      const wider = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(4 * this.#buffer.length, this.#filled + wanted)))
+      const octets = Math.max(4 * this.#buffer.length, this.#filled + wanted)
+      const wider = octets > SMALL ? spareChunks.take() : Buffer.allocUnsafe(octets)
       this.#buffer.copy(wider, 0, 0, this.#filled)
       this.#buffer = wider
       return
@@ -72,6 +77,12 @@ export class RedoWriter implements ContentWriter {
     await this.#redo.write([this.#buffer], HEAD + this.#written)
     this.#sum = crc32(this.#buffer, this.#sum)
     this.#written += this.#filled
+    this.#filled = 0
+  }
+  /** What it collected is in the redo file, or where it belongs: the memory may be used again. */
+  release(): void {
+    spareChunks.give(this.#buffer)
+    this.#buffer = NOTHING
     this.#filled = 0
   }
   /** Closes the content; the redo file says everything, but is not yet on the disk. */
@@ -97,6 +108,7 @@ export class RedoWriter implements ContentWriter {
     else {
       await this.#redo.write(rest, HEAD + this.#written)
       await this.#redo.write([head], 0)
+      this.release()
     }
     return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }
   }

@@ -194,6 +194,7 @@ export class SafeChanges {
       throw error
     }
     work.begun = false
+    w.release()
     return done
   }
   /** False: the append that failed could not be taken back now. The redo file then says that it is to be, or is finished after all, which leaves it whole. */

@@ -1,4 +1,5 @@
 import { failedWith, MailError, type Files, type OpenFile } from 'mailwright/api'
+import { CHUNK, spareChunks } from '../spare-chunks.js'
 import type { Dialect } from './dialect.js'
 import type { Place } from './layout.js'
 import { isLineOf } from './readable.js'
@@ -12,8 +13,10 @@ export interface StoredIn {
 type StoredPlace = Pick<Place, 'uid' | 'offset' | 'line' | 'stored' | 'form'>
 
 /** Octets of one read; what lies between two messages is read along when it is less than this. */
-const PIECE = 1 << 20
+const PIECE = CHUNK
 const NEAR = 1 << 14
+/** More are read into a whole chunk. */
+const SMALL = 1 << 16
 const NOTHING = Buffer.alloc(0)
 
 /** Reads the octets of messages as they lie in their file, one message after the other. What was read counts only after `verify`. */
@@ -76,7 +79,7 @@ export class StoredReader implements AsyncDisposable {
     await this.#fill(first.offset, Math.min(PIECE, end - first.offset))
   }
   async #fill(at: number, length: number): Promise<void> {
-    if (this.#room.length < length) this.#room = Buffer.allocUnsafe(length)
+    if (this.#room.length < length) this.#room = length > SMALL ? spareChunks.take() : Buffer.allocUnsafe(length)
     this.#piece = this.#room.subarray(0, length)
     this.#start = at
     if ((await this.#file.read(this.#piece, at)) < length) throw moved(this.#from)
@@ -91,6 +94,8 @@ export class StoredReader implements AsyncDisposable {
     if (now?.inode !== read.inode || now.device !== read.device || !isUnchanged(this.#from.state, now, true)) throw moved(this.#from)
   }
   async [Symbol.asyncDispose](): Promise<void> {
+    spareChunks.give(this.#room)
+    this.#room = this.#piece = NOTHING
     await this.#file.close()
   }
 }

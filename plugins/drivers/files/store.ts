@@ -187,12 +187,16 @@ class FilesStore implements MailStore {
   }
   /** The first format with a mailbox at its place for an INBOX has it, also when that is empty. */
   async #takenOver(at: MailLocation, signal: AbortSignal): Promise<{ readonly format: Format; readonly place: FilePlace } | undefined> {
-    if (at.mount.root !== this.#user.home && !at.mount.root.startsWith(`${this.#user.home}/`)) return undefined
+    if (!this.#isInHome(at)) return undefined
     for (const format of this.#formats(at)) {
       const place = await format.made.inbox?.(this.#user, signal, at.mount.inbox)
       if (place !== undefined) return { format, place }
     }
     return undefined
+  }
+  /** Elsewhere no format takes INBOX over. */
+  #isInHome({ mount: { root } }: MailLocation): boolean {
+    return root === this.#user.home || root.startsWith(`${this.#user.home}/`)
   }
   /** No name leads to what the server keeps for itself, whoever resolved it. */
   async #file(at: MailLocation): Promise<string> {
@@ -235,7 +239,7 @@ class FilesStore implements MailStore {
       await this.#makeFolders(folderOf(place.path), place.directoryMode)
       if (at.path.endsWith('/')) await files.makeDirectory(place.path, place.directoryMode)
       else await format.made.create(place, numbers)
-      if (takesOver) await this.#mustBeInbox(at, format, place, signal)
+      if (takesOver) await this.#mustBeInbox(at, format, place, becomes, signal)
       if (at.path.endsWith('/')) await this.#sync(folderOf(place.path))
     } catch (error) {
       throw fileFailure(error, what)
@@ -250,17 +254,24 @@ class FilesStore implements MailStore {
     const there = await this.#takenOver(at, signal)
     if (there !== undefined) throw new MailError('exists', "Can't create mailbox INBOX: mailbox already exists")
     const delivered = await this.#place(at, signal)
+    if (!this.#isInHome(at)) throw this.#noInbox(at, at.format ?? this.#parts.choice.create, delivered)
     const path = `${this.#user.home}/${made.inboxName ?? 'INBOX'}`
     // A program that delivers may have the file open, empty as it is: what it writes would be lost with the file, or in the middle of another format.
     if (path === delivered.path) throw new MailError('unsupported', `Can't create INBOX: mail is delivered to ${path} itself; which format that file has is said by drivers.empty`)
     return { ...delivered, path }
   }
   /** Where the format takes no INBOX over (it may want mail to be delivered elsewhere than below the home), nobody would ever read what was made. */
-  async #mustBeInbox(at: MailLocation, format: Format, place: FilePlace, signal: AbortSignal): Promise<void> {
+  async #mustBeInbox(at: MailLocation, format: Format, place: FilePlace, wasThere: boolean, signal: AbortSignal): Promise<void> {
     if ((await this.#takenOver(at, signal))?.format === format) return
-    if (format.made.remove === undefined) await this.#parts.files.unlink(place.path)
-    else await format.made.remove(place)
-    throw new MailError('unsupported', `Can't create INBOX: where mail is delivered to ${at.mount.inbox ?? place.path}, "${format.name}" has no INBOX of its own`)
+    // What lies in a folder that was there would go with the mailbox.
+    if (!wasThere) {
+      if (format.made.remove === undefined) await this.#parts.files.unlink(place.path)
+      else await format.made.remove(place)
+    }
+    throw this.#noInbox(at, format.name, place)
+  }
+  #noInbox(at: MailLocation, format: string, place: FilePlace): MailError {
+    return new MailError('unsupported', `Can't create INBOX: where mail is delivered to ${at.mount.inbox ?? place.path}, "${format}" has no INBOX of its own`)
   }
   /** INBOX exists before its file does: no directory is made in its place, for mail could then not be delivered. */
   async #notInstead(at: MailLocation, place: FilePlace, signal: AbortSignal): Promise<void> {

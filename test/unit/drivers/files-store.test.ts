@@ -8,7 +8,9 @@ import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
 import { mmdfDialect } from '../../../plugins/formats/mmdf/dialect.js'
+import { MxFormat } from '../../../plugins/formats/mx/format.js'
 import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
+import { directoryContext } from '../../support/directory-formats.js'
 import { mailboxSettings, never, unixContext } from '../../support/unix.js'
 
 const about: DriverAbout = { modseqs: false, keywords: 'any', uidsPersist: true, hierarchy: false, watches: true, facts: [], manyProcesses: true, acceptsUids: false }
@@ -119,6 +121,18 @@ describe('the files store', () => {
     expect((await list(['*'], await storeWith({ maxEntries: 3 }))).length).toBe(3)
   })
 
+  test('a CREATE of INBOX in a format that takes none over there leaves what lies in the folder', async () => {
+    const files = new SystemFiles(await nativeLocks())
+    const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name: 'mx', plugin: 'format-mx', about, made: new MxFormat(directoryContext(files)) }]
+    const mailbox = mailboxSettings('{home}/.mailwright')
+    const elsewhere = await new FilesDriver({ files, formats, choice: { create: 'mx', empty: 'mx' }, mailbox, listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
+      .openStore({ name: 'alice', kind: 'account', home, facts: {} })
+    await mkdir(join(dir, 'mail'))
+    await mkdir(join(home, 'INBOX'))
+    await writeFile(join(home, 'INBOX', '7'), 'Subject: kept\n\n')
+    await expect(elsewhere.create({ mount: { ...mount, root: join(dir, 'mail') }, path: 'INBOX', format: 'mx' }, how)).rejects.toThrow('has no INBOX of its own')
+    expect(await readdir(join(home, 'INBOX'))).toEqual(['7'])
+  })
   test('INBOX is where the mount says, exists always, and comes into being with what is delivered', async () => {
     const found = await store.find(at('INBOX'), never)
     expect([found?.empty, (await stat(join(dir, 'spool/alice'))).size]).toEqual([true, 0])

@@ -17,6 +17,8 @@ const failed = (): Promise<never> => Promise.reject(Object.assign(new Error('EIO
 /** A disk on which a redo file can be written, and not be cleared while `sick`. */
 class SickDisk {
   sick = false
+  /** Of the network: what was written is refused when the file is closed. */
+  closesBadly = false
   of(files: Files): Files {
     return new Proxy(files, {
       get: (target, key) => {
@@ -32,6 +34,7 @@ class SickDisk {
       get: (target, key) => {
         // What crosses it out is shorter than whatever says something.
         if (key === 'write') return (chunks: readonly Uint8Array[], at: number) => (this.sick && at === 0 && chunks.reduce((sum, c) => sum + c.length, 0) < 16 ? failed() : target.write(chunks, at))
+        if (key === 'close') return () => (this.closesBadly ? target.close().then(failed) : target.close())
         if (key === 'truncate') return (size: number) => (this.sick ? failed() : target.truncate(size))
         const member: unknown = Reflect.get(target, key)
         return typeof member === 'function' ? (member.bind(target) as unknown) : member
@@ -80,6 +83,22 @@ describe.each(formats)('a redo file of $name that cannot be cleared', ({ make })
     await other.refresh(false)
     expect([await subjects(other), warned.length]).toEqual([wanted, 1])
     await other.source.close()
+    await box.source.close()
+  })
+  test('nor is one that is done said to have failed since its redo file is closed with an error', async () => {
+    using storage = await Storage.create(1)
+    const path = `${storage.services().home}/box`
+    const warned: string[] = []
+    const disk = new SickDisk()
+    const format = make(storage, disk.of(storage.files), (text) => void warned.push(text))
+    await format.create({ ...placeOf(path), user: kitUser })
+    const box = await OpenBox.open(format, path)
+    disk.closesBadly = true
+    await box.append([itemOf('Subject: one\r\n\r\n1\r\n')])
+    disk.closesBadly = false
+    expect(warned).toContainEqual(expect.stringMatching(/mailwright-redo close failure: EIO/))
+    await box.append([itemOf('Subject: two\r\n\r\n2\r\n')])
+    expect((await box.messages()).map(({ text }) => /Subject: (\S+)/.exec(text)?.[1])).toEqual(['one', 'two'])
     await box.source.close()
   })
 })

@@ -144,11 +144,8 @@ export class SafeChanges {
         if (!work.begun && this.durable) await forget(redo)
         throw error
       } finally {
-        try {
-          if (!work.begun) await this.#clear(held, redo, places.first)
-        } finally {
-          await redo.file.close()
-        }
+        if (!work.begun) await this.#clear(held, redo, places.first)
+        await this.#close(held, redo.file)
       }
     } catch (error) {
       throw outOfRoom(error)
@@ -168,6 +165,15 @@ export class SafeChanges {
       return
     }
     if (file.path === first && file.path.startsWith(`${this.#state}/`)) held.mark = mark
+  }
+  /** A file of the network says here that it could not be cleared. */
+  async #close(held: ChangedFile, file: OpenFile): Promise<void> {
+    try {
+      await file.close()
+    } catch (error) {
+      held.mark = 0
+      this.#ctx.locks.logger.warn(`Mailbox ${this.#place.path}: ${file.path} close failure: ${reasonOf(error)}`)
+    }
   }
   /** All new octets are in the redo file before the first is in the mailbox. */
   async #whole<T>(held: ChangedFile, { kind, size, start }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }): Promise<T> {

@@ -1,4 +1,4 @@
-import { failedWith, MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
+import { failedWith, MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type OpenFile, type TellWait } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
@@ -14,6 +14,8 @@ import { MixSource } from './source.js'
 
 /** Names of files in a mailbox begin with it, so names of mailboxes do not. */
 const OWN = '.mix'
+/** Metadata of a mailbox that is not made yet. */
+const NEW = '.mixnew'
 
 /** Mailboxes in the format mix: a folder with few files, for many sessions and programs at once. */
 export class MixFormat implements MailboxFormat {
@@ -54,31 +56,52 @@ export class MixFormat implements MailboxFormat {
     const now = Math.floor(clock.now() / 1000)
     const meta = metaText({ sequence: now, validity: uidValidity ?? now, last: uidNext - 1, file: now, keywords: mailbox.defaultKeywords })
     const fresh = (await files.stat(at.path)) === undefined
-    const made: string[] = []
     try {
       if (fresh) await files.makeDirectory(at.path, at.directoryMode)
-      else await this.#forgetChanges(at.path, durable)
-      const make = async (name: string, content?: Uint8Array): Promise<void> => {
+      const metaFile = await this.#claim(at)
+      const made = [`${at.path}/${NEW}`]
+      const fill = async (file: OpenFile, content?: Uint8Array): Promise<void> => {
+        if ((await file.stat()).size > 0) await file.truncate(0)
+        if (content !== undefined) await file.write([content], 0)
+        if (durable) await file.sync()
+      }
+      const make = async (name: string): Promise<void> => {
         const path = `${at.path}/${name}`
         const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
         made.push(path)
-        try {
-          if ((await file.stat()).size > 0) await file.truncate(0)
-          if (content !== undefined) await file.write([content], 0)
-          if (durable) await file.sync()
-        } finally {
-          await file.close()
-        }
+        await fill(file).finally(() => file.close())
       }
-      // Beside each other, so that the disk is told to write once.
-      await allDone([make(NAMES.index), make(NAMES.status), make(`.mix${hex8(now)}`), make('.mixnew', meta)])
-      await files.rename(`${at.path}/.mixnew`, `${at.path}/${NAMES.meta}`)
+      try {
+        if (!fresh) await this.#forgetChanges(at.path, durable)
+        // Beside each other, so that the disk is told to write once.
+        await allDone([make(NAMES.index), make(NAMES.status), make(`.mix${hex8(now)}`), fill(metaFile, meta)])
+        await files.rename(`${at.path}/${NEW}`, `${at.path}/${NAMES.meta}`)
+      } catch (error) {
+        for (const path of made.toReversed()) await files.unlink(path).catch(() => undefined)
+        throw error
+      } finally {
+        await metaFile.close()
+      }
     } catch (error) {
-      for (const path of made) await files.unlink(path).catch(() => undefined)
       if (fresh) await files.removeDirectory(at.path).catch(() => undefined)
       throw error
     }
     if (durable) await allDone([at.path, folderOf(at.path)].map((path) => files.syncDirectory(path)))
+  }
+  /** The file that becomes the metadata; whoever has it locked makes the mailbox, and nobody else empties or removes what is in the folder. */
+  async #claim({ path, fileMode }: FilePlace): Promise<OpenFile> {
+    const { files } = this.#ctx
+    const file = await files.open(`${path}/${NEW}`, { write: true, create: 'if-missing', mode: fileMode })
+    try {
+      const isLocked = file.lock('flock', 'exclusive') !== 'busy'
+      const isOurs = isLocked && (await files.stat(file.path))?.inode === (await file.stat()).inode
+      if (isOurs && (await files.stat(`${path}/${NAMES.meta}`)) === undefined) return file
+      if (isOurs) await files.unlink(file.path)
+      throw new MailError('exists', `Can't create mailbox ${path}: mailbox already exists`)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
   /** What a DELETE that was stopped half-way left of changes is none of a new mailbox, which may have the same numbers. */
   async #forgetChanges(path: string, durable: boolean): Promise<void> {

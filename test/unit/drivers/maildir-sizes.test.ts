@@ -54,6 +54,23 @@ describe('sizes of messages in a Maildir (RFC 9051 §2.3.4)', () => {
     await box.refresh()
     expect(box.rows[0]?.size).toBe(right)
   })
+  test('what is counted of a message is not told of the one that gets its number meanwhile', async () => {
+    const box = await site.inbox()
+    const count = 40
+    const name = (n: number): string => `18000000${String(n).padStart(2, '0')}.a.host`
+    const octets = (n: number): string => `Subject: ${n}\n\n${'.'.repeat(n)}\n`
+    for (let n = 0; n < count; n++) await writeFile(site.at(`cur/${name(n)}:2,`), octets(n))
+    await box.refresh()
+    const reading = box.source.read(box.uids, { facts: [], bytes: 'whole', sections: [] }, box.table.generation, never)[Symbol.asyncIterator]()
+    await reading.next()
+    const lines = Array.from({ length: count }, (_, i) => `${i + 1} :${name(count - 1 - i)}`)
+    await writeFile(site.at('dovecot-uidlist'), `3 V4000000000 N${count + 1} G0123\n${lines.join('\n')}\n`)
+    await box.refresh()
+    while ((await reading.next().catch(() => ({ done: true }))).done !== true);
+    await box.refresh()
+    const right = Array.from({ length: count }, (_, i) => octets(count - 1 - i).length + 3)
+    expect(box.rows.map(({ size }) => size)).toEqual(right)
+  })
   test('a name that tells both sizes, and rightly, costs no reading', async () => {
     const box = await site.inbox()
     await writeFile(site.at(`cur/1800000000.a.host,S=${text.length},W=22:2,`), text)

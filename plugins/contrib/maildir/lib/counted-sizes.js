@@ -1,7 +1,7 @@
 import { UNKNOWN } from 'mailwright/api'
 
 /**
- * Sizes of messages whose octets were counted. Nothing else tells whether the `W=` of a name is right; Dovecot believes it until it reads the message, and so does this.
+ * Sizes of messages whose octets were counted, under one UIDVALIDITY. Nothing else tells whether the `W=` of a name is right; Dovecot believes it until it reads the message, and so does this.
  */
 export class CountedSizes {
   #sizes = new Map()
@@ -30,10 +30,5 @@ export class CountedSizes {
     }
     this.#fresh.clear()
     return wrong
-  }
-  /** The numbers mean other messages. */
-  clear() {
-    this.#sizes.clear()
-    this.#fresh.clear()
   }
 }

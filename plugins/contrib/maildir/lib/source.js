@@ -56,7 +56,8 @@ export class MaildirSource {
   async #look(edit, signal) {
     const validity = edit.uidValidity
     const looked = await this.#looking.look(edit, signal)
-    if (edit.uidValidity !== validity) this.#sizes.clear()
+    // Who reads still by the old numbers counts for those.
+    if (edit.uidValidity !== validity) this.#sizes = new CountedSizes()
     for (const { row, told, size } of this.#sizes.settle(edit, { all: looked === undefined })) {
       this.#ctx.logger.warn('maildir.size-in-name-wrong', { path: this.#folder.path, name: edit.rows.column(FILE)[row], told, size })
     }

@@ -1,11 +1,12 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { CHUNK, spareChunks } from '../shared/spare-chunks.js'
 import { putDataRecord } from './put-records.js'
 import { DATA_OCTETS, type DataRecord } from './records.js'
 import type { Extent } from './redo.js'
 
 /** Octets of one write. */
-export const PIECE = 1 << 20
+export const PIECE = CHUNK
 const DONE: Promise<void> = Promise.resolve()
 
 /** Writes messages to the end of a data file and sums them up. The file stays open for the next ones. */
@@ -21,9 +22,9 @@ export class DataWriter {
   /** Octets of a piece. */
   readonly #piece: number
   /** Octets that are yet to be written: those of many messages go in one piece, since each piece of a write has its price. */
-  #held: Buffer | undefined
+  #held: Buffer<ArrayBuffer> | undefined
   /** The piece before, on its way or written. */
-  #other: Buffer | undefined
+  #other: Buffer<ArrayBuffer> | undefined
   #writing: Promise<void> = DONE
   #used = 0
   /** Where the first of them goes. */
@@ -42,7 +43,7 @@ export class DataWriter {
     this.#signal = signal
   }
   get #room(): Buffer {
-    return (this.#held ??= Buffer.allocUnsafeSlow(this.#piece))
+    return (this.#held ??= spareChunks.room(this.#piece))
   }
   /** Place of the next octet. */
   get at(): number {
@@ -129,6 +130,9 @@ export class DataWriter {
   async finish(durable: boolean): Promise<void> {
     await this.#write()
     await this.#writing
+    // What failed is left to the collector.
+    for (const piece of [this.#held, this.#other]) if (piece !== undefined) spareChunks.give(piece)
+    this.#held = this.#other = undefined
     if (durable && !this.#synced) await this.#open.sync()
   }
   /** Nothing is under way any more, whatever became of it. */

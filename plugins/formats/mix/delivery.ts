@@ -11,7 +11,7 @@ import { MixFolder, type Held } from './folder.js'
 import { putIndexLine, putStatusLine } from './put-records.js'
 import { DATA_OCTETS, INDEX_OCTETS, OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, SYSTEM_BITS, type DataRecord } from './records.js'
 import { MixSource, type Entered } from './source.js'
-import { layDown, lyingOf, type Lying } from './taking.js'
+import { layDown, lyingOf, Rooms, type Lying } from './taking.js'
 
 /** Where new lines go, and what numbers are taken. */
 interface Ends {
@@ -106,8 +106,9 @@ export class MixDelivery implements Delivery {
     const messages = items.map((item, i) => new Arrived(numbers[i] ?? 0, sizes[i] ?? 0, item, now))
     const octets = sizes.reduce((sum, size) => sum + size + DATA_OCTETS, 0)
     const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
+    const rooms = new Rooms()
     try {
-      const laid = this.#taken === undefined ? await this.#layArrived(writer, messages, signal) : await layTaken(this.#taken, writer, messages, signal)
+      const laid = this.#taken === undefined ? await this.#layArrived(writer, messages, signal) : await layTaken(this.#taken, writer, rooms, messages, signal)
       const index = Buffer.allocUnsafe(messages.length * INDEX_OCTETS)
       const status = Buffer.allocUnsafe(messages.length * STATUS_OCTETS)
       const entered = messages.map((m, i): Entered => {
@@ -126,6 +127,8 @@ export class MixDelivery implements Delivery {
         status: { patches: [{ at: ends.status, bytes: status }], size: ends.status + status.length },
         data: writer,
       })
+      // After a failure something may still be under way.
+      rooms.giveBack()
       return { result: { uidValidity: held.meta.validity, uids: uids.from(numbers) }, entered, held: done }
     } catch (error) {
       if (!folder.owes) await writer.undo().catch(() => undefined)
@@ -175,8 +178,8 @@ async function layPieces(spooled: Spooled, writer: DataWriter, signal: AbortSign
   return head.size ?? spooled.size
 }
 /** While nobody moves what the other mailbox has. */
-async function layTaken({ from, lying }: Taken, writer: DataWriter, records: readonly DataRecord[], signal: AbortSignal): Promise<readonly Laid[]> {
-  const starts = await from.folder.data.reading(signal, undefined, () => layDown(from.folder, lying, (i) => records[i] ?? NO_RECORD, writer, signal))
+async function layTaken({ from, lying }: Taken, writer: DataWriter, rooms: Rooms, records: readonly DataRecord[], signal: AbortSignal): Promise<readonly Laid[]> {
+  const starts = await from.folder.data.reading(signal, undefined, () => layDown(from.folder, lying, (i) => records[i] ?? NO_RECORD, writer, rooms, signal))
   return starts.map((at, i) => ({ at, header: lying[i]?.place.header ?? 0 }))
 }
 

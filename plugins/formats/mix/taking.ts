@@ -1,5 +1,6 @@
 import { MailError, type OpenFile, type Rows, type TakenMessage } from 'mailwright/api'
 import { readSmall } from '../shared/small-read.js'
+import { SpareChunks } from '../shared/spare-chunks.js'
 import { placeOf, type Place } from './columns.js'
 import type { DataWriter } from './data-writer.js'
 import type { MixFolder } from './folder.js'
@@ -13,6 +14,7 @@ const ROOMS = 3
 const LARGE = 1 << 18
 /** Messages no further apart are fetched by one read. */
 const NEAR = 1 << 14
+const spareRooms = new SpareChunks(RUN)
 
 /** A message that lies in the data file of another mailbox. */
 export interface Lying {
@@ -38,13 +40,12 @@ export function lyingOf(messages: readonly TakenMessage[], rows: Rows): readonly
 /**
  * Puts messages of another mailbox behind each other, each with a record of its own in front. Their octets are the same in every mailbox of the
  * format, so they go from file to file in large pieces, and records are written over those that were read. While one piece is looked through the next
- * one is read, and the one before it written. Answers where each record begins.
+ * one is read, and the one before it written. Answers where each record begins. The rooms are the caller's, who gives them back when the writer has finished.
  *
  * @throws MailError `vanished` when a message does not lie where it should: it was expunged, or moved to another file
  */
-export async function layDown(from: MixFolder, messages: readonly Lying[], record: (index: number) => DataRecord, writer: DataWriter, signal: AbortSignal): Promise<readonly number[]> {
+export async function layDown(from: MixFolder, messages: readonly Lying[], record: (index: number) => DataRecord, writer: DataWriter, rooms: Rooms, signal: AbortSignal): Promise<readonly number[]> {
   const starts: number[] = []
-  const rooms = new Rooms()
   let ahead = readRun(from, messages, 0, rooms, signal)
   for (let run = await ahead; run !== undefined; run = await ahead) {
     ahead = readRun(from, messages, run.next, rooms, signal)
@@ -62,14 +63,17 @@ export async function layDown(from: MixFolder, messages: readonly Lying[], recor
   return starts
 }
 /** Each is free again when the two after it were asked for: one is read into, one looked through, one written. */
-class Rooms {
-  readonly #all: Buffer[] = []
+export class Rooms {
+  readonly #all: Buffer<ArrayBuffer>[] = []
   #next = 0
-  /** The first is as large as can be only where there is more than one. */
+  /** The first may be small only where it is the only one. */
   of(octets: number, isOnly: boolean): Buffer {
     const n = this.#next++ % ROOMS
-    const known = this.#all[n]
-    return (known ?? (this.#all[n] = Buffer.allocUnsafeSlow(isOnly ? octets : RUN))).subarray(0, octets)
+    return (this.#all[n] ??= spareRooms.room(isOnly ? octets : RUN)).subarray(0, octets)
+  }
+  /** Nobody reads into them or writes out of them any more. */
+  giveBack(): void {
+    for (const room of this.#all.splice(0)) spareRooms.give(room)
   }
 }
 /** What was read of the other mailbox. */

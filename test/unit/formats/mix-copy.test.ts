@@ -116,6 +116,25 @@ describe('COPY between mix mailboxes', () => {
     expect(await told(to)).toEqual(before)
     await to.close()
   })
+  test('several at the same time, and again in the same memory: each gets its own octets', async () => {
+    const large = Array.from({ length: 12 }, (_, n): SampleMessage => ({ ...sampleMessage(n), bytes: Buffer.concat([Buffer.from(`Subject: ${n}\r\n\r\n`), Buffer.alloc(150_000 + 40_000 * n, `text ${n} of some `)]) }))
+    await deliverTo(format(), path('from'), large, from)
+    const there = (await from.messages()).map(({ uid, bytes }) => ({ uid, text: Buffer.from(bytes).toString('latin1') }))
+    const boxes: Box[] = []
+    for (let n = 0; n < 4; n++) {
+      await format().create(placeAt(path(`to${n}`)))
+      boxes.push(await openBox(format(), path(`to${n}`)))
+    }
+    const shareOf = (n: number): typeof there => there.filter(({ uid }) => uid % boxes.length === n)
+    for (let round = 0; round < 3; round++) await Promise.all(boxes.map((box, n) => copy(uids.from(shareOf(n).map(({ uid }) => uid)), box)))
+    for (const [n, box] of boxes.entries()) {
+      await box.refresh()
+      const texts = shareOf(n).map(({ text }) => text)
+      // Octets of a megabyte are compared as such: a difference would be printed for minutes.
+      expect((await box.messages()).map(({ bytes }, i) => Buffer.from(bytes).toString('latin1') === texts[i % texts.length])).toEqual(Array.from({ length: 3 * texts.length }, () => true))
+      await box.close()
+    }
+  })
   test('what somebody moved or expunged meanwhile is vanished, and nothing arrives', async () => {
     const delivery = await format().append(placeAt(path('to')))
     expect(await delivery.take?.(from.source, taken(from.uids), from.table.generation, never)).toBe(true)

@@ -15,8 +15,6 @@ type StoredPlace = Pick<Place, 'uid' | 'offset' | 'line' | 'stored' | 'form'>
 /** Octets of one read; what lies between two messages is read along when it is less than this. */
 const PIECE = CHUNK
 const NEAR = 1 << 14
-/** More are read into a whole chunk. */
-const SMALL = 1 << 16
 const NOTHING = Buffer.alloc(0)
 
 /** Reads the octets of messages as they lie in their file, one message after the other. What was read counts only after `verify`. */
@@ -79,7 +77,7 @@ export class StoredReader implements AsyncDisposable {
     await this.#fill(first.offset, Math.min(PIECE, end - first.offset))
   }
   async #fill(at: number, length: number): Promise<void> {
-    if (this.#room.length < length) this.#room = length > SMALL ? spareChunks.take() : Buffer.allocUnsafe(length)
+    if (this.#room.length < length) this.#room = spareChunks.room(length)
     this.#piece = this.#room.subarray(0, length)
     this.#start = at
     if ((await this.#file.read(this.#piece, at)) < length) throw moved(this.#from)

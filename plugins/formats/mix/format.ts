@@ -103,6 +103,19 @@ export class MixFormat implements MailboxFormat {
       throw error
     }
   }
+  /** Until it is closed nobody makes a mailbox where one is removed, whose files would go with the others'. Undefined: a full disk has no room for it, and nothing is removed later for that. */
+  async #keepNewAway({ path, fileMode }: FilePlace): Promise<OpenFile | undefined> {
+    let file: OpenFile
+    try {
+      file = await this.#ctx.files.open(`${path}/${NEW}`, { write: true, create: 'if-missing', mode: fileMode })
+    } catch (error) {
+      if (failedWith(error, 'ENOSPC', 'EDQUOT')) return undefined
+      throw error
+    }
+    if (file.lock('flock', 'exclusive') !== 'busy') return file
+    await file.close()
+    throw new MailError('in-use', `Can't delete mailbox ${path}: another process is making it`)
+  }
   /** What a DELETE that was stopped half-way left of changes is none of a new mailbox, which may have the same numbers. */
   async #forgetChanges(path: string, durable: boolean): Promise<void> {
     const { files } = this.#ctx
@@ -133,12 +146,24 @@ export class MixFormat implements MailboxFormat {
   /** Without its metadata it is no mailbox; the folder stays when other mailboxes are in it. */
   async remove(at: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
-    await this.#alone(at, 'delete', waits, async () => {
-      await files.unlink(`${at.path}/${NAMES.meta}`)
-      if (mailbox.durability === 'full') await files.syncDirectory(at.path)
+    const claim = await this.#alone(at, 'delete', waits, async () => {
+      const held = await this.#keepNewAway(at)
+      try {
+        await files.unlink(`${at.path}/${NAMES.meta}`)
+        if (mailbox.durability === 'full') await files.syncDirectory(at.path)
+        return held
+      } catch (error) {
+        await held?.close()
+        throw error
+      }
     })
-    const own = (await files.list(at.path)).filter(({ name, kind }) => kind === 'file' && name.startsWith(OWN))
-    await allDone(own.map(({ name }) => files.unlink(`${at.path}/${name}`)))
+    try {
+      const own = (await files.list(at.path)).filter(({ name, kind }) => kind === 'file' && name.startsWith(OWN) && name !== NEW)
+      await allDone(own.map(({ name }) => files.unlink(`${at.path}/${name}`)))
+      if (claim !== undefined) await files.unlink(claim.path)
+    } finally {
+      await claim?.close()
+    }
     await removeEmptyFolder(files, at.path, mailbox.durability === 'full')
   }
   /** Mailboxes below it move along. */
@@ -150,19 +175,17 @@ export class MixFormat implements MailboxFormat {
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
-  async #alone(at: FilePlace, what: 'delete' | 'rename', waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
+  async #alone<T>(at: FilePlace, what: 'delete' | 'rename', waits: TellWait | undefined, work: () => Promise<T>): Promise<T> {
     const folder = new MixFolder(at, this.#ctx)
     try {
       // Nobody needs what was left undone in a mailbox that goes.
       const done = await folder.guarded(new AbortController().signal, what !== 'delete', sayWaits(waits), async () => {
         // What is not in the control files yet would be lost with the file that speaks of it.
         await folder.settle()
-        return folder.alone(async () => {
-          await work()
-          return true
-        })
+        return folder.alone(async () => ({ value: await work() }))
       })
-      if (done !== true) throw new MailError('in-use', `Can't lock mailbox for ${what}: ${at.path}`)
+      if (done === undefined) throw new MailError('in-use', `Can't lock mailbox for ${what}: ${at.path}`)
+      return done.value
     } catch (error) {
       throw asRefusal(error, at.path)
     } finally {

@@ -6,19 +6,23 @@ import { MailTable } from '../../dist/core/mail/table/table.js'
 import { Turns, uids } from '../../dist/core/api/index.js'
 
 const [format = '', path = '', name = '', rounds = '0'] = process.argv.slice(2)
-const folder = async (x, name, made) => new (await import(`../../dist/plugins/formats/${name}/format.js`))[made]({ ...x, locks: { files, clock, random, settings, machine: { host: 'mail.example.org', pid: process.pid } } })
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const folder = async (x, name, made) => {
+  const { toldLocks } = await import('../../dist/plugins/formats/shared/locks/wait-lines.js')
+  const format = (await import(`../../dist/plugins/formats/${name}/format.js`))[made]
+  return new format({ ...x, locks: toldLocks({ files, clock, random, settings, logger: silent, machine: { host: 'mail.example.org', pid: process.pid } }) })
+}
 const file = async (x, name) => {
   const { FixedFormat } = await import('../../dist/plugins/formats/shared/fixed/format.js')
   const { fixedContext } = await import('../../dist/plugins/formats/shared/fixed/plugin.js')
   const dialect = (await import(`../../dist/plugins/formats/${name}/dialect.js`))[`${name}Dialect`]
-  return new FixedFormat(dialect, fixedContext({ ...x, locks: settings, logger: { info() {}, warn() {} } }, { watch: false }))
+  return new FixedFormat(dialect, fixedContext({ ...x, locks: settings, logger: silent }, { watch: false }))
 }
 const text = async (x, name) => {
   const { TextFormat } = await import('../../dist/plugins/formats/shared/text/format.js')
   const { textContext } = await import('../../dist/plugins/formats/shared/text/plugin.js')
   const { inlineLane } = await import('../../dist/core/os/lane.js')
-  const logger = { info() {}, warn() {} }
-  return new TextFormat(textContext({ name, title: name, delimiter: name === 'mmdf' ? '\x01\x01\x01\x01\n' : '' }, { ...x, random, locks: settings, logger, host: { serverName: 'mail.example.org' }, lane: inlineLane({ files, clock, random }) }, { watch: false }))
+  return new TextFormat(textContext({ name, title: name, delimiter: name === 'mmdf' ? '\x01\x01\x01\x01\n' : '' }, { ...x, random, locks: settings, logger: silent, host: { serverName: 'mail.example.org' }, lane: inlineLane({ files, clock, random }) }, { watch: false }))
 }
 const FORMATS = {
   unix: (x) => text(x, 'unix'),

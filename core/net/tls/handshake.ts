@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import type { SecureContext } from 'node:tls'
 import type { PeerFacts } from '../../api/index.js'
@@ -76,7 +77,11 @@ export async function acceptTls(clear: Socket, options: HandshakeOptions): Promi
     if (options.stopping?.aborted === true) stops()
     else options.stopping?.addEventListener('abort', stops, { once: true })
   })
-  return { socket, facts: factsOf(socket, chosen) }
+  const facts = factsOf(socket, chosen)
+  // The engine is still at work, and writes the session tickets of TLS 1.3 when it has been returned to. What is said now would go before them, and
+  // clients that see more octets behind a greeting and read for the next line would find none and wait (RFC 8446 leaves the order open).
+  await setImmediate()
+  return { socket, facts }
 }
 
 function factsOf(socket: TLSSocket, chosen: ReadyContext): TlsFacts {

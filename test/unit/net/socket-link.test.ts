@@ -171,6 +171,22 @@ describe('TLS on a link', () => {
     await link.close()
   })
 
+  test('what is said at once comes behind the session tickets: who looks for octets and reads a line would wait for ever', async () => {
+    const at = await server({ tls: true })
+    const client = await at.connect()
+    const link = await at.next()
+    const said = link.wrap({ use: 'tls' }).then(() => link.write(Buffer.from('* OK\r\n')))
+    const secure = await upgrade(client, 'localhost')
+    const order: string[] = []
+    secure.on('session', () => order.push('ticket'))
+    await new Promise<void>((resolve) => secure.once('data', () => {
+      order.push('greeting')
+      resolve()
+    }))
+    expect(order).toEqual(['ticket', 'ticket', 'greeting'])
+    await said
+  })
+
   test('a command that was slipped in before the handshake is never read (RFC 3501 §11.1)', async () => {
     const at = await server({ tls: true })
     const client = await at.connect()

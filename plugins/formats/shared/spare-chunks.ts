@@ -26,7 +26,7 @@ export class SpareChunks {
   }
   /** The same for so many octets at least, which are no more than a chunk has; few are new ones. */
   room(octets: number): Buffer<ArrayBuffer> {
-    return octets > SMALL ? this.take() : Buffer.allocUnsafeSlow(octets)
+    return octets > SMALL ? this.take() : Buffer.allocUnsafe(octets)
   }
   /** Once, and only what nobody reads or writes any more; what is no chunk is left alone. */
   give(chunk: Buffer<ArrayBuffer>): void {

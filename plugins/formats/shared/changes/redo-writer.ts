@@ -9,8 +9,6 @@ import { MOST_ROOM, ROOM } from './redo-places.js'
 const KEEP_OLD = 1 << 16
 /** Most changes are small. */
 const FIRST = 1 << 13
-/** More are collected in a whole chunk, of which nothing is touched that is not used. */
-const SMALL = 1 << 16
 const NOTHING = Buffer.alloc(0)
 
 /** Collects new content front to back; parts that stay where they are cost nothing. */
@@ -69,7 +67,7 @@ export class RedoWriter implements ContentWriter {
   async #more(wanted: number): Promise<void> {
     if (this.#buffer.length < CHUNK) {
       const octets = Math.max(4 * this.#buffer.length, this.#filled + wanted)
-      const wider = octets > SMALL ? spareChunks.take() : Buffer.allocUnsafe(octets)
+      const wider = spareChunks.room(octets)
       this.#buffer.copy(wider, 0, 0, this.#filled)
       this.#buffer = wider
       return

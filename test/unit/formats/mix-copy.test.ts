@@ -105,7 +105,7 @@ describe('COPY between mix mailboxes', () => {
     const held = (await readdir(path('from'))).filter((n) => /^\.mix[0-9a-f]{8}$/.test(n)).sort().at(-1) ?? ''
     const octets = await readFile(join(path('from'), held))
     const at = octets.lastIndexOf(':msg:')
-    octets.write(':xxx:', at)
+    octets.write(':gone', at)
     await writeFile(join(path('from'), held), octets)
     const before = await told(to)
     const octetsOf = async (): Promise<number[]> => (await Promise.all((await readdir(path('to'))).map(async (n) => (await stat(join(path('to'), n))).size))).filter((size) => size > 0)

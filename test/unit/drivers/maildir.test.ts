@@ -238,14 +238,14 @@ describe('a Maildir on real files', () => {
     expect([box.rows.map(({ uid }) => uid), site.listed.every((path) => path.endsWith('/new')), site.warned]).toEqual([[1, 2, 1003, 1004, 1005], true, []])
   })
 
-  /** Counts calls of a watcher, and waits for the first. */
-  function watched(box: Box): { readonly calls: () => number; readonly called: Promise<void> } & Disposable {
+  /** Counts calls of a watcher, and waits for so many. */
+  function watched(box: Box, awaited = 1): { readonly calls: () => number; readonly called: Promise<void> } & Disposable {
     let calls = 0
     let tell: (() => void) | undefined
     const called = new Promise<void>((resolve) => (tell = resolve))
     const watch = box.source.watch?.(() => {
       calls++
-      tell?.()
+      if (calls === awaited) tell?.()
     })
     return { calls: () => calls, called, [Symbol.dispose]: () => watch?.[Symbol.dispose]() }
   }
@@ -253,14 +253,15 @@ describe('a Maildir on real files', () => {
     const box = await settled(300)
     // What is due a while after a change is told as well; here it is left to the last look.
     site.clock.after = () => ({ [Symbol.dispose]: () => undefined })
-    using watch = watched(box)
+    // Both names of the file that another program renames: with one of them told it counts as gone, and is looked for by a listing.
+    using watch = watched(box, 2)
     await box.store({ uids: uids.one(7), system: SYSTEM.flagged })
     await box.expunge(uids.one(9), { always: true })
     const name = await site.nameOf('x42.')
     await rename(site.at('cur', name), site.at('cur', name.replace(/:2,.*/, ':2,RS')))
     await watch.called
-    // Both names of the file; those of the three before are told first.
-    expect(watch.calls()).toBeLessThanOrEqual(2)
+    // Those of the changes before are told first.
+    expect(watch.calls()).toBe(2)
     await box.refresh()
     await box.store({ uids: uids.one(43), system: SYSTEM.flagged })
     expect([box.rows.find(({ uid }) => uid === 43)?.flags, await site.nameOf('x42.'), site.listed]).toEqual(['seen flagged answered', name.replace(/:2,.*/, ':2,FRS'), []])

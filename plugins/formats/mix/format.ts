@@ -1,6 +1,7 @@
 import { failedWith, MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type OpenFile, type TellWait } from 'mailwright/api'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
+import { claimMaking, keepMakersAway } from '../shared/making.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
 import { asRefusal } from '../shared/refusal.js'
 import { allDone } from './all-done.js'
@@ -58,7 +59,7 @@ export class MixFormat implements MailboxFormat {
     const fresh = (await files.stat(at.path)) === undefined
     try {
       if (fresh) await files.makeDirectory(at.path, at.directoryMode)
-      const metaFile = await this.#claim(at)
+      const metaFile = await claimMaking(files, at, { fresh: NEW, made: NAMES.meta })
       const made = [`${at.path}/${NEW}`]
       const fill = async (file: OpenFile, content?: Uint8Array): Promise<void> => {
         if ((await file.stat()).size > 0) await file.truncate(0)
@@ -87,34 +88,6 @@ export class MixFormat implements MailboxFormat {
       throw error
     }
     if (durable) await allDone([at.path, folderOf(at.path)].map((path) => files.syncDirectory(path)))
-  }
-  /** The file that becomes the metadata; whoever has it locked makes the mailbox, and nobody else empties or removes what is in the folder. */
-  async #claim({ path, fileMode }: FilePlace): Promise<OpenFile> {
-    const { files } = this.#ctx
-    const file = await files.open(`${path}/${NEW}`, { write: true, create: 'if-missing', mode: fileMode })
-    try {
-      const isLocked = file.lock('flock', 'exclusive') !== 'busy'
-      const isOurs = isLocked && (await files.stat(file.path))?.inode === (await file.stat()).inode
-      if (isOurs && (await files.stat(`${path}/${NAMES.meta}`)) === undefined) return file
-      if (isOurs) await files.unlink(file.path)
-      throw new MailError('exists', `Can't create mailbox ${path}: mailbox already exists`)
-    } catch (error) {
-      await file.close()
-      throw error
-    }
-  }
-  /** Until it is closed nobody makes a mailbox where one is removed, whose files would go with the others'. Undefined: a full disk has no room for it, and nothing is removed later for that. */
-  async #keepNewAway({ path, fileMode }: FilePlace): Promise<OpenFile | undefined> {
-    let file: OpenFile
-    try {
-      file = await this.#ctx.files.open(`${path}/${NEW}`, { write: true, create: 'if-missing', mode: fileMode })
-    } catch (error) {
-      if (failedWith(error, 'ENOSPC', 'EDQUOT')) return undefined
-      throw error
-    }
-    if (file.lock('flock', 'exclusive') !== 'busy') return file
-    await file.close()
-    throw new MailError('in-use', `Can't delete mailbox ${path}: another process is making it`)
   }
   /** What a DELETE that was stopped half-way left of changes is none of a new mailbox, which may have the same numbers. */
   async #forgetChanges(path: string, durable: boolean): Promise<void> {
@@ -147,7 +120,7 @@ export class MixFormat implements MailboxFormat {
   async remove(at: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     const claim = await this.#alone(at, 'delete', waits, async () => {
-      const held = await this.#keepNewAway(at)
+      const held = await keepMakersAway(files, at, NEW)
       try {
         await files.unlink(`${at.path}/${NAMES.meta}`)
         if (mailbox.durability === 'full') await files.syncDirectory(at.path)

@@ -89,7 +89,7 @@ export class MxFolder {
     }
   }
   /** The same for work that needs no word of what the index holds, which may be damaged. */
-  guarded(signal: AbortSignal, say: Say, work: () => Promise<void>): Promise<void> {
+  guarded<T>(signal: AbortSignal, say: Say, work: () => Promise<T>): Promise<T> {
     return this.#locked('exclusive', signal, say, work)
   }
   #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (changed: ChangedFile) => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
+import { claimMaking, keepMakersAway } from '../shared/making.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
 import { numberOf } from '../shared/numbered-files.js'
@@ -10,6 +11,9 @@ import { examineMx } from './examine.js'
 import { MxFolder } from './folder.js'
 import { headText } from './records.js'
 import { MxSource } from './source.js'
+
+/** An index that is not made yet. */
+const FRESH = '.mxfresh'
 
 /** Mailboxes in the format mx: a folder with a file per message and an index of flags. */
 export class MxFormat implements MailboxFormat {
@@ -42,19 +46,20 @@ export class MxFormat implements MailboxFormat {
     const durable = mailbox.durability === 'full'
     const fresh = (await files.stat(at.path)) === undefined
     if (fresh) await files.makeDirectory(at.path, at.directoryMode)
-    const path = `${at.path}/.mxfresh`
     try {
-      const file = await files.open(path, { write: true, create: 'if-missing', mode: at.fileMode })
+      const file = await claimMaking(files, at, { fresh: FRESH, made: INDEX })
       try {
         await file.truncate(0)
         await file.write([Buffer.from(headText(uidValidity, uidNext - 1, mailbox.defaultKeywords), 'latin1')], 0)
         if (durable) await file.sync()
+        await files.rename(file.path, `${at.path}/${INDEX}`)
+      } catch (error) {
+        await files.unlink(file.path).catch(() => undefined)
+        throw error
       } finally {
         await file.close()
       }
-      await files.rename(path, `${at.path}/${INDEX}`)
     } catch (error) {
-      await files.unlink(path).catch(() => undefined)
       if (fresh) await files.removeDirectory(at.path).catch(() => undefined)
       throw error
     }
@@ -75,12 +80,24 @@ export class MxFormat implements MailboxFormat {
   async remove(at: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     const durable = mailbox.durability === 'full'
-    await this.#locked(at, waits, async () => {
-      await files.unlink(`${at.path}/${INDEX}`)
-      if (durable) await files.syncDirectory(at.path)
+    const claim = await this.#locked(at, waits, async () => {
+      const held = await keepMakersAway(files, at, FRESH)
+      try {
+        await files.unlink(`${at.path}/${INDEX}`)
+        if (durable) await files.syncDirectory(at.path)
+        return held
+      } catch (error) {
+        await held?.close()
+        throw error
+      }
     })
-    for (const { name, kind } of await files.list(at.path)) {
-      if (kind === 'file' && (numberOf(name) !== undefined || name.startsWith(INCOMING) || name === '.mxfresh')) await files.unlink(`${at.path}/${name}`)
+    try {
+      for (const { name, kind } of await files.list(at.path)) {
+        if (kind === 'file' && (numberOf(name) !== undefined || name.startsWith(INCOMING))) await files.unlink(`${at.path}/${name}`)
+      }
+      if (claim !== undefined) await files.unlink(claim.path)
+    } finally {
+      await claim?.close()
     }
     await removeEmptyFolder(files, at.path, durable)
   }
@@ -93,7 +110,7 @@ export class MxFormat implements MailboxFormat {
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
-  #locked(at: FilePlace, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
+  #locked<T>(at: FilePlace, waits: TellWait | undefined, work: () => Promise<T>): Promise<T> {
     return new MxFolder(at, this.#ctx).guarded(new AbortController().signal, sayWaits(waits), work)
   }
 }

@@ -88,8 +88,12 @@ export class MxFolder {
       if (!failedWith(error, 'EPERM', 'EACCES', 'EROFS')) throw error
     }
   }
+  /** The mailbox was removed; what is kept for its next changes goes with it. */
+  forgetChanges({ stat }: ChangedFile): Promise<void> {
+    return this.#changes.forget(stat)
+  }
   /** The same for work that needs no word of what the index holds, which may be damaged. */
-  guarded<T>(signal: AbortSignal, say: Say, work: () => Promise<T>): Promise<T> {
+  guarded<T>(signal: AbortSignal, say: Say, work: (changed: ChangedFile) => Promise<T>): Promise<T> {
     return this.#locked('exclusive', signal, say, work)
   }
   #locked<T>(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say, work: (changed: ChangedFile) => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@ import { claimMaking, keepMakersAway } from '../shared/making.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
 import { numberOf } from '../shared/numbered-files.js'
+import type { ChangedFile } from '../shared/changes/safe-changes.js'
 import { nowSeconds } from '../shared/changes/state-directory.js'
 import { INCOMING, INDEX, type MxContext } from './context.js'
 import { MxDelivery } from './delivery.js'
@@ -80,14 +81,15 @@ export class MxFormat implements MailboxFormat {
   async remove(at: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     const durable = mailbox.durability === 'full'
-    const claim = await this.#locked(at, waits, async () => {
-      const held = await keepMakersAway(files, at, FRESH)
+    const claim = await this.#locked(at, waits, async (folder, held) => {
+      const kept = await keepMakersAway(files, at, FRESH)
       try {
         await files.unlink(`${at.path}/${INDEX}`)
+        await folder.forgetChanges(held)
         if (durable) await files.syncDirectory(at.path)
-        return held
+        return kept
       } catch (error) {
-        await held?.close()
+        await kept?.close()
         throw error
       }
     })
@@ -110,7 +112,8 @@ export class MxFormat implements MailboxFormat {
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))
   }
-  #locked<T>(at: FilePlace, waits: TellWait | undefined, work: () => Promise<T>): Promise<T> {
-    return new MxFolder(at, this.#ctx).guarded(new AbortController().signal, sayWaits(waits), work)
+  #locked<T>(at: FilePlace, waits: TellWait | undefined, work: (folder: MxFolder, held: ChangedFile) => Promise<T>): Promise<T> {
+    const folder = new MxFolder(at, this.#ctx)
+    return folder.guarded(new AbortController().signal, sayWaits(waits), (held) => work(folder, held))
   }
 }

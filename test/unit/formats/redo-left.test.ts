@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { SYSTEM, type Files, type MailboxFormat, type OpenFile } from '../../../core/api/index.js'
+import { stateFolder, SYSTEM, type Files, type MailboxFormat, type OpenFile } from '../../../core/api/index.js'
 import { inlineLane } from '../../../core/os/lane.js'
 import { kitUser, Storage } from '../../../core/testing/storage.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
@@ -101,4 +101,21 @@ describe.each(formats)('a redo file of $name that cannot be cleared', ({ make })
     expect((await box.messages()).map(({ text }) => /Subject: (\S+)/.exec(text)?.[1])).toEqual(['one', 'two'])
     await box.source.close()
   })
+})
+
+test.each(formats)('what a mailbox of $name keeps for its next change goes with it', async ({ make }) => {
+  using storage = await Storage.create(1)
+  const { files } = storage
+  const { home, mailbox } = storage.services()
+  const place = { ...placeOf(`${home}/box`), user: kitUser }
+  const format = make(storage, files, () => undefined)
+  const kept = async (): Promise<number> => (await files.list(`${stateFolder(mailbox.stateDirectory, { ...kitUser, home })}/redo`)).length
+  await format.create(place)
+  const box = await OpenBox.open(format, place.path, undefined, kitUser)
+  await box.append([1, 2, 3].map((n) => itemOf(`Subject: ${n}\r\n\r\n${n}\r\n`)))
+  await box.store([1, 2, 3], { system: SYSTEM.flagged })
+  await box.source.close()
+  expect(await kept()).toBeGreaterThan(0)
+  await format.remove?.(place)
+  expect([await kept(), await files.stat(place.path)]).toEqual([0, undefined])
 })

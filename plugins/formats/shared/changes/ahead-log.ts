@@ -104,6 +104,12 @@ export class AheadLog {
     }
   }
 
+  /** The mailbox was removed, and the log crossed out before; whoever did it has the file open. */
+  async forget(file: Identity): Promise<void> {
+    const path = this.#path(file)
+    if (path !== undefined) await this.#files.unlink(path).catch(() => undefined)
+  }
+
   /** Puts a record on the disk. Undefined: it cannot be, and nothing of it will be found; the mailbox is to be synced as ever. */
   async write(file: Identity, before: Pending | undefined, changes: OctetChanges): Promise<Pending | undefined> {
     const path = this.#path(file)

@@ -27,6 +27,11 @@ export function redoPlaces(place: FilePlace, stateDirectory: string, file: { rea
   return own ? { first: state, second: beside } : { first: beside, second: state }
 }
 
+/** The mailbox is gone, and whoever removed it has its inode still, so that no other has it: the redo file that stayed for its next change goes as well. What is not to be had is left. */
+export async function forgetRedo(files: Files, { first, second }: RedoPlaces, stateDirectory: string): Promise<void> {
+  for (const path of [first, second]) if (path.startsWith(`${stateDirectory}/`)) await files.unlink(path).catch(() => undefined)
+}
+
 /** A redo file ready to be written. */
 export interface OpenRedo {
   readonly file: OpenFile

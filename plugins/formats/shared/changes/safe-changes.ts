@@ -3,7 +3,7 @@ import type { ContentWriter } from '../content-writer.js'
 import { folderOf, reasonOf, type Say } from '../locks/lock-context.js'
 import { allOf, applyRedo, takeRoom, undoAppend } from './redo-apply.js'
 import { HEAD, MAGIC, UNDO, UNDO_MAGIC, type ChangeKind, type Staged } from './redo-format.js'
-import { clearRedo, crossOut, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'
+import { clearRedo, crossOut, forgetRedo, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'
 import { PlanWriter } from './redo-plan.js'
 import { recover } from './redo-recovery.js'
 import { RedoWriter } from './redo-writer.js'
@@ -99,6 +99,11 @@ export class SafeChanges {
       say('warning', `Mailbox ${this.#place.path} was changed after an interrupted rewrite; ${left} ${found.path}`)
     }
     return { stat: await file.stat(), mark }
+  }
+
+  /** The mailbox was removed, with nothing interrupted; whoever did it has the file open, and its locks. */
+  forget(stat: Pick<FileStat, 'device' | 'inode'>): Promise<void> {
+    return forgetRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat), this.#state)
   }
 
   /**

@@ -126,6 +126,11 @@ export class FixedFile {
     this.#isInDoubt = false
     held.ahead = undefined
   }
+  /** The mailbox was removed; what is kept for its next changes goes with it. */
+  async forgetChanges({ stat }: Held): Promise<void> {
+    await this.#ahead?.forget(stat)
+    await this.changes.forget(stat)
+  }
   /** Syncs most of what a log is ahead of, so that `finishAhead` has little to do; what fails is left to that. */
   async syncBehind(): Promise<void> {
     await this.using((file) => file.sync()).catch(() => {

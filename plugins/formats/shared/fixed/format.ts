@@ -10,7 +10,7 @@ import { readSmall } from '../small-read.js'
 import { FixedDelivery } from './delivery.js'
 import { examineFixed } from './examine.js'
 import type { Dialect } from './dialect.js'
-import { FixedFile, holdersOf } from './fixed-file.js'
+import { FixedFile, holdersOf, type Held } from './fixed-file.js'
 import { LONGEST_LINE, looksLikeRecord } from './record.js'
 import { FixedSource } from './source.js'
 
@@ -135,13 +135,16 @@ export class FixedFormat implements MailboxFormat {
   }
 
   async remove(at: FilePlace, waits?: TellWait): Promise<void> {
-    await this.#unused(at, waits, () => this.#ctx.files.unlink(at.path))
+    await this.#unused(at, waits, async (box, held) => {
+      await this.#ctx.files.unlink(at.path)
+      await box.forgetChanges(held)
+    })
   }
   async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
     await this.#unused(from, waits, () => this.#ctx.files.rename(from.path, to.path))
   }
   /** Runs when no other program has the mailbox open. Sources of this process let go of it first: what they find afterwards is the caller's business. */
-  async #unused(at: FilePlace, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
+  async #unused(at: FilePlace, waits: TellWait | undefined, work: (box: FixedFile, held: Held) => Promise<void>): Promise<void> {
     const { signal } = new AbortController()
     const box = new FixedFile(at, true, this.#ctx)
     try {
@@ -149,7 +152,7 @@ export class FixedFormat implements MailboxFormat {
         // Nobody keeps messages where they are any more.
         await box.finishAhead(held)
         for (const other of holdersOf(this.#ctx, held.stat)) if (other !== box) other.release()
-        if ((await box.alone(work)) === undefined) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
+        if ((await box.alone(() => work(box, held))) === undefined) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
         return true
       })
       if (done === undefined) throw new MailError('not-found', `${at.path} is gone`)

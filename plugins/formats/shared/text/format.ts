@@ -10,7 +10,7 @@ import type { TextDialect } from './dialect.js'
 import { TextDelivery } from './delivery.js'
 import { examineText } from './examine.js'
 import { localZone } from '../internal-date.js'
-import { MailboxFile } from './mailbox-file.js'
+import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { looksLikeMailbox } from './parser.js'
 import { TextSource } from './source.js'
 
@@ -111,17 +111,21 @@ export class TextFormat implements MailboxFormat {
   }
 
   async remove(at: FilePlace, waits?: TellWait): Promise<void> {
-    await this.#unused(at, waits, () => this.#ctx.files.unlink(at.path))
+    await this.#unused(at, waits, async (file, held) => {
+      await this.#ctx.files.unlink(at.path)
+      await file.forgetChanges(held)
+    })
   }
   async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
     await this.#unused(from, waits, () => this.#ctx.files.rename(from.path, to.path))
   }
   /** Runs when no other program has the mailbox open or is at work on it. */
-  async #unused(at: FilePlace, waits: TellWait | undefined, work: () => Promise<void>): Promise<void> {
+  async #unused(at: FilePlace, waits: TellWait | undefined, work: (file: MailboxFile, held: HeldFile) => Promise<void>): Promise<void> {
     const { signal } = new AbortController()
-    const found = await new MailboxFile(at, this.#ctx).locked('alone', signal, sayWaits(waits), async ({ owner }) => {
-      if (!owner) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
-      await work()
+    const file = new MailboxFile(at, this.#ctx)
+    const found = await file.locked('alone', signal, sayWaits(waits), async (held) => {
+      if (!held.owner) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
+      await work(file, held)
       return true
     })
     if (found === undefined) throw new MailError('not-found', `${at.path} is gone`)

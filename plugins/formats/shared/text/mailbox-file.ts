@@ -102,6 +102,10 @@ export class MailboxFile {
     }
   }
 
+  /** The mailbox was removed; what is kept for its next changes goes with it. */
+  forgetChanges({ stat }: HeldFile): Promise<void> {
+    return this.#changes.forget(stat)
+  }
   /** Rewrites in place, in the same inode. */
   rewrite(held: HeldFile, size: number, wish: RewriteWish, signal: AbortSignal): Promise<Rewritten> {
     const { layout, base, validity, last } = wish

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { chmod, link, mkdtemp, readdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,6 +64,17 @@ describe('locks of traditional mailboxes', () => {
     for (const child of children.splice(0)) child.kill()
     await rm(dir, { recursive: true, force: true })
   })
+  /** Files of a process before whose third opening of one of them another program has gone, however long that takes. */
+  function goneAtThird(path: string, letGo: () => Promise<void>): { readonly using: Files; readonly tries: () => number } {
+    let tries = 0
+    const using = changed(files, {
+      async open(name, how) {
+        if (name === path && ++tries === 3) await letGo()
+        return files.open(name, how)
+      },
+    })
+    return { using, tries: () => tries }
+  }
   /** Another program that holds a lock until it is let go. */
   async function holder(kind: string, path: string, content?: string, yields = false): Promise<() => Promise<void>> {
     const child = spawn(process.execPath, [HOLDER, kind, path, ...(content === undefined ? [] : [encodeURIComponent(content)])], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, YIELDS: yields ? '1' : '' } })
@@ -456,13 +468,9 @@ describe('locks of traditional mailboxes', () => {
 
     test('but holds it for one operation only is waited for, and not asked', async () => {
       const { letGo } = await opened(ours({ pid: 4712, kind: 'flock' }))
-      let tries = 0
-      const random = (n: number): Uint8Array => {
-        if (++tries === 3) void letGo()
-        return new Uint8Array(n)
-      }
-      const lock = await takeNameLock({ ...context(), random }, box, asking, never, say)
-      expect([lock.state, said, tries >= 3]).toEqual(['locked', [], true])
+      const { using, tries } = goneAtThird(nameLockPath(dir, box), letGo)
+      const lock = await takeNameLock(context({}, {}, using), box, asking, never, say)
+      expect([lock.state, said, tries() >= 3]).toEqual(['locked', [], true])
       if (lock.state === 'locked') await lock.release()
     })
   })
@@ -477,15 +485,12 @@ describe('locks of traditional mailboxes', () => {
 
   test.runIf(native).each(['flock', 'fcntl'])('a mailbox under the %s of another program is waited for, and nothing is held meanwhile', async (kind) => {
     const letGo = await holder(kind, join(dir, 'box'))
-    let tries = 0
-    const random = (n: number): Uint8Array => {
-      tries++
-      // The dot-lock is given back before each pause.
-      if (tries === 3) void letGo()
-      return new Uint8Array(n)
-    }
-    const held = await openLocked({ ...context(), random }, join(dir, 'box'), 'exclusive', never, say)
-    expect(tries).toBeGreaterThanOrEqual(3)
+    const between: string[][] = []
+    const { using, tries } = goneAtThird(join(dir, 'box'), letGo)
+    // The dot-lock is given back before each pause.
+    const pausing = { ...clock, now: () => clock.now(), after: (ms: number, work: () => void) => (between.push(readdirSync(dir)), clock.after(ms, work)) }
+    const held = await openLocked({ ...context({}, {}, using), clock: pausing }, join(dir, 'box'), 'exclusive', never, say)
+    expect([tries(), between]).toEqual([3, [['box'], ['box']]])
     expect(await readdir(dir)).toEqual(['box', 'box.lock'])
     await held.close()
     expect(await readdir(dir)).toEqual(['box'])

@@ -155,13 +155,13 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
     if (state === undefined || waiting.numbering !== table.uidValidity) return false
     if (derived.length === 0) {
       // Made of messages that a client put here, and wanted by nobody yet.
-      if (waiting.unwritten > 0) await (await state.facts(ENVELOPE)).flush()
+      if (waiting.unwritten > 0) await (await state.cache.facts(ENVELOPE)).flush()
       return false
     }
     if (!waiting.resumed) {
-      const before = await state.madeTo()
+      const before = await state.cache.madeTo()
       // Said before anything is made: should the process end now, the next one goes on from here.
-      if (before === undefined) await state.made(waiting.from - 1)
+      if (before === undefined) await state.cache.made(waiting.from - 1)
       else waiting.from = Math.min(waiting.from, before + 1)
       waiting.resumed = true
     }
@@ -176,7 +176,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
     if (nextOf(waiting.from, mailbox).count === 0 || waiting.unwritten >= WRITE_EVERY) {
       if (waiting.unwritten > 0) await derived[0]?.facts.flush()
       waiting.unwritten = 0
-      await state.made(waiting.from - 1)
+      await state.cache.made(waiting.from - 1)
     }
     // More may have arrived meanwhile.
     return nextOf(waiting.from, mailbox).count > 0
@@ -205,7 +205,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   /** `unknown`: what is guessed where nobody has asked for anything yet. */
   async #wanted(mailbox: SharedMailbox, unknown: readonly AnyFact[] = []): Promise<readonly AnyFact[]> {
     const { derivers } = this.#parts
-    const ids = new Set((await mailbox.state?.lately()) ?? unknown.map(({ id }) => id))
+    const ids = new Set((await mailbox.state?.cache.lately()) ?? unknown.map(({ id }) => id))
     if (mailbox.settings.makeOnArrival === 'always') for (const { id } of USUAL) ids.add(id)
     return [...ids].flatMap((id) => derivers.get(id)?.fact ?? [])
   }

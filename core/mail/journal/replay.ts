@@ -1,12 +1,7 @@
-import type { UidSet } from '../../api/index.js'
 import { PendingChanges } from './pending.js'
 import { setOf, type JournalRecord } from './records.js'
+import type { Removal } from './removals.js'
 
-/** Uids that were removed under one mod-sequence. */
-export interface Removal {
-  readonly modseq: number
-  readonly set: UidSet
-}
 /** What a journal says when it is opened. */
 export interface Replayed {
   /** Of the messages that it speaks of; 0: of none. */

@@ -1,30 +1,25 @@
 import { MailError, uids } from '../../api/index.js'
-import type { AnyFact, FlagChange, MailboxSource, UidSet } from '../../api/index.js'
-import { decodeRows, encodeRows } from '../cache/rows-codec.js'
-import { replaceFile } from '../cache/directories.js'
-import { AskedFacts } from '../cache/asked-facts.js'
-import { FactStore } from '../cache/fact-store.js'
-import { asMailFailure, diskFaultOf } from '../failures.js'
+import type { FlagChange, MailboxSource, UidSet } from '../../api/index.js'
+import { asMailFailure } from '../failures.js'
 import { discardState } from '../journal/discarding.js'
-import { FoldBell, FoldWait, ringBell } from '../journal/fold-bell.js'
+import { FoldWait, ringBell } from '../journal/fold-bell.js'
 import type { JournalFile } from '../journal/journal-file.js'
 import { PendingChanges } from '../journal/pending.js'
 import { flagsRecord, type JournalRecord } from '../journal/records.js'
-import { replay, type Removal } from '../journal/replay.js'
+import { Removals } from '../journal/removals.js'
+import { replay } from '../journal/replay.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
+import { DiskCache } from './disk-cache.js'
+import { FoldSchedule } from './fold-schedule.js'
 import { mayOwe, openJournal, readUnlocked, type DiskParts, type KeptFiles } from './kept.js'
-import type { Journalled, LoadableFacts, MailboxState } from './mailbox-state.js'
+import type { Journalled, MailboxState } from './mailbox-state.js'
 import type { EditHow, SharedMailbox } from './shared-mailbox.js'
 
 /** A journal larger than this is written anew when the mailbox is closed, or when nothing waits in it and it is twice as large as it was then. */
 const COMPACT_OCTETS = 64 * 1024
 /** Changes that wait; more are folded in at once. */
 const MAX_PENDING = 500
-/** Removals that are remembered; older ones are answered from what is there. */
-const MAX_REMOVALS = 4096
-/** Rows are kept some time after the last change, so that a crash does not cost a parse. */
-const SAVE_DELAY_MS = 10_000
 const FOLD_ATTEMPTS = 3
 /** Mod-sequences that one record reserves: so many changes until the next is written, and so far they jump after a crash. */
 const RESERVED = 1 << 20
@@ -32,7 +27,7 @@ const RESERVED = 1 << 20
 const RETRY_MS = 30_000
 
 /**
- * What lies beside one mailbox in the user's state folder: `journal`, `rows`, `facts-*`.
+ * What lies beside one mailbox in the user's state folder: the `journal`, and the cache.
  *
  * Invariants: rows are kept only while nothing waits in the journal, so they describe what is in the mailbox; an acknowledged change is
  * in the journal until a checkpoint has put it into the mailbox; no mod-sequence is told before the journal has a ceiling above it, and after
@@ -41,16 +36,14 @@ const RETRY_MS = 30_000
 export class DiskState implements MailboxState {
   readonly #parts: DiskParts
   readonly #table: MailTable
-  readonly #facts: FactStore
-  readonly #asked: AskedFacts
+  readonly cache: DiskCache
+  readonly #folds: FoldSchedule
   #pending: PendingChanges
   /** They are in no row yet, since another process acknowledged them. */
   #adopted = false
   #journal: JournalFile | undefined
   #journalValidity: number
-  #removals: Removal[]
-  /** What was removed up to this number is not known. */
-  #floor: number
+  #removals: Removals
   #settled = false
   /** The highest mod-sequence, where that is the last thing that the journal says. */
   #closedAt: number | undefined
@@ -61,48 +54,29 @@ export class DiskState implements MailboxState {
   #failedMs = -Infinity
   /** Octets of the journal when it was last written anew. */
   #compactOctets = 0
-  #savedAt = -1
-  #foldTimer: Disposable | undefined
-  #bell: FoldBell | undefined
-  /** A fold that no client asked for has its turn, or waits for it. */
-  #folding = false
   /** When a look had another process write what it has. */
   #rangMs = -Infinity
-  #saveTimer: Disposable | undefined
-  #lastChange = 0
 
   /** Fills the table with the rows of last time, and remembers what was acknowledged and not yet folded in. */
   constructor(parts: DiskParts, table: MailTable, { journal, records, rows }: KeptFiles) {
     this.#parts = parts
     this.#table = table
-    this.#facts = new FactStore(parts.files, parts.folder, parts.pool, table)
-    this.#asked = new AskedFacts(parts.files, { mailbox: `${parts.folder}/asked`, account: `${parts.root}/asked` }, parts.clock)
+    // Rows have what waits in the journal too, and the mailbox has not.
+    this.cache = new DiskCache(parts, table, () => !this.owes)
+    this.#folds = new FoldSchedule(parts, () => this.owes)
     this.#journal = journal
     const said = replay(records)
     this.#pending = said.pending
     this.#journalValidity = said.uidValidity
     this.#closedAt = said.closedAt
     this.#ceiling = said.told
-    const restored = this.#restoreRows(rows)
+    const restored = this.cache.restore(rows)
     const exact = restored && said.closedAt === table.highestModseq
     if (!exact) table.raise(said.told)
     if (restored && !exact) table.renumber()
-    this.#floor = exact ? said.floor : Infinity
-    this.#removals = exact ? said.removals : []
-    this.#savedAt = exact ? table.unsaved : -1
+    this.#removals = exact ? new Removals(said.floor, said.removals) : new Removals(Infinity)
+    if (exact) this.cache.isKept()
   }
-  #restoreRows(bytes: Uint8Array | undefined): boolean {
-    const { key, logger } = this.#parts
-    try {
-      return bytes !== undefined && decodeRows(bytes, key, this.#table)
-    } catch (error) {
-      logger.warn('mail.cache-unreadable', { key, error })
-      return false
-    }
-  }
-
-  // ---- the journal
-
   get owes(): boolean {
     return !this.#pending.isEmpty
   }
@@ -110,21 +84,16 @@ export class DiskState implements MailboxState {
     // The first look at a mailbox may be one too, and so the first with a journal; what that means then was settled in `reconcile`.
     if (commit.reset && this.#settled && !(this.#adopted && this.#journalValidity === this.#table.uidValidity)) {
       this.#pending.clear()
-      this.#removals = []
-      this.#floor = this.#table.highestModseq
+      this.#removals = new Removals(this.#table.highestModseq)
       // The journal speaks of other messages: nothing is acknowledged from it before `refreshed` has begun a new one.
       this.#journalValidity = 0
     }
     if (commit.removed.count > 0) {
-      this.#facts.removed(commit.removed.count)
+      this.cache.removed(commit.removed.count)
       this.#pending.forget(commit.removed)
-      this.#remember(commit.modseq, commit.removed)
+      this.#removals.add(commit.modseq, commit.removed)
       this.#note({ t: 'gone', m: commit.modseq, u: [...commit.removed.ranges] })
     }
-  }
-  #remember(modseq: number, set: UidSet): void {
-    this.#removals.push({ modseq, set })
-    if (this.#removals.length > MAX_REMOVALS) this.#floor = Math.max(this.#floor, this.#removals.shift()!.modseq)
   }
   /** Written as soon as possible; losing it costs a client's time, not mail. */
   #note(record: JournalRecord): void {
@@ -167,8 +136,7 @@ export class DiskState implements MailboxState {
     if (this.#journalValidity !== 0 && this.#journalValidity !== edit.uidValidity) {
       // The numbers mean other messages now.
       this.#pending.clear()
-      this.#removals = []
-      this.#floor = Infinity
+      this.#removals = new Removals(Infinity)
     }
     if (this.#pending.isEmpty) return
     this.#pending.apply(edit, this.#settled && !this.#adopted ? edit.touched() : uids.all)
@@ -215,7 +183,7 @@ export class DiskState implements MailboxState {
     try {
       await this.foldNow(mailbox)
     } catch (error) {
-      this.#foldLater(mailbox)
+      this.#folds.later(mailbox)
       throw error
     }
   }
@@ -223,8 +191,7 @@ export class DiskState implements MailboxState {
   async #beginTelling(): Promise<void> {
     const t = this.#table
     t.renumber()
-    this.#floor = t.highestModseq
-    this.#removals = []
+    this.#removals = new Removals(t.highestModseq)
     await this.#startJournal()
   }
   sharesFlags(source: MailboxSource): boolean {
@@ -273,11 +240,11 @@ export class DiskState implements MailboxState {
         if (t.toldModseq === 0 && !this.owes) await this.#beginTelling()
         else if (this.#journalValidity !== t.uidValidity) await this.#startJournal()
       }
-      if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+      this.cache.saveLater(mailbox)
       return
     }
     this.#settled = true
-    if (this.#floor === Infinity) this.#floor = t.highestModseq
+    if (this.#removals.floor === Infinity) this.#removals = new Removals(t.highestModseq)
     if (this.#journal === undefined) await this.#lookAtJournal(mailbox)
     if (this.#journal !== undefined && this.#journalValidity !== t.uidValidity) await this.#startJournal()
     if (!this.#mayTell(t.highestModseq)) await this.#reserve(t.highestModseq)
@@ -285,12 +252,11 @@ export class DiskState implements MailboxState {
       if (!canFold(mailbox.source)) this.#parts.logger.warn('mail.journal-kept', { key: this.#parts.key })
       else await this.#foldFirst(mailbox).catch((error: unknown) => this.#parts.logger.warn('mail.checkpoint-failed', { key: this.#parts.key, error }))
     }
-    if (t.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+    this.cache.saveLater(mailbox)
   }
   #headRecords(pending: readonly FlagChange[] = this.#pending.changes): JournalRecord[] {
     const t = this.#table
-    const records: JournalRecord[] = [{ t: 'head', key: this.#parts.key, uidValidity: t.uidValidity, floor: Number.isFinite(this.#floor) ? this.#floor : t.highestModseq }]
-    for (const { modseq, set } of this.#removals) records.push({ t: 'gone', m: modseq, u: [...set.ranges] })
+    const records: JournalRecord[] = [{ t: 'head', key: this.#parts.key, uidValidity: t.uidValidity, floor: Math.min(this.#removals.floor, t.highestModseq) }, ...this.#removals.records()]
     for (const change of pending) records.push(flagsRecord(change, change.uids))
     return records
   }
@@ -338,7 +304,7 @@ export class DiskState implements MailboxState {
       durable.catch(() => undefined)
       return Promise.resolve({ refused, durable })
     }, { ...how, reconcile: false })
-    this.#foldLater(mailbox)
+    this.#folds.later(mailbox)
     return value
   }
   async #written(mailbox: SharedMailbox, record: JournalRecord): Promise<void> {
@@ -351,37 +317,6 @@ export class DiskState implements MailboxState {
         throw asMailFailure(error)
       })
     }
-  }
-  #foldLater(mailbox: SharedMailbox): void {
-    const { clock, settings } = this.#parts
-    this.#lastChange = clock.now()
-    this.#bell ??= new FoldBell(this.#parts, () => this.owes, () => this.#fold(mailbox))
-    this.#bell.hang()
-    this.#foldTimer ??= clock.after(settings.checkpointDelayMs, () => {
-      this.#foldTimer = undefined
-      if (!this.owes || mailbox.gone !== undefined) return
-      if (clock.now() - this.#lastChange < settings.checkpointDelayMs) {
-        this.#foldLater(mailbox)
-        return
-      }
-      this.#fold(mailbox)
-    })
-  }
-  /** What is acknowledged is safe in the journal, however long it takes. No client of this process waits for it. */
-  #fold(mailbox: SharedMailbox): void {
-    // Each may wait long for the mailbox, and sessions behind it; one writes all, however often somebody rings.
-    if (this.#folding || mailbox.gone !== undefined) return
-    this.#folding = true
-    const { logger, key, user, mbx } = this.#parts
-    void mailbox
-      .checkpoint(mailbox.signal)
-      .catch((error: unknown) => {
-        const fault = diskFaultOf(error)
-        if (fault === undefined) logger.warn('mail.checkpoint-failed', { key, error })
-        else logger.error('Retrying after disk error', { user, host: 'UNKNOWN', mbx, text: fault })
-        this.#foldLater(mailbox)
-      })
-      .finally(() => (this.#folding = false))
   }
   async foldNow(mailbox: SharedMailbox): Promise<void> {
     const { source } = mailbox
@@ -398,7 +333,7 @@ export class DiskState implements MailboxState {
     }
     if (!(await this.#compactFolded())) await this.#sayFolded()
     this.#pending.clear()
-    if (this.#table.unsaved !== this.#savedAt) this.#saveLater(mailbox)
+    this.cache.saveLater(mailbox)
   }
   /** How many changes were not written, since the source read something anew on the way; undefined: the mailbox began anew. */
   async #write(mailbox: SharedMailbox, checkpoint: NonNullable<MailboxSource['checkpoint']>): Promise<number | undefined> {
@@ -441,49 +376,11 @@ export class DiskState implements MailboxState {
     }
   }
   vanishedSince(modseq: number): UidSet | undefined {
-    if (modseq < this.#floor) return undefined
-    let set = uids.none
-    for (const removal of this.#removals) if (removal.modseq > modseq) set = set.or(removal.set)
-    return set
-  }
-
-  // ---- the cache
-
-  facts(fact: AnyFact): Promise<LoadableFacts> {
-    return Promise.resolve(this.#facts.of(fact))
-  }
-  asked(facts: readonly AnyFact[]): void {
-    this.#asked.note(facts.map(({ id }) => id)).catch((error: unknown) => this.#parts.logger.debug('mail.asked-not-noted', { key: this.#parts.key, error }))
-  }
-  lately(): Promise<readonly string[] | undefined> {
-    return this.#asked.lately()
-  }
-  madeTo(): Promise<number | undefined> {
-    return this.#asked.madeTo(this.#table.uidValidity)
-  }
-  made(uid: number): Promise<void> {
-    return this.#asked.made(this.#table.uidValidity, uid)
-  }
-  #saveLater(mailbox: SharedMailbox): void {
-    this.#saveTimer ??= this.#parts.clock.after(SAVE_DELAY_MS, () => {
-      this.#saveTimer = undefined
-      if (mailbox.gone !== undefined) return
-      mailbox.inTurn(() => this.#saveRows()).catch((error: unknown) => this.#parts.logger.warn('mail.cache-failed', { key: this.#parts.key, error }))
-    })
-  }
-  async #saveRows(): Promise<void> {
-    const t = this.#table
-    if (this.owes || t.unsaved === this.#savedAt) return
-    const bytes = encodeRows(this.#parts.key, t)
-    if (bytes === undefined) return
-    const at = t.unsaved
-    await replaceFile(this.#parts.files, `${this.#parts.folder}/rows`, bytes)
-    this.#savedAt = at
+    return this.#removals.since(modseq)
   }
   async close(mailbox: SharedMailbox, fold: boolean): Promise<void> {
-    this.#foldTimer?.[Symbol.dispose]()
-    this.#saveTimer?.[Symbol.dispose]()
-    await this.#bell?.[Symbol.asyncDispose]()
+    this.cache.stop()
+    await this.#folds[Symbol.asyncDispose]()
     try {
       if (fold && this.#settled && mailbox.source.traits.writable) await mailbox.inTurn(() => this.foldNow(mailbox))
     } finally {
@@ -491,11 +388,9 @@ export class DiskState implements MailboxState {
     }
   }
   async discard(): Promise<void> {
-    this.#foldTimer?.[Symbol.dispose]()
-    this.#saveTimer?.[Symbol.dispose]()
-    await this.#bell?.[Symbol.asyncDispose]()
-    await this.#facts.discard()
-    await this.#asked.settled()
+    this.cache.stop()
+    await this.#folds[Symbol.asyncDispose]()
+    await this.cache.discard()
     const journal = this.#journal
     this.#journal = undefined
     // What belongs to the process that has the journal is left to it.
@@ -503,12 +398,9 @@ export class DiskState implements MailboxState {
   }
   async #finish(): Promise<void> {
     const { logger, key } = this.#parts
-    this.#foldTimer?.[Symbol.dispose]()
-    this.#saveTimer?.[Symbol.dispose]()
+    this.#folds.stop()
     try {
-      await this.#saveRows()
-      await this.#facts.close()
-      await this.#asked.settled()
+      await this.cache.close()
       const journal = this.#journal
       const { highestModseq } = this.#table
       if (journal !== undefined && this.#settled && this.#table.toldModseq > 0 && this.#journalValidity === this.#table.uidValidity && this.#closedAt !== highestModseq) {

@@ -49,6 +49,13 @@ export interface MailboxState {
   foldNow(mailbox: SharedMailbox): Promise<void>
   /** Undefined when it cannot tell. */
   vanishedSince(modseq: number): UidSet | undefined
+  readonly cache: CacheState
+  close(mailbox: SharedMailbox, fold: boolean): Promise<void>
+  /** Instead of `close`: the mailbox is gone, and so is what was kept of it. */
+  discard(): Promise<void>
+}
+/** Facts of the messages of a mailbox, and what clients ask of them. */
+export interface CacheState {
   facts(fact: AnyFact): Promise<LoadableFacts>
   /** A client asked for these. */
   asked(facts: readonly AnyFact[]): void
@@ -57,9 +64,6 @@ export interface MailboxState {
   /** Up to which uid messages were looked at for facts when they arrived; undefined: none were. */
   madeTo(): Promise<number | undefined>
   made(uid: number): Promise<void>
-  close(mailbox: SharedMailbox, fold: boolean): Promise<void>
-  /** Instead of `close`: the mailbox is gone, and so is what was kept of it. */
-  discard(): Promise<void>
 }
 /** Facts whose segments are loaded before they are asked for. */
 export interface LoadableFacts extends FactCache {

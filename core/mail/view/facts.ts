@@ -11,7 +11,7 @@ interface Own {
 const volatile = new WeakMap<SharedMailbox, Own>()
 /** The cache of one fact of a mailbox; in memory alone where the mailbox keeps nothing on the disk. */
 export async function factsOf(m: SharedMailbox, fact: AnyFact): Promise<LoadableFacts> {
-  if (m.state !== undefined) return m.state.facts(fact)
+  if (m.state !== undefined) return m.state.cache.facts(fact)
   const { epoch } = m.table
   let own = volatile.get(m)
   if (own?.epoch !== epoch) volatile.set(m, (own = { epoch, facts: new Map() }))

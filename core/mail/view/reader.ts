@@ -33,7 +33,7 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
     yield* readStored(sight, set, wants, signal)
     return
   }
-  m.state?.asked(derived.map(({ deriver }) => deriver.fact))
+  m.state?.cache.asked(derived.map(({ deriver }) => deriver.fact))
   const factsAlone = wants.bytes === 'none' && wants.sections.length === 0 && native.length === 0
   const pace = new Pace(signal, SLICE_MS)
   let put = false

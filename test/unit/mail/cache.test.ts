@@ -131,7 +131,7 @@ describe('a restart', () => {
     const d = disk()
     const one = start()
     const m = await one.open(d)
-    const facts = await m.state!.facts(createFact<Uint8Array>('envelope', 1, { encode: (v) => v, decode: (b) => b }))
+    const facts = await m.state!.cache.facts(createFact<Uint8Array>('envelope', 1, { encode: (v) => v, decode: (b) => b }))
     for (let uid = 1; uid <= 5; uid++) facts.put(uid, new Uint8Array(2000))
     await facts.flush()
     const octets = async (): Promise<(number | undefined)[]> => (await files.list('/home/.mailwright/mailboxes')).map(({ name }) => files.contents(`/home/.mailwright/mailboxes/${name}/facts-0`)?.length)

@@ -13,6 +13,7 @@ import { textFormat } from '../../support/unix.js'
 
 const isRedo = (path: string): boolean => path.endsWith('.mailwright-redo')
 const failed = (): Promise<never> => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }))
+const subjectOf = (text: string): string | undefined => /Subject: (\S+)/.exec(text)?.[1]
 
 /** A disk on which a redo file can be written, and not be cleared while `sick`. */
 class SickDisk {
@@ -42,7 +43,8 @@ class SickDisk {
     })
   }
 }
-const formats: readonly { readonly name: string; readonly make: (storage: Storage, files: Files, warn: (text: string) => void) => MailboxFormat }[] = [
+type Make = (storage: Storage, files: Files, warn: (text: string) => void) => MailboxFormat
+const formats: readonly { readonly name: string; readonly make: Make }[] = [
   { name: 'unix', make: (storage, files, warn) => textFormat(unixDialect, { ...storage.services(), files, logger: { ...storage.services().logger, warn } }) },
   {
     name: 'mbx',
@@ -60,15 +62,35 @@ const formats: readonly { readonly name: string; readonly make: (storage: Storag
   },
 ]
 
-describe.each(formats)('a redo file of $name that cannot be cleared', ({ make }) => {
-  test('the change is done and said to be, once, and the file is cleared by the next access that can', async () => {
-    using storage = await Storage.create(1)
+/** An empty mailbox, open, on such a disk. */
+class Site implements AsyncDisposable {
+  private constructor(
+    readonly storage: Storage,
+    readonly path: string,
+    readonly disk: SickDisk,
+    /** What the log was told. */
+    readonly warned: readonly string[],
+    readonly box: OpenBox,
+  ) {}
+  static async create(make: Make): Promise<Site> {
+    const storage = await Storage.create(1)
     const path = `${storage.services().home}/box`
-    const warned: string[] = []
     const disk = new SickDisk()
+    const warned: string[] = []
     const format = make(storage, disk.of(storage.files), (text) => void warned.push(text))
     await format.create({ ...placeOf(path), user: kitUser })
-    const box = await OpenBox.open(format, path)
+    return new Site(storage, path, disk, warned, await OpenBox.open(format, path))
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.box.source.close()
+    this.storage[Symbol.dispose]()
+  }
+}
+
+describe.each(formats)('a redo file of $name that cannot be cleared', ({ make }) => {
+  test('the change is done and said to be, once, and the file is cleared by the next access that can', async () => {
+    await using site = await Site.create(make)
+    const { storage, path, warned, disk, box } = site
     await box.append([itemOf('Subject: one\r\n\r\n1\r\n')])
     disk.sick = true
     await box.append([itemOf('Subject: two\r\n\r\n2\r\n')])
@@ -76,30 +98,23 @@ describe.each(formats)('a redo file of $name that cannot be cleared', ({ make })
     disk.sick = false
     await box.store([1], { system: SYSTEM.flagged })
     await box.append([itemOf('Subject: three\r\n\r\n3\r\n')])
-    const subjects = async (one: OpenBox): Promise<readonly string[]> => (await one.messages()).map(({ uid, text, system }) => `${uid} ${/Subject: (\S+)/.exec(text)?.[1]} ${system & SYSTEM.flagged}`)
+    const flagged = async (one: OpenBox): Promise<readonly string[]> => (await one.messages()).map(({ uid, text, system }) => `${uid} ${subjectOf(text)} ${system & SYSTEM.flagged}`)
     const wanted = [`1 one ${SYSTEM.flagged}`, '2 two 0', '3 three 0']
-    expect(await subjects(box)).toEqual(wanted)
+    expect(await flagged(box)).toEqual(wanted)
     const other = await OpenBox.open(make(storage, storage.files, () => undefined), path)
     await other.refresh(false)
-    expect([await subjects(other), warned.length]).toEqual([wanted, 1])
+    expect([await flagged(other), warned.length]).toEqual([wanted, 1])
     await other.source.close()
-    await box.source.close()
   })
   test('nor is one that is done said to have failed since its redo file is closed with an error', async () => {
-    using storage = await Storage.create(1)
-    const path = `${storage.services().home}/box`
-    const warned: string[] = []
-    const disk = new SickDisk()
-    const format = make(storage, disk.of(storage.files), (text) => void warned.push(text))
-    await format.create({ ...placeOf(path), user: kitUser })
-    const box = await OpenBox.open(format, path)
+    await using site = await Site.create(make)
+    const { warned, disk, box } = site
     disk.closesBadly = true
     await box.append([itemOf('Subject: one\r\n\r\n1\r\n')])
     disk.closesBadly = false
     expect(warned).toContainEqual(expect.stringMatching(/mailwright-redo close failure: EIO/))
     await box.append([itemOf('Subject: two\r\n\r\n2\r\n')])
-    expect((await box.messages()).map(({ text }) => /Subject: (\S+)/.exec(text)?.[1])).toEqual(['one', 'two'])
-    await box.source.close()
+    expect((await box.messages()).map(({ text }) => subjectOf(text))).toEqual(['one', 'two'])
   })
 })
 

@@ -1,4 +1,4 @@
-import { definePlugin, filePath, FILES, MAILBOX_SETTINGS, mailDrivers } from 'mailwright/api'
+import { CLOCK, definePlugin, filePath, FILES, MAILBOX_SETTINGS, mailDrivers } from 'mailwright/api'
 import { z } from 'zod'
 import { NewsDriver } from './store.js'
 
@@ -18,9 +18,9 @@ export default definePlugin({
       name: 'news',
       about: { modseqs: false, keywords: 'none', uidsPersist: true, hierarchy: true, watches: true, facts: [], manyProcesses: true, acceptsUids: false, subscriptions: true },
       settings,
-      needs: { files: FILES, mailbox: MAILBOX_SETTINGS },
-      create: ({ spool, active, stateFile }, { files, mailbox }, site) =>
-        new NewsDriver({ spool: site.resolve(spool), active: site.resolve(active), stateFile }, files, mailbox.durability === 'full'),
+      needs: { files: FILES, clock: CLOCK, mailbox: MAILBOX_SETTINGS },
+      create: ({ spool, active, stateFile }, { files, clock, mailbox }, site) =>
+        new NewsDriver({ spool: site.resolve(spool), active: site.resolve(active), stateFile }, { files, clock, durable: mailbox.durability === 'full' }),
     })
   },
 })

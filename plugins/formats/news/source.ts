@@ -84,7 +84,16 @@ export class NewsSource implements MailboxSource {
     }
     const { path } = this.#state
     if ((await this.#state.text()) === undefined) edit.notice('information', `Creating news state ${path}`)
-    await this.#state.change((text) => withRead(text, this.#group, rangesOf(articles, isRead), path))
+    let now: Ranges = []
+    await this.#state.change((text) => {
+      now = readOf(text, this.#group, path) ?? []
+      return withRead(text, this.#group, rangesOf(articles, (article) => (changed.has(article) ? isRead(article) : includes(now, article))), path)
+    })
+    // What others marked since it was looked at.
+    const [plain, deleted] = [edit.flagSet(0, []), edit.flagSet(SYSTEM.deleted, [])]
+    for (const [row, article] of articles.entries()) {
+      if (!changed.has(article) && isRead(article) !== includes(now, article)) edit.setFlags(row as Row, includes(now, article) ? deleted : plain)
+    }
     edit.stamp = await this.#stamp()
     return refused
   }

@@ -1,7 +1,7 @@
 import { MailError, Turns, failedWith, type Files, type FoundMailbox, type MailboxEntry, type MailDriver, type MailLocation, type MailStore, type MailUser, type StoreSubscriptions } from 'mailwright/api'
 import { subscribedIn, withSubscription } from './newsrc.js'
 import { NewsSource } from './source.js'
-import { NewsState } from './state.js'
+import { NewsState, type NewsParts } from './state.js'
 
 export interface NewsSettings {
   /** Folder of the spool, and the list of its groups. */
@@ -16,17 +16,15 @@ const GROUP = /^[A-Za-z0-9+_-]+(?:\.[A-Za-z0-9+_-]+)*$/
 /** Newsgroups of a local spool. */
 export class NewsDriver implements MailDriver {
   readonly #settings: NewsSettings
-  readonly #files: Files
-  readonly #durable: boolean
+  readonly #parts: NewsParts
   readonly #turns = new Turns()
-  constructor(settings: NewsSettings, files: Files, durable: boolean) {
+  constructor(settings: NewsSettings, parts: NewsParts) {
     this.#settings = settings
-    this.#files = files
-    this.#durable = durable
+    this.#parts = parts
   }
   async openStore(user: MailUser): Promise<MailStore> {
     const path = user.home === undefined || user.kind === 'anonymous' ? undefined : `${user.home}/${this.#settings.stateFile}`
-    return new NewsStore(user, this.#settings, this.#files, path === undefined ? undefined : new NewsState(path, this.#files, this.#turns, this.#durable))
+    return new NewsStore(user, this.#settings, this.#parts.files, path === undefined ? undefined : new NewsState(path, this.#parts, this.#turns))
   }
 }
 

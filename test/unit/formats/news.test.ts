@@ -1,14 +1,17 @@
-import { readFile, rm, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, uids, type MailLocation, type MailStore, type MailUser, type Mount } from '../../../core/api/index.js'
+import { SYSTEM, uids, type Files, type MailLocation, type MailStore, type MailUser, type Mount } from '../../../core/api/index.js'
+import { systemClock } from '../../../core/os/clock.js'
 import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
 import { includes, rangesOf, readOf, withRead } from '../../../plugins/formats/news/newsrc.js'
 import { NewsDriver } from '../../../plugins/formats/news/store.js'
+import { withOpened } from '../../support/changed-files.js'
 import { goldenFolder, goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
 
-const files = new SystemFiles(undefined)
+const files = new SystemFiles(await nativeLocks())
 const mount: Mount = { prefix: '#news.', class: 'shared', store: 'news', root: 'news', advertised: true, listed: false }
 const at = (path: string): MailLocation => ({ mount, path })
 
@@ -20,7 +23,7 @@ describe('news: a local spool', () => {
     folder = await goldenFolder('news')
     await writeFile(join(folder, '.newsrc'), await readFile(join(folder, 'newsrc.before')))
     const user: MailUser = { name: 'alice', kind: 'account', home: folder, facts: {} }
-    store = await new NewsDriver({ spool: join(folder, 'spool'), active: join(folder, 'active'), stateFile: '.newsrc' }, files, true).openStore(user)
+    store = await new NewsDriver({ spool: join(folder, 'spool'), active: join(folder, 'active'), stateFile: '.newsrc' }, { files, clock: systemClock, durable: true }).openStore(user)
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
   async function open(group: string): Promise<Box> {
@@ -55,6 +58,34 @@ describe('news: a local spool', () => {
     expect(await newsrc()).toBe('alt.test! 1-9\ncomp.mail.misc: 1,5\n')
   })
 
+  test('of two processes that mark articles at the same time each keeps what the other marked', async () => {
+    const user: MailUser = { name: 'alice', kind: 'account', home: folder, facts: {} }
+    const process = async (using: Files): Promise<Box> => {
+      const one = await new NewsDriver({ spool: join(folder, 'spool'), active: join(folder, 'active'), stateFile: '.newsrc' }, { files: using, clock: systemClock, durable: true }).openStore(user)
+      const box = new Box('comp.mail.misc', await (await one.find(at('comp.mail.misc'), never))!.open(never))
+      await box.refresh()
+      return box
+    }
+    const other = await process(files)
+    let marked: Promise<unknown> | undefined
+    const slow = withOpened(files, (file) => ({
+      // The other one begins when this one has written half.
+      async write(chunks, where) {
+        await file.write(chunks, where)
+        marked ??= other.store({ uids: uids.one(3), system: SYSTEM.deleted })
+        await new Promise((resolve) => setTimeout(resolve, 60))
+      },
+    }))
+    const box = await process(slow)
+    await box.store({ uids: uids.one(5), system: SYSTEM.deleted })
+    await marked
+    const wanted = (await newsrc()).split('\n').find((line) => line.startsWith('comp.mail.misc'))
+    expect(wanted).toMatch(/3.*5|1-5/)
+    await box.refresh()
+    expect([box.rows.map((r) => r.flags), other.rows.map((r) => r.flags)]).toEqual([['deleted', 'deleted', 'deleted'], ['deleted', 'deleted', 'deleted']])
+    expect(await readdir(folder)).not.toContain('.mailwright-.newsrc')
+  })
+
   test('a group of which nothing is known yet is all new, and gets a line; so does a user without a file', async () => {
     await writeFile(join(folder, '.newsrc'), 'alt.test! 1-9\r\n')
     await (await open('comp.mail.misc')).store({ uids: uids.one(3), system: SYSTEM.deleted })
@@ -86,7 +117,7 @@ describe('news: a local spool', () => {
   })
 
   test('without a home nothing can be kept, and anybody may read', async () => {
-    const guest = await new NewsDriver({ spool: join(folder, 'spool'), active: join(folder, 'active'), stateFile: '.newsrc' }, files, true).openStore({ name: 'guest', kind: 'anonymous', home: folder, facts: {} })
+    const guest = await new NewsDriver({ spool: join(folder, 'spool'), active: join(folder, 'active'), stateFile: '.newsrc' }, { files, clock: systemClock, durable: true }).openStore({ name: 'guest', kind: 'anonymous', home: folder, facts: {} })
     const found = await guest.find(at('comp.mail.misc'), never)
     if (found === undefined) throw new Error('no group')
     const box = new Box('x', await found.open(never))

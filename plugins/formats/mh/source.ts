@@ -6,6 +6,7 @@ import {
 import { dateOfTime } from '../shared/file-dates.js'
 import { waitsOf } from '../shared/locks/wait-lines.js'
 import { fillSizes, listNumbers, numberOf, readNumbered, statMessages, statNumbers } from '../shared/numbered-files.js'
+import { rowsOfSet } from '../shared/rows-of-set.js'
 import { nowSeconds } from '../shared/changes/state-directory.js'
 import { SEQUENCES, type MhContext } from './context.js'
 import { MhFolder, type Held } from './folder.js'
@@ -249,7 +250,7 @@ export class MhSource implements MailboxSource {
     await this.#changing(edit, signal, async (held) => {
       const outcome = edit.apply(change)
       refused = outcome.refused
-      return { held, sequences: outcome.changed.count === 0 ? undefined : await this.#writeSynced(edit, rowsIn(edit.rows, outcome.changed), signal) }
+      return { held, sequences: outcome.changed.count === 0 ? undefined : await this.#writeSynced(edit, [...rowsOfSet(edit.rows, outcome.changed)], signal) }
     })
     return refused
   }
@@ -257,7 +258,7 @@ export class MhSource implements MailboxSource {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
     // The table has what is to be written; the folder is not looked at before, so that it stays so.
     await this.folder.locked(signal, waitsOf(edit), async (held) => {
-      const sequences = await this.#writeSynced(edit, rowsIn(edit.rows, dirty), signal)
+      const sequences = await this.#writeSynced(edit, [...rowsOfSet(edit.rows, dirty)], signal)
       // Without what the rows' flags were taken from nobody can tell what others noted since: the next look does.
       if (this.#state !== undefined && this.#taken !== undefined) await this.remember(edit, { ...held, record: this.#state.record }, sequences)
     })
@@ -300,7 +301,7 @@ export class MhSource implements MailboxSource {
       if (gone.count === 0) return { held, sequences: undefined }
       // The last number must outlive its message.
       const done = await this.folder.note(held, {}, true)
-      for (const row of rowsIn(edit.rows, gone)) {
+      for (const row of rowsOfSet(edit.rows, gone)) {
         try {
           await this.#ctx.files.unlink(`${this.folder.path}/${edit.rows.uid[row] ?? 0}`)
         } catch (error) {
@@ -353,12 +354,6 @@ function isKnown(rows: Rows): (uid: number, file: OpenFile) => Promise<boolean> 
     return stat.inode === inodes[row] && stat.size === octets[row]
   }
 }
-function rowsIn(rows: Rows, set: UidSet): Row[] {
-  const out: Row[] = []
-  // A row number is an index of the table.
-  for (let row = 0; row < rows.length; row++) if (set.has(rows.uid[row] ?? 0)) out.push(row as Row)
-  return out
-}
 function rowsFrom(rows: Rows, uid: number): Row[] {
-  return rowsIn(rows, uids.ranges(Uint32Array.of(uid, 0xffffffff)))
+  return [...rowsOfSet(rows, uids.ranges(Uint32Array.of(uid, 0xffffffff)))]
 }

@@ -1,4 +1,5 @@
 import type { Rows, UidSet, Wants } from 'mailwright/api'
+import { rowsOfSet } from '../shared/rows-of-set.js'
 import { placeOf, type Place } from './columns.js'
 
 /** Messages up to this size are handed out whole. */
@@ -40,7 +41,7 @@ export function* batches(set: UidSet, wants: Wants, rows: Rows): Generator<reado
   let sum = 0
   let file = -1
   let end = 0
-  for (const row of eachRow(rows, set)) {
+  for (const row of rowsOfSet(rows, set)) {
     const place = placeOf(rows, row)
     const size = rows.size[row] ?? 0
     const whole = wants.bytes !== 'header' && size <= INLINE
@@ -58,21 +59,6 @@ export function* batches(set: UidSet, wants: Wants, rows: Rows): Generator<reado
     sum = 0
   }
   if (batch.length > 0) yield batch
-}
-function* eachRow(rows: Rows, set: UidSet): Generator<number> {
-  const { ranges } = set
-  let row = 0
-  for (let r = 0; r + 1 < ranges.length; r += 2) {
-    const [first = 0, last = 0] = [ranges[r], ranges[r + 1]]
-    let high = rows.length
-    let low = row
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((rows.uid[middle] ?? 0) < first) low = middle + 1
-      else high = middle
-    }
-    for (row = low; row < rows.length && (rows.uid[row] ?? 0) <= last; row++) yield row
-  }
 }
 
 /** Messages that stand near each other are fetched by one read. */

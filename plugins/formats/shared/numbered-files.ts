@@ -4,6 +4,7 @@ import {
 } from 'mailwright/api'
 import { headerEnd } from 'mailwright/toolkit'
 import { depthOf } from './read-depth.js'
+import { rowsOfSet } from './rows-of-set.js'
 import { sizeOfFile, TextReader, withCrlf } from './text-file.js'
 import { WholeBytes } from './whole-bytes.js'
 
@@ -70,10 +71,7 @@ export interface NumberedFolder {
 /** Messages of the set in ascending batches; one whose file is gone is left out, all are where another mailbox has the path. */
 export async function* readNumbered(folder: NumberedFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const wanted: { uid: number; size: number }[] = []
-  for (let row = 0; row < rows.length; row++) {
-    const uid = rows.uid[row] ?? 0
-    if (set.has(uid)) wanted.push({ uid, size: rows.size[row] ?? 0 })
-  }
+  for (const row of rowsOfSet(rows, set)) wanted.push({ uid: rows.uid[row] ?? 0, size: rows.size[row] ?? 0 })
   const headOnly = depthOf(wants) !== 'whole'
   for (let first = 0; first < wanted.length; ) {
     signal.throwIfAborted()
@@ -130,8 +128,7 @@ async function sizeOf(file: OpenFile, kept: Kept): Promise<number> {
 export async function fillSizes({ files, path, kept }: NumberedFolder, set: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void> {
   const { rows } = edit
   const wanted: Row[] = []
-  // A row number is an index of the table.
-  for (let row = 0; row < rows.length; row++) if (rows.size[row] === UNKNOWN && set.has(rows.uid[row] ?? 0)) wanted.push(row as Row)
+  for (const row of rowsOfSet(rows, set)) if (rows.size[row] === UNKNOWN) wanted.push(row)
   for (let n = 0; n < wanted.length; n += PARALLEL) {
     signal.throwIfAborted()
     await Promise.all(

@@ -3,6 +3,7 @@ import { toCrlf } from '../crlf.js'
 import { CutBytes } from './bytes.js'
 import { depthOf, type Depth } from '../read-depth.js'
 import { Rooms, type Room } from '../rooms.js'
+import { rowsOfSet } from '../rows-of-set.js'
 import { WholeBytes } from '../whole-bytes.js'
 import type { Place } from './layout.js'
 import { clientHeader } from './measure.js'
@@ -52,9 +53,8 @@ function* batches(box: Readable, set: UidSet, depth: Depth, rows: Rows): Generat
   let octets = 0
   let room = FIRST
   let last = 0
-  for (let row = 0; row < rows.length; row++) {
+  for (const row of rowsOfSet(rows, set)) {
     const uid = rows.uid[row] ?? 0
-    if (!set.has(uid)) continue
     const place = box.place(uid)
     if (place === undefined) continue
     const size = wanted(place, depth)

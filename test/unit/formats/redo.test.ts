@@ -23,7 +23,8 @@ describe('a rewrite that a power failure interrupts', () => {
   const sizes = [
     { name: 'smaller than what keeps the old octets', octets: 40_000, grows: false },
     { name: 'larger, of which sums are kept', octets: 200_000, grows: false },
-    { name: 'larger than a piece that is written at once', octets: 2_500_000, grows: false },
+    { name: 'larger than what is held in memory', octets: 3_500_000, grows: false },
+    { name: 'larger than a piece, held in memory', octets: 1_500_000, grows: false },
     { name: 'larger, of a file that grows', octets: 200_000, grows: true },
   ]
   test.each(sizes)('is finished, whichever sectors reached the disk: $name', async ({ octets, grows }) => {
@@ -60,7 +61,7 @@ describe('a rewrite that a power failure interrupts', () => {
   })
   test.each([
     { name: 'of which the redo file is held in memory', count: 9000, length: 8 },
-    { name: 'of which it is not', count: 9000, length: 130 },
+    { name: 'of which it is not', count: 9000, length: 260 },
   ])('is made, or finished, whole where it writes many small pieces, near to each other and far apart, $name', async ({ count, length }) => {
     const random = randomOf(seedOf('redo pieces'))
     const path = join(folder, 'box')
@@ -97,15 +98,15 @@ describe('a rewrite that a power failure interrupts', () => {
   })
   test.each(['cannot be read to its end', 'cannot be written either'])('that %s leaves no write under way, and no failure that nobody hears of', async (what) => {
     const path = join(folder, 'box')
-    await writeFile(path, Buffer.alloc(4_000_000, 'o'))
+    await writeFile(path, Buffer.alloc(8_000_000, 'o'))
     const places: RedoPlaces = { first: join(folder, '.box.redo'), second: join(folder, 'other') }
     const mailbox = await files.open(path, { write: true })
     const { file: redo, room } = await openRedo(files, places, '/nowhere')
     const { device, inode, size } = await mailbox.stat()
     const writer = new RedoWriter(redo, mailbox, 0, room)
     for (let n = 0; n < 13; n++) {
-      writer.stay(n * 300_000)
-      await writer.bytes(Buffer.alloc(100_000, 'n'))
+      writer.stay(n * 600_000)
+      await writer.bytes(Buffer.alloc(200_000, 'n'))
     }
     writer.stay(size)
     const staged = await writer.finish('rewrite', { device, inode, size })
@@ -128,6 +129,34 @@ describe('a rewrite that a power failure interrupts', () => {
     await expect(applyRedo(redo, mailbox, staged, false)).rejects.toThrow('EIO')
     expect(begun).toBeGreaterThan(1)
     expect(ended).toBe(begun)
+    for (const file of [mailbox, redo]) await file.close()
+  })
+  test.each([
+    { name: 'and is not to be after all', fails: false },
+    { name: 'and fails', fails: true },
+  ])('that is written while more is collected, $name, leaves no write under way', async ({ fails }) => {
+    const path = join(folder, 'box')
+    await writeFile(path, 'old')
+    const mailbox = await files.open(path, { write: true })
+    const redo = await files.open(join(folder, 'redo'), { write: true, create: 'if-missing' })
+    let [begun, ended] = [0, 0]
+    const write = redo.write.bind(redo)
+    redo.write = async (chunks, at) => {
+      begun++
+      await pause(20)
+      ended++
+      if (fails && begun > 1) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' })
+      await write(chunks, at)
+    }
+    const writer = new RedoWriter(redo, mailbox, 0, undefined)
+    for (let n = 0; n < 2; n++) await writer.bytes(Buffer.alloc(1 << 20, 'n'))
+    await writer.bytes(Buffer.of(1))
+    expect(begun).toBe(2)
+    expect(ended).toBe(1)
+    const { device, inode, size } = await mailbox.stat()
+    if (fails) await expect(writer.finish('rewrite', { device, inode, size })).rejects.toThrow('EIO')
+    await writer.drop()
+    expect(ended).toBe(2)
     for (const file of [mailbox, redo]) await file.close()
   })
   test('is given up where it would make the mailbox longer, has written nothing yet, and finds a full disk', async () => {
@@ -161,7 +190,7 @@ describe('a rewrite that a power failure interrupts', () => {
       return write(chunks, at)
     }
     const { device, inode, size } = await mailbox.stat()
-    for (const octets of [10, 3 << 20]) {
+    for (const octets of [10, 3 << 19, 6 << 20]) {
       const writer = new RedoWriter(redo, mailbox, 0, undefined)
       await writer.bytes(Buffer.alloc(octets, 'n'))
       await writer.finish('rewrite', { device, inode, size })

@@ -56,7 +56,7 @@ export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer
       continue
     }
     if (!isThere) await fresh.load(start, from, start + ofOneRead(trailer.segments, i, which))
-    writing.push(mailbox.write([fresh.octets(start, from)], s.offset))
+    writing.push(mailbox.write(fresh.octets(start, from), s.offset))
   }
   await allOf(writing)
 }
@@ -73,38 +73,61 @@ function ofOneRead(segments: readonly Segment[], first: number, which: (s: Segme
 /** New octets, which are asked for in order: those of many small segments are in one read. */
 class Payload {
   readonly #redo: OpenFile
-  #piece: Buffer
+  #parts: readonly Buffer[]
   #start = 0
+  #end: number
 
-  constructor(redo: OpenFile, whole: Buffer | undefined) {
+  constructor(redo: OpenFile, whole: readonly Buffer[] = []) {
     this.#redo = redo
-    this.#piece = whole ?? Buffer.alloc(0)
+    this.#parts = whole
+    this.#end = whole.reduce((sum, part) => sum + part.length, 0)
   }
   has(from: number, to: number): boolean {
-    return from >= this.#start && to <= this.#start + this.#piece.length
+    return from >= this.#start && to <= this.#end
   }
   /** Reads them, and what follows up to `end` as far as it goes into one read. What was handed out before is used no more. */
   async load(from: number, to: number, end: number): Promise<void> {
     const length = Math.max(to - from, Math.min(CHUNK, end - from))
-    if (this.#piece.length !== length) this.#piece = Buffer.allocUnsafe(length)
+    const [before] = this.#parts
+    const part = before?.length === length ? before : Buffer.allocUnsafe(length)
+    this.#parts = [part]
     this.#start = from
-    if ((await this.#redo.read(this.#piece, HEAD + from)) < length) throw new Error(`${this.#redo.path} ended early`)
+    this.#end = from + length
+    if ((await this.#redo.read(part, HEAD + from)) < length) throw new Error(`${this.#redo.path} ended early`)
   }
-  octets(from: number, to: number): Buffer {
-    return this.#piece.subarray(from - this.#start, to - this.#start)
+  /** In parts where they lie in several. */
+  octets(from: number, to: number): readonly Buffer[] {
+    const out: Buffer[] = []
+    let at = this.#start
+    for (const part of this.#parts) {
+      if (at < to && at + part.length > from) out.push(part.subarray(Math.max(0, from - at), to - at))
+      at += part.length
+    }
+    return out
   }
 }
 /** Nothing is under way any more when it resolves or throws. */
 export async function allOf(writing: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(writing)) if (outcome.status === 'rejected') throw outcome.reason
 }
+/** The next piece is read while one is written. */
 async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {
-  const buffer = spareChunks.take()
+  let [full, free] = [spareChunks.take(), spareChunks.take()]
   // No sector of the disk is written in two parts.
-  for (const [start, end] of pieces(s.offset, s.offset + s.length, CHUNK)) {
-    const part = buffer.subarray(0, end - start)
+  const all = [...pieces(s.offset, s.offset + s.length, CHUNK)]
+  const read = async (i: number, into: Buffer): Promise<Buffer> => {
+    const [start, end] = all[i] ?? [0, 0]
+    const part = into.subarray(0, end - start)
     if ((await redo.read(part, HEAD + from + start - s.offset)) < part.length) throw new Error(`${redo.path} ended early`)
-    await mailbox.write([part], start)
+    return part
   }
-  spareChunks.give(buffer)
+  let part = await read(0, full)
+  for (const [i, [start]] of all.entries()) {
+    const [written, next] = await Promise.allSettled([mailbox.write([part], start), i + 1 < all.length ? read(i + 1, free) : part])
+    if (written.status === 'rejected') throw written.reason
+    if (next.status === 'rejected') throw next.reason
+    part = next.value
+    ;[full, free] = [free, full]
+  }
+  for (const chunk of [full, free]) spareChunks.give(chunk)
 }

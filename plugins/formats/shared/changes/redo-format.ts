@@ -80,10 +80,10 @@ export async function readHead(redo: OpenFile): Promise<(Head & { readonly undo:
   return { undo, payload: head.readDoubleLE(at), evidence: head.readUInt32LE(at + 8), trailer: head.readUInt32LE(at + 12), sum: head.readUInt32LE(at + 16) }
 }
 
-/** A redo file that is complete, with its payload where that is in memory, and the old octets of small changes, by segment. */
+/** A redo file that is complete, with its payload where that is in memory, one part behind the other, and the old octets of small changes, by segment. */
 export interface Staged {
   readonly trailer: Trailer
-  readonly payload: Buffer | undefined
+  readonly payload: readonly Buffer[] | undefined
   readonly old: readonly Uint8Array[]
 }
 

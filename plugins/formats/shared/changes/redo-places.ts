@@ -7,7 +7,7 @@ import { MAGIC, octetsAt } from './redo-format.js'
 const CROSSED_OUT = Buffer.alloc(MAGIC.length)
 /** A redo file that stays grows in such steps, and keeps at most so much. */
 export const ROOM = 1 << 14
-export const MOST_ROOM = 1 << 20
+export const MOST_ROOM = 1 << 21
 
 export const REDO_SUFFIX = '.mailwright-redo'
 /** Where the redo file of a mailbox lies, and where it may lie as well. */

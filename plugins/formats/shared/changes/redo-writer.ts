@@ -11,7 +11,10 @@ const KEEP_OLD = 1 << 16
 const FIRST = 1 << 13
 const NOTHING = Buffer.alloc(0)
 
-/** Collects new content front to back; parts that stay where they are cost nothing. */
+/**
+ * Collects new content front to back; parts that stay where they are cost nothing. Two chunks stay in memory; of what is longer one is written while the
+ * other is filled, so that whoever does not come to `finish` must `drop` it.
+ */
 export class RedoWriter implements ContentWriter {
   readonly sparing = false
   /** Where the next octet goes in the mailbox. */
@@ -21,7 +24,14 @@ export class RedoWriter implements ContentWriter {
   readonly #segments: { offset: number; length: number }[] = []
   #buffer = Buffer.allocUnsafe(FIRST)
   #filled = 0
+  /** The chunk before the buffer, of what is in memory altogether. */
+  #full: Buffer<ArrayBuffer> | undefined
+  /** The chunk that is being written, and the write. */
+  #behind: Buffer<ArrayBuffer> | undefined
+  #writing = Promise.resolve()
+  /** Octets of the redo file that were handed to the system. */
   #written = 0
+  /** Of the octets before the buffer. */
   #sum = 0
   readonly #known = new Map<number, Uint8Array>()
   readonly #room: number | undefined
@@ -72,16 +82,42 @@ export class RedoWriter implements ContentWriter {
       this.#buffer = wider
       return
     }
-    await this.#redo.write([this.#buffer], HEAD + this.#written)
     this.#sum = crc32(this.#buffer, this.#sum)
-    this.#written += this.#filled
     this.#filled = 0
+    if (this.#full === undefined && this.#written === 0) {
+      this.#full = this.#buffer
+      this.#buffer = spareChunks.take()
+      return
+    }
+    const free = await this.#freed()
+    this.#begin(this.#buffer)
+    this.#buffer = free
+  }
+  /** A chunk of which all is in the redo file. */
+  async #freed(): Promise<Buffer<ArrayBuffer>> {
+    if (this.#full !== undefined) this.#begin(this.#full)
+    this.#full = undefined
+    await this.#writing
+    return this.#behind ?? spareChunks.take()
+  }
+  #begin(chunk: Buffer<ArrayBuffer>): void {
+    this.#writing = this.#redo.write([chunk], HEAD + this.#written)
+    // Whoever waits for it hears why it failed.
+    this.#writing.catch(() => undefined)
+    this.#behind = chunk
+    this.#written += chunk.length
   }
   /** What it collected is in the redo file, or where it belongs: the memory may be used again. */
   release(): void {
-    spareChunks.give(this.#buffer)
+    for (const chunk of [this.#full, this.#behind, this.#buffer]) if (chunk !== undefined) spareChunks.give(chunk)
+    this.#full = this.#behind = undefined
     this.#buffer = NOTHING
     this.#filled = 0
+  }
+  /** It is not to be after all. Nothing is under way any more when it resolves. */
+  async drop(): Promise<void> {
+    await this.#writing.catch(() => undefined)
+    this.release()
   }
   /** Closes the content; the redo file says everything, but is not yet on the disk. */
   async finish(kind: ChangeKind, mailbox: { readonly device: number; readonly inode: number; readonly size: number }): Promise<Staged> {
@@ -94,16 +130,19 @@ export class RedoWriter implements ContentWriter {
     const parts: Uint8Array[] = []
     if (evidence === 'octets') for (const s of old) parts.push(this.#known.get(s.offset) ?? (await octetsAt(this.#mailbox, s.offset, s.length)))
     else for (const group of neighbours(old)) parts.push(...(await sumsOf(this.#mailbox, group)))
-    const payload = this.#buffer.subarray(0, this.#filled)
-    const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: this.#written + this.#filled, sum: crc32(payload, this.#sum) }
+    const last = this.#buffer.subarray(0, this.#filled)
+    const payload = this.#full === undefined ? [last] : [this.#full, last]
+    const octets = this.#written + payload.reduce((sum, part) => sum + part.length, 0)
+    const trailer: Trailer = { kind, device, inode, ...shape, evidence, payload: octets, sum: crc32(last, this.#sum) }
     const text = Buffer.from(JSON.stringify(trailer))
     const tail = Buffer.concat([...parts, text])
     const end = HEAD + trailer.payload + tail.length
     const missing = this.#room !== undefined && end > this.#room && end < MOST_ROOM ? (ROOM - (end % ROOM)) % ROOM : 0
     const head = headOf({ payload: trailer.payload, evidence: tail.length - text.length, trailer: text.length, sum: crc32(tail) })
-    const rest = [payload, tail, Buffer.alloc(missing)].filter((part) => part.length > 0)
+    const rest = [...payload, tail, Buffer.alloc(missing)].filter((part) => part.length > 0)
     if (inMemory) await this.#redo.write([head, ...rest], 0)
     else {
+      await this.#writing
       await this.#redo.write(rest, HEAD + this.#written)
       await this.#redo.write([head], 0)
       this.release()

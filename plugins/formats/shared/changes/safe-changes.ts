@@ -183,12 +183,11 @@ export class SafeChanges {
   /** All new octets are in the redo file before the first is in the mailbox. */
   async #whole<T>(held: ChangedFile, { kind, size, start }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }): Promise<T> {
     const w = new RedoWriter(redo.file, held.file, start, redo.room)
-    const done = await build(w)
-    if (!w.changed) {
+    const { done, staged } = await this.#staged(w, held, { kind, size }, build)
+    if (staged === undefined) {
       if (w.at < size) await this.#cut(held, w.at)
       return done
     }
-    const staged = await w.finish(kind, { device: held.stat.device, inode: held.stat.inode, size })
     // A process whose files may not be so long (RLIMIT_FSIZE) could not finish what it begins, and nobody could read the mailbox then.
     if (kind === 'rewrite' && size > 0) await mustTakeOctets(held.file, size, false)
     await this.#stage(redo)
@@ -207,6 +206,16 @@ export class SafeChanges {
     work.begun = false
     w.release()
     return done
+  }
+  /** All that is to be, in the redo file; undefined where nothing is to be written. */
+  async #staged<T>(w: RedoWriter, { stat: { device, inode } }: ChangedFile, { kind, size }: Pick<Change, 'kind' | 'size'>, build: Build<T>): Promise<{ readonly done: T; readonly staged: Staged | undefined }> {
+    try {
+      const done = await build(w)
+      return { done, staged: w.changed ? await w.finish(kind, { device, inode, size }) : undefined }
+    } catch (error) {
+      await w.drop()
+      throw error
+    }
   }
   /** False: the append that failed could not be taken back now. The redo file then says that it is to be, or is finished after all, which leaves it whole. */
   async #takenBack(held: ChangedFile, { trailer, old }: Staged, { file }: OpenRedo): Promise<boolean> {

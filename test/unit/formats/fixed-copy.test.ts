@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids, type FileLane, type Files, type TakenMessage, type UidSet } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
@@ -9,6 +10,7 @@ import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
 import { tenexDialect } from '../../../plugins/formats/tenex/dialect.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { countingFiles } from '../../support/counting-files.js'
+import { withOpened } from '../../support/changed-files.js'
 import { fixedContextOf } from '../../support/fixed.js'
 import { itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
 import { never, TestClock } from '../../support/unix.js'
@@ -82,6 +84,46 @@ describe.each([mbxDialect, mtxDialect, tenexDialect].flatMap((dialect) => [true,
     await copy([4], from)
     expect((await from.messages()).map((m) => m.text)).toEqual([...texts, texts[0], texts[2], texts[4], texts[3]])
     expect((await (await opened('from')).messages()).map((m) => m.text)).toEqual((await from.messages()).map((m) => m.text))
+  })
+
+  test('lines that another program wrote longer than ours become ours', async () => {
+    let n = 0
+    const longer = (await readFile(from.path, 'latin1')).replace(/,(\d+);/g, (line, size: string) => (n++ % 2 === 0 ? `,00${size};` : line))
+    expect(n).toBe(texts.length)
+    await writeFile(path('foreign'), longer, 'latin1')
+    const foreign = await opened('foreign')
+    await copy(foreign.uids, undefined, foreign)
+    expect(await told(await opened('to'))).toEqual(await told(from))
+    const [there, here] = [await readFile(path('to')), await readFile(from.path)]
+    expect(there.length).toBe(here.length)
+  })
+
+  test('a message that is not there ends the copy when nothing is read any more', async () => {
+    let reading = 0
+    const files = withOpened(system, (file) => ({
+      read: async (into, at) => {
+        reading++
+        const got = await file.read(into, at)
+        // The first piece is looked at while the second is read.
+        if (at > 1 << 16) await pause(20)
+        reading--
+        return got
+      },
+      close: () => {
+        expect(reading).toBe(0)
+        return file.close()
+      },
+    }))
+    const delivery = await new FixedFormat(dialect, fixedContextOf(files, folder.path, { clock })).append(placeOf(path('to')))
+    expect(await delivery.take?.(from.source, taken(from.uids), from.table.generation, never)).toBe(true)
+    // In its place, and of the same length and time.
+    const before = await stat(from.path)
+    const octets = await readFile(from.path)
+    const first = dialect.header?.length ?? 0
+    octets.fill('x', first, first + 40)
+    await writeFile(from.path, octets)
+    await utimes(from.path, before.atimeMs / 1000, before.mtimeMs / 1000)
+    await expect(delivery.commit(undefined, never)).rejects.toMatchObject({ kind: 'vanished' })
   })
 
   test('what was changed meanwhile is vanished, and nothing arrives', async () => {

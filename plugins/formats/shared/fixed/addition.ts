@@ -1,5 +1,5 @@
 import type { ContentWriter } from '../content-writer.js'
-import { eachStored, type StoredMessages, type StoredReader } from './stored.js'
+import type { StoredReader } from './stored.js'
 
 /** Octets that go to one place in the file; a value. */
 export interface Part {
@@ -50,16 +50,10 @@ function joined(list: readonly Uint8Array[]): Uint8Array {
   return out
 }
 /** Writes it, and behind it the messages that `reader` reads. */
-export async function replay(parts: readonly Part[], stored: StoredMessages | undefined, reader: StoredReader | undefined, w: ContentWriter): Promise<void> {
+export async function replay(parts: readonly Part[], reader: StoredReader | undefined, w: ContentWriter): Promise<void> {
   for (const { at, octets } of parts) {
     w.stay(at)
     await w.bytes(octets)
   }
-  if (stored === undefined || reader === undefined) return
-  w.stay(stored.at)
-  for (const { line } of eachStored(stored)) {
-    await w.bytes(line)
-    for await (const piece of reader.next()) await w.bytes(piece)
-  }
-  await reader.verify()
+  await reader?.copyTo(w)
 }

@@ -16,7 +16,7 @@ import { Measure, measured } from './measure.js'
 import { freshToken } from './patch.js'
 import type { Entered } from './rows.js'
 import { FixedSource } from './source.js'
-import { storedMessages, StoredReader, type StoredIn } from './stored.js'
+import { storedMessages, StoredReader, type StoredIn, type StoredMessages } from './stored.js'
 import { cameAt, lotOf, mailCame } from './times.js'
 
 /** A message that waits for the locks: its octets, or the place where they lie. */
@@ -117,14 +117,7 @@ export class FixedDelivery implements Delivery {
     if (octets > (taken === undefined ? LANE_OCTETS : LANE_STORED) || !source.goesAtOnce || owes(source.known.contents, false)) return undefined
     const { contents: known, size } = source.known
     const w = new Addition(size)
-    const lines: { readonly line: Uint8Array; readonly place: Place }[] = []
-    const lay: Lay = async (line, content) => {
-      if (!('stored' in content)) return this.#spooled(w, line, content, signal)
-      lines.push({ line, place: content })
-      return content
-    }
-    const { entered, contents } = await this.#add(w, known, size, source.claiming, lay)
-    const stored = taken && storedMessages(taken.from, size, lines)
+    const { entered, contents, stored } = await this.#add(w, known, size, source.claiming, signal)
     const done = await source.changeKnown(edit, { kind: 'append', parts: w.parts, stored, ...source.arrival() })
     if (done === undefined) return undefined
     source.known.entered(edit, entered, contents)
@@ -164,24 +157,16 @@ export class FixedDelivery implements Delivery {
 
   async #append(file: FixedFile, held: Held, contents: Contents, claimed: boolean, signal: AbortSignal): Promise<Added> {
     const { size } = held.stat
-    const taken = this.#taken
-    await using reader = taken && (await StoredReader.open(this.#ctx.files, this.#dialect, taken.from, taken.waiting.flatMap(({ content }) => ('stored' in content ? [content] : []))))
     return await file.changes.change(held, { kind: 'append', size, start: size }, async (w) => {
-      const added = await this.#add(w, contents, size, claimed, async (line, content) => {
-        if (!('stored' in content)) return this.#spooled(w, line, content, signal)
-        await w.bytes(line)
-        for await (const piece of reader?.next() ?? []) {
-          signal.throwIfAborted()
-          await w.bytes(piece)
-        }
-        return content
-      })
-      await reader?.verify()
+      const added = await this.#add(w, contents, size, claimed, signal)
+      if (added.stored === undefined) return added
+      await using reader = await StoredReader.open(this.#ctx.files, this.#dialect, added.stored)
+      await reader.copyTo(w, signal)
       return added
     })
   }
-  /** What the mailbox's own record says with the messages, and their lines, which `lay` lays down with what follows each. */
-  async #add(w: ContentWriter, contents: Contents, size: number, claimed: boolean, lay: Lay): Promise<Added> {
+  /** What the mailbox's own record says with the messages, and the messages; those that lie elsewhere are still to be written, behind the rest. */
+  async #add(w: ContentWriter, contents: Contents, size: number, claimed: boolean, signal: AbortSignal): Promise<Added> {
     const kind = this.#dialect.header
     const waiting = this.#waiting
     const words = waiting.flatMap(({ item }) => item.keywords)
@@ -199,7 +184,9 @@ export class FixedDelivery implements Delivery {
     if (kind === undefined || contents.filed !== undefined) w.stay(size)
     const form = FORM.numbered | (claimed ? FORM.old : 0)
     const entered: Entered[] = []
-    let offset = w.at
+    const taken: { readonly line: Uint8Array; readonly place: Place }[] = []
+    const start = w.at
+    let offset = start
     for (const [n, { item, content }] of waiting.entries()) {
       const uid = numbers[n] ?? 0
       const stored = 'stored' in content ? content.stored : await storedSize(this.#dialect, content)
@@ -209,13 +196,15 @@ export class FixedDelivery implements Delivery {
       const date = readableDate(item.date ?? { ms: now, zone: localZone(now) })
       const fields = this.#dialect.writeFields({ keywords: mask, flags: item.system | (claimed ? BIT.old : 0), uid: kind === undefined ? 0 : uid })
       const line = Buffer.from(`${writeInternalDate(date, item.date === undefined ? '0' : ' ')},${stored};${fields}${this.#dialect.lineEnd}`, 'latin1')
-      const { header: head, size: whole } = await lay(line, content)
+      if ('stored' in content) taken.push({ line, place: content })
+      const { header: head, size: whole } = 'stored' in content ? content : await this.#spooled(w, line, content, signal)
       // Files keep whole seconds.
       const second = { ms: Math.floor(date.ms / 1000) * 1000, zone: date.zone }
       entered.push({ place: { uid, offset, line: line.length, stored, header: head, size: whole, form }, system: item.system, keywords: keywords.words(mask), date: second })
       offset += line.length + stored
     }
-    return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header } }
+    const stored = this.#taken && storedMessages(this.#taken.from, start, taken)
+    return { entered, contents: { ...contents, keywords, header, filed: kind === undefined ? undefined : header }, stored }
   }
   async #spooled(w: ContentWriter, line: Uint8Array, spooled: Spooled, signal: AbortSignal): Promise<Measured> {
     await w.bytes(line)
@@ -237,12 +226,11 @@ export class FixedDelivery implements Delivery {
 
 /** Octets of the header and of all, as a client sees them. */
 type Measured = Pick<Place, 'header' | 'size'>
-/** Lays down the line of a message and what follows it. */
-type Lay = (line: Uint8Array, content: Waiting['content']) => Promise<Measured>
 /** Messages that were added, and the mailbox with them. */
 interface Added {
   readonly entered: readonly Entered[]
   readonly contents: Contents
+  readonly stored: StoredMessages | undefined
 }
 /** More than this is not handed from thread to thread. */
 const LANE_OCTETS = 1 << 20

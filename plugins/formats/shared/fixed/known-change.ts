@@ -10,7 +10,7 @@ import { patchFields, type HeaderChange } from './patch.js'
 import { Patches } from './patches.js'
 import type { Settling } from './contents.js'
 import { isUnchanged, type FileState } from './stamp.js'
-import { eachStored, StoredReader, type StoredMessages } from './stored.js'
+import { StoredReader, type StoredMessages } from './stored.js'
 import { flagsChanged, mailCame } from './times.js'
 
 /** What is written into a mailbox whose state is known. */
@@ -82,8 +82,8 @@ async function write(files: Files, box: FixedFile, held: Held, dialect: Dialect,
     return { settled: await flagsChanged(held.file, work.nowMs, work.lot, mtimeMs), undisturbed }
   }
   const { parts, stored, atimeMs, lot } = work
-  await using reader = stored && (await StoredReader.open(files, dialect, stored.from, [...eachStored(stored)].map(({ place }) => place)))
-  const { undisturbed } = await box.undisturbed(held, unlocked, () => box.changes.change(held, { kind: 'append', size, start: size }, (w) => replay(parts, stored, reader, w)))
+  await using reader = stored && (await StoredReader.open(files, dialect, stored))
+  const { undisturbed } = await box.undisturbed(held, unlocked, () => box.changes.change(held, { kind: 'append', size, start: size }, (w) => replay(parts, reader, w)))
   return { settled: await mailCame(held.file, { atimeMs, lot, mtimeMs, undisturbed }), undisturbed }
 }
 

@@ -1,7 +1,7 @@
 import type { OpenFile } from 'mailwright/api'
 import { BIT, type Dialect } from './dialect.js'
 import { FORM, type Place } from './layout.js'
-import { parseLine } from './record.js'
+import { fieldsOfLine, parseLine } from './record.js'
 
 /** The mailbox as readers see it. */
 export interface Readable {
@@ -22,10 +22,13 @@ export interface Readable {
 
 /** Whether the octets begin with the line of this very message; where none has a number, of one that has its size and came when it did (`cameMs`, where that is known). */
 export function isLineOf(dialect: Dialect, place: Pick<Place, 'uid' | 'line' | 'stored' | 'form'>, octets: Buffer, cameMs?: number): boolean {
-  const line = parseLine(dialect, octets, 0, octets.length, 0)
-  if ('text' in line || line.length !== place.line) return false
+  if (dialect.header === undefined) {
+    const line = parseLine(dialect, octets, 0, octets.length, 0)
+    return !('text' in line) && line.length === place.line && line.stored === place.stored && (cameMs === undefined || line.ms === cameMs)
+  }
+  const line = fieldsOfLine(dialect, octets, place.line)
+  if (line?.stored !== place.stored) return false
   const { uid, flags } = line.fields
-  if (dialect.header === undefined) return line.stored === place.stored && (cameMs === undefined || line.ms === cameMs)
   // A hidden message may never have got its number.
   return uid === place.uid || (uid === 0 && ((place.form & FORM.numbered) === 0 || (flags & BIT.hidden) !== 0))
 }

@@ -49,6 +49,16 @@ export function parseLine(dialect: Dialect, octets: Buffer, from: number, to: nu
   if (date === undefined) return inElements(() => `Unable to parse message date at ${at}: ${shown(octets, from, comma)}`)
   return { length: lf + 1 - from, stored, ms: date.ms, zone: date.zone, fields }
 }
+/** Size and fields of a line of which is known how long it is; undefined when it is none of such a length, whatever its date says. */
+export function fieldsOfLine(dialect: Dialect, octets: Buffer, length: number): Pick<RecordLine, 'stored' | 'fields'> | undefined {
+  const { lineEnd, fieldsLength } = dialect
+  const semicolon = length - lineEnd.length - fieldsLength - 1
+  if (length > octets.length || octets[length - 1] !== LF || (lineEnd === '\r\n' && octets[length - 2] !== CR) || octets[semicolon] !== SEMICOLON) return undefined
+  const comma = octets.indexOf(COMMA)
+  const fields = dialect.readFields(octets, semicolon + 1)
+  if (comma < 0 || comma >= semicolon || fields === 'flags' || fields === 'uid') return undefined
+  return { stored: decimal(octets, comma + 1, semicolon), fields }
+}
 /** Index of the LF that ends the line; -1 when there is none. */
 function endOfLine(dialect: Dialect, octets: Buffer, from: number, end: number): number {
   for (let i = from; i < end; i++) if (octets[i] === LF && (dialect.lineEnd === '\n' || octets[i - 1] === CR)) return i

@@ -1,4 +1,5 @@
 import { failedWith, MailError, type Files, type OpenFile } from 'mailwright/api'
+import type { ContentWriter } from '../content-writer.js'
 import { CHUNK, spareChunks } from '../spare-chunks.js'
 import type { Dialect } from './dialect.js'
 import type { Place } from './layout.js'
@@ -15,93 +16,8 @@ type StoredPlace = Pick<Place, 'uid' | 'offset' | 'line' | 'stored' | 'form'>
 /** Octets of one read; what lies between two messages is read along when it is less than this. */
 const PIECE = CHUNK
 const NEAR = 1 << 14
-const NOTHING = Buffer.alloc(0)
 
-/** Reads the octets of messages as they lie in their file, one message after the other. What was read counts only after `verify`. */
-export class StoredReader implements AsyncDisposable {
-  readonly #files: Files
-  readonly #dialect: Dialect
-  readonly #from: StoredIn
-  readonly #file: OpenFile
-  readonly #places: readonly StoredPlace[]
-  #next = 0
-  #room = NOTHING
-  #piece = NOTHING
-  #start = 0
-
-  private constructor(files: Files, dialect: Dialect, from: StoredIn, file: OpenFile, places: readonly StoredPlace[]) {
-    this.#files = files
-    this.#dialect = dialect
-    this.#from = from
-    this.#file = file
-    this.#places = places
-  }
-  /** `places` in the order in which they will be read. */
-  static async open(files: Files, dialect: Dialect, from: StoredIn, places: readonly StoredPlace[]): Promise<StoredReader> {
-    try {
-      return new StoredReader(files, dialect, from, await files.open(from.path, { keepAccessTime: true }), places)
-    } catch (error) {
-      throw failedWith(error, 'ENOENT') ? moved(from) : error
-    }
-  }
-
-  /**
-   * Octets of the next message without its line, in pieces that are valid until the next is asked for.
-   *
-   * @throws MailError `vanished` when the message is not there
-   */
-  async *next(): AsyncGenerator<Buffer> {
-    const place = this.#places[this.#next]
-    if (place === undefined) throw new Error('no more messages were asked for')
-    const length = place.line + place.stored
-    if (place.offset < this.#start || place.offset + length > this.#start + this.#piece.length) await this.#read(place)
-    this.#next++
-    const at = place.offset - this.#start
-    const there = this.#piece.subarray(at, at + length)
-    if (!isLineOf(this.#dialect, place, there.subarray(0, place.line))) throw moved(this.#from)
-    yield there.subarray(place.line)
-    // One that is larger than a piece is alone in it.
-    for (let done = there.length; done < length; done += this.#piece.length) {
-      await this.#fill(place.offset + done, Math.min(PIECE, length - done))
-      yield this.#piece
-    }
-  }
-  async #read(first: StoredPlace): Promise<void> {
-    let end = first.offset + first.line + first.stored
-    for (let i = this.#next + 1; i < this.#places.length; i++) {
-      const { offset, line, stored } = this.#places[i] ?? first
-      const to = offset + line + stored
-      if (offset < end || offset - end > NEAR || to - first.offset > PIECE) break
-      end = to
-    }
-    await this.#fill(first.offset, Math.min(PIECE, end - first.offset))
-  }
-  async #fill(at: number, length: number): Promise<void> {
-    if (this.#room.length < length) this.#room = spareChunks.room(length)
-    this.#piece = this.#room.subarray(0, length)
-    this.#start = at
-    if ((await this.#file.read(this.#piece, at)) < length) throw moved(this.#from)
-  }
-  /**
-   * The file that was read has the name, and nobody wrote to it: whoever moves messages leaves another time.
-   *
-   * @throws MailError `vanished` otherwise
-   */
-  async verify(): Promise<void> {
-    const [now, read] = [await this.#files.stat(this.#from.path), await this.#file.stat()]
-    if (now?.inode !== read.inode || now.device !== read.device || !isUnchanged(this.#from.state, now, true)) throw moved(this.#from)
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    spareChunks.give(this.#room)
-    this.#room = this.#piece = NOTHING
-    await this.#file.close()
-  }
-}
-function moved({ path }: StoredIn): MailError {
-  return new MailError('vanished', `${path} was changed while messages were copied`)
-}
-
-/** Numbers of one message in `PackedMessages`: octets of its new line, and where it lies. */
+/** Numbers of one message in `StoredMessages`: octets of its new line, and where it lies. */
 const NUMBERS = 6
 /** Messages as they lie in another mailbox, with a new line for each; values that cross to another thread at once. */
 export interface StoredMessages {
@@ -115,19 +31,151 @@ export function storedMessages(from: StoredIn, at: number, list: readonly { read
   const lines = new Uint8Array(list.reduce((sum, { line }) => sum + line.length, 0))
   const numbers = new Float64Array(NUMBERS * list.length)
   let end = 0
-  for (const [n, { line, place: { uid, offset, line: old, stored, form } }] of list.entries()) {
+  let n = 0
+  for (const { line, place } of list) {
     lines.set(line, end)
     end += line.length
-    numbers.set([line.length, uid, offset, old, stored, form], NUMBERS * n)
+    numbers[n++] = line.length
+    numbers[n++] = place.uid
+    numbers[n++] = place.offset
+    numbers[n++] = place.line
+    numbers[n++] = place.stored
+    numbers[n++] = place.form
   }
   return { from, at, lines, numbers }
 }
-/** Each of them, in order. */
-export function* eachStored({ lines, numbers }: StoredMessages): Generator<{ readonly line: Uint8Array; readonly place: StoredPlace }> {
-  let end = 0
-  for (let n = 0; n < numbers.length; n += NUMBERS) {
-    const [length = 0, uid = 0, offset = 0, line = 0, stored = 0, form = 0] = numbers.subarray(n, n + NUMBERS)
-    yield { line: lines.subarray(end, end + length), place: { uid, offset, line, stored, form } }
-    end += length
+
+/** Neighbours that are read together: messages from `first` to before `after`, and where they lie. */
+interface Batch {
+  readonly first: number
+  readonly after: number
+  readonly from: number
+  readonly to: number
+}
+
+/** Memory, and what was read into it. */
+interface Read {
+  readonly room: Buffer<ArrayBuffer>
+  readonly piece: Buffer
+}
+
+/** Copies the octets of messages as they lie in their file. */
+export class StoredReader implements AsyncDisposable {
+  readonly #files: Files
+  readonly #dialect: Dialect
+  readonly #stored: StoredMessages
+  readonly #file: OpenFile
+  /** Octets of `lines` that were written. */
+  #lines = 0
+  #reading: Promise<Read> | undefined
+
+  private constructor(files: Files, dialect: Dialect, stored: StoredMessages, file: OpenFile) {
+    this.#files = files
+    this.#dialect = dialect
+    this.#stored = stored
+    this.#file = file
   }
+  static async open(files: Files, dialect: Dialect, stored: StoredMessages): Promise<StoredReader> {
+    const { from } = stored
+    try {
+      return new StoredReader(files, dialect, stored, await files.open(from.path, { keepAccessTime: true }))
+    } catch (error) {
+      throw failedWith(error, 'ENOENT') ? moved(from) : error
+    }
+  }
+
+  /**
+   * Writes all of them, each behind its new line. The next batch is read while one is written.
+   *
+   * @throws MailError `vanished` when one is not there, or the file that was read is another one by now, or was written to: whoever moves messages leaves another time
+   */
+  async copyTo(w: ContentWriter, signal?: AbortSignal): Promise<void> {
+    w.stay(this.#stored.at)
+    let batch = this.#batch(0)
+    this.#begin(batch)
+    while (batch !== undefined && this.#reading !== undefined) {
+      signal?.throwIfAborted()
+      const { room, piece } = await this.#reading
+      const next = this.#batch(batch.after)
+      this.#begin(next)
+      await this.#copy(batch, piece, w)
+      spareChunks.give(room)
+      batch = next
+    }
+    await this.#verify()
+  }
+  #begin(batch: Batch | undefined): void {
+    this.#reading = batch && this.#read(batch)
+    // Whoever waits for it hears why it failed.
+    this.#reading?.catch(() => undefined)
+  }
+  #place(n: number): StoredPlace {
+    const { numbers } = this.#stored
+    const at = (i: number): number => numbers[NUMBERS * n + i] ?? 0
+    return { uid: at(1), offset: at(2), line: at(3), stored: at(4), form: at(5) }
+  }
+  /** From this message on; undefined behind the last. */
+  #batch(first: number): Batch | undefined {
+    const count = this.#stored.numbers.length / NUMBERS
+    if (first >= count) return undefined
+    const { offset: from, line, stored } = this.#place(first)
+    let to = from + line + stored
+    let after = first + 1
+    for (; after < count; after++) {
+      const place = this.#place(after)
+      const end = place.offset + place.line + place.stored
+      if (place.offset < to || place.offset - to > NEAR || end - from > PIECE) break
+      to = end
+    }
+    return { first, after, from, to }
+  }
+  /** The octets of a batch, or the first of one message that is larger than a piece. */
+  async #read({ from, to }: Batch): Promise<Read> {
+    const length = Math.min(PIECE, to - from)
+    const room = spareChunks.room(length)
+    const piece = room.subarray(0, length)
+    await this.#fill(piece, from)
+    return { room, piece }
+  }
+  async #fill(piece: Buffer, at: number): Promise<void> {
+    if ((await this.#file.read(piece, at)) < piece.length) throw moved(this.#stored.from)
+  }
+  /** A new line mostly is as long as the old one, and takes its place: neighbours are then written in one piece. */
+  async #copy({ first, after, from, to }: Batch, piece: Buffer, w: ContentWriter): Promise<void> {
+    const { lines, numbers } = this.#stored
+    let [start, end] = [0, 0]
+    for (let n = first; n < after; n++) {
+      const place = this.#place(n)
+      const at = place.offset - from
+      const behind = at + place.line
+      if (!isLineOf(this.#dialect, place, piece.subarray(at, behind))) throw moved(this.#stored.from)
+      const line = lines.subarray(this.#lines, (this.#lines += numbers[NUMBERS * n] ?? 0))
+      const fits = line.length === place.line
+      if (!fits || at !== end) {
+        await w.bytes(piece.subarray(start, end))
+        start = fits ? at : behind
+      }
+      if (fits) piece.set(line, at)
+      else await w.bytes(line)
+      end = behind + place.stored
+    }
+    await w.bytes(piece.subarray(start, end))
+    for (let done = from + piece.length; done < to; done += PIECE) {
+      const part = piece.subarray(0, to - done)
+      await this.#fill(part, done)
+      await w.bytes(part)
+    }
+  }
+  async #verify(): Promise<void> {
+    const { from } = this.#stored
+    const [now, read] = [await this.#files.stat(from.path), await this.#file.stat()]
+    if (now?.inode !== read.inode || now.device !== read.device || !isUnchanged(from.state, now, true)) throw moved(from)
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reading?.catch(() => undefined)
+    await this.#file.close()
+  }
+}
+function moved({ path }: StoredIn): MailError {
+  return new MailError('vanished', `${path} was changed while messages were copied`)
 }

@@ -41,6 +41,11 @@ export interface OpenFile {
   readSomeNow?(into: Uint8Array, at: number): number | undefined
   /** Writes all chunks one after the other from `at`, or throws; a failed write may have written a part. */
   write(chunks: readonly Uint8Array[], at: number): Promise<void>
+  /**
+   * Writes single octets, each to its place, one after the other as so many calls of `write` would: a failure leaves those before it written. `at` has as many
+   * places as there are octets. Absent where it takes as long as these calls, which is everywhere but on a thread that may wait.
+   */
+  writeOctets?(at: Float64Array, octets: Uint8Array): Promise<void>
   truncate(size: number): Promise<void>
   /** Data and size are on the disk when it resolves (fdatasync). */
   sync(): Promise<void>

@@ -51,7 +51,7 @@ export class SystemFiles implements Files {
   readonly boot?: Boot
   /** `calls`: other ones than node's own, which are done when they return. */
   constructor(locks: NativeLocks | undefined, calls?: FileCalls) {
-    this.#locks = locks
+    this.#locks = calls === undefined ? withoutWaiting(locks) : locks
     this.#calls = calls ?? fs
     this.#prompt = new Prompt(calls === undefined ? locks?.names : undefined)
     const boot = thisBoot()
@@ -212,6 +212,12 @@ export class SystemFiles implements Files {
   }
 }
 
+/** Writing waits for the disk now and then, which the event loop must not. */
+function withoutWaiting(locks: NativeLocks | undefined): NativeLocks | undefined {
+  if (locks === undefined) return undefined
+  const { writeOctets: _, ...others } = locks
+  return others
+}
 /** As node says it. */
 function missing(path: string): Error {
   return Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { errno: -constants.errno.ENOENT, code: 'ENOENT', syscall: 'open', path })

@@ -48,6 +48,7 @@ export class SystemFile implements OpenFile {
   readonly #prompt: Prompt
   readonly #borrowed: boolean
   #closed = false
+  readonly writeOctets?: NonNullable<OpenFile['writeOctets']>
   /** A sync follows each write, since the machine cannot write so by itself. */
   syncWrites = false
 
@@ -59,6 +60,8 @@ export class SystemFile implements OpenFile {
     this.path = path
     this.#fd = fd
     this.#locks = locks
+    const native = locks?.writeOctets
+    if (native !== undefined) this.writeOctets = (at, octets) => this.#writeEach(native, at, octets)
   }
 
   /** Descriptors are those of the process. */
@@ -102,6 +105,14 @@ export class SystemFile implements OpenFile {
       // A short write happens at a full disk or a limit: the rest is tried piece by piece, which then throws the reason.
       if (wrote < total) wrote = await this.#writeRest(pieces, place, wrote)
       place += wrote
+    }
+    if (this.syncWrites) await this.sync()
+  }
+
+  async #writeEach(native: NonNullable<NativeLocks['writeOctets']>, at: Float64Array, octets: Uint8Array): Promise<void> {
+    for (let n = 0; n < octets.length; n++) {
+      n += native(this.#fd, at.subarray(n), octets.subarray(n))
+      if (n < octets.length) await this.write([octets.subarray(n, n + 1)], at[n] ?? 0)
     }
     if (this.syncWrites) await this.sync()
   }

@@ -1,5 +1,5 @@
 import type { FileTools } from 'mailwright/api'
-import { hex, hexAt, type Dialect, type Fields } from '../shared/fixed/dialect.js'
+import { hex, hexAt, putHex, textOf, type Dialect, type Fields } from '../shared/fixed/dialect.js'
 import type { FileHeader } from '../shared/fixed/file-header.js'
 import { makeKnownChange, type KnownChange, type KnownOutcome } from '../shared/fixed/known-change.js'
 import { MAX_KEYWORD_BITS } from '../shared/keyword-bits.js'
@@ -26,11 +26,18 @@ function writeHeader({ validity, last, keywords, token }: FileHeader): Buffer {
   return octets
 }
 
+const FIELDS = 21
 /** KEYW8 FLAG4 "-" UID8. */
 function readFields(octets: Buffer, at: number): Fields | 'flags' | 'uid' {
   const [keywords, flags, uid] = [hexAt(octets, at, 8), hexAt(octets, at + 8, 4), hexAt(octets, at + 13, 8)]
   if (Number.isNaN(keywords) || Number.isNaN(flags)) return 'flags'
   return octets[at + 12] !== 45 || Number.isNaN(uid) ? 'uid' : { keywords, flags, uid }
+}
+function putFields({ keywords, flags, uid }: Fields, to: Uint8Array): void {
+  putHex(to, 0, keywords, 8)
+  putHex(to, 8, flags, 4)
+  to[12] = 45
+  putHex(to, 13, uid, 8)
 }
 
 /** Work on a mailbox whose state is known, on whatever thread. */
@@ -42,12 +49,13 @@ export function run(tools: FileTools, change: KnownChange): Promise<KnownOutcome
 export const mbxDialect: Dialect = {
   title: 'MBX',
   lineEnd: '\r\n',
-  fieldsLength: 21,
+  fieldsLength: FIELDS,
   header: { length: HEADER, parse: parseHeader, write: writeHeader },
   text: 'as-is',
   hides: true,
   inboxes: ['INBOX'],
   readFields,
-  writeFields: ({ keywords, flags, uid }) => `${hex(keywords, 8)}${hex(flags, 4)}-${hex(uid, 8)}`,
+  putFields,
+  writeFields: (fields) => textOf(FIELDS, putFields, fields),
   module: import.meta.url,
 }

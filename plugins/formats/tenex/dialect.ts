@@ -1,7 +1,7 @@
 import type { FileTools } from 'mailwright/api'
 import type { Dialect } from '../shared/fixed/dialect.js'
 import { makeKnownChange, type KnownChange, type KnownOutcome } from '../shared/fixed/known-change.js'
-import { OCTAL_FIELDS, readOctalFields, writeOctalFields } from '../shared/fixed/octal-fields.js'
+import { OCTAL_FIELDS, putOctalFields, readOctalFields, writeOctalFields } from '../shared/fixed/octal-fields.js'
 
 /** Work on a mailbox whose state is known, on whatever thread. */
 export function run(tools: FileTools, change: KnownChange): Promise<KnownOutcome> {
@@ -18,6 +18,7 @@ export const tenexDialect: Dialect = {
   hides: false,
   inboxes: ['INBOX', 'mail.txt'],
   readFields: readOctalFields,
+  putFields: putOctalFields,
   writeFields: writeOctalFields,
   module: import.meta.url,
 }

@@ -203,6 +203,30 @@ describe('system files', () => {
     await file.close()
     expect(file.readSomeNow?.(room, 0)).toBeUndefined()
   })
+  test('a thread that may wait writes single octets in one go, and says why one could not be written', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'one two three')
+    const can = native?.writeOctets !== undefined
+    const [file, prompt] = [await new SystemFiles(native, immediateCalls()).open(path, { write: true }), await files.open(path)]
+    expect([file.writeOctets !== undefined, prompt.writeOctets !== undefined]).toEqual([can, false])
+    await file.writeOctets?.(Float64Array.of(0, 4, 12), Buffer.from('OT.'))
+    await Promise.all([file.close(), prompt.close()])
+    expect(await readFile(path, 'latin1')).toBe(can ? 'One Two thre.' : 'one two three')
+    const unwritable = await new SystemFiles(native, immediateCalls()).open(path)
+    const failing = unwritable.writeOctets?.(Float64Array.of(0, 4), Buffer.from('xx')) ?? Promise.reject(new Error('EBADF'))
+    await expect(failing).rejects.toThrow('EBADF')
+    await unwritable.close()
+  })
+  test('octets that could not be written at once are written one after the other', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'one two three')
+    // Interrupted before each of them.
+    const interrupted = new SystemFiles({ flock: () => 'unavailable', fcntl: () => 'unavailable', writeOctets: () => 0 }, immediateCalls())
+    const file = await interrupted.open(path, { write: true })
+    await file.writeOctets?.(Float64Array.of(0, 4, 8), Buffer.from('OTT'))
+    await file.close()
+    expect(await readFile(path, 'latin1')).toBe('One Two Three')
+  })
   test.each([
     { system: '5.8.18', end: 0 },
     { system: '5.9.16-1-amd64', end: undefined },

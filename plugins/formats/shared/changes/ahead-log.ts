@@ -1,7 +1,7 @@
 import { failedWith, type Boot, type FilePlace, type Files, type FileStat, type OpenFile } from 'mailwright/api'
 import { makeFolders } from '../folders.js'
 import { folderOf } from '../locks/lock-context.js'
-import { headSector, MAGIC, NOTE_AT, noteOctets, proofLength, proofOf, readHead, readNote, readRecords, recordOctets, RECORDS, type AheadNote, type AheadRecord, type OctetChanges } from './ahead-format.js'
+import { changesIn, headSector, MAGIC, NOTE_AT, noteOctets, proofLength, proofOf, readHead, readNote, readRecords, recordOf, RECORDS, type AheadNote, type AheadRecord, type OctetChanges } from './ahead-format.js'
 import { redoPlaces } from './redo-places.js'
 import type { ChangeContext } from './safe-changes.js'
 import { stateDirectory } from './state-directory.js'
@@ -94,11 +94,11 @@ export class AheadLog {
       throw error
     }
     try {
-      const head = Buffer.alloc(RECORDS)
-      await file.read(head, 0)
-      if (readHead(head) === undefined) return head
-      const octets = Buffer.alloc(size)
-      return octets.subarray(0, await file.read(octets, 0))
+      // Mostly the first read is all of it, or says that there is nothing.
+      const octets = Buffer.allocUnsafe(size)
+      const got = await file.read(octets.subarray(0, ROOM), 0)
+      if (got < ROOM || readHead(octets) === undefined) return octets.subarray(0, got)
+      return octets.subarray(0, got + (await file.read(octets.subarray(got), got)))
     } finally {
       await file.close()
     }
@@ -115,20 +115,19 @@ export class AheadLog {
     const path = this.#path(file)
     if (path === undefined) return undefined
     const nonce = before?.nonce ?? this.#lot()
-    const record: AheadRecord = { atMs: this.#ctx.clock.now(), changes }
-    const octets = recordOctets(nonce, record)
+    const record = recordOf(nonce, this.#ctx.clock.now(), changes)
     const at = before?.end ?? RECORDS
-    if (octets === undefined || at + octets.length > MOST) return undefined
+    if (record === undefined || at + record.octets.length > MOST) return undefined
     const { device, inode } = file
     const head = before === undefined ? [headSector({ device, inode, nonce, boot: this.#boot.id })] : []
     try {
-      await this.#put(path, [...head, octets], before === undefined ? 0 : at)
+      await this.#put(path, [...head, record.octets], before === undefined ? 0 : at)
     } catch (error) {
       if (!failedWith(error, 'ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EACCES', 'EPERM', 'EROFS', 'ELOOP', 'ENOTDIR')) throw error
       await this.#unsay(path, before).catch(() => undefined)
       return undefined
     }
-    return { nonce, records: [...(before?.records ?? []), record], end: at + octets.length, note: before?.note ?? { laid: 0, mtimeMs: Number.NaN }, sameBoot: true, unfinished: true }
+    return { nonce, records: [...(before?.records ?? []), record], end: at + record.octets.length, note: before?.note ?? { laid: 0, mtimeMs: Number.NaN }, sameBoot: true, unfinished: true }
   }
   async #put(path: string, parts: readonly Buffer[], at: number): Promise<void> {
     const { file, fresh } = await this.#open(path)
@@ -219,7 +218,7 @@ export class AheadLog {
     const last = records.at(-1)?.atMs ?? 0
     // As long as the machine runs all that was acknowledged is there; the rest of what was begun is not laid over what others did since.
     const isSettled = sameBoot ? stat.mtimeMs > last + LAID_MS : stat.mtimeMs > last + WRITTEN_BACK_MS && stat.mtimeMs < this.#boot.sinceMs
-    if (!isSettled) for (const { changes } of sameBoot ? records.slice(note.laid) : records) await lay(mailbox, changes)
+    if (!isSettled) for (const record of sameBoot ? records.slice(note.laid) : records) await lay(mailbox, changesIn(record))
     const first = Buffer.alloc(1)
     if ((await mailbox.read(first, 0)) === 1) await mailbox.write([first], 0)
     return this.finish(mailbox, stat, pending, false)
@@ -259,5 +258,5 @@ async function lay(mailbox: OpenFile, { at, old, octets, back, proof, tail }: Oc
 /** Writes octets over themselves. */
 async function touch(mailbox: OpenFile, { records }: Pending): Promise<void> {
   const octet = Buffer.alloc(1)
-  for (const { changes } of records) for (const place of changes.at) if ((await mailbox.read(octet, place)) === 1) await mailbox.write([octet], place)
+  for (const record of records) for (const place of changesIn(record).at) if ((await mailbox.read(octet, place)) === 1) await mailbox.write([octet], place)
 }

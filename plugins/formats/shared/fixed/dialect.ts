@@ -31,11 +31,20 @@ export interface Dialect {
   readonly inboxes: readonly [string, string?]
   /** Undefined: `flags` or `uid` are not what they should be. */
   readFields(octets: Buffer, at: number): Fields | 'flags' | 'uid'
+  /** Puts `fieldsLength` octets from the first of `to` on. */
+  putFields(fields: Fields, to: Uint8Array): void
+  /** The same as text. */
   writeFields(fields: Fields): string
   /** Address of the module whose `run` is `makeKnownChange` in this dialect, for other threads. */
   readonly module: string
 }
 
+/** What `put` puts, so many octets. */
+export function textOf(length: number, put: Dialect['putFields'], fields: Fields): string {
+  const octets = Buffer.allocUnsafe(length)
+  put(fields, octets)
+  return octets.toString('latin1')
+}
 /** A number in hexadecimal digits; NaN when there is anything else. */
 export function hexAt(octets: Uint8Array, at: number, digits: number): number {
   let n = 0
@@ -46,7 +55,14 @@ export function hexAt(octets: Uint8Array, at: number, digits: number): number {
   }
   return n
 }
-/** Lower-case digits with leading zeros. */
+/** Lower-case digits with leading zeros, as octets. */
+export function putHex(to: Uint8Array, at: number, n: number, digits: number): void {
+  for (let i = at + digits - 1, left = n; i >= at; i--, left >>>= 4) {
+    const digit = left & 15
+    to[i] = digit < 10 ? 48 + digit : 87 + digit
+  }
+}
+/** The same as text. */
 export function hex(n: number, digits: number): string {
   return n.toString(16).padStart(digits, '0')
 }

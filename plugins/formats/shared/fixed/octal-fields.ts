@@ -1,4 +1,4 @@
-import type { Fields } from './dialect.js'
+import { textOf, type Fields } from './dialect.js'
 
 /** Ten digits of keywords and two of flags, octal. */
 export const OCTAL_FIELDS = 12
@@ -25,6 +25,13 @@ export function readOctalFields(octets: Buffer, at: number): Fields | 'flags' {
   const [keywords, flags] = [octalAt(octets, at, KEYWORD_DIGITS), octalAt(octets, at + KEYWORD_DIGITS, 2)]
   return Number.isNaN(keywords) || Number.isNaN(flags) ? 'flags' : { keywords: reversed(keywords), flags, uid: 0 }
 }
-export function writeOctalFields({ keywords, flags }: Fields): string {
-  return `${reversed(keywords).toString(8).padStart(KEYWORD_DIGITS, '0')}${(flags & 0x3f).toString(8).padStart(2, '0')}`
+function putOctal(to: Uint8Array, at: number, n: number, digits: number): void {
+  for (let i = at + digits - 1, left = n; i >= at; i--, left >>>= 3) to[i] = 48 + (left & 7)
+}
+export function putOctalFields({ keywords, flags }: Fields, to: Uint8Array): void {
+  putOctal(to, 0, reversed(keywords), KEYWORD_DIGITS)
+  putOctal(to, KEYWORD_DIGITS, flags, 2)
+}
+export function writeOctalFields(fields: Fields): string {
+  return textOf(OCTAL_FIELDS, putOctalFields, fields)
 }

@@ -8,7 +8,7 @@ export interface OctetsToWrite extends Octets {
   readonly device: number
   readonly inode: number
   /** Written before all others. */
-  readonly first: readonly { readonly at: number; readonly text: string }[]
+  readonly first: readonly { readonly at: number; readonly octets: Uint8Array }[]
   /** Against all other programs. */
   readonly locked: boolean
   /** They are on the disk when it is done. */
@@ -25,7 +25,7 @@ export async function run({ files }: FileTools, { path, device, inode, first, at
   try {
     const there = await file.stat()
     if (there.device !== device || there.inode !== inode) return false
-    for (const { at: place, text } of first) await file.write([Buffer.from(text, 'latin1')], place)
+    for (const c of first) await file.write([c.octets], c.at)
     await writeOctetsTo(file, { at, octets }, locked)
     if (durable) await file.sync()
     return true

@@ -1,3 +1,5 @@
+import type { Fields } from './dialect.js'
+
 /** What changes in the fields of one message; all else stays as it stands in the file then. */
 export interface Patch {
   readonly i: number
@@ -59,6 +61,15 @@ export class Patches {
   }
   placeOf(n: number): number {
     return this.#number(n, 1)
+  }
+  /** The fields with it. */
+  applied(n: number, { keywords, flags, uid }: Fields): Fields {
+    const given = this.#number(n, 6)
+    return {
+      keywords: ((keywords & ~this.#number(n, 4)) | this.#number(n, 5)) >>> 0,
+      flags: (flags & ~this.#number(n, 2)) | this.#number(n, 3),
+      uid: Number.isNaN(given) ? uid : given,
+    }
   }
   of(n: number): Patch {
     const uid = this.#number(n, 6)

@@ -14,19 +14,24 @@ const ZONES: Readonly<Record<string, number>> = {
   wet: 0, west: 60, bst: 60, cet: 60, met: 60, cest: 120, mest: 120, eet: 120, eest: 180, msk: 180, ist: 330, jst: 540, kst: 540, hst: -600,
 }
 const DAY_MS = 86_400_000
+const DAY_MINUTES = 1440
+/** Characters of what may be a date. */
+const LONGEST = 500
 
 /**
  * Reads `Fri, 21 Nov 1997 09:55:06 -0600` with the obsolete forms of RFC 5322 §4.3 (two-digit years, named zones, comments), and what broken
  * programs write: no day name, `21-Nov-97`, ctime's `Fri Nov 21 09:55:06 1997`, ISO 8601, dots in the time. Undefined when there is no day in it.
  */
 export function parseHeaderDate(text: string): HeaderDate | undefined {
-  if (text.length > 500) return undefined
-  const usual = readUsual(text)
+  if (text.length > LONGEST) return undefined
+  // In UTF-8 nothing but ASCII has octets of ASCII.
+  const octets = Buffer.from(text, 'utf8')
+  const usual = readUsualDate(octets, 0, octets.length)
   if (usual !== null) return usual
   const iso = /^\s*(\d{4})-(\d\d?)-(\d\d?)(?:[Tt ]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?/.exec(text)
   if (iso !== null) {
     const [, y, mo, d, h = '0', mi = '0', s = '0', z] = iso
-    return compose(Number(y), Number(mo) - 1, Number(d), [Number(h), Number(mi), Number(s)], z === undefined ? 0 : (readZone(z.replace(':', '')) ?? 0))
+    return compose(Number(y), Number(mo) - 1, Number(d), Number(h), Number(mi), Number(s), z === undefined ? 0 : (readZone(z.replace(':', '')) ?? 0))
   }
   let day: number | undefined
   let month: number | undefined
@@ -54,66 +59,69 @@ export function parseHeaderDate(text: string): HeaderDate | undefined {
     else if (time !== undefined) zone ??= readZone(token)
   }
   if (day === undefined || month === undefined || year === undefined) return undefined
-  return compose(year, month, day, time ?? [0, 0, 0], zone ?? 0)
+  const [h = 0, m = 0, s = 0] = time ?? []
+  return compose(year, month, day, h, m, s, zone ?? 0)
 }
 
 const SP = 0x20
 const COLON = 0x3a
+const COMMA = 0x2c
+const PLUS = 0x2b
+const MINUS = 0x2d
+const OPEN = 0x28
+const CLOSE = 0x29
+
+/** What a digit is worth, and as one of tens; far below 0 where an octet is none, so that a sum with one of these is below 0 too. */
+const ONES = Int32Array.from({ length: 256 }, (_, c) => (c >= 0x30 && c <= 0x39 ? c - 0x30 : -100_000))
+const TENS = ONES.map((n) => 10 * n)
 
 /**
- * The form that nearly all mail has, `Fri, 21 Nov 1997 09:55:06 -0600` with or without the name of the day, seconds, and a comment at the end; null:
- * some other form. Octet by octet, since sorting a mailbox reads the dates of all its messages.
+ * The form that nearly all mail has, `Fri, 21 Nov 1997 09:55:06 -0600` with or without the name of the day, seconds, and a comment at the end, in
+ * `octets[from…to)`; null: some other form. Sorting a mailbox reads the dates of all its messages, often by code that never ran before: so there is no
+ * string, no loop, and one question for all digits.
  */
-function readUsual(text: string): HeaderDate | undefined | null {
-  let at = 0
-  if (text[3] === ',') {
-    if (!isLetter(text, 0) || !isLetter(text, 1) || !isLetter(text, 2) || text.charCodeAt(4) !== SP) return null
-    at = 5
+export function readUsualDate(octets: Uint8Array, from: number, to: number): HeaderDate | undefined | null {
+  if (to - from > LONGEST) return null
+  let at = from
+  if (octets[from + 3] === COMMA) {
+    if (!DAYS.has(lettersAt(octets, from)) || octets[from + 4] !== SP) return null
+    at += 5
   }
-  if (text.charCodeAt(at) === SP) at++
-  let day = digits(text, at, 2)
-  if (day === -1) day = digits(text, at++, 1)
-  else at += 2
-  const month = monthAt(text, at + 1)
-  const year = digits(text, at + 5, 4)
-  const hour = digits(text, at + 10, 2)
-  const minute = digits(text, at + 13, 2)
-  const isApart = text.charCodeAt(at) === SP && text.charCodeAt(at + 4) === SP && text.charCodeAt(at + 9) === SP && text.charCodeAt(at + 12) === COLON
-  if (!isApart || day === -1 || month === undefined || year === -1 || hour === -1 || minute === -1) return null
+  if (octets[at] === SP) at++
+  const hasTwo = octets[at + 1] !== SP
+  const day = hasTwo ? TENS[octets[at]!]! + ONES[octets[at + 1]!]! : ONES[octets[at]!]!
+  at += hasTwo ? 2 : 1
+  const month = MONTH_PLACES.get(lettersAt(octets, at + 1))
+  const year = 100 * (TENS[octets[at + 5]!]! + ONES[octets[at + 6]!]!) + TENS[octets[at + 7]!]! + ONES[octets[at + 8]!]!
+  const hour = TENS[octets[at + 10]!]! + ONES[octets[at + 11]!]!
+  const minute = TENS[octets[at + 13]!]! + ONES[octets[at + 14]!]!
+  const isApart = octets[at] === SP && octets[at + 4] === SP && octets[at + 9] === SP && octets[at + 12] === COLON
   at += 15
-  const hasSeconds = text.charCodeAt(at) === COLON
-  const second = hasSeconds ? digits(text, at + 1, 2) : 0
+  const hasSeconds = octets[at] === COLON
+  const second = hasSeconds ? TENS[octets[at + 1]!]! + ONES[octets[at + 2]!]! : 0
   if (hasSeconds) at += 3
-  const sign = text[at + 1]
-  const zone = digits(text, at + 2, 4)
-  if (second === -1 || zone === -1 || text.charCodeAt(at) !== SP || (sign !== '+' && sign !== '-')) return null
-  if (text.length > at + 6 && !/^ \([^()]*\)$/.test(text.slice(at + 6))) return null
-  const minutes = Math.floor(zone / 100) * 60 + (zone % 100)
-  return compose(year, month, day, [hour, minute, second], minutes >= 1440 ? 0 : sign === '-' ? -minutes : minutes)
+  const sign = octets[at + 1]
+  const zone = 60 * (TENS[octets[at + 2]!]! + ONES[octets[at + 3]!]!) + TENS[octets[at + 4]!]! + ONES[octets[at + 5]!]!
+  // Behind the end of the octets no sum is a number.
+  const isNumbers = day >= 0 && year >= 0 && hour >= 0 && minute >= 0 && second >= 0 && zone >= 0
+  if (!isApart || !isNumbers || month === undefined || octets[at] !== SP || (sign !== PLUS && sign !== MINUS)) return null
+  at += 6
+  if (at > to || (at < to && !isComment(octets, at, to))) return null
+  return compose(year, month, day, hour, minute, second, zone >= DAY_MINUTES ? 0 : sign === MINUS ? -zone : zone)
 }
-function isLetter(text: string, at: number): boolean {
-  const c = text.charCodeAt(at) | 0x20
-  return c >= 0x61 && c <= 0x7a
+/** Whether this is a blank and a comment without others in it. */
+function isComment(octets: Uint8Array, from: number, to: number): boolean {
+  if (to - from < 3 || octets[from] !== SP || octets[from + 1] !== OPEN || octets[to - 1] !== CLOSE) return false
+  for (let i = from + 2; i < to - 1; i++) if (octets[i] === OPEN || octets[i] === CLOSE) return false
+  return true
 }
-/** The number of this many digits; -1 where there are fewer. */
-function digits(text: string, at: number, count: number): number {
-  let number = 0
-  for (let i = at; i < at + count; i++) {
-    const d = text.charCodeAt(i) - 0x30
-    // Not a number behind the end of the text.
-    if (!(d >= 0 && d <= 9)) return -1
-    number = number * 10 + d
-  }
-  return number
+/** Three letters as a number, small and large ones alike; what no letters are is not the number of any. */
+function lettersAt(octets: Uint8Array, at: number): number {
+  return ((octets[at]! << 16) | (octets[at + 1]! << 8) | octets[at + 2]!) | 0x202020
 }
-/** Months by their three letters, in lower case. */
-const MONTH_CODES: ReadonlyMap<number, number> = new Map(Array.from({ length: 12 }, (_, i) => [letters(MONTHS, 3 * i), i]))
-function letters(text: string, at: number): number {
-  return ((text.charCodeAt(at) | 0x20) << 16) | ((text.charCodeAt(at + 1) | 0x20) << 8) | (text.charCodeAt(at + 2) | 0x20)
-}
-function monthAt(text: string, at: number): number | undefined {
-  return isLetter(text, at) && isLetter(text, at + 1) && isLetter(text, at + 2) ? MONTH_CODES.get(letters(text, at)) : undefined
-}
+const letters = (words: string): readonly number[] => Array.from({ length: words.length / 3 }, (_, i) => lettersAt(Buffer.from(words), 3 * i))
+const MONTH_PLACES: ReadonlyMap<number, number> = new Map(letters(MONTHS).map((word, i) => [word, i]))
+const DAYS: ReadonlySet<number> = new Set(letters('sunmontuewedthufrisat'))
 
 const MONTH_DAYS: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 function isLeap(year: number): boolean {
@@ -135,9 +143,8 @@ export function dayOf(ms: number, zone: number): number {
   return Math.floor((ms + zone * 60_000) / DAY_MS)
 }
 
-function compose(year: number, month: number, day: number, time: readonly number[], zone: number): HeaderDate | undefined {
+function compose(year: number, month: number, day: number, h: number, m: number, s: number, zone: number): HeaderDate | undefined {
   const number = dayNumber(year, month, day)
-  const [h = 0, m = 0, s = 0] = time
   if (number === undefined || h > 23 || m > 59 || s > 60) return undefined
   return { day: number, ms: number * DAY_MS + ((h * 60 + m) * 60 + s) * 1000 - zone * 60_000, zone }
 }

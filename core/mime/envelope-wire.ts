@@ -1,6 +1,10 @@
 import type { Address } from './address.js'
+import { parseHeaderDate, readUsualDate } from './date.js'
+import type { HeaderDate } from './date.js'
 import { latin1 } from './octets.js'
 import { readString, valueEnd } from './wire-list.js'
+
+const QUOTE = 0x22
 
 /** Places in an envelope (RFC 3501 §7.4.2). */
 export const ENVELOPE_PLACES = {
@@ -21,6 +25,16 @@ export function elementAt(wire: Uint8Array, n: number): number {
 /** A text field of an envelope in wire form, octets as Latin-1; undefined for NIL. */
 export function envelopeText(wire: Uint8Array, field: EnvelopeText): string | undefined {
   return textAt(wire, elementAt(wire, ENVELOPE_PLACES[field]))
+}
+
+/** The date of an envelope in wire form, which stands at its beginning; undefined where it has none that can be read. */
+export function envelopeDate(wire: Uint8Array): HeaderDate | undefined {
+  if (wire[1] === QUOTE) {
+    const usual = readUsualDate(wire, 2, wire.indexOf(QUOTE, 2))
+    if (usual !== null) return usual
+  }
+  const text = envelopeText(wire, 'date')
+  return text === undefined ? undefined : parseHeaderDate(text)
 }
 
 /** The first address structure of a field, octets as Latin-1; a group begins with one that has a mailbox alone. Undefined for NIL. */

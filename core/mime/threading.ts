@@ -42,7 +42,8 @@ export function writeThreading(header: Uint8Array): string {
 }
 /** The fields of a value. */
 export function readThreading(value: string): ThreadingFields {
-  const [id = '', ...references] = value.slice(1).split('\n')
+  const references = value.slice(1).split('\n')
+  const id = references.shift() ?? ''
   return { id, references, isReply: value.startsWith('R') }
 }
 

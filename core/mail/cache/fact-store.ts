@@ -1,5 +1,6 @@
 import type { AnyFact, Files, OpenFile } from '../../api/index.js'
 import type { LoadableFacts } from '../registry/mailbox-state.js'
+import { lowerBound } from '../table/generation.js'
 import { readWhole, replaceFile } from './directories.js'
 import { SEGMENT_UIDS, Segment } from './segment.js'
 
@@ -77,6 +78,7 @@ export class FactStore {
     const name = `${fact.id}@${fact.version}`
     return {
       get: (uid) => this.#segment(Math.floor(uid / SEGMENT_UIDS))?.get(name, uid, this.#now.sizeOf(uid)),
+      all: (uids) => this.#all(name, uids),
       put: (uid, value) => this.#put(name, uid, value),
       flush: () => this.flush(),
       load: (first, last) => this.#load(first, last),
@@ -95,6 +97,18 @@ export class FactStore {
     if (segment === undefined || segment.uidValidity === this.#now.uidValidity) return segment
     this.#forget(number)
     return undefined
+  }
+  #all(name: string, uids: Uint32Array): (Uint8Array | undefined)[] {
+    const out: (Uint8Array | undefined)[] = []
+    for (let at = 0; at < uids.length; ) {
+      const number = Math.floor(uids[at]! / SEGMENT_UIDS)
+      const end = lowerBound(uids, uids.length, (number + 1) * SEGMENT_UIDS, at)
+      const segment = this.#segment(number)
+      if (segment !== undefined) segment.all(name, uids.subarray(at, end), this.#now, out)
+      else for (let i = at; i < end; i++) out.push(undefined)
+      at = end
+    }
+    return out
   }
   #put(name: string, uid: number, value: Uint8Array): void {
     if (this.#closed) return

@@ -10,14 +10,22 @@ export type Comparison = (a: number, b: number) => number
 
 /** The places 0 to `count`-1 in order; equal ones stay as they are. Runs are sorted, then merged in pairs, giving way to others in between. */
 export async function pacedSort(count: number, compare: Comparison, pace: Pace): Promise<Uint32Array> {
-  let from = new Uint32Array(count)
-  for (let i = 0; i < count; i++) from[i] = i
+  const places = new Uint32Array(count)
+  for (let i = 0; i < count; i++) places[i] = i
   for (let at = 0; at < count; at += RUN) {
-    from.subarray(at, at + RUN).sort(compare)
+    places.subarray(at, at + RUN).sort(compare)
     if (pace.due()) await pace.turn()
   }
-  let into = new Uint32Array(count)
-  for (let width = RUN; width < count; width *= 2) {
+  return mergeRuns(places, RUN, compare, pace)
+}
+
+/** Places of which each `run` are in order already, all in order. They are the callee's. */
+export async function mergeRuns(places: Uint32Array, run: number, compare: Comparison, pace: Pace): Promise<Uint32Array> {
+  const count = places.length
+  if (count <= run) return places
+  let from: Uint32Array = places
+  let into: Uint32Array = new Uint32Array(count)
+  for (let width = run; width < count; width *= 2) {
     for (let at = 0; at < count; at += 2 * width) await merge(from, into, at, Math.min(count, at + width), Math.min(count, at + 2 * width), compare, pace)
     const done = into
     into = from

@@ -2,6 +2,7 @@ import { Pace } from '../../api/index.js'
 import type { SortKey, UidSet } from '../../api/index.js'
 import type { TableView } from '../view/view.js'
 import type { OrderMemory } from './memory.js'
+import { placesOfNumbers } from './number-sort.js'
 import { pacedSort } from './paced-sort.js'
 import type { Comparison } from './paced-sort.js'
 import { isLasting, rowsIn, valuesOf } from './values.js'
@@ -16,8 +17,7 @@ export async function inOrder(view: TableView, keys: readonly SortKey[], set: Ui
   const named = view.resolve({ pairs: set.ranges }, 'uid')
   const rows = rowsIn(named.pairs, named.count)
   const columns = await valuesOf(view, values, rows, memory, signal)
-  const comparisons = columns.map((column, i) => comparisonOf(column, keys[i]!.reverse))
-  const places = await pacedSort(rows.length, all(comparisons), new Pace(signal))
+  const places = await placesInOrder(keys, columns, rows.length, new Pace(signal))
   const { uid } = view.rows
   // In place: what was a place is a uid from here on.
   const order = places
@@ -26,10 +26,28 @@ export async function inOrder(view: TableView, keys: readonly SortKey[], set: Ui
   return order
 }
 
-function comparisonOf(column: readonly (string | number)[], reverse: boolean): Comparison {
-  const isNumbers = column.every((value) => typeof value === 'number')
-  const compare = isNumbers ? byNumber(Float64Array.from(column as readonly number[])) : byText(column)
-  return reverse ? (a, b) => compare(b, a) : compare
+/** One list of values for each key. */
+async function placesInOrder(keys: readonly SortKey[], columns: readonly (readonly (string | number)[])[], count: number, pace: Pace): Promise<Uint32Array> {
+  const numbers = columns.map(numbersOf)
+  const [only] = numbers
+  const alone = only !== undefined && keys.length === 1 ? await placesOfNumbers(only, keys[0]!.reverse, pace) : undefined
+  if (alone !== undefined) return alone
+  const comparisons = keys.map(({ reverse }, i) => {
+    const column = numbers[i]
+    const compare = column === undefined ? byText(columns[i]!) : byNumber(column)
+    return reverse ? (a: number, b: number) => compare(b, a) : compare
+  })
+  return pacedSort(count, all(comparisons), pace)
+}
+/** Undefined: not all are numbers. */
+function numbersOf(column: readonly (string | number)[]): Float64Array | undefined {
+  const out = new Float64Array(column.length)
+  for (let i = 0; i < out.length; i++) {
+    const value = column[i]!
+    if (typeof value !== 'number') return undefined
+    out[i] = value
+  }
+  return out
 }
 function byNumber(column: Float64Array): Comparison {
   return (a, b) => column[a]! - column[b]!

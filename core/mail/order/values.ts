@@ -12,6 +12,8 @@ type Found = (string | number | undefined)[]
 interface Reading {
   readonly value: Extract<MessageValue, { readonly needs: Wants }>
   readonly out: Found
+  /** Nothing is known of any message. */
+  readonly isNew: boolean
 }
 
 /** What is read comes in batches, each of which may take as long again. */
@@ -31,9 +33,14 @@ export async function valuesOf(view: TableView, wanted: readonly MessageValue[],
   const lists: Found[] = []
   const readings: Reading[] = []
   for (const value of wanted) {
-    const out = value.needs === 'columns' ? [] : await known(facts.values(value.name), rows, view.rows.uid, pace)
+    if (value.needs === 'columns') {
+      lists.push([])
+      continue
+    }
+    const kept = facts.values(value.name)
+    const out = kept === undefined ? noneOf(rows.length) : await known(kept, rows, view.rows.uid, pace)
     lists.push(out)
-    if (value.needs !== 'columns') readings.push({ value, out })
+    readings.push({ value, out, isNew: kept === undefined })
   }
   const missing = await wanting(rows, readings, pace)
   await fillGaps(view, wanted, rows, missing, signal)
@@ -66,14 +73,19 @@ async function fillGaps(view: TableView, wanted: readonly MessageValue[], rows: 
   if (gaps.length > 0) await view.mailbox.fill(uids.from(gaps), signal)
 }
 
+function noneOf(count: number): Found {
+  const out: Found = []
+  for (let i = 0; i < count; i++) out.push(undefined)
+  return out
+}
 /** What is kept of these rows; undefined where nothing is. */
-async function known(kept: KeptValues | undefined, rows: Uint32Array, uid: Uint32Array, pace: Pace): Promise<Found> {
+async function known(kept: KeptValues, rows: Uint32Array, uid: Uint32Array, pace: Pace): Promise<Found> {
   const out: Found = []
   let at = 0
   for (let i = 0; i < rows.length; i++) {
     const wanted = uid[rows[i]!]!
-    if (kept !== undefined && kept.uids[at] !== wanted) at = lowerBound(kept.uids, kept.uids.length, wanted, at)
-    out.push(kept?.uids[at] === wanted ? kept.values[at++] : undefined)
+    if (kept.uids[at] !== wanted) at = lowerBound(kept.uids, kept.uids.length, wanted, at)
+    out.push(kept.uids[at] === wanted ? kept.values[at++] : undefined)
     if (i % STEP === 0 && pace.due()) await pace.turn()
   }
   return out
@@ -82,13 +94,10 @@ async function known(kept: KeptValues | undefined, rows: Uint32Array, uid: Uint3
 /** Places of the rows of which some value is not known. */
 async function wanting(rows: Uint32Array, readings: readonly Reading[], pace: Pace): Promise<Uint32Array> {
   const out = new Uint32Array(rows.length)
+  const isAll = readings.some(({ isNew }) => isNew)
   let filled = 0
   for (let i = 0; i < rows.length; i++) {
-    for (const reading of readings) {
-      if (reading.out[i] !== undefined) continue
-      out[filled++] = i
-      break
-    }
+    if (isAll || readings.some(({ out: found }) => found[i] === undefined)) out[filled++] = i
     if (i % STEP === 0 && pace.due()) await pace.turn()
   }
   return out.subarray(0, filled)
@@ -97,19 +106,20 @@ async function wanting(rows: Uint32Array, readings: readonly Reading[], pace: Pa
 /** Reads what is wanting of all values at once. */
 async function read(view: TableView, readings: readonly Reading[], rows: Uint32Array, missing: Uint32Array, pace: Pace, signal: AbortSignal): Promise<void> {
   const table = view.rows
-  const set = uids.from(missing.map((place) => table.uid[rows[place]!]!))
+  const { uid } = table
+  const asked = new Uint32Array(missing.length)
+  for (let i = 0; i < asked.length; i++) asked[i] = uid[rows[missing[i]!]!]!
   const wants = together(readings.map(({ value }) => value.needs))
   // Both ascend.
   let next = 0
   let since = 0
-  for await (const batch of view.readUids(set, wants, signal)) {
+  for await (const batch of view.readUids(uids.from(asked), wants, signal)) {
     for (const message of batch) {
-      while (next < missing.length && table.uid[rows[missing[next]!]!]! < message.uid) next++
+      while (next < asked.length && asked[next]! < message.uid) next++
+      if (asked[next] !== message.uid) continue
       const place = missing[next]!
-      const row = rows[place]!
-      if (table.uid[row] !== message.uid) continue
       // A row of the table is a row.
-      for (const { value, out } of readings) out[place] ??= value.of(row as Row, table, message)
+      for (const { value, out } of readings) out[place] ??= value.of(rows[place] as Row, table, message)
       if (++since % READ_STEP === 0 && pace.due()) await pace.turn()
     }
   }
@@ -137,32 +147,28 @@ async function keep(facts: OrderFacts, name: string, rows: Uint32Array, found: F
   const old = before?.uids ?? new Uint32Array(0)
   const numbers = new Uint32Array(old.length + rows.length)
   const values: Values = []
-  let octets = 0
-  const take = (number: number, value: string | number): void => {
-    numbers[values.length] = number
-    values.push(value)
-    octets += octetsOf(value)
-  }
   let at = 0
   for (let i = 0; i <= rows.length; i++) {
     const number = i < rows.length ? uid[rows[i]!]! : Infinity
     for (; at < old.length && old[at]! < number; at++) {
-      if (table.generation.find(old[at]!) !== -1) take(old[at]!, before!.values[at]!)
+      if (table.generation.find(old[at]!) !== -1) numbers[values.push(before!.values[at]!) - 1] = old[at]!
       if (at % STEP === 0 && pace.due()) await pace.turn()
     }
     if (old[at] === number) at++
     const value = found[i]
-    if (value !== undefined) take(number, value)
+    if (value !== undefined) numbers[values.push(value) - 1] = number
     if (i % STEP === 0 && pace.due()) await pace.turn()
   }
+  let octets = 0
+  for (const value of values) octets += octetsOf(value)
   facts.keep(name, { uids: numbers.slice(0, values.length), values }, octets)
 }
 
 /** Messages that are gone. */
 async function fillIn(list: Found, pace: Pace): Promise<void> {
-  const nothing = list.some((value) => typeof value === 'string') ? '' : 0
+  let nothing: string | number | undefined
   for (let i = 0; i < list.length; i++) {
-    list[i] ??= nothing
+    if (list[i] === undefined) list[i] = nothing ??= list.some((value) => typeof value === 'string') ? '' : 0
     if (i % STEP === 0 && pace.due()) await pace.turn()
   }
 }

@@ -69,4 +69,6 @@ export interface CacheState {
 export interface LoadableFacts extends FactCache {
   /** Loads what is kept of these uids; a later `get` of them is synchronous. */
   load(first: number, last: number): Promise<void>
+  /** What `get` says of each of these uids, which ascend. */
+  all(uids: Uint32Array): (Uint8Array | undefined)[]
 }

@@ -19,6 +19,7 @@ export function columnTest(term: SearchTerm, ctx: SearchContext): RowTest | unde
         tests.push(test)
       }
       const [first, second] = tests
+      if (first === undefined) return () => term.kind === 'and'
       if (tests.length === 1) return first
       if (first !== undefined && second !== undefined && tests.length === 2) {
         return term.kind === 'and' ? (row) => first(row) && second(row) : (row) => first(row) || second(row)

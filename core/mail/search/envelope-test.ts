@@ -1,7 +1,6 @@
 import type { SearchTerm } from '../../api/index.js'
-import { parseHeaderDate } from '../../mime/date.js'
 import { decodeHeaderText } from '../../mime/encoded-word.js'
-import { ENVELOPE_PLACES, elementAt, envelopeText } from '../../mime/envelope-wire.js'
+import { ENVELOPE_PLACES, elementAt, envelopeDate } from '../../mime/envelope-wire.js'
 import { latin1 } from '../../mime/octets.js'
 import { readString, stringAt, valueEnd } from '../../mime/wire-list.js'
 import { TextPattern } from './pattern.js'
@@ -34,8 +33,7 @@ export function envelopeTest(term: SearchTerm): EnvelopeTest | undefined {
 /** SENTBEFORE and the like: false where there is no date that can be read. */
 function sentTest(from: number, before: number): EnvelopeTest {
   return (wire) => {
-    const text = envelopeText(wire, 'date')
-    const date = text === undefined ? undefined : parseHeaderDate(text)
+    const date = envelopeDate(wire)
     return date !== undefined && date.day >= from && date.day < before
   }
 }

@@ -54,6 +54,8 @@ export class Generation implements Rows {
   /** Sessions that stand here. */
   views = 0
   next: { readonly generation: Generation; readonly removed: UidSet } | undefined
+  /** Row of the uid that was found last. */
+  #found = 0
   readonly flagSets: readonly FlagSet[]
   readonly extra = new Map<string, { readonly kind: keyof ColumnData; data: ColumnData[keyof ColumnData] }>()
 
@@ -70,9 +72,13 @@ export class Generation implements Rows {
     return own.data as ColumnData[K]
   }
   find(uid: number): Row | -1 {
-    const at = lowerBound(this.uid, this.length, uid)
+    // A walk with ascending uids goes on from where it was.
+    const last = this.#found < this.length && this.uid[this.#found]! <= uid ? this.#found : 0
+    const at = lowerBound(this.uid, this.length, uid, last)
+    if (at === this.length || this.uid[at] !== uid) return -1
+    this.#found = at
     // A row is an index below `length`.
-    return at < this.length && this.uid[at] === uid ? (at as Row) : -1
+    return at as Row
   }
   hasGap(row: number): boolean {
     return this.size[row] === UNKNOWN || this.date[row] === UNKNOWN

@@ -55,6 +55,13 @@ export function uidsOf(rows: Rows, set: RowSet): UidSet {
   }
   return uids.ranges(Uint32Array.from(out))
 }
+/** The numbers of a set, one by one. */
+export function numbersOf({ ranges, count }: UidSet): Uint32Array {
+  const out = new Uint32Array(count)
+  let filled = 0
+  for (let i = 0; i < ranges.length; i += 2) for (let n = ranges[i]!; n <= ranges[i + 1]!; n++) out[filled++] = n
+  return out
+}
 function join(out: number[], first: number, last: number): void {
   if (out.length > 0 && out[out.length - 1]! + 1 === first) out[out.length - 1] = last
   else out.push(first, last)

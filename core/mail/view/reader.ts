@@ -4,8 +4,8 @@ import { MailError } from '../../api/index.js'
 import { asMailFailure } from '../failures.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { Generation } from '../table/generation.js'
-import { rowsOf, uidsOf } from '../table/row-sets.js'
-import { derive, depthFor, sortFacts, uidsWithout, type Derived, type Derivers, type Values } from './deriving.js'
+import { numbersOf, rowsOf, uidsOf } from '../table/row-sets.js'
+import { derive, depthFor, sortFacts, type Derived, type Derivers, type Values } from './deriving.js'
 
 /** Messages whose facts are looked up together: long enough to amortise a call of the source, short enough to hold. */
 const CHUNK = 1024
@@ -42,7 +42,8 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
       const { ranges } = chunk
       for (const { facts } of derived) await facts.load(ranges[0]!, ranges[ranges.length - 1]!)
       m.mustMean(epoch)
-      const missing = uidsWithout(chunk, derived)
+      const known = new KnownFacts(sight, chunk, derived)
+      const { missing } = known
       if (missing.count > 0) put = true
       if (!factsAlone) {
         const bytes = missing.count > 0 ? depthFor(wants.bytes, derived) : wants.bytes
@@ -53,18 +54,15 @@ export async function* readMessages(sight: Sight, set: UidSet, wants: Wants, der
         continue
       }
       // What is derived goes on its way at once: the client takes it while the next messages are read.
-      let from = ranges[0]!
       if (missing.count > 0) {
         for await (const read of readStored(sight, missing, { bytes: depthFor('none', derived), sections: [], facts: [] }, signal)) {
-          const values = await derive(read, derived, sight, pace, signal)
-          const last = read[read.length - 1]?.uid ?? 0
-          const batch = withFacts(chunk, from, last, derived, sight, read, values)
-          from = last + 1
+          known.add(read, await derive(read, derived, sight, pace, signal))
+          const batch = known.messagesTo(read[read.length - 1]?.uid ?? 0)
           if (batch.length > 0) yield batch
         }
       }
       m.mustMean(epoch)
-      const batch = withFacts(chunk, from, ranges[ranges.length - 1]!, derived, sight, [], [])
+      const batch = known.messagesTo(LAST_UID)
       if (batch.length > 0) yield batch
     }
   } finally {
@@ -92,37 +90,50 @@ function* chunks(set: UidSet, seen: Generation): Generator<UidSet> {
   }
   if (count > 0) yield uidsOf(seen, { pairs: Uint32Array.from(part), count })
 }
-/** Those of a part of the chunk whose facts are all there: `made`, in ascending order, of which the values are known, and what lies between them. */
-function withFacts(
-  chunk: UidSet,
-  from: number,
-  to: number,
-  derived: readonly Derived[],
-  sight: Sight,
-  made: readonly StoredMessage[],
-  madeValues: readonly Values[],
-): readonly StoredMessage[] {
-  const out: StoredMessage[] = []
-  const { ranges } = chunk
-  let next = 0
-  for (let i = 0; i < ranges.length && ranges[i]! <= to; i += 2) {
-    const last = Math.min(to, ranges[i + 1]!)
-    for (let uid = Math.max(from, ranges[i]!); uid <= last; uid++) {
-      const values = made[next]?.uid === uid ? madeValues[next++] : valuesOf(uid, derived)
-      if (values !== undefined) out.push(new FactsAlone(sight, uid, derived, values))
+/** What is known of the facts of a chunk, a column for each fact: thousands of small objects cost more than what is in them. */
+class KnownFacts {
+  /** Those of which a fact was wanting at first. */
+  readonly missing: UidSet
+  readonly #sight: Sight
+  readonly #derived: readonly Derived[]
+  readonly #uids: Uint32Array
+  readonly #columns: readonly (Uint8Array | undefined)[][]
+  /** As far as messages were handed out, and values added. */
+  #handed = 0
+  #added = 0
+  /** What is kept of the uids was loaded. */
+  constructor(sight: Sight, chunk: UidSet, derived: readonly Derived[]) {
+    this.#sight = sight
+    this.#derived = derived
+    this.#uids = numbersOf(chunk)
+    this.#columns = derived.map(({ facts }) => facts.all(this.#uids))
+    this.missing = this.#uidsWithout()
+  }
+  #uidsWithout(): UidSet {
+    const out: number[] = []
+    for (let i = 0; i < this.#uids.length; i++) if (!this.#isWhole(i)) out.push(this.#uids[i]!)
+    return uids.from(out)
+  }
+  #isWhole(i: number): boolean {
+    for (let c = 0; c < this.#columns.length; c++) if (this.#columns[c]![i] === undefined) return false
+    return true
+  }
+  /** Values that were made, of messages in ascending order. */
+  add(messages: readonly StoredMessage[], values: readonly Values[]): void {
+    for (const [n, { uid }] of messages.entries()) {
+      while (this.#uids[this.#added]! < uid) this.#added++
+      if (this.#uids[this.#added] !== uid) continue
+      for (const [c, column] of this.#columns.entries()) column[this.#added] = values[n]![c]
     }
   }
-  return out
-}
-/** In the order of `derived`; undefined where one is wanting. */
-function valuesOf(uid: number, derived: readonly Derived[]): Values | undefined {
-  const values: Uint8Array[] = []
-  for (const { facts } of derived) {
-    const value = facts.get(uid)
-    if (value === undefined) return undefined
-    values.push(value)
+  /** The next ones, to this uid, whose facts are all there. */
+  messagesTo(last: number): readonly StoredMessage[] {
+    const out: StoredMessage[] = []
+    for (; this.#handed < this.#uids.length && this.#uids[this.#handed]! <= last; this.#handed++) {
+      if (this.#isWhole(this.#handed)) out.push(new FactsAlone(this.#sight, this.#uids[this.#handed]!, this.#derived, this.#columns, this.#handed))
+    }
+    return out
   }
-  return values
 }
 
 /**
@@ -254,13 +265,15 @@ class FactsAlone implements StoredMessage {
   readonly headerSize = 0
   readonly #sight: Sight
   readonly #derived: readonly Derived[]
-  /** In the order of `#derived`. */
-  readonly #values: Values
-  constructor(sight: Sight, uid: number, derived: readonly Derived[], values: Values) {
+  /** Values in the order of `#derived`, and which of each are of this message. */
+  readonly #columns: readonly (readonly (Uint8Array | undefined)[])[]
+  readonly #place: number
+  constructor(sight: Sight, uid: number, derived: readonly Derived[], columns: readonly (readonly (Uint8Array | undefined)[])[], place: number) {
     this.uid = uid
     this.#sight = sight
     this.#derived = derived
-    this.#values = values
+    this.#columns = columns
+    this.#place = place
   }
   get bytes(): MessageBytes {
     const seen = this.#sight.generation
@@ -277,7 +290,8 @@ class FactsAlone implements StoredMessage {
   }
   fact<T>(f: Fact<T>): T | undefined {
     this.#sight.mailbox.mustMean(this.#sight.epoch)
-    const place = placeOf(this.#derived, f)
-    return place === -1 ? undefined : f.codec.decode(this.#values[place]!)
+    const column = placeOf(this.#derived, f)
+    const kept = column === -1 ? undefined : this.#columns[column]![this.#place]
+    return kept === undefined ? undefined : f.codec.decode(kept)
   }
 }

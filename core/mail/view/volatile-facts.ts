@@ -11,6 +11,9 @@ export class VolatileFacts implements LoadableFacts {
   get(uid: number): Uint8Array | undefined {
     return this.#values.get(uid)
   }
+  all(uids: Uint32Array): (Uint8Array | undefined)[] {
+    return Array.from(uids, (uid) => this.#values.get(uid))
+  }
   put(uid: number, value: Uint8Array): void {
     this.#drop(uid)
     // A value may be a window of a large buffer; what is kept is the value alone.

@@ -9,6 +9,8 @@ import { SpreadMap } from './spread-map.js'
 const MOST_STEPS = 50_000_000
 /** So many of them take less than a millisecond. */
 const STEPS_PER_LOOK = 100_000
+/** References read between two looks. */
+const REFERENCES_PER_LOOK = 256
 /** The same of messages passed on the way up. */
 const PASSED_PER_LOOK = 8192
 /** Ids that only references name. A mailbox of people has fewer than messages; made up ones must not take all memory, and are passed over. */
@@ -42,19 +44,28 @@ export class Ancestry {
   static async of(threading: readonly string[], pace: Pace): Promise<Ancestry> {
     const nodes = new SpreadMap<number>()
     let all = 0
+    let since = 0
     for (let i = 0; i < threading.length; i++) {
       const { id, references } = readThreading(threading[i]!)
       // An id names the first message that has it; the others have none that anybody could refer to.
       if (id !== '' && !nodes.has(id)) nodes.set(id, i)
       all += references.length
       // Any message may have a thousand references.
+      since += 1 + references.length
+      if (since < REFERENCES_PER_LOOK) continue
+      since = 0
       if (pace.due()) await pace.turn()
     }
     const made = new Ancestry(threading.length, nodes, all)
+    let steps = 0
     for (let i = 0; i < threading.length; i++) {
       const { references } = readThreading(threading[i]!)
       for (let next = 0; next <= references.length; ) {
         next = made.#place(i, references, next)
+        since += 1 + references.length
+        if (since < REFERENCES_PER_LOOK && made.#steps - steps < STEPS_PER_LOOK) continue
+        since = 0
+        steps = made.#steps
         if (pace.due()) await pace.turn()
       }
     }

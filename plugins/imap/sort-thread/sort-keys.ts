@@ -1,6 +1,6 @@
 import { ENVELOPE } from 'mailwright/api'
-import type { MessageValue, Row, Rows, StoredMessage } from 'mailwright/api'
-import { baseSubject, collationKey, decodeHeaderText, envelopeText, firstAddress, parseHeaderDate } from 'mailwright/toolkit'
+import type { MessageValue, Row, Rows } from 'mailwright/api'
+import { baseSubject, collationKey, decodeHeaderText, envelopeDate, envelopeText, firstAddress } from 'mailwright/toolkit'
 import type { EnvelopeAddresses } from 'mailwright/toolkit'
 
 /** Everything that stands in the header comes out of the envelope, which is kept with the mailbox. */
@@ -17,8 +17,8 @@ export const SENT_DATE: MessageValue = {
   needs: ENVELOPES,
   fills: true,
   of(row, rows, m) {
-    const text = textOf(m, 'date')
-    const date = text === undefined ? undefined : parseHeaderDate(text)
+    const wire = m.fact?.(ENVELOPE)
+    const date = wire === undefined ? undefined : envelopeDate(wire)
     return date === undefined ? internalDate(row, rows) : Math.floor(date.ms / 1000)
   },
 }
@@ -26,12 +26,11 @@ export const SENT_DATE: MessageValue = {
 export const SUBJECT: MessageValue = {
   name: 'SUBJECT',
   needs: ENVELOPES,
-  of: (_row, _rows, m) => collationKey(baseSubject(decodeHeaderText(textOf(m, 'subject') ?? '')).text),
-}
-
-function textOf(m: StoredMessage, field: 'date' | 'subject'): string | undefined {
-  const wire = m.fact?.(ENVELOPE)
-  return wire === undefined ? undefined : envelopeText(wire, field)
+  of(_row, _rows, m) {
+    const wire = m.fact?.(ENVELOPE)
+    const text = wire === undefined ? undefined : envelopeText(wire, 'subject')
+    return collationKey(baseSubject(decodeHeaderText(text ?? '')).text)
+  },
 }
 
 /** The mailbox of the first address; of a group it is the group's name (RFC 5256 §3, RFC 3501 §7.4.2). */

@@ -211,6 +211,19 @@ describe('facts in the cache', () => {
     expect(two.of({ id: 'envelope', version: 2 }).get(1)).toBeUndefined()
     await two.close()
   })
+  test('of many messages at once are those of each, also where a file or a size is another', async () => {
+    const files = await folder()
+    const sizes = { ...now, sizeOf: (uid: number) => 100 + (uid % 3) }
+    const facts = new FactStore(files, '/f', new SegmentPool(), sizes).of(fact)
+    await facts.load(1, 5000)
+    for (const uid of [1, 2, 3, 4095, 4096, 9000]) facts.put(uid, value(`of ${uid}`))
+    await facts.flush()
+    sizes.sizeOf = (uid) => (uid === 2 ? 7 : 100 + (uid % 3))
+    const uids = Uint32Array.of(1, 2, 4, 4095, 4096, 5000, 9000, 20_000)
+    expect(facts.all(uids).map(text)).toEqual(['of 1', undefined, undefined, 'of 4095', 'of 4096', undefined, 'of 9000', undefined])
+    expect(facts.all(uids)).toEqual([...uids].map((uid) => facts.get(uid)))
+    expect(facts.all(new Uint32Array(0))).toEqual([])
+  })
   test('every torn or damaged file gives right values or none', async () => {
     const segment = new Segment(0, 7, undefined)
     let file: Uint8Array = new Uint8Array(0)

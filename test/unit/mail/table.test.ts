@@ -30,6 +30,19 @@ describe('an edit', () => {
     for (const uid of [5, 4, 0, -1, 1.5, 2 ** 32]) expect(() => edit.add(uid, edit.flagSet(0, []), false)).toThrow(RangeError)
     expect(() => edit.setFlags(1 as Row, edit.flagSet(0, []))).toThrow(RangeError)
   })
+  test('finds rows by uids, in whatever order they are asked for', async () => {
+    const { shared, table } = await withMessages(0)
+    const numbers = [2, 3, 5, 8, 13, 21, 34, 55]
+    await shared.edit(async (edit) => {
+      for (const uid of numbers) edit.add(uid, edit.flagSet(0, []), false)
+    }, never)
+    for (const first of [0, 2, 5, 30, 55, 60]) {
+      for (let second = 0; second <= 60; second++) {
+        table.generation.find(first)
+        expect(table.generation.find(second), `${second} after ${first}`).toBe(numbers.indexOf(second))
+      }
+    }
+  })
   test('that is dropped leaves every column as it was, private ones too, and nothing to trust', async () => {
     const PLACE = createColumn('place', 'u32')
     const { shared, table } = await withMessages(3)

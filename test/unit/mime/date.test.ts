@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { SeededRandom } from '../../../core/testing/random.js'
 import { seedOf } from '../../support/random.js'
 import { dayOf, parseHeaderDate } from '../../../core/mime/date.js'
+import { envelopeDate } from '../../../core/mime/envelope-wire.js'
+import { writeEnvelope } from '../../../core/mime/envelope.js'
 
 const utc = (text: string): number => Date.parse(text)
 const rows = [
@@ -58,6 +60,19 @@ describe('Date fields', () => {
   })
   test.each(['Mon, 1 Jan 2024 00:00:0', 'Mon, 1 Jan 2024 00:00 +000', 'Mon, 1 Jan 2024 00:00 +0100 x', 'Mon, 1 Jan 2024 00:00 +0100 (a', 'Mon 1 Jan 2024 00:00 +0100', 'Mo, 1 Jan 2024 00:00 +0100', 'Mon, 1 Jan 2024', 'Mon,1 Jan 2024 00:00'])('nearly the usual form: %s', (text) => {
     expect(parseHeaderDate(text)?.day).toBe(19723)
+  })
+  test('the date of an envelope is the one in its header', () => {
+    const usual = 'Mon, 1 Jan 2024 00:00:01 +0100'
+    const texts = [...rows.map(({ text }) => text), usual, `${usual} (CET)`, String.raw`${usual} (a "b")`, `${usual} (\xe9)`, `${usual} (${'x'.repeat(500)})`, usual.slice(0, -1), usual.slice(0, -9), `${usual}0`, 'Mon, 1 Jan 2024 00:00 +0100 " 9', '', '"']
+    for (const text of texts) {
+      const wire = writeEnvelope(Buffer.from(`Date: ${text}\r\nSubject: 2000 1 Jan 2000 00:00:00 +0000\r\n\r\n`, 'latin1'))
+      expect(envelopeDate(wire), text).toEqual(parseHeaderDate(text.replaceAll(/\s+/g, ' ')))
+    }
+    expect(envelopeDate(writeEnvelope(Buffer.from('Subject: 1 Jan 2000 00:00:00 +0000\r\n\r\n')))).toBeUndefined()
+    expect(envelopeDate(new Uint8Array(0))).toBeUndefined()
+  })
+  test('characters that are no octets are no digits', () => {
+    expect(parseHeaderDate('Mon, 1 Jan 20\u0132\u0134 00:00:00 +0000')).toBeUndefined()
   })
   test('the day of a moment is that of its own zone', () => {
     expect(dayOf(utc('2024-01-01T00:30:00Z'), -60)).toBe(dayOf(utc('2023-12-31T12:00:00Z'), 0))

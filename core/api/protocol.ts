@@ -15,6 +15,11 @@ export interface Link {
   readonly stopping?: AbortSignal | undefined
   /** Next octets that have arrived; `undefined` at end of file. The view is valid until the next call. */
   read(): Promise<Uint8Array | undefined>
+  /**
+   * Something was begun and its end has not come: a client that sends it in two pieces may keep the second until it knows that the first has arrived, which
+   * Linux tells up to 40 ms late. Tells it now, where that can be.
+   */
+  acknowledge?(): void
   /** Queued; one system call per turn. True: keep going, false: await `drained`. */
   write(chunk: Uint8Array): boolean
   drained(): Promise<void>

@@ -10,6 +10,7 @@ import type { UnfinishedShare } from './unfinished.js'
 export class ImapInput implements Disposable {
   readonly framer: ImapFramer
   patience: Patience
+  readonly #link: Link
   readonly #reader: LinkReader
   readonly #send: () => void
   readonly #unfinished: UnfinishedShare | undefined
@@ -22,6 +23,7 @@ export class ImapInput implements Disposable {
   constructor(link: Link, framer: ImapFramer, clock: Clock, patience: Patience, send: () => void, unfinished?: UnfinishedShare) {
     this.framer = framer
     this.patience = patience
+    this.#link = link
     this.#reader = new LinkReader(link, clock, () => this.framer.reading)
     this.#send = send
     this.#unfinished = unfinished
@@ -34,6 +36,8 @@ export class ImapInput implements Disposable {
       if (frame !== undefined) return frame
       this.#unfinished?.hold(this.framer.kept)
       this.#send()
+      // Octets of a literal come as fast as they can; the line behind it may be held back.
+      if (this.framer.partial && this.framer.reading === 'reading line') this.#link.acknowledge?.()
       const chunk = await this.#reader.read(this.#withinMs ?? this.patience.waitMs(this.framer.partial), this.patience.bye)
       if (this.#unfinished !== undefined) this.framer.mostWaiting = this.#unfinished.most()
       this.framer.push(chunk)

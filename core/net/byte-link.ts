@@ -129,6 +129,10 @@ export class ByteLink implements Link, TransportEvents {
     return this.#queuedOctets + this.#transport.pending() <= this.#highWater
   }
 
+  acknowledge(): void {
+    if (this.#lost === undefined) this.#transport.acknowledge?.()
+  }
+
   get settled(): boolean {
     // A layer may look back at what it was given.
     return this.#queuedOctets === 0 && this.#layers.length === 0 && this.#lost === undefined && this.#transport.pending() === 0

@@ -3,6 +3,7 @@ import type { SocketConstructorOpts } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { ConnectionLost } from '../api/index.js'
 import type { PeerFacts } from '../api/index.js'
+import { nativeLocks } from '../os/native-locks.js'
 import { gather } from './gather.js'
 import type { Transport, TransportEvents } from './transport.js'
 
@@ -98,6 +99,14 @@ export class SocketTransport implements Transport {
   recycle(chunk: Uint8Array): void {
     if (this.#trusted || spareChunks.length >= MOST_SPARE_CHUNKS || chunk.buffer.byteLength !== EARLY_READ_INTO.length) return
     spareChunks.push(Buffer.from(chunk.buffer))
+  }
+  acknowledge(): void {
+    const socket = this.#socket
+    void nativeLocks().then((native) => {
+      // The number of a closed socket may be another's by now.
+      const fd = socket.destroyed ? -1 : (handleOf(socket)?.fd ?? -1)
+      if (fd >= 0) native?.acknowledgeNow?.(fd)
+    })
   }
   trust(): void {
     this.#trusted = true
@@ -223,6 +232,13 @@ function inScratch(chunks: readonly Uint8Array[], octets: number): Uint8Array {
   return scratch.subarray(0, octets)
 }
 
+/** Not in the typings, but how Node itself hands a connection from its server to a socket, in all versions that we support. */
+interface HandleHolder {
+  _handle?: { readonly fd?: number } | null
+}
+function handleOf(socket: Socket): HandleHolder['_handle'] & {} | undefined {
+  return (socket as unknown as HandleHolder)._handle ?? undefined
+}
 const readsInto = new WeakSet<Socket>()
 
 /**
@@ -230,10 +246,9 @@ const readsInto = new WeakSet<Socket>()
  * itself comes back and reads the usual way.
  */
 function readingInto(accepted: Socket, how: { readonly into: () => Buffer; readonly hear: (chunk: Buffer) => boolean }): Socket {
-  // Not in the typings, but how Node itself hands a connection from its server to a socket, in all versions that we support.
-  const holder = accepted as unknown as { _handle?: object | null }
-  const handle = holder._handle
-  if (handle === undefined || handle === null) return accepted
+  const holder = accepted as unknown as HandleHolder
+  const handle = handleOf(accepted)
+  if (handle === undefined) return accepted
   // `handle` and `onread` are options of the constructor that the typings leave out.
   const options = { handle, allowHalfOpen: true, onread: { buffer: how.into, callback: (octets: number) => how.hear(READ_INTO.subarray(0, octets)) } } as SocketConstructorOpts
   holder._handle = null

@@ -25,6 +25,8 @@ export interface Transport {
   resume(): void
   /** The hearer needs a chunk that `data` gave it no more; its octets may be overwritten. */
   recycle?(chunk: Uint8Array): void
+  /** The other end may keep the rest of what it sends until it knows that what was read has arrived: it is told at once, where the system can. */
+  acknowledge?(): void
   /** The other end has logged in. */
   trust?(): void
   /** Ends the sending side and waits, with a bound, for the other end to close. */

@@ -1,6 +1,7 @@
 import { constants, release } from 'node:os'
 import type * as koffiModule from 'koffi'
 import type { LockOutcome } from '../api/files.js'
+import { nativeAcks, type AcknowledgeNow } from './native-acks.js'
 import { nativeNames, type NativeNames } from './native-names.js'
 import { nativeRename, type NativeRename } from './native-rename.js'
 
@@ -15,6 +16,7 @@ export interface NativeLocks {
   readonly writeOctets?: (fd: number, at: Float64Array, octets: Uint8Array) => number
   readonly rename?: NativeRename
   readonly names?: NativeNames
+  readonly acknowledgeNow?: AcknowledgeNow
 }
 
 type Koffi = typeof koffiModule.default
@@ -63,6 +65,7 @@ async function loadNativeLocks(): Promise<NativeLocks | undefined> {
       writeOctets: octetWrites(c),
       ...(rename && { rename }),
       ...(names && { names }),
+      acknowledgeNow: nativeAcks(c),
       fcntl: (fd, mode) =>
         outcome(() => fcntl(fd, OFD_SETLK, 'mailwright_flock *', { type: FCNTL[mode], whence: 0, start: 0, len: 0, pid: 0 })),
     }

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ConnectionLost } from '../../../core/api/index.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
 import { loopback, readText, receive, upgrade } from './sockets.js'
 
+const native = await nativeLocks()
 const open: { close(): Promise<void> }[] = []
 async function server(options: Parameters<typeof loopback>[0] = {}): ReturnType<typeof loopback> {
   const made = await loopback(options)
@@ -22,6 +25,30 @@ describe('a link over TCP', () => {
     expect(await readText(link)).toBe('a NOOP\r\n')
     link.write(Buffer.from('a OK\r\n'))
     expect(await receive(client, (t) => t.endsWith('\n'))).toBe('a OK\r\n')
+  })
+
+  // Linux alone can be told, through an optional dependency, and shows what is under way in /proc.
+  test.skipIf(native?.acknowledgeNow === undefined)('what was read is acknowledged at once where that is asked for', async () => {
+    const at = await server()
+    const client = await at.connect()
+    const link = await at.next()
+    // A connection that asks and answers, where acknowledgements mostly go with the answer.
+    for (let n = 0; n < 20; n++) {
+      client.write('a NOOP\r\n')
+      expect(await readText(link)).toBe('a NOOP\r\n')
+      link.write(Buffer.from('a OK\r\n'))
+      expect(await receive(client, (t) => t.endsWith('\n'))).toBe('a OK\r\n')
+    }
+    const inFlight = async (): Promise<number | undefined> => {
+      const port = (client.localPort ?? 0).toString(16).toUpperCase().padStart(4, '0')
+      const line = (await readFile('/proc/net/tcp', 'latin1')).split('\n').find((one) => one.trim().split(/\s+/)[1] === `0100007F:${port}`)
+      return line === undefined ? undefined : Number.parseInt(line.trim().split(/\s+/)[4]?.split(':')[0] ?? '', 16)
+    }
+    client.write('literal')
+    expect(await readText(link)).toBe('literal')
+    link.acknowledge()
+    await nativeLocks()
+    expect(await inFlight()).toBe(0)
   })
 
   test('what is written in one turn arrives whole and in order', async () => {

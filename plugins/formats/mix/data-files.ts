@@ -3,15 +3,23 @@ import type { FilePlace, FileStat, OpenFile } from 'mailwright/api'
 import { backOff, pause } from '../shared/locks/lock-context.js'
 import { asRefusal } from '../shared/refusal.js'
 import type { MixContext } from './context.js'
-import { DataWriter, PIECE } from './data-writer.js'
+import { DataWriter, PIECE, type DataPlace, type OpenData } from './data-writer.js'
 import { ReadAlong } from './read-along.js'
 import { hex8 } from './records.js'
 
 /** Messages go on to a new file when the old one would become larger. */
 export const MOST_DATA = 1 << 20
+/** So many octets, which are all in memory then, are written in one call that ends on the disk; of more, each piece goes while the next one is gathered, and a sync follows. */
+const ONE_WRITE = 4 * PIECE
 /** Data files that are kept open for reading. */
 const OPEN_DATA = 64
 
+/** The data file for new messages. */
+interface Written extends OpenData {
+  readonly inode: number
+  /** Every write ends on the disk. */
+  readonly synced: boolean
+}
 /** Files that hold the messages of a mailbox. Octets in one are never overwritten; files go, and new ones come, while nobody reads. */
 export class DataFiles {
   readonly #place: FilePlace
@@ -29,7 +37,7 @@ export class DataFiles {
   /** The same while it is locked. */
   #locked: OpenFile | undefined
   /** The one that messages were put into last, open for the next. */
-  #written: { readonly file: number; readonly inode: number; readonly open: OpenFile; readonly synced: boolean } | undefined
+  #written: Written | undefined
   constructor(place: FilePlace, lockPath: string, ctx: MixContext) {
     this.#place = place
     this.#lockPath = lockPath
@@ -44,48 +52,57 @@ export class DataFiles {
     return this.#readers > 0
   }
 
-  /** Puts messages behind each other into the file for new ones, or into a fresh one when that is full. */
+  /** Puts messages behind each other into the file for new ones, or into a fresh one when that is full. `octets`: how many. */
   async writer(current: number, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
     const there = await this.stat(current)
     const at = there?.size ?? 0
     if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, octets, signal)
+    // Nobody may have synced the name of an empty one yet.
+    const place = { at, fresh: at === 0, octets, synced: this.#isOneWrite(octets) }
     const kept = this.#written
-    const synced = this.#isOneWrite(octets)
-    if (kept !== undefined && kept.inode === there?.inode && kept.file === current && kept.synced === synced) return new DataWriter(kept.open, current, { at, fresh: false, octets, synced }, signal)
-    return this.#begin(current, at, 'if-missing', octets, signal)
+    const isKept = kept !== undefined && kept.inode === there?.inode && kept.file === current && kept.synced === place.synced
+    return new DataWriter(isKept ? Promise.resolve(kept) : this.#begin(() => this.#openToWrite(current, 'if-missing', place)), place, signal)
   }
   /** Puts messages into a file that is not there yet. */
-  async fresh(current: number, sequence: number, octets: number, signal: AbortSignal): Promise<DataWriter> {
-    for (let file = Math.max(sequence, current + 1); ; file++) {
-      signal.throwIfAborted()
-      try {
-        return await this.#begin(file, 0, 'new', octets, signal)
-      } catch (error) {
-        if (!failedWith(error, 'EEXIST')) throw error
+  fresh(current: number, sequence: number, octets: number, signal: AbortSignal): DataWriter {
+    const place = { at: 0, fresh: true, octets, synced: this.#isOneWrite(octets) }
+    const openFree = async (): Promise<Written> => {
+      for (let file = Math.max(sequence, current + 1); ; file++) {
+        signal.throwIfAborted()
+        try {
+          return await this.#openToWrite(file, 'new', place)
+        } catch (error) {
+          if (!failedWith(error, 'EEXIST')) throw error
+        }
       }
     }
+    return new DataWriter(this.#begin(openFree), place, signal)
   }
-  /** Octets that go to the disk with the call that writes them; of several calls each would wait for it. */
   #isOneWrite(octets: number): boolean {
-    return this.#ctx.mailbox.durability === 'full' && octets <= PIECE
+    return this.#ctx.mailbox.durability === 'full' && octets <= ONE_WRITE
   }
-  async #begin(file: number, at: number, create: 'new' | 'if-missing', octets: number, signal: AbortSignal): Promise<DataWriter> {
-    await this.#closeWritten()
-    const synced = this.#isOneWrite(octets)
+  async #openToWrite(file: number, create: 'new' | 'if-missing', { synced }: DataPlace): Promise<Written> {
     const open = await this.#ctx.files.open(this.path(file), { write: true, create, mode: this.#place.fileMode, syncWrites: synced })
     try {
-      this.#written = { file, open, inode: (await open.stat()).inode, synced }
+      return { file, open, inode: (await open.stat()).inode, synced }
     } catch (error) {
       await open.close()
       throw error
     }
-    // Nobody may have synced the name of an empty one yet.
-    return new DataWriter(open, file, { at, fresh: at === 0, octets, synced }, signal)
+  }
+  /** The file for new messages is another one from now on; the one before is closed meanwhile. */
+  async #begin(open: () => Promise<Written>): Promise<OpenData> {
+    const closing = this.#closeWritten()
+    try {
+      return (this.#written = await open())
+    } finally {
+      await closing
+    }
   }
   async #closeWritten(): Promise<void> {
     const kept = this.#written
     this.#written = undefined
-    await kept?.open.close()
+    if (kept !== undefined) await this.#end(Promise.resolve(kept.open))
   }
   /** Whoever reads holds the metadata shared, so that nobody moves messages. `first`: the data file that `work` will open first. */
   async reading<T>(signal: AbortSignal, first: number | undefined, work: () => Promise<T>): Promise<T> {

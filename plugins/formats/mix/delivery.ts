@@ -27,6 +27,12 @@ const NO_WISH = {}
 const NO_RECORD: DataRecord = { uid: 0, ms: 0, zone: 0, size: 0 }
 const UNLAID: Laid = { at: 0, header: 0 }
 
+/** Rows that hear of the messages. */
+interface OpenTable {
+  /** As `MixSource.claiming`. */
+  readonly claimed: boolean
+  enter(messages: readonly Entered[]): void
+}
 /** What is to be known of a message before its octets are there. */
 type Arriving = Pick<AppendItem, 'system' | 'keywords' | 'date' | 'uid'>
 /** Where a message was put. */
@@ -79,13 +85,15 @@ export class MixDelivery implements Delivery {
       return await folder.locked('exclusive', signal, waitsOf(edit), async (found) => {
         if (source === undefined || edit === undefined) {
           const ends = await endsOf(folder, found)
-          const { result } = await this.#append(folder, found, ends, new KeywordBits(found.meta.keywords), false, signal)
+          const { result } = await this.#append(folder, found, ends, new KeywordBits(found.meta.keywords), signal)
           return result
         }
         const held = await source.catchUp(found, edit)
         const highest = edit.rows.uid[edit.rows.length - 1] ?? 0
         const last = Math.max(held.meta.last, highest)
-        const done = await this.#append(folder, held, { last, highest, index: source.indexEnd, status: source.statusEnd }, source.keywords, source.claiming, signal)
+        const ends = { last, highest, index: source.indexEnd, status: source.statusEnd }
+        const table = { claimed: source.claiming, enter: (messages: readonly Entered[]) => source.enter(edit, messages) }
+        const done = await this.#append(folder, held, ends, source.keywords, signal, table)
         source.entered(edit, done.entered, done.held)
         return done.result
       })
@@ -95,7 +103,8 @@ export class MixDelivery implements Delivery {
     }
   }
 
-  async #append(folder: MixFolder, held: Held, ends: Ends, keywords: KeywordBits, claimed: boolean, signal: AbortSignal): Promise<{ result: AppendResult; entered: readonly Entered[]; held: Held }> {
+  async #append(folder: MixFolder, held: Held, ends: Ends, keywords: KeywordBits, signal: AbortSignal, table?: OpenTable): Promise<{ result: AppendResult; entered: readonly Entered[]; held: Held }> {
+    const claimed = table?.claimed === true
     const sequence = folder.nextSequence(held)
     const items: readonly Arriving[] = this.#taken?.items ?? this.#gathered.list.map(({ item }) => item)
     const sizes = this.#taken?.lying.map(({ size }) => size) ?? this.#gathered.list.map(({ spooled }) => spooled.size)
@@ -107,8 +116,11 @@ export class MixDelivery implements Delivery {
     const octets = sizes.reduce((sum, size) => sum + size + DATA_OCTETS, 0)
     const writer = await folder.data.writer(held.meta.file, sequence, octets, signal)
     const rooms = new Rooms()
+    const preparing = folder.prepareCommit()
     try {
       const laid = this.#taken === undefined ? await this.#layArrived(writer, messages, signal) : await layTaken(this.#taken, writer, rooms, messages, signal)
+      // Lines are made while the last octets are written.
+      await writer.begin()
       const index = Buffer.allocUnsafe(messages.length * INDEX_OCTETS)
       const status = Buffer.allocUnsafe(messages.length * STATUS_OCTETS)
       const entered = messages.map((m, i): Entered => {
@@ -126,11 +138,12 @@ export class MixDelivery implements Delivery {
         index: { patches: [{ at: ends.index, bytes: index }], size: ends.index + index.length },
         status: { patches: [{ at: ends.status, bytes: status }], size: ends.status + status.length },
         data: writer,
-      })
+      }, () => table?.enter(entered))
       // After a failure something may still be under way.
       rooms.giveBack()
       return { result: { uidValidity: held.meta.validity, uids: uids.from(numbers) }, entered, held: done }
     } catch (error) {
+      await preparing
       if (!folder.owes) await writer.undo().catch(() => undefined)
       throw error
     }

@@ -256,8 +256,15 @@ export class MixFolder {
     const next = Math.max(now, held.meta.sequence + 1, held.index.sequence + 1, held.status.sequence + 1)
     return next % 2 === 0 ? next : next + 1
   }
-  /** Makes a change under exclusive locks; it is on the disk when this resolves. Answers what is there afterwards. */
-  async commit(held: Held, sequence: number, change: Change): Promise<Held> {
+  /** Opens what `commit` will need, while what it is to be told is made ready. Resolves when nothing is under way; what fails `commit` tells. */
+  prepareCommit(): Promise<void> {
+    return this.#redo.prepare(this.place.fileMode)
+  }
+  /**
+   * Makes a change under exclusive locks; it is on the disk when this resolves. Answers what is there afterwards. `meanwhile`: work for the time in which the disk
+   * is waited for.
+   */
+  async commit(held: Held, sequence: number, change: Change, meanwhile?: () => void): Promise<Held> {
     const handles = await this.#open()
     // Entries are made again one after the other: none may follow a change that another program made in between.
     if (this.#redo.isLong || (this.#redo.holds && this.#chained !== sequencesOf(held))) await this.settle()
@@ -279,7 +286,7 @@ export class MixFolder {
       heads[control] = { sequence, size }
     }
     const entry: Entry = { found: { meta: held.meta.sequence, index: held.index.sequence, status: held.status.sequence }, changes, data: change.data?.extents ?? [] }
-    await this.#write(entry, change.data)
+    await this.#write(entry, change.data, meanwhile)
     try {
       await this.#apply(handles, entry, new Map([['meta', held.metaSize], ['index', held.index.size], ['status', held.status.size]]))
     } catch (error) {
@@ -294,10 +301,12 @@ export class MixFolder {
     return (this.#last = done)
   }
   /** The entry and the octets that it speaks of, beside each other: a crash in between leaves an entry whose sums are wrong. All or none. */
-  async #write(entry: Entry, data: DataWriter | undefined): Promise<void> {
+  async #write(entry: Entry, data: DataWriter | undefined, meanwhile: (() => void) | undefined): Promise<void> {
     const adding = this.#redo.add(entry, { mode: this.place.fileMode, newNames: data?.fresh === true })
+    const writing = data === undefined ? [] : [data.finish(this.durable)]
     try {
-      await allDone<unknown>([adding, ...(data === undefined ? [] : [data.finish(this.durable)])])
+      meanwhile?.()
+      await allDone<unknown>([adding, ...writing])
     } catch (error) {
       // What failed must not happen after all. An entry that could not be added has taken itself back.
       await adding.then((undo) => undo()).catch(() => undefined)

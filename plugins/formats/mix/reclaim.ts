@@ -74,7 +74,8 @@ function groups(files: readonly number[], used: ReadonlyMap<number, Holding>): n
 async function move(folder: MixFolder, held: Locked, table: IndexTable, files: readonly number[], signal: AbortSignal): Promise<Locked> {
   const from = new Set(files)
   const sequence = folder.nextSequence(held)
-  const writer = await folder.data.fresh(held.meta.file, sequence, MOST_DATA, signal)
+  const writer = folder.data.fresh(held.meta.file, sequence, MOST_DATA, signal)
+  await writer.ready()
   try {
     const moved: (readonly [index: number, at: number])[] = []
     for (let i = 0; i < table.count; i++) {
@@ -94,6 +95,7 @@ async function move(folder: MixFolder, held: Locked, table: IndexTable, files: r
         done += got
       }
     }
+    await writer.begin()
     for (const [i, at] of moved) {
       table.file[i] = writer.file
       table.at[i] = at

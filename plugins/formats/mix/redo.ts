@@ -106,6 +106,7 @@ export class Redo {
   readonly #lot: () => number
   #file: OpenFile | undefined
   #writable = false
+  #preparing: Promise<unknown> | undefined
   /** The chain that this process began, and where it ends. */
   #chain: number | undefined
   #end = 0
@@ -148,13 +149,28 @@ export class Redo {
     return this.#end >= LONGEST_CHAIN
   }
   /**
+   * Opens the file for an entry that is to come: to make a name waits for a sync of another file that is under way. What keeps it from being made `add` tells. Resolves
+   * when nothing is under way.
+   */
+  async prepare(mode: number): Promise<void> {
+    if (this.#file !== undefined && this.#writable) return
+    this.#preparing = this.#made(mode)
+    await this.#preparing.catch(() => undefined)
+    this.#preparing = undefined
+  }
+  async #made(mode: number): Promise<OpenFile> {
+    // `make` always answers a file.
+    return (await this.#opened('write')) ?? ((await this.#opened('make', mode)) as OpenFile)
+  }
+  /**
    * Writes an entry behind the others; when this resolves it counts, and is on the disk where changes are to be. Answers what takes it back.
    *
    * @param how `newNames`: a file was made that the entry speaks of
    */
   async add(entry: Entry, how: { readonly mode: number; readonly newNames: boolean }): Promise<() => Promise<void>> {
-    // `make` always answers a file.
-    const file = (await this.#opened('write')) ?? ((await this.#opened('make', how.mode)) as OpenFile)
+    if (this.#preparing !== undefined) await this.#preparing.catch(() => undefined)
+    // At once where it is open, which leaves the disk more time.
+    const file = (this.#writable ? this.#file : undefined) ?? (await this.#made(how.mode))
     this.#size ??= (await file.stat()).size
     const chain = this.#chain ?? this.#lot()
     const at = this.#chain === undefined ? 0 : this.#end

@@ -387,8 +387,8 @@ export class MixSource implements MailboxSource {
   #absentIn(edit: TableEdit): UidSet {
     return this.#absent?.edit === edit ? this.#absent.uids : uids.none
   }
-  /** Messages were appended as described, and the mailbox is as `held` says. */
-  entered(edit: TableEdit, messages: readonly Entered[], held: Held): void {
+  /** Messages are being appended as described: their rows, which go with the edit when nothing comes of it. */
+  enter(edit: TableEdit, messages: readonly Entered[]): void {
     for (const m of messages) {
       const row = edit.add(m.uid, edit.flagSet(m.system, m.keywords), true)
       edit.setSize(row, m.size)
@@ -397,8 +397,11 @@ export class MixSource implements MailboxSource {
       edit.set(row, LINE, m.line)
       edit.set(row, STATUS, m.status)
       edit.set(row, SEEN, m.old ? 1 : 0)
-      if (!m.old) this.#fresh.add(m.uid)
     }
+  }
+  /** They were appended, and the mailbox is as `held` says. */
+  entered(edit: TableEdit, messages: readonly Entered[], held: Held): void {
+    for (const { uid, old } of messages) if (!old) this.#fresh.add(uid)
     this.#indexEnd = held.index.size
     this.#statusEnd = held.status.size
     this.#publish(edit)

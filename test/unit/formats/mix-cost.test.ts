@@ -5,10 +5,11 @@ import { SYSTEM, uids } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { never, type Box } from '../../../core/testing/box.js'
-import { sampleMessage } from '../../../core/testing/messages.js'
+import { octetsOf, sampleMessage } from '../../../core/testing/messages.js'
 import { MixFormat } from '../../../plugins/formats/mix/format.js'
 import { countingFiles, type Counts } from '../../support/counting-files.js'
 import { deliverTo, directoryContext, familyHome, openBox, placeAt } from '../../support/directory-formats.js'
+import { steppingFiles } from '../../support/stepping-files.js'
 
 const { files, counts, reset } = countingFiles(new SystemFiles(await nativeLocks()))
 const format = new MixFormat(directoryContext(files))
@@ -159,5 +160,34 @@ describe('mix: calls for one change', () => {
     expect(other.rows.map((r) => r.uid)).toEqual(anew.rows.map((r) => r.uid))
     await anew.close()
     await other.close()
+  })
+})
+
+/** Steps that wait for each other: what is asked at the same time is one. */
+describe('mix: what a delivery waits for, step by step', () => {
+  let home = ''
+  const path = (): string => join(home, 'box')
+  /** Some more than a mebibyte, for which there is a data file of its own each time. */
+  const large = Array.from({ length: 300 }, (_, n) => sampleMessage(n, { bytes: octetsOf([`Subject: ${n}`, '', ...Array<string>(100).fill('a line of a message that is not short')]) }))
+  beforeEach(async () => {
+    home = await familyHome()
+  })
+  afterEach(() => rm(home, { recursive: true, force: true }))
+
+  test('a new data file is made while messages are gathered, and written in one call beside the changes, whose file is made meanwhile too', async () => {
+    const stepping = steppingFiles(new SystemFiles(await nativeLocks()))
+    const formatOfSteps = new MixFormat(directoryContext(stepping.files))
+    await formatOfSteps.create(placeAt(path()))
+    const box = await openBox(formatOfSteps, path())
+    await box.refresh()
+    const taken: number[] = []
+    for (let n = 0; n < 2; n++) {
+      stepping.reset()
+      await deliverTo(formatOfSteps, path(), large, box)
+      taken.push(stepping.steps())
+    }
+    await box.close()
+    // Two looks, whether it is still the mailbox and at the data file for new messages; that or the next one opened and looked at; written; control files. At first there is a look for the file of changes.
+    expect(taken).toEqual([8, 6])
   })
 })

@@ -1,12 +1,12 @@
 import { MailError, failedWith, type Files } from 'mailwright/api'
 import { folderOf } from './locks/lock-context.js'
+import { closeRead } from './small-read.js'
 
 /** Whether the file may be written; one that is missing may come to be. */
 export async function isWritable(files: Files, path: string): Promise<boolean> {
   try {
     const file = await files.open(path, { write: true })
-    // Nothing was read or written, so nobody has to wait for it.
-    file.close().catch(() => undefined)
+    closeRead(file)
     return true
   } catch (error) {
     if (failedWith(error, 'ENOENT')) return true

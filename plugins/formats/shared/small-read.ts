@@ -1,5 +1,10 @@
 import type { OpenFile } from 'mailwright/api'
 
+/** Closes a file that was only read: nobody has to wait for that, and nothing can be lost by it. */
+export function closeRead(file: OpenFile): void {
+  file.close().catch(() => undefined)
+}
+
 /** So few octets are copied while the event loop waits, where they are in memory: a thread would take longer to say so. */
 const SMALL = 1 << 15
 

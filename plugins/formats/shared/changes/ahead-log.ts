@@ -1,5 +1,6 @@
 import { failedWith, type Boot, type FilePlace, type Files, type FileStat, type OpenFile } from 'mailwright/api'
 import { makeFolders } from '../folders.js'
+import { closeRead, readSmall } from '../small-read.js'
 import { folderOf } from '../locks/lock-context.js'
 import { changesIn, headSector, MAGIC, NOTE_AT, noteOctets, proofLength, proofOf, readHead, readNote, readRecords, recordOf, RECORDS, type AheadNote, type AheadRecord, type OctetChanges } from './ahead-format.js'
 import { redoPlaces } from './redo-places.js'
@@ -96,11 +97,11 @@ export class AheadLog {
     try {
       // Mostly the first read is all of it, or says that there is nothing.
       const octets = Buffer.allocUnsafe(size)
-      const got = await file.read(octets.subarray(0, ROOM), 0)
+      const got = await readSmall(file, octets.subarray(0, ROOM), 0)
       if (got < ROOM || readHead(octets) === undefined) return octets.subarray(0, got)
       return octets.subarray(0, got + (await file.read(octets.subarray(got), got)))
     } finally {
-      await file.close()
+      closeRead(file)
     }
   }
 

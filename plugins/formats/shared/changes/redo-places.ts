@@ -1,6 +1,7 @@
 import { failedWith } from 'mailwright/api'
 import type { FilePlace, Files, FileStat, OpenFile } from 'mailwright/api'
 import { makeFolders } from '../folders.js'
+import { closeRead } from '../small-read.js'
 import { folderOf, nameOf } from '../locks/lock-context.js'
 import { MAGIC, octetsAt } from './redo-format.js'
 
@@ -123,6 +124,6 @@ async function saysSomething(files: Files, path: string, { kind, size }: FileSta
   try {
     return !(await octetsAt(redo, 0, CROSSED_OUT.length)).equals(CROSSED_OUT)
   } finally {
-    await redo.close()
+    closeRead(redo)
   }
 }

@@ -113,8 +113,9 @@ export class MixSource implements MailboxSource {
     this.#indexEnd = this.#state.indexEnd
     this.#statusEnd = this.#state.statusEnd
     this.#publish(edit)
-    const old = edit.rows.column(SEEN)
-    for (let row = 0; row < edit.rows.length; row++) if (old[row] === 0) this.#fresh.add(edit.rows.uid[row] ?? 0)
+    // One call for each that is found, none for the others: the first SELECT of a process runs this when nothing is compiled.
+    const old = edit.rows.column(SEEN).subarray(0, edit.rows.length)
+    for (let row = old.indexOf(0); row !== -1; row = old.indexOf(0, row + 1)) this.#fresh.add(edit.rows.uid[row] ?? 0)
   }
   #publish(edit: TableEdit): void {
     edit.keywords(this.#keywords.names, this.traits.writable && !this.#keywords.full)

@@ -50,8 +50,8 @@ const sorts: readonly Sort[] = [
     make: (clock, mailbox, home) => new TextFormat(unixContext(files, join(home, 'locks'), { clock, mailbox })),
   },
   {
-    // The file, its beginning, what lies beside it, and the locks that the format has for whoever opens a mailbox.
-    name: 'mbx', select: 14, message: 0, another: 0,
+    // The file, its beginning, what lies beside it with whether it may be written, and the file once more, to be held, with what changes before may have left.
+    name: 'mbx', select: 8, message: 0, another: 0,
     make: (clock, mailbox, home) => new FixedFormat(mbxDialect, fixedContextOf(files, join(home, 'locks'), { clock, mailbox })),
   },
 ]

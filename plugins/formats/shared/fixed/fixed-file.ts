@@ -171,6 +171,26 @@ export class FixedFile {
     const done = await this.#once(known, this.#deadline, signal, say, work)
     return done?.value
   }
+  /**
+   * Holds the file with its kernel lock alone, so that nobody moves messages in it from now on; whoever is about to move or delete it has that lock. Returns the state
+   * in which it is then. Undefined: it is to be looked at under all locks, since it cannot be held so, is not the one that had the name, or has a change to be finished.
+   */
+  hold(known: FileIdentity): Promise<FileStat | undefined> {
+    return this.#ctx.turns.run(this.path, async () => {
+      const handle = await this.#open(known)
+      if (handle?.lock !== 'locked') return undefined
+      handle.users++
+      try {
+        const { interrupted, ahead } = await this.#unfinished(handle)
+        // The state comes last: what others begin meanwhile shows in it, or is found by the next look.
+        return interrupted || ahead !== undefined ? undefined : await handle.file.stat()
+      } finally {
+        // What it was when it was opened is for who has had all locks since.
+        handle.opened = undefined
+        this.#left(handle)
+      }
+    })
+  }
   get #deadline(): number {
     return this.#ctx.clock.now() + this.#ctx.locks.settings.dotlockTimeoutMs
   }
@@ -189,12 +209,10 @@ export class FixedFile {
       // Nobody has written since a file that was opened under these locks was looked at; after them somebody may have, whatever becomes of this operation.
       const { opened } = handle
       handle.opened = undefined
-      const [{ interrupted, mark }, ahead] = await Promise.all([this.changes.look(handle, this.settledMark), this.#ahead?.look(handle, this.aheadMark)])
+      const { interrupted, mark, ahead } = await this.#unfinished(handle)
       const stat = opened ?? (await handle.file.stat())
       const found = interrupted && this.writable ? await this.changes.recover(handle.file, stat, say) : { stat, mark }
-      // One that stays as it is need not be read again; a change in this very moment leaves another time.
-      if (ahead !== undefined && ahead.pending === undefined && this.#ctx.clock.now() - ahead.mark > SURELY_MS) this.aheadMark = ahead.mark
-      const held: Held = { file: handle.file, named, ...found, ahead: ahead?.pending }
+      const held: Held = { file: handle.file, named, ...found, ahead }
       if (this.writable) await this.#goOnAhead(held)
       return await work(held)
     } catch (error) {
@@ -203,6 +221,13 @@ export class FixedFile {
     } finally {
       this.#left(handle)
     }
+  }
+  /** What was begun by changes before, of whatever process. */
+  async #unfinished(handle: Handle): Promise<{ readonly interrupted: boolean; readonly mark: number; readonly ahead: Pending | undefined }> {
+    const [redo, ahead] = await Promise.all([this.changes.look(handle, this.settledMark), this.#ahead?.look(handle, this.aheadMark)])
+    // One that stays as it is need not be read again; a change in this very moment leaves another time.
+    if (ahead !== undefined && ahead.pending === undefined && this.#ctx.clock.now() - ahead.mark > SURELY_MS) this.aheadMark = ahead.mark
+    return { ...redo, ahead: ahead?.pending }
   }
   /** What was stopped half-way is made whole. Where others changed flags since, no record may follow: it would not find the octets that it names. */
   async #goOnAhead(held: Held): Promise<void> {

@@ -6,7 +6,7 @@ import { makeWhole } from '../new-file.js'
 import type { FixedContext } from './context.js'
 import { emptyHeader } from './contents.js'
 import { SafeChanges } from '../changes/safe-changes.js'
-import { readSmall } from '../small-read.js'
+import { closeRead, readSmall } from '../small-read.js'
 import { FixedDelivery } from './delivery.js'
 import { examineFixed } from './examine.js'
 import type { Dialect } from './dialect.js'
@@ -43,7 +43,7 @@ export class FixedFormat implements MailboxFormat {
       head = Buffer.alloc(Math.min(this.#headLength, stat.size))
       head = head.subarray(0, await readSmall(file, head, 0))
     } finally {
-      await file.close()
+      closeRead(file)
     }
     await this.#keepNewMailMark(at.path, stat)
     if (!this.#isOurs(head)) {
@@ -128,7 +128,7 @@ export class FixedFormat implements MailboxFormat {
     return examineFixed(this.#dialect, at, this.#ctx, signal)
   }
   async open(at: FilePlace): Promise<MailboxSource> {
-    return new FixedSource(at, await isWritable(this.#ctx.files, at.path), this.#dialect, this.#ctx)
+    return new FixedSource(at, await isWritable(this.#ctx.files, at.path), this.#dialect, this.#ctx, this.#known.get(at.path)?.inode)
   }
   async append(at: FilePlace): Promise<Delivery> {
     return new FixedDelivery(at, this.#dialect, this.#ctx)

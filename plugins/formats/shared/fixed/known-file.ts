@@ -88,6 +88,13 @@ export class KnownFile {
   isUnchanged(stat: FileStat | undefined): boolean {
     return this.#state !== undefined && isUnchanged(this.#state, stat, this.#isHeld) && (stat === undefined || this.#held > 0)
   }
+  /** At a first look, of the file that is held now, as it is: whether it is the one that was known last time, and nothing has happened since. */
+  isKept(stat: FileStat): boolean {
+    if (this.#state === undefined || !isUnchanged(this.#state, stat, false)) return false
+    this.#held = this.#file.holding
+    this.#found(stat.inode)
+    return true
+  }
   /** All of it may be true of the file: what is held is where it was, and everything else is seen by its times and its size. */
   get isSure(): boolean {
     const state = this.#state
@@ -111,7 +118,7 @@ export class KnownFile {
     this.#moved = false
     if (this.#state === undefined) return
     const { header } = this.#state
-    this.#contents = { layout: Layout.of(edit.rows), header, filed: this.#state.size > 0 ? header : undefined, keywords: new KeywordBits(header.keywords), damage: undefined }
+    this.#contents = { layout: Layout.of(edit.rows, this.#state.octets), header, filed: this.#state.size > 0 ? header : undefined, keywords: new KeywordBits(header.keywords), damage: undefined }
     this.#contents.keywords.publish(edit, this.mayDefine)
   }
   get #version(): string {
@@ -159,7 +166,7 @@ export class KnownFile {
   }
   #take(stat: FileStat | undefined, settled: boolean, flagsAtMs: number | undefined): void {
     const unbroken = this.contents.damage === undefined
-    this.#state = unbroken ? fileState(stat && { ...stat, mtimeMs: flagsAtMs ?? stat.mtimeMs }, this.contents.header, this.#ctx.clock.now(), settled) : undefined
+    this.#state = unbroken ? fileState(stat && { ...stat, mtimeMs: flagsAtMs ?? stat.mtimeMs }, this.contents.header, this.#ctx.clock.now(), settled, this.contents.layout.knownOctets) : undefined
     this.#held = this.#file.holding
     this.#lost = undefined
     this.#found(stat?.inode ?? 0)

@@ -8,6 +8,8 @@ export const FORM = {
   old: 2,
 } as const
 
+const FORMS = [0, FORM.numbered, FORM.old, FORM.numbered | FORM.old]
+
 /** Where a message is. */
 export interface Place {
   uid: number
@@ -57,12 +59,15 @@ export class Layout {
   header: Uint32Array = new Uint32Array(64)
   size: Uint32Array = new Uint32Array(64)
   form: Uint32Array = new Uint32Array(64)
+  /** Undefined: to be summed up. */
+  #octets: number | undefined = 0
 
   push(p: Place): number {
     if (this.count === this.uid.length) this.#grow(2 * this.count)
     const i = this.count++
     this.offset[i] = p.offset
     for (const name of NUMBERS) this[name][i] = p[name]
+    if (this.#octets !== undefined) this.#octets += p.line + p.stored
     return i
   }
   #grow(n: number): void {
@@ -96,12 +101,16 @@ export class Layout {
   }
   /** Whether some message lacks one of these forms. Those that were found to have them are not looked at again. */
   lacks(form: number): boolean {
-    const { count, form: forms } = this
-    let i = Math.min(this.#settled.get(form) ?? 0, count)
-    // No call for each message, here and in `octets`: the first SELECT of a process runs this when nothing is compiled.
-    while (i < count && ((forms[i] ?? 0) & form) === form) i++
-    this.#settled.set(form, i)
-    return i < count
+    const from = Math.min(this.#settled.get(form) ?? 0, this.count)
+    let first = this.count
+    // One call for each form that lacks some, none for each message: the first SELECT of a process runs this when nothing is compiled.
+    for (const lacking of FORMS) {
+      if ((lacking & form) === form) continue
+      const i = this.form.subarray(from, first).indexOf(lacking)
+      if (i !== -1) first = from + i
+    }
+    this.#settled.set(form, first)
+    return first < this.count
   }
 
   /** Index of a message, or -1. */
@@ -134,11 +143,14 @@ export class Layout {
     if (this.count > 64) out.#grow(this.count)
     const runs: number[] = []
     let from = 0
+    let left = this.octets
     for (const i of this.indices(gone)) {
+      left -= this.at('line', i) + this.at('stored', i)
       if (i > from) runs.push(from, i)
       from = i + 1
     }
     if (from < this.count) runs.push(from, this.count)
+    out.#octets = left
     const copy = (column: Uint32Array | Float64Array, to: Uint32Array | Float64Array): void => {
       let end = 0
       for (let r = 0; r + 1 < runs.length; r += 2) {
@@ -159,26 +171,37 @@ export class Layout {
   /** What stays when messages are moved together. */
   moved(keep: (i: number) => boolean, to: Float64Array): Layout {
     const out = new Layout()
+    let octets = 0
     if (this.count > 64) out.#grow(this.count)
     for (let i = 0; i < this.count; i++) {
       if (!keep(i)) continue
       const at = out.count++
       out.offset[at] = to[i] ?? 0
       for (const name of NUMBERS) out[name][at] = this[name][i] ?? 0
+      octets += this.at('line', i) + this.at('stored', i)
     }
+    out.#octets = octets
     return out
   }
   /** Octets of the messages, lines included. */
   get octets(): number {
+    return (this.#octets ??= this.#summed())
+  }
+  /** The same, where it need not be summed up. */
+  get knownOctets(): number | undefined {
+    return this.#octets
+  }
+  #summed(): number {
     const { count, line, stored } = this
     let sum = 0
     for (let i = 0; i < count; i++) sum += (line[i] ?? 0) + (stored[i] ?? 0)
     return sum
   }
 
-  /** Of rows that core restored or keeps. */
-  static of(rows: Rows): Layout {
+  /** Of rows that core restored or keeps. `octets`: theirs, where that is known. */
+  static of(rows: Rows, octets: number | undefined): Layout {
     const out = new Layout()
+    out.#octets = octets
     const n = rows.length
     const capacity = Math.max(n, 64)
     const part = (column: Uint32Array): Uint32Array => {

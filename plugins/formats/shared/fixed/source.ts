@@ -17,7 +17,7 @@ import { Patches, type FieldsChange } from './patches.js'
 import type { Readable } from './readable.js'
 import { OwnNotices } from './own-notices.js'
 import { readMessages } from './reading.js'
-import { isRecent } from './stamp.js'
+import { isRecent, isUnchanged } from './stamp.js'
 import { SyncBehind } from './sync-behind.js'
 import { cameAt, flagsChanged, keepAccess, lotOf, mailCame, mailSeen, type Arrival } from './times.js'
 
@@ -42,6 +42,7 @@ export class FixedSource implements MailboxSource {
   readonly known: KnownFile
   readonly dialect: Dialect
   readonly #ctx: FixedContext
+  readonly #inode: number
   #claiming = false
   /** When what the file lacks could not be written. */
   #fullMs = Number.NEGATIVE_INFINITY
@@ -52,8 +53,10 @@ export class FixedSource implements MailboxSource {
   readonly watch?: (changed: () => void) => Disposable
   readonly reclaim?: (signal: AbortSignal) => Promise<void>
 
-  constructor(place: FilePlace, writable: boolean, dialect: Dialect, ctx: FixedContext) {
+  /** `inode`: which file was found to have the name just now, where somebody looked. */
+  constructor(place: FilePlace, writable: boolean, dialect: Dialect, ctx: FixedContext, inode = 0) {
     this.#ctx = ctx
+    this.#inode = inode
     this.dialect = dialect
     this.file = new FixedFile(place, writable, ctx, undefined, ctx.watch ? (ctx.aheadFrom ?? AHEAD_FROM) : undefined)
     this.#behind = new SyncBehind(this.file, ctx)
@@ -103,8 +106,9 @@ export class FixedSource implements MailboxSource {
       known.isUnchanged(stat) && !(claim && owes(known.contents, true) && this.#ctx.clock.now() - this.#fullMs > FULL_FOR_MS)
     const { found } = how
     if (found !== undefined && isAsKnown(found)) return
-    // At the first look, what nobody has held is known under the locks alone.
-    if (!(found !== undefined && known.isFirstLook) && isAsKnown(await this.#ctx.files.stat(this.path))) return
+    // At the first look nothing is newer than what was found.
+    const now = found !== undefined && known.isFirstLook ? found : await this.#ctx.files.stat(this.path)
+    if (isAsKnown(now) || (now !== undefined && known.isFirstLook && (await this.#isAsKept(now, claim)))) return
     const look = async (held: Held): Promise<true> => {
       const before = held.stat
       const first = known.isFirstLook
@@ -122,6 +126,16 @@ export class FixedSource implements MailboxSource {
       return true
     }
     if ((await this.file.locked(signal, known.say(edit), look, found)) === undefined) await known.vanish(edit)
+  }
+  /** Whether the mailbox is still as the rows of last time say, and nothing is to be written; it is held then. That shows without the locks of those who write. */
+  async #isAsKept(found: FileStat, claim: boolean): Promise<boolean> {
+    const { known } = this
+    const { state, contents } = known
+    if (state === undefined || !isUnchanged(state, found, false)) return false
+    const isTight = !this.dialect.hides || !isWorthwhile(contents.layout, this.#start, state.size)
+    if (claim && (owes(contents, true) || !isTight)) return false
+    const stat = await this.file.hold(found)
+    return stat !== undefined && known.isKept(stat)
   }
   /** Writes what the file lacks. Where it cannot be written, mail can be read nevertheless: numbers are in the table alone for now. */
   async #settleClaimed(held: Held, edit: TableEdit): Promise<boolean> {
@@ -326,7 +340,7 @@ export class FixedSource implements MailboxSource {
     this.#watched?.[Symbol.dispose]()
     const watch = new FileWatch(this.#ctx, this.path, () => this.#notices.heard(changed))
     this.#watched = watch
-    watch.follow(this.known.state?.inode ?? 0)
+    watch.follow(this.known.state?.inode ?? this.#inode)
     return watch
   }
   async close(): Promise<void> {

@@ -12,6 +12,8 @@ export interface FileState {
   readonly recent: boolean
   /** Of formats that keep one in the file; what they would keep of the others. */
   readonly header: FileHeader
+  /** Those of the messages, where it is known: what else there is are holes. */
+  readonly octets?: number | undefined
 }
 type Seen = Pick<FileStat, 'device' | 'inode' | 'size' | 'mtimeMs' | 'ctimeMs'>
 
@@ -26,10 +28,10 @@ const SAME_MS = 0.0015
 export function isRecent(mtimeMs: number, nowMs: number): boolean {
   return Math.abs(nowMs - mtimeMs) < (mtimeMs % SECOND_MS === 0 ? SECOND_MS + TICK_MS : TICK_MS)
 }
-/** `settled`: this process set a time that the clock of files does not give by itself. */
-export function fileState(stat: Seen | undefined, header: FileHeader, nowMs: number, settled: boolean): FileState {
+/** `settled`: this process set a time that the clock of files does not give by itself. `octets` of the messages. */
+export function fileState(stat: Seen | undefined, header: FileHeader, nowMs: number, settled: boolean, octets?: number): FileState {
   const { device, inode, size, mtimeMs, ctimeMs } = stat ?? { device: 0, inode: 0, size: 0, mtimeMs: 0, ctimeMs: 0 }
-  return { device, inode, size, mtimeMs, ctimeMs, recent: !settled && stat !== undefined && isRecent(mtimeMs, nowMs), header }
+  return { device, inode, size, mtimeMs, ctimeMs, recent: !settled && stat !== undefined && isRecent(mtimeMs, nowMs), header, octets }
 }
 
 export function encodeStamp(format: string, s: FileState): string {

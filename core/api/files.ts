@@ -30,8 +30,8 @@ export interface OpenFile {
   read(into: Uint8Array, at: number): Promise<number>
   /**
    * Fills `into` with what the system has in memory, at once; false, with anything in `into`, where it would have to wait for a disk or a server, where the
-   * file ends before, and where it cannot tell: then `read` does it. For few octets, since the event loop does nothing else meanwhile. Absent where the
-   * machine has no such call.
+   * file ends before, and where it cannot tell: then `read` does it. For few octets, since the event loop does nothing else meanwhile; a thread
+   * that may wait reads from the disk as well. Absent where the machine has no such call.
    */
   readNow?(into: Uint8Array, at: number): boolean
   /**

@@ -51,7 +51,7 @@ export class SystemFiles implements Files {
   readonly boot?: Boot
   /** `calls`: other ones than node's own, which are done when they return. */
   constructor(locks: NativeLocks | undefined, calls?: FileCalls) {
-    this.#locks = calls === undefined ? withoutWaiting(locks) : locks
+    this.#locks = locks && (calls === undefined ? notWaiting(locks) : waiting(locks))
     this.#calls = calls ?? fs
     this.#prompt = new Prompt(calls === undefined ? locks?.names : undefined)
     const boot = thisBoot()
@@ -212,11 +212,14 @@ export class SystemFiles implements Files {
   }
 }
 
-/** Writing waits for the disk now and then, which the event loop must not. */
-function withoutWaiting(locks: NativeLocks | undefined): NativeLocks | undefined {
-  if (locks === undefined) return undefined
-  const { writeOctets: _, ...others } = locks
+/** For the event loop, which must not wait for a disk. */
+function notWaiting(locks: NativeLocks): NativeLocks {
+  const { readWaiting: _read, writeOctets: _write, ...others } = locks
   return others
+}
+/** For a thread that may: what it reads at once is all that is there. */
+function waiting(locks: NativeLocks): NativeLocks {
+  return { ...locks, ...(locks.readWaiting && { readNow: locks.readWaiting }) }
 }
 /** As node says it. */
 function missing(path: string): Error {

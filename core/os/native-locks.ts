@@ -12,6 +12,8 @@ export interface NativeLocks {
   fcntl(fd: number, mode: 'shared' | 'exclusive' | 'none'): LockOutcome
   /** Octets read of those that are in memory; below 0 where that would have to wait, or is not to be had of this file. Absent where the system lacks it. */
   readonly readNow?: (fd: number, into: Uint8Array, at: number) => number
+  /** The same for who may wait. */
+  readonly readWaiting?: (fd: number, into: Uint8Array, at: number) => number
   /** Octets written of these, each to its place; fewer where one could not be, of which `write` tells why. It waits as that does. Absent where the system lacks it. */
   readonly writeOctets?: (fd: number, at: Float64Array, octets: Uint8Array) => number
   readonly rename?: NativeRename
@@ -62,7 +64,7 @@ async function loadNativeLocks(): Promise<NativeLocks | undefined> {
     return {
       ...native,
       ...(readNow && { readNow }),
-      writeOctets: octetWrites(c),
+      ...waitingCalls(c),
       ...(rename && { rename }),
       ...(names && { names }),
       acknowledgeNow: nativeAcks(c),
@@ -86,17 +88,21 @@ function nonWaitingRead(koffi: Koffi, c: ReturnType<Koffi['load']>): NativeLocks
     return undefined
   }
 }
-/** A call of Node's own takes several times as long as the system does to write one octet. */
-function octetWrites(c: ReturnType<Koffi['load']>): NonNullable<NativeLocks['writeOctets']> {
-  // koffi calls are untyped; the prototype says what it takes and returns. off_t has 64 bits on these machines.
+/** A call of Node's own takes several times as long as the system does to read a line, or to write one octet. */
+function waitingCalls(c: ReturnType<Koffi['load']>): Required<Pick<NativeLocks, 'readWaiting' | 'writeOctets'>> {
+  // koffi calls are untyped; the prototypes say what they take and return. off_t has 64 bits on these machines.
+  const pread = c.func('int64 pread(int, void *, size_t, int64)') as (fd: number, into: Uint8Array, octets: number, at: number) => number
   const pwrite = c.func('int64 pwrite(int, void *, size_t, int64)') as (fd: number, from: Uint8Array, octets: number, at: number) => number
   const octet = new Uint8Array(1)
-  return (fd, at, octets) => {
-    for (let n = 0; n < octets.length; n++) {
-      octet[0] = octets[n] ?? 0
-      if (pwrite(fd, octet, 1, at[n] ?? 0) !== 1) return n
-    }
-    return octets.length
+  return {
+    readWaiting: (fd, into, at) => pread(fd, into, into.length, at),
+    writeOctets(fd, at, octets) {
+      for (let n = 0; n < octets.length; n++) {
+        octet[0] = octets[n] ?? 0
+        if (pwrite(fd, octet, 1, at[n] ?? 0) !== 1) return n
+      }
+      return octets.length
+    },
   }
 }
 /** Linux 5.9 and 5.10 also say 0, the end of the file, of what is not in memory (preadv2(2), "BUGS"): there it says nothing. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
 import { immediateCalls } from '../../../core/os/immediate.js'
-import { nativeLocks, withoutFalseEnds } from '../../../core/os/native-locks.js'
+import { nativeLocks, withoutFalseEnds, type NativeLocks } from '../../../core/os/native-locks.js'
 import { has, hasPython, run } from '../../support/programs.js'
 
 const TRY_LOCK = `
@@ -216,6 +216,19 @@ describe('system files', () => {
     const failing = unwritable.writeOctets?.(Float64Array.of(0, 4), Buffer.from('xx')) ?? Promise.reject(new Error('EBADF'))
     await expect(failing).rejects.toThrow('EBADF')
     await unwritable.close()
+  })
+  test('and reads at once what is not in memory, which the event loop does not', async () => {
+    const path = join(dir, 'a')
+    await writeFile(path, 'one two three')
+    const calls: NativeLocks = { flock: () => 'unavailable', fcntl: () => 'unavailable', readNow: () => -1, readWaiting: (_fd, into) => into.fill(120).length }
+    const opened = [await new SystemFiles(calls, immediateCalls()).open(path), await new SystemFiles(calls).open(path)]
+    expect(opened.map((file) => file.readNow?.(new Uint8Array(3), 4))).toEqual([true, false])
+    await Promise.all(opened.map((file) => file.close()))
+    const file = await new SystemFiles(native, immediateCalls()).open(path)
+    const part = new Uint8Array(3)
+    expect([file.readNow?.(part, 4), text(part)]).toEqual(native?.readWaiting === undefined ? [false, '\0\0\0'] : [true, 'two'])
+    expect([file.readNow?.(part, 12), file.readSomeNow?.(part, 11)]).toEqual([false, native?.readWaiting === undefined ? undefined : 2])
+    await file.close()
   })
   test('octets that could not be written at once are written one after the other', async () => {
     const path = join(dir, 'a')

@@ -1,3 +1,4 @@
+import type { UidSet } from 'mailwright/api'
 import { hex, type Dialect } from './dialect.js'
 import { fieldChanges, type Change } from './field-changes.js'
 import type { FileHeader, HeaderKind } from './file-header.js'
@@ -5,7 +6,7 @@ import type { FixedFile, Held } from './fixed-file.js'
 import type { Layout } from './layout.js'
 import { writeOctetsTo, type Octets } from './octet-writes.js'
 import { writeOctets } from './octets-task.js'
-import type { Patches } from './patches.js'
+import { Patches, type FieldsChange } from './patches.js'
 
 /** The mailbox's own record as it stands and as it is to be. */
 export interface HeaderChange {
@@ -27,6 +28,19 @@ export function freshToken(random: (octets: number) => Uint8Array): string {
 /** Place of the fields of message `i`. */
 export function fieldsAt(dialect: Dialect, layout: Layout, i: number): number {
   return layout.at('offset', i) + layout.at('line', i) - dialect.lineEnd.length - dialect.fieldsLength
+}
+/** One change of all messages of the set. */
+export function patchesOf(dialect: Dialect, layout: Layout, set: UidSet, change: FieldsChange): Patches {
+  const patches = new Patches()
+  const { ranges } = set
+  const behind = dialect.lineEnd.length + dialect.fieldsLength
+  const { count, uid, offset, line } = layout
+  // No call for each message but one: a STORE of all of them runs this while nothing is compiled.
+  for (let r = 0; r + 1 < ranges.length; r += 2) {
+    const last = ranges[r + 1] ?? 0
+    for (let i = layout.firstFrom(ranges[r] ?? 0); i < count && (uid[i] ?? 0) <= last; i++) patches.push(i, (offset[i] ?? 0) + (line[i] ?? 0) - behind, change)
+  }
+  return patches
 }
 
 /**

@@ -12,8 +12,8 @@ import type { KeywordBits } from './keyword-bits.js'
 import { changeKnown, knownFields, type KnownDone, type KnownWork } from './known-change.js'
 import { KnownFile } from './known-file.js'
 import { COLUMNS, type Place } from './layout.js'
-import { fieldsAt } from './patch.js'
-import { Patches, type FieldsChange } from './patches.js'
+import { patchesOf } from './patch.js'
+import type { FieldsChange, Patches } from './patches.js'
 import type { Readable } from './readable.js'
 import { OwnNotices } from './own-notices.js'
 import { readMessages } from './reading.js'
@@ -174,10 +174,7 @@ export class FixedSource implements MailboxSource {
       refused = outcome.refused
       // What was applied the first time is still to be written the second time.
       changed = changed.or(outcome.changed)
-      const { layout } = contents
-      const patches = new Patches()
-      const fields = fieldsChange(change, keywords)
-      for (const i of layout.indices(changed)) patches.push(i, fieldsAt(this.dialect, layout, i), fields)
+      const patches = patchesOf(this.dialect, contents.layout, changed, fieldsChange(change, keywords))
       return { contents: { ...contents, keywords, header: { ...contents.header, keywords: keywords.names } }, patches, written: () => keywords.publish(edit, known.mayDefine) }
     })
     return refused
@@ -192,9 +189,7 @@ export class FixedSource implements MailboxSource {
     if (this.dialect.hides) {
       return this.#patching(edit, signal, () => {
         const gone = wanted()
-        const { layout } = known.contents
-        const patches = new Patches()
-        for (const i of layout.indices(gone)) patches.push(i, fieldsAt(this.dialect, layout, i), { set: BIT.hidden })
+        const patches = patchesOf(this.dialect, known.contents.layout, gone, { set: BIT.hidden })
         return { contents: known.contents, patches, written: () => known.drop(gone, edit) }
       })
     }

@@ -61,6 +61,8 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   readonly #ending = new AbortController()
   #timer: Disposable | undefined
   #pause = MIN_PAUSE_MS
+  /** Ends what is still made of the last delivery. */
+  #onTheWay = new AbortController()
   #arrivedAt = -Infinity
   #workedAt = -Infinity
   #idleSince = performance.eventLoopUtilization()
@@ -86,8 +88,13 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   }
   arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], by: 'client' | 'others'): Making | undefined {
     if (!this.#makesFor(mailbox) || octets.every((one) => one === undefined)) return undefined
+    // Octets of one delivery at a time stay in memory.
+    this.#onTheWay.abort()
+    this.#onTheWay = new AbortController()
     return new FactsOnTheWay(mailbox, octets, {
       derivers: this.#parts.derivers,
+      clock: this.#parts.clock,
+      signal: this.#onTheWay.signal,
       wanted: (m) => this.#wanted(m, by === 'client' ? USUAL : []),
       kept: (m, messages, flush) => {
         const waiting = this.#waiting.get(m)
@@ -212,6 +219,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   /** Stops; what is under way ends first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort()
+    this.#onTheWay.abort()
     this.#timer?.[Symbol.dispose]()
     this.#timer = undefined
     await this.#step

@@ -1,12 +1,16 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
-import type { AnyFact, AppendItem, AppendResult, ArrivingOctets, StoredMessage } from '../../api/index.js'
+import type { AnyFact, AppendItem, AppendResult, ArrivingOctets, Clock, StoredMessage } from '../../api/index.js'
 import { headerEnd } from '../../mime/header.js'
 import type { Making, SharedMailbox } from '../registry/shared-mailbox.js'
 import { sortFacts, type Derived, type Derivers } from '../view/deriving.js'
 
 /** Work between two turns of the loop: what the store waits for is not kept waiting for longer. */
 const SLICE_MS = 0.5
+/** Once the store is done: between two slices, in which sessions go on. */
+const PAUSE_MS = 1
+/** So long after that the octets are given up at the latest. */
+const LONGEST_MS = 50
 /** A turn is given after so many values at the latest. */
 const KEPT_AT_ONCE = 512
 
@@ -39,6 +43,9 @@ class Heard implements ArrivingOctets {
 /** What is to be made, and who hears of how many messages something was kept, and how it is written. */
 export interface MakingParts {
   readonly derivers: Derivers
+  readonly clock: Clock
+  /** Given when the octets have been in memory for long enough: no more is made behind the store. */
+  readonly signal: AbortSignal
   wanted(mailbox: SharedMailbox): Promise<readonly AnyFact[]>
   kept(mailbox: SharedMailbox, messages: number, flush: () => Promise<void>): void
   failed(mailbox: SharedMailbox, error: unknown): void
@@ -46,8 +53,8 @@ export interface MakingParts {
 
 /**
  * Makes facts of messages while a store puts them into a mailbox, whose turn it is: while the store waits for the disk the event loop has time. It stops when the store
- * is done, and what was not made by then is left to whoever comes later. Nothing is kept before the messages are in the table under the very numbers that they were made
- * for, with as many octets.
+ * is done. What it had begun with by then it goes on with, with pauses, as long as the octets may stay in memory; the rest is left to whoever comes later. Nothing is kept
+ * before the messages are in the table under the very numbers that they were made for, with as many octets.
  */
 export class FactsOnTheWay implements Making {
   readonly #mailbox: SharedMailbox
@@ -56,9 +63,12 @@ export class FactsOnTheWay implements Making {
   readonly #epoch: number
   /** Of the first message, should nobody else's come before it. */
   readonly #firstUid: number
-  readonly #stopping = new AbortController()
+  readonly #making: Promise<void>
+  /** The store is done. */
+  #stored = false
+  #hasFailed = false
   #derived: readonly Derived[] = []
-  /** In the order of `#derived`, for each message from the first on; undefined: not made. */
+  /** In the order of `#derived`, for each message from the first on; undefined: it is not known what the store makes of it. */
   readonly #values: (readonly Uint8Array[] | undefined)[] = []
   constructor(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], parts: MakingParts) {
     this.#mailbox = mailbox
@@ -66,7 +76,7 @@ export class FactsOnTheWay implements Making {
     this.#parts = parts
     this.#epoch = mailbox.table.epoch
     this.#firstUid = mailbox.table.uidNext
-    this.#make().catch((error: unknown) => this.#failed(error))
+    this.#making = this.#make().catch((error: unknown) => this.#failed(error))
   }
   async #make(): Promise<void> {
     // The store begins first.
@@ -75,58 +85,92 @@ export class FactsOnTheWay implements Making {
     // Facts that are of more than the octets need the message where it lies.
     this.#derived = derived.filter(({ deriver }) => deriver.reads !== 'sidecar')
     if (this.#derived.length === 0) return
-    let ends = performance.now() + SLICE_MS
-    for (const [n, octets] of this.#octets.entries()) {
-      if (performance.now() >= ends) {
-        await setImmediate()
-        ends = performance.now() + SLICE_MS
-      }
-      if (this.#stopping.signal.aborted) return
+    while (!this.#stored && (await this.#slice(() => !this.#stored))) await setImmediate()
+  }
+  /** Whether there is more to be made. */
+  async #slice(goesOn: () => boolean): Promise<boolean> {
+    const ends = performance.now() + SLICE_MS
+    for (let n = this.#values.length; n < this.#octets.length; n++) {
+      if (performance.now() >= ends || !goesOn()) return true
+      const octets = this.#octets[n]
       this.#values.push(octets && (await this.#valuesOf(new MessageOnTheWay(this.#firstUid + n, octets))))
     }
+    return false
   }
   /** One after the other: what fails later, behind one that has failed at once, nobody would hear of, and that ends the process. */
   async #valuesOf(message: StoredMessage): Promise<readonly Uint8Array[]> {
     const values: Uint8Array[] = []
     for (const { deriver } of this.#derived) {
-      const value = deriver.derive(message, this.#stopping.signal)
+      const value = deriver.derive(message, this.#mailbox.signal)
       values.push(deriver.fact.codec.encode(value instanceof Promise ? await value : value))
     }
     return values
   }
   stop(): void {
-    this.#stopping.abort()
+    this.#stored = true
   }
   arrived(result: AppendResult): void {
     this.stop()
-    this.#keep(result).catch((error: unknown) => this.#failed(error))
+    this.#keepAll(result).catch((error: unknown) => this.#failed(error))
   }
-  async #keep({ uidValidity, uids: { ranges, count } }: AppendResult): Promise<void> {
-    const { table } = this.#mailbox
-    const made = this.#values.slice()
+  async #keepAll(result: AppendResult): Promise<void> {
     // The client is answered first.
     await setImmediate()
+    const { uids: { ranges, count } } = result
     const last = this.#firstUid + count - 1
     // Others' messages may have come first; then these have not the numbers that they were made for.
-    if (made.length === 0 || count !== this.#octets.length || ranges[0] !== this.#firstUid || ranges[ranges.length - 1] !== last) return
+    if (count !== this.#octets.length || ranges[0] !== this.#firstUid || ranges[ranges.length - 1] !== last) return
+    const kept = await this.#keep(result, 0)
+    await this.#making
+    try {
+      await this.#goOn()
+    } finally {
+      await this.#keep(result, kept)
+    }
+  }
+  async #goOn(): Promise<void> {
+    const { clock, signal } = this.#parts
+    const ends = clock.now() + LONGEST_MS
+    const goesOn = (): boolean => !this.#hasFailed && !signal.aborted && clock.now() < ends
+    // What was not begun with came and went too fast for anything to be made beside it.
+    for (let isLeft = this.#values.length > 0; isLeft && goesOn(); isLeft = await this.#slice(goesOn)) await this.#pause()
+  }
+  #pause(): Promise<void> {
+    const { clock, signal } = this.#parts
+    return new Promise((resolve) => {
+      const over = (): void => {
+        timer[Symbol.dispose]()
+        signal.removeEventListener('abort', over)
+        resolve()
+      }
+      const timer = clock.after(PAUSE_MS, over)
+      signal.addEventListener('abort', over)
+    })
+  }
+  /** Keeps what was made from the n-th message on; answers behind which. */
+  async #keep({ uidValidity }: AppendResult, from: number): Promise<number> {
+    const { table } = this.#mailbox
+    const made = this.#values.length
     let kept = 0
-    for (let at = 0; at < made.length; at += KEPT_AT_ONCE) {
-      const part = made.slice(at, at + KEPT_AT_ONCE)
+    for (let at = from; at < made; at += KEPT_AT_ONCE) {
+      if (at > from) await setImmediate()
+      const part = this.#values.slice(at, Math.min(made, at + KEPT_AT_ONCE))
       const first = this.#firstUid + at
       for (const { facts } of this.#derived) await facts.load(first, first + part.length - 1)
-      if (!table.means(this.#epoch) || table.uidValidity !== uidValidity) return
+      if (!table.means(this.#epoch) || table.uidValidity !== uidValidity) return made
       for (const [n, values] of part.entries()) {
         const uid = first + n
         if (values === undefined || table.sizeOf(uid) !== this.#octets[at + n]?.length) continue
         for (const [i, value] of values.entries()) this.#derived[i]!.facts.put(uid, value)
         kept++
       }
-      if (at + KEPT_AT_ONCE < made.length) await setImmediate()
     }
     if (kept > 0) this.#parts.kept(this.#mailbox, kept, () => this.#derived[0]!.facts.flush())
+    return made
   }
   #failed(error: unknown): void {
-    if (!this.#stopping.signal.aborted || !(error instanceof Error && error.name === 'AbortError')) this.#parts.failed(this.#mailbox, error)
+    this.#hasFailed = true
+    this.#parts.failed(this.#mailbox, error)
   }
 }
 

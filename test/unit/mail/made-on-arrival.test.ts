@@ -93,6 +93,8 @@ class Site {
   readonly clock: StillClock
   readonly driver: MemoryDriver
   readonly made: string[] = []
+  /** What is made takes so long. */
+  workMs = 0
   readonly fixture: ReturnType<typeof mailFixture>
   readonly #settings: MailboxSettings
   readonly #layers: readonly StoreLayer[]
@@ -105,6 +107,8 @@ class Site {
     const deriver: FactDeriver<Uint8Array> = {
       ...envelopeDeriver,
       derive: async (m, signal) => {
+        const ends = performance.now() + this.workMs
+        while (performance.now() < ends) continue
         const envelope = await envelopeDeriver.derive(m, signal)
         this.made.push(subjectOf(envelope))
         return envelope
@@ -197,6 +201,36 @@ describe('while messages are saved', () => {
     await using after = new Site('asked', site)
     expect(await subjects(await opened(await after.login()))).toEqual(['first', 'two'])
     expect(after.made).toEqual([])
+  })
+  test('what was begun is made to its end behind a store that is done first, unless more messages come', async () => {
+    const { site, mail, disk, view } = await start()
+    await using _site = site
+    // Of each as long as a slice is.
+    site.workMs = 0.6
+    const saved = async (...names: readonly string[]): Promise<void> => {
+      let open = (): void => undefined
+      disk.gate = new Promise((resolve) => (open = resolve))
+      site.made.length = 0
+      const delivered = deliverNotes(mail, 'INBOX', ...names)
+      while (site.made.length === 0) await setImmediate()
+      open()
+      await delivered
+    }
+    await saved('one', 'two', 'three', 'four', 'five', 'six')
+    const soon = site.made.length
+    expect(soon).toBeLessThan(6)
+    for (let ms = 0; ms < 10; ms++) await site.pass(1)
+    expect(site.made).toEqual(['one', 'two', 'three', 'four', 'five', 'six'])
+    await saved('A', 'B', 'C', 'D', 'E', 'F')
+    const before = site.made.length
+    await saved('G')
+    expect([before < 6, site.made]).toEqual([true, ['G']])
+    site.made.length = 0
+    await site.pass(1)
+    expect(site.made).toEqual([])
+    await view.sync(never)
+    expect(await subjects(view)).toEqual(['first', 'one', 'two', 'three', 'four', 'five', 'six', 'A', 'B', 'C', 'D', 'E', 'F', 'G'])
+    expect(site.made).toEqual(['A', 'B', 'C', 'D', 'E', 'F'].slice(before))
   })
   test('what a disk does not wait for is made later', async () => {
     const { site, mail } = await start()

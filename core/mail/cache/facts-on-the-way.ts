@@ -44,7 +44,7 @@ class Heard implements ArrivingOctets {
 export interface MakingParts {
   readonly derivers: Derivers
   readonly clock: Clock
-  /** Given when the octets have been in memory for long enough: no more is made behind the store. */
+  /** Given when the octets have been in memory for long enough: whatever takes long is given up, and no more is made behind the store. */
   readonly signal: AbortSignal
   wanted(mailbox: SharedMailbox): Promise<readonly AnyFact[]>
   kept(mailbox: SharedMailbox, messages: number, flush: () => Promise<void>): void
@@ -63,6 +63,7 @@ export class FactsOnTheWay implements Making {
   readonly #epoch: number
   /** Of the first message, should nobody else's come before it. */
   readonly #firstUid: number
+  readonly #signal: AbortSignal
   readonly #making: Promise<void>
   /** The store is done. */
   #stored = false
@@ -74,6 +75,7 @@ export class FactsOnTheWay implements Making {
     this.#mailbox = mailbox
     this.#octets = octets
     this.#parts = parts
+    this.#signal = AbortSignal.any([mailbox.signal, parts.signal])
     this.#epoch = mailbox.table.epoch
     this.#firstUid = mailbox.table.uidNext
     this.#making = this.#make().catch((error: unknown) => this.#failed(error))
@@ -101,7 +103,7 @@ export class FactsOnTheWay implements Making {
   async #valuesOf(message: StoredMessage): Promise<readonly Uint8Array[]> {
     const values: Uint8Array[] = []
     for (const { deriver } of this.#derived) {
-      const value = deriver.derive(message, this.#mailbox.signal)
+      const value = deriver.derive(message, this.#signal)
       values.push(deriver.fact.codec.encode(value instanceof Promise ? await value : value))
     }
     return values
@@ -129,9 +131,9 @@ export class FactsOnTheWay implements Making {
     }
   }
   async #goOn(): Promise<void> {
-    const { clock, signal } = this.#parts
+    const { clock } = this.#parts
     const ends = clock.now() + LONGEST_MS
-    const goesOn = (): boolean => !this.#hasFailed && !signal.aborted && clock.now() < ends
+    const goesOn = (): boolean => !this.#hasFailed && !this.#signal.aborted && clock.now() < ends
     // What was not begun with came and went too fast for anything to be made beside it.
     for (let isLeft = this.#values.length > 0; isLeft && goesOn(); isLeft = await this.#slice(goesOn)) await this.#pause()
   }

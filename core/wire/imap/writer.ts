@@ -24,6 +24,8 @@ export interface WriterOptions {
 
 const FIRST_SLAB = 1024
 const LARGEST_SLAB = 65_536
+/** Room behind what fills a slab of its own, for what ends most replies: the end of their line, and the tagged line. They leave with one call so. */
+const TAIL = 256
 /** A slab with less room than this is handed over rather than grown into small pieces. */
 const SMALL = 32
 const QUESTION = 63
@@ -314,7 +316,7 @@ export class OctetWriter implements ImapWriter {
       this.#slab = kept.slab
       return kept.at
     }
-    this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(needed, this.#next)).buffer)
+    this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(needed + TAIL, this.#next)).buffer)
     this.#next = Math.min(LARGEST_SLAB, this.#next * 4)
     return 0
   }

@@ -73,6 +73,17 @@ describe('OctetWriter', () => {
     expect(sink.chunks.length).toBeLessThan(25)
     expect(out.octets).toBe(expected.length)
   })
+  test.each([[2000, 1], [12_000, 1], [30_000, 1], [60_000, 2]])('a message of %i octets leaves with the end of its answer, in %i chunks', (size, chunks) => {
+    const sink = new Sink()
+    const out = new OctetWriter(sink)
+    const octets = Buffer.alloc(size, 'x')
+    void out.raw('* 1 FETCH (BODY[] ').literal({ size, inline: octets, read: () => Promise.resolve(0) }, new AbortController().signal, 'text')
+    out.raw(')').endLine()
+    out.raw('a1 OK FETCH completed').endLine()
+    out.flush()
+    expect(sink.text).toBe(`* 1 FETCH (BODY[] {${size}}\r\n${octets.toString()})\r\na1 OK FETCH completed\r\n`)
+    expect(sink.chunks).toHaveLength(chunks)
+  })
   test('chunks that were handed over do not change', () => {
     const sink = new Sink()
     const out = new OctetWriter(sink)

@@ -112,7 +112,6 @@ export class SharedMailbox {
     this.settings = parts.settings
     this.#clock = parts.clock
     this.#logger = parts.logger
-    if (this.source.watch !== undefined) this.#watch = this.source.watch(() => this.touched())
   }
   /** The rows were true once. */
   get loaded(): boolean {
@@ -138,6 +137,24 @@ export class SharedMailbox {
 
   // ---- listening
 
+  /** In the next turn of the loop, when the session that opens the mailbox has its answer. What happened since the first look is found by another one. */
+  #watchSoon(): void {
+    const { source } = this
+    if (source.watch === undefined) return
+    const watch = source.watch.bind(source)
+    this.#dirty = true
+    const soon = setImmediate(() => {
+      try {
+        this.#watch = watch(() => this.touched())
+      } catch (error) {
+        // It is looked at now and then.
+        this.#watch = undefined
+        this.#logger.warn('mail.not-watched', { key: this.key, error })
+      }
+      this.touched()
+    })
+    this.#watch = { [Symbol.dispose]: () => clearImmediate(soon) }
+  }
   listen(hear: Listener): Disposable {
     this.#listeners.add(hear)
     this.#pollAgain()
@@ -311,7 +328,10 @@ export class SharedMailbox {
     // What was found before this turn may be older than a notice.
     this.#dirty = signals !== this.#signals || found !== undefined
     // What another process left undone.
-    if (!this.#loaded) this.#arrivals?.arrived(this, uids.none)
+    if (!this.#loaded) {
+      this.#arrivals?.arrived(this, uids.none)
+      this.#watchSoon()
+    }
     this.#loaded = true
     if (this.#blind) this.#logger.info('Mailbox can be looked at again', { mailbox: this.places[0]?.path, key: this.key })
     this.#blind = false

@@ -128,7 +128,7 @@ export class FixedFormat implements MailboxFormat {
     return examineFixed(this.#dialect, at, this.#ctx, signal)
   }
   async open(at: FilePlace): Promise<MailboxSource> {
-    return new FixedSource(at, await isWritable(this.#ctx.files, at.path), this.#dialect, this.#ctx, this.#known.get(at.path)?.inode)
+    return new FixedSource(at, await isWritable(this.#ctx.files, at.path), this.#dialect, this.#ctx)
   }
   async append(at: FilePlace): Promise<Delivery> {
     return new FixedDelivery(at, this.#dialect, this.#ctx)

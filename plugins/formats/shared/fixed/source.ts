@@ -42,7 +42,6 @@ export class FixedSource implements MailboxSource {
   readonly known: KnownFile
   readonly dialect: Dialect
   readonly #ctx: FixedContext
-  readonly #inode: number
   #claiming = false
   /** When what the file lacks could not be written. */
   #fullMs = Number.NEGATIVE_INFINITY
@@ -53,10 +52,8 @@ export class FixedSource implements MailboxSource {
   readonly watch?: (changed: () => void) => Disposable
   readonly reclaim?: (signal: AbortSignal) => Promise<void>
 
-  /** `inode`: which file was found to have the name just now, where somebody looked. */
-  constructor(place: FilePlace, writable: boolean, dialect: Dialect, ctx: FixedContext, inode = 0) {
+  constructor(place: FilePlace, writable: boolean, dialect: Dialect, ctx: FixedContext) {
     this.#ctx = ctx
-    this.#inode = inode
     this.dialect = dialect
     this.file = new FixedFile(place, writable, ctx, undefined, ctx.watch ? (ctx.aheadFrom ?? AHEAD_FROM) : undefined)
     this.#behind = new SyncBehind(this.file, ctx)
@@ -335,7 +332,7 @@ export class FixedSource implements MailboxSource {
     this.#watched?.[Symbol.dispose]()
     const watch = new FileWatch(this.#ctx, this.path, () => this.#notices.heard(changed))
     this.#watched = watch
-    watch.follow(this.known.state?.inode ?? this.#inode)
+    watch.follow(this.known.state?.inode ?? 0)
     return watch
   }
   async close(): Promise<void> {

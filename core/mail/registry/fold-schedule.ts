@@ -54,6 +54,7 @@ export class FoldSchedule implements AsyncDisposable {
   /** No timer is left; a later change sets one again. */
   stop(): void {
     this.#timer?.[Symbol.dispose]()
+    this.#timer = undefined
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop()

@@ -2,7 +2,7 @@
 // `npm run bench`: this server and Debian's Dovecot with the same load client. In each round every group of rows runs on one server right after the
 // other, in alternating order, so that what else the machine does meets both; the ratio is the median of the rounds' ratios. Needs root (Dovecot runs
 // in a chroot made from Debian packages). Options after `--`:
-//   --rounds N (3)   --messages N (10000)   --small N (1000)   --rows a,b (groups: see GROUPS; all but large)   --large N (100000, for the group "large")
+//   --rounds N (3)   --warm N (0: rounds before them that are not counted: servers run for weeks, and code that is compiled while it runs is slow in its first minute)   --messages N (10000)   --small N (1000)   --rows a,b (groups: see GROUPS; all but large)   --large N (100000, for the group "large")
 //   --format NAME (unix: of this server's mailboxes)   --mail LOCATION (maildir:~/Maildir: Dovecot's mail_location)   --port N (14300: Dovecot; this server N + 99)
 //   --fsync WHEN (optimized: Dovecot's mail_fsync; always is what this server does with durability full)
 //   --logins N (30)   --minutes N (no group begins after so many)   --out DIR (var/bench-results)
@@ -30,6 +30,7 @@ const GROUPS = {
 const { values: opt } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
+    warm: { type: 'string', default: '0' },
     messages: { type: 'string', default: '10000' },
     small: { type: 'string', default: '1000' },
     large: { type: 'string', default: '100000' },
@@ -75,6 +76,9 @@ try {
     control(peer, 'wipe')
     control(peer, 'start')
   }
+  for (let round = 1; round <= Number(opt.warm) && !loads.interrupted; round++) {
+    for (const group of groups.filter((g) => g !== 'restart')) for (const peer of peers) await warmUp(group, round, peer)
+  }
   for (const part of [groups.filter((g) => g !== 'restart'), groups.filter((g) => g === 'restart')]) {
     for (let round = 1; round <= Number(opt.rounds) && !loads.interrupted; round++) {
       for (const group of part) await measure(group, round)
@@ -86,6 +90,12 @@ try {
 }
 console.log(table())
 
+/** A group whose figures nobody keeps. */
+async function warmUp(group, round, peer) {
+  if (loads.interrupted) return
+  console.error(`warm-up ${round} of ${opt.warm}: ${group}: ${peer.name}`)
+  await loads.of(peer, argsOf(group), LONGEST_GROUP_MS)
+}
 /** A group on each server, and its figures among the rows. */
 async function measure(group, round) {
   for (const peer of round % 2 === 1 ? peers : peers.toReversed()) {
@@ -109,7 +119,7 @@ async function measure(group, round) {
 function table() {
   const head = `mailwright: mailboxes of format ${opt.format}, every change synced before its tagged OK (durability ${process.env.BENCH_DURABILITY ?? 'full'}), process model ${process.env.BENCH_MODEL ?? 'single'}.
 dovecot ${versionOf(dovecot)}: ${opt.mail}, ${FSYNC[opt.fsync]}.
-Medians of up to ${opt.rounds} rounds, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
+Medians of up to ${opt.rounds} rounds${opt.warm === '0' ? ' from the start of both on' : `, behind ${opt.warm} that are not counted`}, ${opt.messages} messages in INBOX, ${opt.small} in the small mailboxes; a ratio above 1: mailwright is ahead; less than 1.5 either way is equal.
 
 | row | unit | mailwright | dovecot | ratio | of single rounds |
 |---|---|---:|---:|---:|---|`

@@ -1,10 +1,12 @@
 import { failedWith, MailError } from 'mailwright/api'
 import type { Clock, Files, OpenFile, Turns } from 'mailwright/api'
 import { folderOf, nameOf, pause } from '../shared/locks/lock-context.js'
+import { lockFresh } from '../shared/making.js'
 
 /** A change takes milliseconds. */
 const PATIENCE_MS = 10_000
 const TRY_AGAIN_MS = 20
+const MODE = 0o600
 
 /** What the state files of a host's users need. */
 export interface NewsParts {
@@ -78,16 +80,8 @@ export class NewsState {
     const name = freshNameOf(path)
     const { signal } = new AbortController()
     for (const deadline = clock.now() + PATIENCE_MS; ; ) {
-      const file = await files.open(name, { write: true, create: 'if-missing', noFollow: true, mode: 0o600 })
-      try {
-        const isLocked = file.lock('flock', 'exclusive') !== 'busy'
-        // Once it has the other name it is the state file itself.
-        if (isLocked && (await files.lstat(name))?.inode === (await file.stat()).inode) return file
-      } catch (error) {
-        await file.close()
-        throw error
-      }
-      await file.close()
+      const file = await lockFresh(files, name, MODE)
+      if (file !== undefined) return file
       if (clock.now() >= deadline) throw new MailError('in-use', `${path} is being changed by another process for ${PATIENCE_MS / 1000} s`)
       await pause(clock, TRY_AGAIN_MS, signal)
     }
@@ -95,7 +89,7 @@ export class NewsState {
   async #keep(text: string): Promise<void> {
     const { files } = this.#parts
     const path = `${this.path}.old`
-    const file = await files.open(freshNameOf(path), { write: true, create: 'if-missing', noFollow: true, mode: 0o600 })
+    const file = await files.open(freshNameOf(path), { write: true, create: 'if-missing', noFollow: true, mode: MODE })
     await this.#fill(file, text).finally(() => file.close())
     await files.rename(file.path, path)
   }

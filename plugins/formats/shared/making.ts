@@ -7,20 +7,34 @@ export interface Making {
 }
 
 /**
- * The file under its fresh name, locked until it is closed: whoever has it makes the mailbox, by renaming it, and nobody else empties or removes what is in the folder.
+ * The file under a name that it has until it is whole, made where there is none, and locked until it is closed: whoever has it is the only one who fills and renames it.
+ * Undefined: somebody else has it, or has just given it its other name.
+ */
+export async function lockFresh(files: Files, path: string, mode: number): Promise<OpenFile | undefined> {
+  const file = await files.open(path, { write: true, create: 'if-missing', noFollow: true, mode })
+  try {
+    const isLocked = file.lock('flock', 'exclusive') !== 'busy'
+    if (isLocked && (await files.lstat(path))?.inode === (await file.stat()).inode) return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  await file.close()
+  return undefined
+}
+/**
+ * The file under its fresh name: until it is closed nobody else makes the mailbox, or empties or removes what is in the folder.
  *
  * @throws MailError `exists` when somebody makes the mailbox, or has made it.
  */
 export async function claimMaking(files: Files, { path, fileMode }: FilePlace, { fresh, made }: Making): Promise<OpenFile> {
-  const file = await files.open(`${path}/${fresh}`, { write: true, create: 'if-missing', mode: fileMode })
+  const file = await lockFresh(files, `${path}/${fresh}`, fileMode)
   try {
-    const isLocked = file.lock('flock', 'exclusive') !== 'busy'
-    const isOurs = isLocked && (await files.stat(file.path))?.inode === (await file.stat()).inode
-    if (isOurs && (await files.stat(`${path}/${made}`)) === undefined) return file
-    if (isOurs) await files.unlink(file.path)
+    if (file !== undefined && (await files.stat(`${path}/${made}`)) === undefined) return file
+    if (file !== undefined) await files.unlink(file.path)
     throw new MailError('exists', `Can't create mailbox ${path}: mailbox already exists`)
   } catch (error) {
-    await file.close()
+    await file?.close()
     throw error
   }
 }
@@ -30,14 +44,13 @@ export async function claimMaking(files: Files, { path, fileMode }: FilePlace, {
  * @throws MailError `in-use` when somebody makes a mailbox there.
  */
 export async function keepMakersAway(files: Files, { path, fileMode }: FilePlace, fresh: string): Promise<OpenFile | undefined> {
-  let file: OpenFile
+  let file: OpenFile | undefined
   try {
-    file = await files.open(`${path}/${fresh}`, { write: true, create: 'if-missing', mode: fileMode })
+    file = await lockFresh(files, `${path}/${fresh}`, fileMode)
   } catch (error) {
     if (failedWith(error, 'ENOSPC', 'EDQUOT')) return undefined
     throw error
   }
-  if (file.lock('flock', 'exclusive') !== 'busy') return file
-  await file.close()
-  throw new MailError('in-use', `Can't delete mailbox ${path}: another process is making it`)
+  if (file === undefined) throw new MailError('in-use', `Can't delete mailbox ${path}: another process is making it`)
+  return file
 }

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { stateFolder, SYSTEM, type Files, type MailboxFormat, type OpenFile } from '../../../core/api/index.js'
+import { stateFolder, SYSTEM, type Files, type FileStat, type MailboxFormat, type OpenFile } from '../../../core/api/index.js'
 import { inlineLane } from '../../../core/os/lane.js'
 import { kitUser, Storage } from '../../../core/testing/storage.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
 import { MxFormat } from '../../../plugins/formats/mx/format.js'
 import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fixedContext } from '../../../plugins/formats/shared/fixed/plugin.js'
+import { MAGIC } from '../../../plugins/formats/shared/changes/redo-format.js'
+import { ROOM } from '../../../plugins/formats/shared/changes/redo-places.js'
+import { SafeChanges } from '../../../plugins/formats/shared/changes/safe-changes.js'
 import { unixDialect } from '../../../plugins/formats/shared/text/dialect.js'
 import { directoryContext } from '../../support/directory-formats.js'
+import { HeldClock } from '../../support/held-clock.js'
 import { itemOf, OpenBox, placeOf } from '../../support/open-box.js'
 import { textFormat } from '../../support/unix.js'
 
@@ -133,4 +137,66 @@ test.each(formats)('what a mailbox of $name keeps for its next change goes with 
   expect(await kept()).toBeGreaterThan(0)
   await format.remove?.(place)
   expect([await kept(), await files.stat(place.path)]).toEqual([0, undefined])
+})
+
+describe.each([true, false])('the redo file of a large change to mbx, threads for files: %s', (threads) => {
+  const large = `Subject: large\r\n\r\n${'0123456789abcdef\r\n'.repeat(1 << 17)}`
+  /** A mailbox with a large message, in a process whose time stands still; its redo file, and how to give back its room. */
+  async function site(): Promise<{ storage: Storage; clock: HeldClock; box: OpenBox; open: () => Promise<OpenBox>; redo: string; left: () => Promise<FileStat | undefined>; giveBack: () => Promise<void> }> {
+    const storage = await Storage.create(1)
+    const clock = new HeldClock(storage.clock.now())
+    const services = { ...storage.services(), clock }
+    const context = fixedContext({ ...services, ...(threads && { lane: inlineLane(services) }) }, { watch: true })
+    const format = new FixedFormat(mbxDialect, context)
+    const path = `${services.home}/box`
+    const place = { ...placeOf(path), user: kitUser }
+    await format.create(place)
+    const at = (await storage.files.stat(path)) ?? { device: 0, inode: 0 }
+    const redo = `${stateFolder(services.mailbox.stateDirectory, kitUser) ?? ''}/redo/${at.device.toString(16)}-${at.inode.toString(16)}.mailwright-redo`
+    const changes = new SafeChanges(place, { ...context, random: services.random })
+    const open = async (): Promise<OpenBox> => {
+      const box = await OpenBox.open(format, path, undefined, kitUser)
+      await box.refresh(true)
+      return box
+    }
+    const box = await open()
+    await box.append([itemOf(large)])
+    return { storage, clock, box, open, redo, left: () => storage.files.stat(redo), giveBack: () => changes.giveBackRoom(at) }
+  }
+
+  test('stays so long until nobody waits, and is the same change to others then', async () => {
+    const { storage, clock, box, left } = await site()
+    using _machine = storage
+    const before = await left()
+    expect(before?.size).toBeGreaterThan(large.length)
+    clock.pass()
+    await expect.poll(async () => (await left())?.size).toBe(ROOM)
+    expect((await left())?.mtimeMs).toBe(before?.mtimeMs)
+    await box.append([itemOf('Subject: small\r\n\r\n1\r\n')])
+    expect((await box.messages()).map(({ text }) => subjectOf(text))).toEqual(['large', 'small'])
+    await box.source.close()
+  })
+  test('is shortened by who closes the mailbox before', async () => {
+    const { storage, box, open, left } = await site()
+    using _machine = storage
+    await box.append([itemOf('Subject: small\r\n\r\n1\r\n')])
+    await box.source.close()
+    expect((await left())?.size).toBe(ROOM)
+    const other = await open()
+    expect((await other.messages()).map(({ text }) => subjectOf(text))).toEqual(['large', 'small'])
+    await other.source.close()
+  })
+  test('is left alone where it says something', async () => {
+    const { storage, box, redo, left, giveBack } = await site()
+    using _machine = storage
+    const file = await storage.files.open(redo, { write: true })
+    await file.write([Buffer.from(MAGIC)], 0)
+    const before = await left()
+    await giveBack()
+    expect(await left()).toEqual(before)
+    await file.write([Buffer.alloc(MAGIC.length)], 0)
+    await file.close()
+    await box.source.close()
+    expect((await left())?.size).toBe(ROOM)
+  })
 })

@@ -80,11 +80,12 @@ export async function crossOut(redo: OpenFile, most: number): Promise<void> {
 }
 /**
  * The change is complete, or was not begun. A redo file that stays gets a time drawn by lot, so that other processes of
- * the server see that there was a change. Where that is refused it is emptied, or else removed.
+ * the server see that there was a change. Where that is refused it is emptied, or else removed. Says whether it is longer than
+ * it is to stay, which only one is that may be (`keepsAll`).
  */
-export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
+export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: string, mark: number, keepsAll = false): Promise<boolean> {
   try {
-    await crossOutOrRemove(files, redo, stateDirectory, mark)
+    return await crossOutOrRemove(files, redo, stateDirectory, mark, keepsAll)
   } catch (error) {
     await redo.truncate(0).catch(async () => {
       await files.unlink(redo.path)
@@ -92,14 +93,36 @@ export async function clearRedo(files: Files, redo: OpenFile, stateDirectory: st
     }).catch(() => {
       throw error
     })
+    return false
   }
 }
-async function crossOutOrRemove(files: Files, redo: OpenFile, stateDirectory: string, mark: number): Promise<void> {
-  if (!redo.path.startsWith(`${stateDirectory}/`)) return files.unlink(redo.path)
+async function crossOutOrRemove(files: Files, redo: OpenFile, stateDirectory: string, mark: number, keepsAll: boolean): Promise<boolean> {
+  if (!redo.path.startsWith(`${stateDirectory}/`)) {
+    await files.unlink(redo.path)
+    return false
+  }
   const { size } = await redo.stat()
-  await crossOut(redo, size > MOST_ROOM ? ROOM : size)
+  const isLong = size > MOST_ROOM
+  await crossOut(redo, isLong && !keepsAll ? ROOM : size)
   // Whole milliseconds are read back as they are written.
   await redo.setTimes(mark, mark)
+  return isLong && keepsAll
+}
+/** Shortens what a large change left crossed out; to everybody the last change stays the one that it was. The caller has the mailbox's locks. */
+export async function shortenRedo(files: Files, { first, second }: RedoPlaces, stateDirectory: string): Promise<void> {
+  for (const path of [first, second]) {
+    if (!path.startsWith(`${stateDirectory}/`)) continue
+    const there = await files.lstat(path)
+    if (there === undefined || there.size <= MOST_ROOM || (await saysSomething(files, path, there))) continue
+    const redo = await files.open(path, { write: true, noFollow: true })
+    try {
+      await redo.truncate(ROOM)
+      const mark = Math.round(there.mtimeMs)
+      await redo.setTimes(mark, mark)
+    } finally {
+      await redo.close()
+    }
+  }
 }
 /**
  * Whether a change was interrupted, and what tells the last change of this server from others. `crossedOut`: the mark of one that is known to be; with

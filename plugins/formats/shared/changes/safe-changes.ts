@@ -3,7 +3,7 @@ import type { ContentWriter } from '../content-writer.js'
 import { folderOf, reasonOf, type Say } from '../locks/lock-context.js'
 import { allOf, applyRedo, takeRoom, undoAppend } from './redo-apply.js'
 import { HEAD, MAGIC, UNDO, UNDO_MAGIC, type ChangeKind, type Staged } from './redo-format.js'
-import { clearRedo, crossOut, forgetRedo, lookAtRedo, openRedo, redoPlaces, ROOM, type OpenRedo } from './redo-places.js'
+import { clearRedo, crossOut, forgetRedo, lookAtRedo, openRedo, redoPlaces, ROOM, shortenRedo, type OpenRedo } from './redo-places.js'
 import { PlanWriter } from './redo-plan.js'
 import { recover } from './redo-recovery.js'
 import { RedoWriter } from './redo-writer.js'
@@ -25,6 +25,11 @@ export interface ChangedFile {
   readonly stat: FileStat
   /** Tells the last change by this server's processes; 0 where they leave no trace. */
   mark: number
+  /**
+   * Where it is there, a large change may leave its redo file as long as it is, which is four milliseconds for ten megabytes that nobody waits for, and
+   * this says so then: `giveBackRoom` is to follow.
+   */
+  owesRoom?: boolean
 }
 
 /** What is changed. */
@@ -106,6 +111,11 @@ export class SafeChanges {
     return forgetRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat), this.#state)
   }
 
+  /** What large changes left of their room is given back; under the locks. */
+  giveBackRoom(stat: Pick<FileStat, 'device' | 'inode'>): Promise<void> {
+    return shortenRedo(this.#ctx.files, redoPlaces(this.#place, this.#state, stat), this.#state)
+  }
+
   /**
    * To be called before octets are written another way. What a finished change left in its redo file is crossed out there, but perhaps not on the
    * disk yet: after a crash it would be done once more, over octets that happen to be again as that change found them.
@@ -139,17 +149,20 @@ export class SafeChanges {
       const redo = await openRedo(this.#ctx.files, places, state)
       // While the mailbox is half written the redo file alone says what it is to be: the next operation, of whatever process, goes on with it.
       const work = { begun: false }
+      let keepsAll = false
       try {
-        return await this.#whole(held, what, build, redo, work).catch((error: unknown) => {
+        const done = await this.#whole(held, what, build, redo, work).catch((error: unknown) => {
           if (work.begun || what.kind === 'append' || !isFull(error)) throw error
           return this.#inSteps(held, what, build, redo, work, error)
         })
+        keepsAll = held.owesRoom !== undefined
+        return done
       } catch (error) {
         // What failed must not happen after all at the next start.
         if (!work.begun && this.durable) await forget(redo)
         throw error
       } finally {
-        if (!work.begun) await this.#clear(held, redo, places.first)
+        if (!work.begun) await this.#clear(held, redo, places.first, keepsAll)
         await this.#close(held, redo.file)
       }
     } catch (error) {
@@ -160,11 +173,11 @@ export class SafeChanges {
    * It is done, or is not to be: whoever is told otherwise since the redo file cannot be cleared does it twice. Whoever looks at the mailbox next finds that all of it
    * is there, and clears it.
    */
-  async #clear(held: ChangedFile, { file }: OpenRedo, first: string): Promise<void> {
+  async #clear(held: ChangedFile, { file }: OpenRedo, first: string, keepsAll: boolean): Promise<void> {
     const mark = this.#mark()
     held.mark = 0
     try {
-      await clearRedo(this.#ctx.files, file, this.#state, mark)
+      if (await clearRedo(this.#ctx.files, file, this.#state, mark, keepsAll)) held.owesRoom = true
     } catch (error) {
       this.#ctx.locks.logger.warn(`Mailbox ${this.#place.path} was changed, but ${file.path}, which says what was to be changed, cannot be cleared; the next access to the mailbox tries again: ${reasonOf(error)}`)
       return

@@ -24,6 +24,8 @@ export interface Held {
   readonly named: boolean
   /** Changes that are in the mailbox, and on the disk in their log alone. */
   ahead: Pending | undefined
+  /** As in `ChangedFile`: where somebody comes back to it later. */
+  owesRoom?: boolean
 }
 
 interface Handle {
@@ -76,7 +78,7 @@ export class FixedFile {
   /** A call to the system failed: a sync that was waited for may have taken pages for written that are not. */
   #isInDoubt = false
 
-  /** `aheadFrom`: changes of so many pages go ahead of the mailbox; by default none do, since somebody must finish them. */
+  /** `aheadFrom`: changes of so many pages go ahead of the mailbox, and large ones keep their room; by default none do, since somebody must finish that (`finishLater`). */
   constructor(place: FilePlace, writable: boolean, ctx: FileContext, lent?: Lent, aheadFrom = Number.POSITIVE_INFINITY) {
     this.aheadFrom = aheadFrom
     this.#lent = lent
@@ -125,6 +127,15 @@ export class FixedFile {
     this.aheadMark = await this.#ahead.finish(held.file, held.stat, held.ahead, this.#isInDoubt)
     this.#isInDoubt = false
     held.ahead = undefined
+  }
+  /** Whether something is left to be done by `finishLater`. */
+  owes({ ahead, owesRoom }: Held): boolean {
+    return ahead !== undefined || owesRoom === true
+  }
+  /** What operations left for when nobody waits. */
+  async finishLater(held: Held): Promise<void> {
+    await this.finishAhead(held)
+    await this.changes.giveBackRoom(held.stat)
   }
   /** The mailbox was removed; what is kept for its next changes goes with it. */
   async forgetChanges({ stat }: Held): Promise<void> {
@@ -212,7 +223,7 @@ export class FixedFile {
       const { interrupted, mark, ahead } = await this.#unfinished(handle)
       const stat = opened ?? (await handle.file.stat())
       const found = interrupted && this.writable ? await this.changes.recover(handle.file, stat, say) : { stat, mark }
-      const held: Held = { file: handle.file, named, ...found, ahead }
+      const held: Held = { file: handle.file, named, ...found, ahead, ...(Number.isFinite(this.aheadFrom) && { owesRoom: false }) }
       if (this.writable) await this.#goOnAhead(held)
       return await work(held)
     } catch (error) {

@@ -38,8 +38,8 @@ export interface KnownDone {
   readonly settled: boolean
   readonly settledMark: number
   readonly aheadMark: number
-  /** Not all of it is on the disk but in the log. */
-  readonly ahead: boolean
+  /** Something is to be finished later. */
+  readonly owes: boolean
 }
 export interface KnownOutcome extends LockNews {
   /** Undefined: the file is in another state, or somebody else is at work on it; nothing was changed. */
@@ -63,7 +63,7 @@ export async function makeKnownChange(dialect: Dialect, tools: FileTools, c: Kno
       const { settled, undisturbed } = await write(files, box, held, dialect, c.work)
       const stat = await held.file.stat()
       await box.noteAhead(held, stat, settled)
-      return { stat, flagsAtMs: undisturbed ? undefined : c.state.mtimeMs, settled, settledMark: box.settledMark, aheadMark: box.aheadMark, ahead: held.ahead !== undefined }
+      return { stat, flagsAtMs: undisturbed ? undefined : c.state.mtimeMs, settled, settledMark: box.settledMark, aheadMark: box.aheadMark, owes: box.owes(held) }
     })
     return { done, holding: !begun || box.holding > 0, ...news }
   } catch (error) {

@@ -85,7 +85,7 @@ export class FixedSource implements MailboxSource {
   /** What an operation left is noted, and finished later. */
   async #left(held: Held, settled: boolean): Promise<void> {
     await this.file.noteAhead(held, held.stat, settled)
-    if (held.ahead !== undefined && this.traits.writable) this.#behind.owe()
+    if (this.file.owes(held) && this.traits.writable) this.#behind.owe()
   }
   #flagsChanged(held: Held, before: FileStat): Promise<boolean> {
     return flagsChanged(held.file, this.#ctx.clock.now(), this.#lot(), before.mtimeMs)
@@ -155,6 +155,7 @@ export class FixedSource implements MailboxSource {
   async delivered(edit: TableEdit, held: Held, arrival: Arrival): Promise<void> {
     const settled = await mailCame(held.file, arrival)
     await this.known.remember(edit, held, settled, arrival.undisturbed ? undefined : arrival.mtimeMs)
+    if (this.file.owes(held)) this.#behind.owe()
   }
 
   // ---- changing
@@ -281,7 +282,6 @@ export class FixedSource implements MailboxSource {
       known.contents = settled.done(known.saver(edit))
       written()
       known.rememberDone(edit, done)
-      if (done.ahead) this.#behind.owe()
       return true
     })
   }
@@ -294,7 +294,9 @@ export class FixedSource implements MailboxSource {
     const { lane } = this.#ctx
     const { state } = this.known
     if (lane === undefined || state === undefined) return undefined
-    return changeKnown(lane, this.dialect, this.#ctx, this.file, state, work, this.known.say(edit))
+    const done = await changeKnown(lane, this.dialect, this.#ctx, this.file, state, work, this.known.say(edit))
+    if (done?.owes === true) this.#behind.owe()
+    return done
   }
 
   // ---- reading

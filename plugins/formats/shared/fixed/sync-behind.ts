@@ -8,7 +8,7 @@ const AGAIN_MS = 30_000
 /** At the end others are waited for so long; whoever looks at the mailbox next finishes it then. */
 const LAST_MS = 5000
 
-/** Syncs a mailbox of which changes are ahead in their log, some time later. The file is held open until that is done. */
+/** Syncs a mailbox of which changes are ahead in their log, and gives back the room of large ones, some time later. The file is held open until that is done. */
 export class SyncBehind {
   readonly #file: FixedFile
   readonly #ctx: Pick<FixedContext, 'clock' | 'locks'>
@@ -21,7 +21,7 @@ export class SyncBehind {
     this.#file = file
     this.#ctx = ctx
   }
-  /** There is a log to be finished. */
+  /** There is something to be finished. */
   owe(): void {
     this.#owed = true
     this.#in(BEHIND_MS)
@@ -39,7 +39,7 @@ export class SyncBehind {
     this.#owed = false
     try {
       await this.#file.syncBehind()
-      await this.#file.locked(signal, () => undefined, (held) => this.#file.finishAhead(held))
+      await this.#file.locked(signal, () => undefined, (held) => this.#file.finishLater(held))
     } catch (error) {
       this.#owed = true
       // Its end is why it was not done.

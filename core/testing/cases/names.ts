@@ -1,7 +1,7 @@
 import { never } from '../box.js'
 import { unless, type ContractCase } from '../contract-case.js'
-import { must, mustEqual, mustRefuse } from '../expecting.js'
-import { sampleMessage } from '../messages.js'
+import { failureOf, must, mustEqual, mustRefuse } from '../expecting.js'
+import { itemOf, sampleMessage } from '../messages.js'
 
 const three = [sampleMessage(1), sampleMessage(2), sampleMessage(3)]
 
@@ -102,6 +102,23 @@ export const nameCases: readonly ContractCase[] = [
       must((await bench.store.find(bench.at(a), never)) === undefined, 'the old name is still there')
       const box = await bench.open(b)
       mustEqual({ rows: box.rows, uidValidity: box.table.uidValidity }, before, 'a renamed mailbox')
+    },
+  },
+  {
+    id: 'names.gone-meanwhile',
+    title: 'a mailbox that is renamed or removed under a delivery does not come back under its old name',
+    async run(bench) {
+      const [a, b] = [bench.name(0), bench.name(1)]
+      for (const how of ['renamed', 'removed'] as const) {
+        await bench.create(a)
+        const delivery = await bench.store.append(bench.at(a), never)
+        await delivery.add(itemOf(sampleMessage(1)), never)
+        await (how === 'renamed' ? bench.store.rename(bench.at(a), bench.at(b)) : bench.store.remove(bench.at(a)))
+        const refused = await failureOf(() => delivery.commit(undefined, never))
+        must((await bench.store.find(bench.at(a), never)) === undefined, `a delivery made the mailbox anew that was ${how}`)
+        must(refused !== undefined || (how === 'renamed' && (await bench.open(b)).rows.length === 1), `a message was taken for a mailbox that was ${how}, and is nowhere`)
+        await bench.closeBoxes()
+      }
     },
   },
   {

@@ -39,6 +39,8 @@ export class MemoryMailbox {
   uidValidity: number
   uidNext = 1
   version = 0
+  /** Whoever still delivers to it is refused: nobody would find the message. */
+  isGone = false
   /** Ascending by uid. */
   readonly messages = new Map<number, MemoryMessage>()
   /** Removed, but kept until no session sees them. */

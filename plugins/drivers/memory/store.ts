@@ -107,7 +107,9 @@ class MemoryStore implements MailStore {
     if (how.uidNext !== undefined) made.uidNext = how.uidNext
   }
   async remove(at: MailLocation): Promise<void> {
-    if (this.#account.at(at.path) === undefined) throw new MailError('not-found', 'no such mailbox')
+    const mailbox = this.#account.at(at.path)
+    if (mailbox === undefined) throw new MailError('not-found', 'no such mailbox')
+    mailbox.isGone = true
     this.#account.mailboxes.delete(at.path)
   }
   async rename(from: MailLocation, to: MailLocation): Promise<void> {
@@ -144,6 +146,7 @@ class MemoryDelivery implements Delivery {
   }
   async commit(open: OpenMailbox | undefined): Promise<AppendResult> {
     const m = this.#mailbox
+    if (m.isGone) throw new MailError('not-found', 'the mailbox was removed')
     // Rows are added here when the table is as the mailbox was; otherwise the next refresh does it.
     const edit = open?.edit.stamp === m.stamp ? open.edit : undefined
     const made = this.#waiting.map((message) => m.add(message))

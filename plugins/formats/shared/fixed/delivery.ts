@@ -1,8 +1,9 @@
-import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
 import { Gathered } from '../gathered.js'
-import { folderOf, reasonOf, type Say } from '../locks/lock-context.js'
+import type { Say } from '../locks/lock-context.js'
 import { localZone, readableDate, writeInternalDate } from '../internal-date.js'
 import { giveNumbers, lastGiven } from '../given-numbers.js'
+import { makeInboxFile } from '../inbox-file.js'
 import type { ContentWriter } from '../content-writer.js'
 import { outOfRoom } from '../changes/safe-changes.js'
 import { withoutCr } from '../text-file.js'
@@ -86,7 +87,7 @@ export class FixedDelivery implements Delivery {
       if (known !== undefined) return known.result
       let done = await file.locked(signal, say, work)
       if (done === undefined) {
-        await this.#makeFile()
+        await makeInboxFile(this.#ctx, this.#place)
         done = await file.locked(signal, say, work)
       }
       if (done === undefined) throw new MailError('not-found', `${this.#place.path} is gone`)
@@ -96,16 +97,6 @@ export class FixedDelivery implements Delivery {
     } finally {
       if (source === undefined) await file.close()
       await this.abort()
-    }
-  }
-  /** A missing file is the empty INBOX: it comes into being with its first message. */
-  async #makeFile(): Promise<void> {
-    const { files } = this.#ctx
-    try {
-      await (await files.open(this.#place.path, { write: true, create: 'if-missing', mode: this.#place.fileMode })).close()
-      if (this.#ctx.mailbox.durability === 'full') await files.syncDirectory(folderOf(this.#place.path))
-    } catch (error) {
-      throw failedWith(error, 'EACCES', 'EPERM') ? new MailError('denied', reasonOf(error), { cause: error }) : error
     }
   }
 

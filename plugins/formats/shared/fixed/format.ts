@@ -61,7 +61,7 @@ export class FixedFormat implements MailboxFormat {
     const { fileMode, directoryMode } = this.#ctx.mailbox
     const [any, own] = this.#dialect.inboxes
     for (const name of [any, own]) {
-      const place = { path: `${home}/${name ?? ''}`, user, fileMode, directoryMode }
+      const place = { path: `${home}/${name ?? ''}`, user, fileMode, directoryMode, isInbox: true }
       // Where mail is delivered nothing is taken over: that is INBOX, in whatever format.
       if (name === undefined || place.path === delivered) continue
       const answer = await this.recognise(place)

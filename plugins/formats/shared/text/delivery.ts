@@ -1,9 +1,10 @@
-import { MailError, failedWith, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
-import { folderOf, reasonOf, type Say } from '../locks/lock-context.js'
+import { MailError, uids, type AppendItem, type AppendResult, type Delivery, type FilePlace, type FlagSet, type MailboxSource, type OpenMailbox, type Rows, type Spooled, type TableEdit, type TakenMessage } from 'mailwright/api'
+import type { Say } from '../locks/lock-context.js'
 import { lockValues, tellNews } from '../locks/impatient-locks.js'
 import { appendKnown } from './append-task.js'
 import { appendMessages, type AppendHow, type Appended, type Target } from './append.js'
 import { arriving, type Source } from './arriving.js'
+import { makeInboxFile } from '../inbox-file.js'
 import { nowSeconds } from '../changes/state-directory.js'
 import type { TextContext } from './context.js'
 import { filedFlags, KeywordTable } from './flags.js'
@@ -75,7 +76,7 @@ export class TextDelivery implements Delivery {
       if (quick !== undefined) return quick
       let done = await file.locked('append', signal, say, work)
       if (done === undefined) {
-        await this.#makeFile()
+        await makeInboxFile(this.#ctx, this.#place)
         done = await file.locked('append', signal, say, work)
       }
       if (done === undefined) throw new MailError('not-found', `${this.#place.path} is gone`)
@@ -84,16 +85,6 @@ export class TextDelivery implements Delivery {
       throw outOfRoom(error)
     } finally {
       await this.abort()
-    }
-  }
-  /** A missing file is the empty INBOX: it comes into being with its first message. */
-  async #makeFile(): Promise<void> {
-    const { files } = this.#ctx
-    try {
-      await (await files.open(this.#place.path, { write: true, create: 'if-missing', mode: this.#place.fileMode })).close()
-      if (this.#ctx.mailbox.durability === 'full') await files.syncDirectory(folderOf(this.#place.path))
-    } catch (error) {
-      throw failedWith(error, 'EACCES', 'EPERM') ? new MailError('denied', reasonOf(error), { cause: error }) : error
     }
   }
 

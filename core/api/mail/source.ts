@@ -37,7 +37,7 @@ export interface MailboxSource {
   /** Fills sizes or dates that were UNKNOWN. Required when rows are added with gaps. */
   fill?(uids: UidSet, edit: TableEdit, signal: AbortSignal): Promise<void>
   /**
-   * No session of this process sees the removed messages any more: space may be taken back. Only of a source with this ability are
+   * No session of this process sees the removed messages any more: space may be taken back. It is asked for some time later, when fewer wait. Only of a source with this ability are
    * removed messages asked for by sessions that lag, with the rows of their generation.
    */
   reclaim?(signal: AbortSignal): Promise<void>

@@ -8,6 +8,7 @@ import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
 import type { MailboxState } from './mailbox-state.js'
 import { OperationQueue } from './queue.js'
+import { ReclaimLater } from './reclaim-later.js'
 
 /** How much less often a source that watches is looked at. */
 const WATCHED_POLL = 6
@@ -97,7 +98,7 @@ export class SharedMailbox {
   #poll: Disposable | undefined
   #nextRefresh: Promise<void> | undefined
   #found: FileStat | undefined
-  #removedSinceReclaim = false
+  readonly #reclaiming: ReclaimLater
   /** Rises when the source says that a look may find something. */
   #signals = 0
   #lookedAt = -Infinity
@@ -112,6 +113,7 @@ export class SharedMailbox {
     this.settings = parts.settings
     this.#clock = parts.clock
     this.#logger = parts.logger
+    this.#reclaiming = new ReclaimLater(parts.clock, () => this.#reclaim())
   }
   /** The rows were true once. */
   get loaded(): boolean {
@@ -273,7 +275,7 @@ export class SharedMailbox {
       return
     }
     this.state?.committed(commit)
-    if (removed.count > 0) this.#removedSinceReclaim = true
+    if (removed.count > 0) this.#reclaiming.owe()
     // What the first look finds was there before: no news.
     const outlets = this.#loaded ? this.#outlets : []
     for (const { events, at } of outlets) {
@@ -437,13 +439,13 @@ export class SharedMailbox {
   }
   /** A session moved on or left: removed messages may now be nobody's. */
   movedOn(): void {
-    const reclaim = this.source.reclaim
-    if (reclaim === undefined || !this.#removedSinceReclaim || this.table.lagging.size > 0 || this.#gone !== undefined) return
-    this.#removedSinceReclaim = false
+    if (this.source.reclaim !== undefined && this.table.lagging.size === 0 && this.#gone === undefined) this.#reclaiming.begin()
+  }
+  #reclaim(): void {
     this.#queue
       .run(async () => {
-        if (this.table.lagging.size > 0) this.#removedSinceReclaim = true
-        else await reclaim.call(this.source, this.signal)
+        if (this.table.lagging.size > 0) this.#reclaiming.owe()
+        else await this.source.reclaim?.(this.signal)
       })
       .catch((error: unknown) => this.#logger.warn('mail.reclaim-failed', { key: this.key, error }))
   }
@@ -460,6 +462,7 @@ export class SharedMailbox {
   }
   /** Folds, saves and closes; waits for what is under way. */
   close(fold: boolean): Promise<void> {
+    if (this.#gone === undefined) this.#reclaiming.now()
     return this.#close((state) => state.close(this, fold))
   }
   /** The mailbox is gone: closes, and keeps nothing of it. */
@@ -467,6 +470,7 @@ export class SharedMailbox {
     return this.#close((state) => state.discard())
   }
   async #close(leave: (state: MailboxState) => Promise<void>): Promise<void> {
+    this.#reclaiming.drop()
     await this.#queue.idle()
     this.#watch?.[Symbol.dispose]()
     this.#poll?.[Symbol.dispose]()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createColumn, type Modseq, type Row } from '../../../core/api/index.js'
 import { MailTable } from '../../../core/mail/table/table.js'
-import { listOf, never, setOf } from '../../support/mail.js'
+import { listOf, never, setOf, StillClock } from '../../support/mail.js'
 import { BelievingClient } from '../../support/mail-client.js'
 import { PassiveSource, sharedOver } from '../../support/mail-table.js'
 
@@ -204,19 +204,56 @@ describe('a session that lags', () => {
         reclaimed++
       }
     }
-    const { shared, view } = sharedOver(new Source())
+    const clock = new StillClock()
+    const { shared, view } = sharedOver(new Source(), { clock })
     await shared.edit(async (edit) => {
-      for (const uid of [1, 2, 3]) edit.add(uid, edit.flagSet(2, []), false)
+      for (const uid of [1, 2, 3, 4, 5]) edit.add(uid, edit.flagSet(2, []), false)
     }, never)
+    const settled = (): Promise<void> => shared.inTurn(async () => undefined)
     const a = view()
     const b = view()
     await a.expunge(setOf(2), never)
     a.take({ expunge: true })
-    await shared.inTurn(async () => undefined)
+    clock.advance(1000)
+    await settled()
     expect(reclaimed).toBe(0)
+    // Whoever goes on with the mailbox at once does not wait for it, and it is done once.
     b.take({ expunge: true })
-    await shared.inTurn(async () => undefined)
+    await a.expunge(setOf(3), never)
+    for (const v of [a, b]) v.take({ expunge: true })
+    await settled()
+    expect(reclaimed).toBe(0)
+    clock.advance(1000)
+    await settled()
     expect(reclaimed).toBe(1)
+    // Messages that went meanwhile are still somebody's.
+    await a.expunge(setOf(4), never)
+    for (const v of [a, b]) v.take({ expunge: true })
+    await a.expunge(setOf(5), never)
+    clock.advance(1000)
+    await settled()
+    expect(reclaimed).toBe(1)
+    for (const v of [a, b]) v.take({ expunge: true })
+    await shared.close(false)
+    expect(reclaimed).toBe(2)
+  })
+  test('and never of a mailbox that goes', async () => {
+    let reclaimed = 0
+    class Source extends PassiveSource {
+      async reclaim(): Promise<void> {
+        reclaimed++
+      }
+    }
+    const clock = new StillClock()
+    const { shared, view } = sharedOver(new Source(), { clock })
+    await shared.edit(async (edit) => edit.add(1, edit.flagSet(2, []), false), never)
+    const v = view()
+    await v.expunge(setOf(1), never)
+    v.take({ expunge: true })
+    shared.end('it was deleted')
+    await shared.discard()
+    clock.advance(1000)
+    expect(reclaimed).toBe(0)
   })
 })
 

@@ -11,7 +11,7 @@ import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
 import { fixedContextOf } from '../../support/fixed.js'
 import { expectedRows, goldenOf, rowsOf, sampleOf } from '../../support/golden-files.js'
 import { deliver, itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
-import { TestClock } from '../../support/unix.js'
+import { never, TestClock } from '../../support/unix.js'
 
 /** Without who wrote flags last. */
 function masked(octets: Buffer): string {
@@ -70,6 +70,25 @@ describe('mbx mailboxes', () => {
     const box = await opened()
     await box.refresh(true)
     expect(masked(await readFile(path))).toBe(masked(sampleOf('mbx', 'opened')))
+  })
+
+  test('messages are moved together whatever lies between them: little, much, nothing, and one that is larger than what is read at once', async () => {
+    const box = await filled(0)
+    // Lines of 18 octets, each message of others.
+    const lines = [1, 3, 5, 2000, 7, 60_000, 9, 2, 70_000, 4, 6, 100, 8, 1]
+    const texts = lines.map((count, n) => message(n + 1, count))
+    await box.append(texts.map((text) => itemOf(text)))
+    const gone = [2, 4, 6, 8, 12, 13]
+    await box.expunge(gone, true)
+    const before = (await stat(path)).size
+    await box.source.reclaim?.(never)
+    const kept = texts.filter((_, n) => !gone.includes(n + 1))
+    expect((await box.messages()).map(({ text }) => text)).toEqual(kept)
+    // And the line of each.
+    expect(before - (await stat(path)).size).toBeGreaterThan(gone.reduce((sum, n) => sum + (texts[n - 1] ?? '').length, 0))
+    const other = await opened(formatOf())
+    await other.refresh()
+    expect((await other.messages()).map(({ text }) => text)).toEqual(kept)
   })
 
   test('expunging while another has it open hides the message as the reference hides it', async () => {

@@ -1,10 +1,10 @@
 import type { FixedFile, Held } from './fixed-file.js'
 import type { Layout } from './layout.js'
+import { NearReader, type Run } from './near-reader.js'
 
 /** Octets of messages that are moved for each octet that is won, at most; what is little is moved anyway. */
 const MOST_MOVED = 4
 const LITTLE = 1 << 16
-const PIECE = 1 << 20
 
 /** Whether taking back the room of hidden messages is worth its cost, so that each octet is moved a few times in its life. */
 export function isWorthwhile(layout: Layout, start: number, size: number): boolean {
@@ -35,6 +35,7 @@ export async function compact(box: FixedFile, held: Held, layout: Layout, start:
   const { size } = held.stat
   await box.finishAhead(held)
   await box.changes.change(held, { kind: 'rewrite', size, start, cutFrom: start }, async (w) => {
+    const reader = new NearReader(box.path, held.file, runsOf(layout, keep))
     for (let i = 0; i < layout.count; i++) {
       if (!keep(i)) continue
       const from = layout.at('offset', i)
@@ -42,22 +43,26 @@ export async function compact(box: FixedFile, held: Held, layout: Layout, start:
         w.stay(layout.endOf(i))
         continue
       }
-      // Neighbours that stay together are read together.
+      // Neighbours that stay together are written together.
       let last = i
       while (last + 1 < layout.count && keep(last + 1) && layout.at('offset', last + 1) === layout.endOf(last)) last++
-      await w.copy(from, layout.endOf(last), (first, end) => pieces(box, held, first, end, signal))
+      await w.copy(from, layout.endOf(last), (first, end) => reader.pieces(first, end, signal))
       i = last
     }
+    reader.release()
   })
   return layout.moved(keep, moved)
 }
-async function* pieces(box: FixedFile, held: Held, from: number, to: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const piece = Buffer.allocUnsafe(Math.min(PIECE, to - from))
-  for (let at = from; at < to; ) {
-    signal.throwIfAborted()
-    const got = await held.file.read(piece.subarray(0, Math.min(PIECE, to - at)), at)
-    if (got === 0) throw new Error(`${box.path} ended at ${at}`)
-    yield piece.subarray(0, got)
-    at += got
+
+/** Messages that stay, neighbours as one. */
+function runsOf(layout: Layout, keep: (i: number) => boolean): readonly Run[] {
+  const runs: { from: number; to: number }[] = []
+  for (let i = 0; i < layout.count; i++) {
+    if (!keep(i)) continue
+    const from = layout.at('offset', i)
+    const last = runs.at(-1)
+    if (last?.to === from) last.to = layout.endOf(i)
+    else runs.push({ from, to: layout.endOf(i) })
   }
+  return runs
 }

@@ -13,7 +13,7 @@ export interface ArrivingOctets extends AsyncIterable<Uint8Array> {
   atOnce?(): Uint8Array | undefined
   /**
    * Hears from a store, before the commit, that the message will be given out octet by octet as these, which are in memory in one piece, and which nobody changes
-   * any more. Facts are made of them while they are written. Whoever passes octets on, or gives them out, in another form leaves this member out.
+   * any more. Facts are made of them behind the answer, with nothing read again. Whoever passes octets on, or gives them out, in another form leaves this member out.
    */
   willBe?(octets: Uint8Array): void
 }

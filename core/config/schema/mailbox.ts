@@ -36,7 +36,7 @@ export const mailboxSection = z.strictObject({
   makeOnArrival: z
     .enum(['asked', 'always', 'never'])
     .default('asked')
-    .describe('Whether envelopes and structures are made when messages arrive, while they are saved or in idle time after the answer: asked where clients asked for them in the last 30 days, in a new mailbox where they did elsewhere in the account, and of what a mail client saves in an account where nobody asked yet; always; or never, so that the first FETCH makes them.'),
+    .describe('Whether envelopes and structures are made when messages arrive, in idle time behind the answer: asked where clients asked for them in the last 30 days, in a new mailbox where they did elsewhere in the account, and of what a mail client saves in an account where nobody asked yet; always; or never, so that the first FETCH makes them.'),
 })
 
 /** As the drivers are given it. */

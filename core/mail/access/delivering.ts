@@ -3,7 +3,7 @@ import type { AppendItem, AppendResult, ArrivingOctets, Delivery, FoundMailbox, 
 import { OctetsOnTheWay } from '../cache/facts-on-the-way.js'
 import { asMailFailure, throwIfCancelled } from '../failures.js'
 import type { SourceRegistry } from '../registry/registry.js'
-import type { ArrivalHearer, Making, SharedMailbox } from '../registry/shared-mailbox.js'
+import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
 import { flagsOnArrival, mustHave } from './rights.js'
 
 /** What a delivery needs of the login. */
@@ -92,6 +92,7 @@ export async function deliver(d: Delivering, to: Located, items: AsyncIterable<A
       }
     }
     for await (const item of items) {
+      d.arrivals.arriving()
       count++
       const arriving = octetsOnTheWay.heard({ ...item, ...flagsOnArrival(to.rights, item.system, item.keywords) })
       if (!weighed) {
@@ -138,17 +139,10 @@ async function commit(d: Delivering, to: Located, delivery: Delivery, found: Fou
     using _heard = d.listening(open)
     // What was there before is no news; what arrives now is.
     if (!open.loaded) await open.refresh(signal)
-    let making: Making | undefined
-    const { value } = await open.edit(async (edit) => {
-      making = of.octets && d.arrivals.arriving(open, of.octets, d.reads ? 'client' : 'others')
-      try {
-        return await delivery.commit({ source: open.source, edit }, signal)
-      } finally {
-        making?.stop()
-      }
-    }, signal)
+    using _saving = d.arrivals.saving()
+    const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
     if (value !== undefined) {
-      making?.arrived(value)
+      if (of.octets !== undefined) d.arrivals.saved(open, of.octets, value, d.reads ? 'client' : 'others')
       if (of.stored !== undefined) d.arrivals.copied(of.stored.mailbox, of.stored.set, open, value.uids)
     }
     // The delivery may have left the rows to the next look.

@@ -1,15 +1,16 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { BODYSTRUCTURE, ENVELOPE, Pace } from '../../api/index.js'
-import type { AnyFact, Clock, Logger, UidSet } from '../../api/index.js'
+import type { AnyFact, AppendResult, Clock, Logger, UidSet } from '../../api/index.js'
 import type { SourceRegistry } from '../registry/registry.js'
-import type { ArrivalHearer, Making, SharedMailbox } from '../registry/shared-mailbox.js'
+import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
 import { lowerBound } from '../table/generation.js'
 import { rowRange, uidsOf } from '../table/row-sets.js'
 import { depthFor, derive, sortFacts, uidsWithout, type Derived, type Derivers } from '../view/deriving.js'
 import { readStored } from '../view/reader.js'
 import { Copies } from './copies.js'
-import { FactsOnTheWay } from './facts-on-the-way.js'
+import { FactsOnTheWay, type MakingParts, type OctetsInMemory } from './facts-on-the-way.js'
+import { SpareTime } from './spare-time.js'
 
 /** Messages made without a turn of the loop: some milliseconds. */
 const STEP = 32
@@ -28,6 +29,8 @@ const BUSY = 0.5
 const WRITE_EVERY = 512
 /** So many of the newest messages are made; older ones, which a first look finds, when they are asked for. */
 const MOST = 10_000
+/** Octets of deliveries that are held so that facts are made of them, and for how long at most. */
+const HELD = { octets: 16 * 1024 * 1024, ms: 2000 }
 /** What every mail client asks for. */
 const USUAL: readonly AnyFact[] = [ENVELOPE, BODYSTRUCTURE]
 
@@ -61,14 +64,15 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   readonly #ending = new AbortController()
   #timer: Disposable | undefined
   #pause = MIN_PAUSE_MS
-  /** Ends what is still made of the last delivery. */
-  #onTheWay = new AbortController()
   #arrivedAt = -Infinity
   #workedAt = -Infinity
   #idleSince = performance.eventLoopUtilization()
   #step: Promise<void> | undefined
+  /** In which facts are made of octets that are still in memory. */
+  readonly #spareTime: SpareTime
   constructor(parts: MakerParts) {
     this.#parts = parts
+    this.#spareTime = new SpareTime(parts.clock, HELD)
   }
   arrived(mailbox: SharedMailbox, set: UidSet): void {
     if (!this.#makesFor(mailbox)) return
@@ -86,15 +90,16 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
     const waiting = this.#waiting.get(to)
     if (waiting?.numbering === to.table.uidValidity) waiting.copies.push(new Copies(from, source, target))
   }
-  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], by: 'client' | 'others'): Making | undefined {
-    if (!this.#makesFor(mailbox) || octets.every((one) => one === undefined)) return undefined
-    // Octets of one delivery at a time stay in memory.
-    this.#onTheWay.abort()
-    this.#onTheWay = new AbortController()
-    return new FactsOnTheWay(mailbox, octets, {
+  arriving(): void {
+    this.#spareTime.busy()
+  }
+  saving(): Disposable {
+    return this.#spareTime.hold()
+  }
+  saved(mailbox: SharedMailbox, octets: OctetsInMemory, result: AppendResult, by: 'client' | 'others'): void {
+    if (!this.#makesFor(mailbox) || octets.every((one) => one === undefined)) return
+    const parts: MakingParts = {
       derivers: this.#parts.derivers,
-      clock: this.#parts.clock,
-      signal: this.#onTheWay.signal,
       wanted: (m) => this.#wanted(m, by === 'client' ? USUAL : []),
       kept: (m, messages, flush) => {
         const waiting = this.#waiting.get(m)
@@ -104,7 +109,8 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
         flush().catch(() => undefined)
       },
       failed: (m, error) => this.#parts.logger.debug('mail.facts-not-made', { key: m.key, error }),
-    })
+    }
+    this.#spareTime.add(new FactsOnTheWay(mailbox, octets, result, parts))
   }
   #makesFor({ settings, state }: SharedMailbox): boolean {
     return settings.makeOnArrival !== 'never' && state !== undefined && this.#parts.derivers.size > 0 && !this.#ending.signal.aborted
@@ -219,10 +225,10 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   /** Stops; what is under way ends first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort()
-    this.#onTheWay.abort()
     this.#timer?.[Symbol.dispose]()
     this.#timer = undefined
     await this.#step
+    await this.#spareTime[Symbol.asyncDispose]()
     this.#waiting.clear()
   }
 }

@@ -25,19 +25,17 @@ export interface ArrivalHearer {
   arrived(mailbox: SharedMailbox, set: UidSet): void
   /** Messages of `to` that are, octet by octet, those of `from`, in the same order. */
   copied(from: SharedMailbox, source: UidSet, to: SharedMailbox, target: UidSet): void
+  /** Octets of messages are coming in: there is something to do now, and more soon. */
+  arriving(): void
+  /** Messages are put into a mailbox until disposed. */
+  saving(): Disposable
   /**
-   * Before messages are put into the mailbox, in its turn: the octets that they will have, as far as those are in memory; `by` a mail client, which asks for the usual
-   * things sooner or later, or by others. Undefined: nothing is made of them.
+   * They are in the table, under these numbers, in the same order: the octets that they have, as far as those are in memory; `by` a mail client, which asks for the usual things
+   * sooner or later, or by others.
    */
-  arriving(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], by: 'client' | 'others'): Making | undefined
+  saved(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], result: AppendResult, by: 'client' | 'others'): void
 }
-/** Something is made of messages while they are put into a mailbox. Both may be called in any order and more than once. */
-export interface Making {
-  /** The store is done, whatever came of it. */
-  stop(): void
-  /** They are in the table, under these numbers, in the same order. */
-  arrived(result: AppendResult): void
-}
+
 /** Hears that a session may have news, or that a look at the source may find some. */
 export type Listener = (what: 'changes' | 'sync') => void
 

@@ -78,7 +78,8 @@ export async function derive(
   }
   return all
 }
-function deriveOne(message: StoredMessage, one: Derived, mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Uint8Array | Promise<Uint8Array> {
+/** The value that is kept, or one that is made and kept. */
+export function deriveOne(message: StoredMessage, one: Derived, mailbox: SharedMailbox, epoch: number, signal: AbortSignal): Uint8Array | Promise<Uint8Array> {
   const known = one.facts.get(message.uid)
   if (known !== undefined) return known
   const value = one.deriver.derive(message, signal)

@@ -15,7 +15,7 @@ import { seedOf } from '../../support/random.js'
 import type { TextDisk } from '../../support/mail-text-source.js'
 
 const [SEEN, DELETED, FLAGGED] = [1, 2, 4]
-const nobodyHears: ArrivalHearer = { arrived: () => undefined, copied: () => undefined, arriving: () => undefined }
+const nobodyHears: ArrivalHearer = { arrived: () => undefined, copied: () => undefined, arriving: () => undefined, saving: () => ({ [Symbol.dispose]: () => undefined }), saved: () => undefined }
 
 /** Two processes of the server that have one mailbox open, each with a clock of its own: the first has the journal. */
 async function scene(...messages: readonly (readonly [number, number])[]) {

@@ -46,6 +46,11 @@ export interface OpenFile {
    * places as there are octets. Absent where it takes as long as these calls, which is everywhere but on a thread that may wait.
    */
   writeOctets?(at: Float64Array, octets: Uint8Array): Promise<void>
+  /**
+   * Has the system bring these octets to the disk while something else goes on, so that the next `sync` finds less to do. Nothing is durable by it, and nothing is
+   * refused: what fails, `sync` says. Resolves when the disk has been told; the file must not be closed before. Absent where the system lacks it.
+   */
+  beginWriting?(at: number, octets: number): Promise<void>
   truncate(size: number): Promise<void>
   /** Data and size are on the disk when it resolves (fdatasync). */
   sync(): Promise<void>

@@ -16,6 +16,8 @@ export interface NativeLocks {
   readonly readWaiting?: (fd: number, into: Uint8Array, at: number) => number
   /** Octets written of these, each to its place; fewer where one could not be, of which `write` tells why. It waits as that does. Absent where the system lacks it. */
   readonly writeOctets?: (fd: number, at: Float64Array, octets: Uint8Array) => number
+  /** Has octets brought to the disk, which nobody waits for, on a thread of the pool. Absent where the system lacks it. */
+  readonly beginWriting?: (fd: number, at: number, octets: number, told: () => void) => void
   readonly rename?: NativeRename
   readonly names?: NativeNames
   readonly acknowledgeNow?: AcknowledgeNow
@@ -26,6 +28,7 @@ const FLOCK = { shared: 1, exclusive: 2, none: 8 } as const
 const FLOCK_NOWAIT = 4
 const OFD_SETLK = 37
 const RWF_NOWAIT = 8
+const SYNC_FILE_RANGE_WRITE = 2
 const FCNTL = { shared: 0, exclusive: 1, none: 2 } as const
 const { EBADF, EINTR, EINVAL, EIO, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP } = constants.errno
 /** What the system says where there are no locks, on some network file systems. Anything else says that somebody else has it: going on without a lock is what may lose mail. */
@@ -65,6 +68,7 @@ async function loadNativeLocks(): Promise<NativeLocks | undefined> {
       ...native,
       ...(readNow && { readNow }),
       ...waitingCalls(c),
+      ...writingBehind(c),
       ...(rename && { rename }),
       ...(names && { names }),
       acknowledgeNow: nativeAcks(c),
@@ -86,6 +90,16 @@ function nonWaitingRead(koffi: Koffi, c: ReturnType<Koffi['load']>): NativeLocks
     return withoutFalseEnds(release(), (fd, into, at) => preadv2(fd, { base: into, length: into.length }, 1, at, RWF_NOWAIT))
   } catch {
     return undefined
+  }
+}
+/** It waits for nothing that is written, only where the disk has too much to do already (sync_file_range(2)), and leaves errors to the next sync. */
+function writingBehind(c: ReturnType<Koffi['load']>): Pick<NativeLocks, 'beginWriting'> {
+  try {
+    const range = c.func('int sync_file_range(int, int64, int64, unsigned int)')
+    return { beginWriting: (fd, at, octets, told) => range.async(fd, at, octets, SYNC_FILE_RANGE_WRITE, () => told()) }
+  } catch {
+    // A C library without the call.
+    return {}
   }
 }
 /** A call of Node's own takes several times as long as the system does to read a line, or to write one octet. */

@@ -49,6 +49,7 @@ export class SystemFile implements OpenFile {
   readonly #borrowed: boolean
   #closed = false
   readonly writeOctets?: NonNullable<OpenFile['writeOctets']>
+  readonly beginWriting?: NonNullable<OpenFile['beginWriting']>
   /** A sync follows each write, since the machine cannot write so by itself. */
   syncWrites = false
 
@@ -62,6 +63,9 @@ export class SystemFile implements OpenFile {
     this.#locks = locks
     const native = locks?.writeOctets
     if (native !== undefined) this.writeOctets = (at, octets) => this.#writeEach(native, at, octets)
+    const begin = locks?.beginWriting
+    // The number of a closed file may be another's by now.
+    if (begin !== undefined) this.beginWriting = (at, octets) => new Promise((told) => (this.#closed ? told() : begin(this.#fd, at, octets, told)))
   }
 
   /** Descriptors are those of the process. */

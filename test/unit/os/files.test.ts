@@ -217,6 +217,17 @@ describe('system files', () => {
     await expect(failing).rejects.toThrow('EBADF')
     await unwritable.close()
   })
+  test('octets are handed on to the disk, of a file that is open', async () => {
+    const file = await files.open(join(dir, 'a'), { write: true, create: 'new' })
+    await file.write([Buffer.alloc(10_000, 'x')], 0)
+    expect(file.beginWriting !== undefined).toBe(native?.beginWriting !== undefined)
+    await file.beginWriting?.(0, 8192)
+    await file.sync()
+    await file.close()
+    // Its number may be another file's by now.
+    await file.beginWriting?.(0, 8192)
+    expect(await readFile(join(dir, 'a'), 'latin1')).toBe('x'.repeat(10_000))
+  })
   test('and reads at once what is not in memory, which the event loop does not', async () => {
     const path = join(dir, 'a')
     await writeFile(path, 'one two three')

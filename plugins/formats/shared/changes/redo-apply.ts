@@ -1,14 +1,15 @@
 import type { OpenFile } from 'mailwright/api'
 import { spareChunks } from '../spare-chunks.js'
+import { EarlyWriting } from './early-writing.js'
 import { CHUNK, HEAD, pieces, type Segment, type Staged, type Trailer } from './redo-format.js'
 
 /** Writes the new content over the old; room for growth was taken before. What is appended is whole before the mailbox's own record speaks of it. */
 export async function applyRedo(redo: OpenFile, mailbox: OpenFile, staged: Staged, durable: boolean): Promise<void> {
   const { oldSize, newSize, kind } = staged.trailer
   if (kind === 'append') {
-    await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize)
-    await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize)
-  } else await writeSegments(redo, mailbox, staged, () => true)
+    await writeSegments(redo, mailbox, staged, (s) => s.offset >= oldSize, durable)
+    await writeSegments(redo, mailbox, staged, (s) => s.offset < oldSize, durable)
+  } else await writeSegments(redo, mailbox, staged, () => true, durable)
   if (newSize < oldSize) await mailbox.truncate(newSize)
   if (durable) await mailbox.sync()
 }
@@ -38,8 +39,8 @@ export async function takeRoom(mailbox: OpenFile, from: number, to: number, dura
 /** Small writes under way at the same time. */
 const PARALLEL = 16
 
-/** Puts octets of the redo file where they belong, of those segments. */
-export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean): Promise<void> {
+/** Puts octets of the redo file where they belong, of those segments. `durable`: the mailbox is synced next. */
+export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer, payload }: Staged, which: (s: Segment) => boolean, durable: boolean): Promise<void> {
   const fresh = new Payload(redo, payload)
   const writing: Promise<void>[] = []
   let from = 0
@@ -52,7 +53,7 @@ export async function writeSegments(redo: OpenFile, mailbox: OpenFile, { trailer
     // Nothing is under way while something is read: that may fail, and what is written later would be written over what the caller does then.
     if (!isThere || writing.length === PARALLEL) await allOf(writing.splice(0))
     if (isLarge) {
-      await copySegment(redo, mailbox, start, s)
+      await copySegment(redo, mailbox, start, s, durable)
       continue
     }
     if (!isThere) await fresh.load(start, from, start + ofOneRead(trailer.segments, i, which))
@@ -110,8 +111,16 @@ class Payload {
 export async function allOf(writing: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(writing)) if (outcome.status === 'rejected') throw outcome.reason
 }
-/** The next piece is read while one is written. */
-async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment): Promise<void> {
+/** The next piece is read while one is written, and the one before it goes to the disk. */
+async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment, durable: boolean): Promise<void> {
+  const early = durable ? new EarlyWriting(mailbox, s.offset) : undefined
+  try {
+    await copyPieces(redo, mailbox, from, s, early)
+  } finally {
+    await early?.settled()
+  }
+}
+async function copyPieces(redo: OpenFile, mailbox: OpenFile, from: number, s: Segment, early: EarlyWriting | undefined): Promise<void> {
   let [full, free] = [spareChunks.take(), spareChunks.take()]
   // No sector of the disk is written in two parts.
   const all = [...pieces(s.offset, s.offset + s.length, CHUNK)]
@@ -122,10 +131,11 @@ async function copySegment(redo: OpenFile, mailbox: OpenFile, from: number, s: S
     return part
   }
   let part = await read(0, full)
-  for (const [i, [start]] of all.entries()) {
+  for (const [i, [start, end]] of all.entries()) {
     const [written, next] = await Promise.allSettled([mailbox.write([part], start), i + 1 < all.length ? read(i + 1, free) : part])
     if (written.status === 'rejected') throw written.reason
     if (next.status === 'rejected') throw next.reason
+    early?.wrote(end)
     part = next.value
     ;[full, free] = [free, full]
   }

@@ -67,13 +67,13 @@ async function finish(trailer: Trailer, redo: OpenFile, mailbox: OpenFile, durab
   const stat = await mailbox.stat()
   const { size } = stat
   if (!cut && size > trailer.oldSize && trailer.newSize < trailer.oldSize) {
-    await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true)
+    await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true, durable)
     if (durable) await mailbox.sync()
     await moveTail(trailer, redo, mailbox, stat, durable)
     return
   }
   const tail = cut ? await octetsAt(mailbox, trailer.newSize, Math.max(0, size - trailer.newSize)) : await foreignTail(trailer, redo, mailbox, size)
-  await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true)
+  await writeSegments(redo, mailbox, { trailer, payload: undefined, old: [] }, () => true, durable)
   // What others appended to the half-written file follows the new content.
   if (tail.length > 0) await mailbox.write([tail], trailer.newSize)
   await mailbox.truncate(trailer.newSize + tail.length)

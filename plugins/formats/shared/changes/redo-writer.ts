@@ -2,6 +2,7 @@ import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
 import type { ContentWriter, Pieces } from '../content-writer.js'
 import { spareChunks } from '../spare-chunks.js'
+import { EarlyWriting } from './early-writing.js'
 import { CHUNK, HEAD, headOf, judged, octetsAt, pieces, type ChangeKind, type Segment, type Staged, type Trailer } from './redo-format.js'
 import { MOST_ROOM, ROOM } from './redo-places.js'
 
@@ -34,10 +35,13 @@ export class RedoWriter implements ContentWriter {
   /** Of the octets before the buffer. */
   #sum = 0
   readonly #known = new Map<number, Uint8Array>()
+  /** Where the redo file is to be on the disk. */
+  readonly #early: EarlyWriting | undefined
   readonly #room: number | undefined
 
-  /** `room`: what a redo file that stays has already. */
-  constructor(redo: OpenFile, mailbox: OpenFile, start: number, room: number | undefined) {
+  /** `room`: what a redo file that stays has already. `durable`: it is synced next. */
+  constructor(redo: OpenFile, mailbox: OpenFile, start: number, room: number | undefined, durable = false) {
+    this.#early = durable ? new EarlyWriting(redo, 0) : undefined
     this.#redo = redo
     this.#room = room
     this.#mailbox = mailbox
@@ -98,6 +102,7 @@ export class RedoWriter implements ContentWriter {
     if (this.#full !== undefined) this.#begin(this.#full)
     this.#full = undefined
     await this.#writing
+    this.#early?.wrote(HEAD + this.#written)
     return this.#behind ?? spareChunks.take()
   }
   #begin(chunk: Buffer<ArrayBuffer>): void {
@@ -117,6 +122,7 @@ export class RedoWriter implements ContentWriter {
   /** It is not to be after all. Nothing is under way any more when it resolves. */
   async drop(): Promise<void> {
     await this.#writing.catch(() => undefined)
+    await this.#early?.settled()
     this.release()
   }
   /** Closes the content; the redo file says everything, but is not yet on the disk. */
@@ -145,6 +151,7 @@ export class RedoWriter implements ContentWriter {
       await this.#writing
       await this.#redo.write(rest, HEAD + this.#written)
       await this.#redo.write([head], 0)
+      await this.#early?.settled()
       this.release()
     }
     return { trailer, payload: inMemory ? payload : undefined, old: evidence === 'octets' ? parts : [] }

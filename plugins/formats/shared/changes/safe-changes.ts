@@ -195,7 +195,7 @@ export class SafeChanges {
   }
   /** All new octets are in the redo file before the first is in the mailbox. */
   async #whole<T>(held: ChangedFile, { kind, size, start }: Change, build: Build<T>, redo: OpenRedo, work: { begun: boolean }): Promise<T> {
-    const w = new RedoWriter(redo.file, held.file, start, redo.room)
+    const w = new RedoWriter(redo.file, held.file, start, redo.room, this.durable)
     const { done, staged } = await this.#staged(w, held, { kind, size }, build)
     if (staged === undefined) {
       if (w.at < size) await this.#cut(held, w.at)

@@ -6,7 +6,7 @@ import { bare, fill, made, type Work } from './work.js'
 import { printable, tell } from './telling.js'
 import { transfer } from './transfer.js'
 import { Progress } from './progress.js'
-import { locate, withMailbox } from './views.js'
+import { locate, withMailbox, withdraw } from './views.js'
 
 /** Messages that are searched between two looks of the user. */
 const AT_ONCE = 500
@@ -29,11 +29,7 @@ async function fillNew(work: Work, [source = '', target = '']: readonly string[]
     await fill(work, source, fresh, { remove })
     return EXIT.ok
   } catch (error) {
-    const { signal: never } = new AbortController()
-    const name = bare(target)
-    await withMailbox(mail, name, 'read-only', never, async (view) => view.announced)
-      .then(async (messages) => (messages === 0 ? mail.remove(await locate(mail, name, 'remove', never), never) : undefined))
-      .catch(() => undefined)
+    await withdraw(mail, bare(target))
     throw error
   }
 }

@@ -3,7 +3,7 @@ import type { MailAccess, MailboxName } from '../../api/index.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { tell } from './telling.js'
 import { fill, made, type Work } from './work.js'
-import { bringChildrenBack, exists, locate, withMailbox } from './views.js'
+import { bringChildrenBack, exists, locate, withMailbox, withdraw } from './views.js'
 
 /** What the original of a mailbox is called once it was converted. */
 const KEPT = '.before'
@@ -102,10 +102,12 @@ async function convert(work: Work, name: string): Promise<void> {
   try {
     await fill(work, aside, name, { make: true })
   } catch (error) {
-    const isEmpty = await withMailbox(mail, name, 'read-only', never, async (view) => view.announced === 0).catch((failed: unknown) => failed instanceof MailError && failed.kind === 'not-found')
-    if (!isEmpty) throw new CommandFailure(EXIT.failed, `${name} is converted, but something came after: ${error instanceof Error ? error.message : String(error)}; the original is ${aside}`, { cause: error })
-    await locate(mail, name, 'remove', never).then((to) => mail.remove(to, never)).catch(() => undefined)
-    await mail.rename(await locate(mail, aside, 'rename', never), name as MailboxName, never)
+    const failed = (state: string, cause: unknown): CommandFailure => new CommandFailure(EXIT.failed, `${state}; the original, whole, is ${aside}: ${error instanceof Error ? error.message : String(error)}`, { cause })
+    const there = await withdraw(mail, name)
+    if (there !== undefined) throw failed(`${there} has mail in it, what was copied or what came meanwhile, or is in use`, error)
+    await mail.rename(await locate(mail, aside, 'rename', never), name as MailboxName, never).catch((cause: unknown) => {
+      throw failed(`${name} cannot have its name back`, cause)
+    })
     throw error
   }
   await bringChildrenBack(mail, aside, name, () => false, signal)

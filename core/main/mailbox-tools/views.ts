@@ -36,6 +36,37 @@ export async function bringChildrenBack(mail: MailAccess, from: string, to: stri
     if (!isPart(name.slice(from.length + 1))) await mail.rename(await locate(mail, name, 'rename', signal), (to + name.slice(from.length)) as MailboxName, signal)
   }
 }
+/** What a mailbox is called while somebody looks whether it may go. */
+const UNFINISHED = '.unfinished'
+/**
+ * Takes away a mailbox that was to be filled, unless there is mail in it. It loses its name before that is looked at: what is delivered by the name
+ * afterwards would go with it.
+ *
+ * @returns the name under which it stays, with mail or because somebody uses it; undefined: it is gone.
+ */
+export async function withdraw(mail: MailAccess, name: string): Promise<string | undefined> {
+  // To rename INBOX is to move its messages (RFC 9051 §6.3.6).
+  if (name.toUpperCase() === 'INBOX') return name
+  const { signal: never } = new AbortController()
+  const unfinished = `${name}${UNFINISHED}`
+  const rename = async (from: string, to: string): Promise<void> => mail.rename(await locate(mail, from, 'rename', never), to as MailboxName, never)
+  try {
+    await rename(name, unfinished)
+  } catch (error) {
+    return error instanceof MailError && error.kind === 'not-found' ? undefined : name
+  }
+  try {
+    if (await withMailbox(mail, unfinished, 'read-only', never, async (view) => view.announced === 0)) {
+      await mail.remove(await locate(mail, unfinished, 'remove', never), never)
+      return undefined
+    }
+    await rename(unfinished, name)
+    return name
+  } catch {
+    // Another one of the name was made meanwhile, or it cannot be looked at: it stays what it is called now.
+    return unfinished
+  }
+}
 /** Whether a mailbox of that name can be found. */
 export async function exists(mail: MailAccess, name: string, signal: AbortSignal): Promise<boolean> {
   try {

@@ -1,0 +1,94 @@
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MailError, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
+import { ACTIONS } from '../../../core/main/mailbox-tools/actions.js'
+import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
+import type { Terminal } from '../../../core/main/terminal.js'
+import { toolsSite, type ToolsSite } from '../../support/tools-site.js'
+
+const { signal } = new AbortController()
+let site: ToolsSite
+beforeEach(async () => void (site = await toolsSite()))
+afterEach(() => site[Symbol.asyncDispose]())
+
+async function put(name: string, subject: string): Promise<void> {
+  const bytes = Buffer.from(`Subject: ${subject}\r\n\r\nText.\r\n`)
+  async function* items(): AsyncGenerator<AppendItem> {
+    yield { size: bytes.length, bytes: (async function* () { yield bytes })(), binary: false, system: 0, keywords: [], facts: new Map() }
+  }
+  await site.mail.append(await site.mail.locate(name as MailboxName, 'append', signal), items(), signal)
+}
+async function subjectsOf(view: MailboxView): Promise<string[]> {
+  const out: string[] = []
+  for await (const batch of view.read(view.resolve({ pairs: Uint32Array.of(1, 0xffffffff) }, 'seq'), { bytes: 'whole', sections: [], facts: [] }, signal)) {
+    for (const { bytes } of batch) {
+      const octets = new Uint8Array(bytes.size)
+      await bytes.read(0, octets, signal)
+      out.push(/Subject: (\S+)/.exec(Buffer.from(octets).toString('latin1'))?.[1] ?? '(damaged)')
+    }
+  }
+  return out
+}
+/** Every message of the account, by the mailboxes in which it is. */
+async function all(): Promise<Map<string, string[]>> {
+  const out = new Map<string, string[]>()
+  for await (const batch of site.mail.list({ reference: '' as MailboxName, patterns: ['*'] }, signal)) {
+    for (const { name, attributes } of batch) {
+      if ([...attributes].some((a) => /^\\no(?:select|nexistent)$/i.test(a)) || name === 'INBOX') continue
+      for (const subject of await withMailbox(site.mail, name, 'read-only', signal, subjectsOf)) out.set(subject, [...(out.get(subject) ?? []), name])
+    }
+  }
+  return out
+}
+const METHODS = new Set(['locate', 'open', 'append', 'create', 'remove', 'rename'])
+/** The mail as the tool sees it: before its call number `when` somebody else does something, and nothing can be copied. */
+function disturbed(when: number, meanwhile: () => Promise<void>): { readonly mail: MailAccess; readonly calls: () => number } {
+  let calls = 0
+  const mail = new Proxy(site.mail, {
+    get(target, key) {
+      const member: unknown = Reflect.get(target, key, target)
+      if (typeof member !== 'function') return member
+      const call = member.bind(target) as (...args: unknown[]) => Promise<unknown>
+      if (typeof key !== 'string' || !METHODS.has(key)) return call
+      return async (...args: unknown[]) => {
+        if (calls++ === when) await meanwhile()
+        if (key === 'append') throw new MailError('over-quota', 'there is no room')
+        return await call(...args)
+      }
+    },
+  })
+  return { mail, calls: () => calls }
+}
+
+describe.each(['unix', 'mbx', 'mix'])('from and to %s, while nothing can be copied', (format) => {
+  test.each([
+    { word: 'transfer', args: ['box'], where: 'box', make: false },
+    { word: 'transfer', args: ['box'], where: 'box', make: true },
+    { word: 'copy', args: ['box', 'new'], where: 'new', make: false },
+    { word: 'move', args: ['box', 'new'], where: 'new', make: true },
+  ])('$word: mail that is taken by $where meanwhile stays (it is made when it is missing: $make)', { timeout: 120_000 }, async ({ word, args, where, make }) => {
+    const [out, err] = [new PassThrough(), new PassThrough()]
+    const terminal: Terminal = { out, err, colours: false }
+    for (let when = 0, steps = 1; when < steps; when++) {
+      await site[Symbol.asyncDispose]()
+      site = await toolsSite()
+      const taken = ['old']
+      await site.mail.create(`#driver.${format}/box` as MailboxName, { specialUse: [] }, signal)
+      await put('box', 'old')
+      const { mail, calls } = disturbed(when, async () => {
+        try {
+          if (make) await site.mail.create(where as MailboxName, { specialUse: [] }, signal).catch(() => undefined)
+          await put(where, 'new')
+          taken.push('new')
+        } catch (error) {
+          expect(error).toMatchObject({ kind: 'not-found' })
+        }
+      })
+      const work = { mail, terminal, signal, format, merge: undefined, dryRun: false, holdsOthers: () => true }
+      await (ACTIONS[word] ?? expect.fail(word)).run(work, args).catch((error: unknown) => expect(error).toBeInstanceOf(Error))
+      const found = await all()
+      for (const subject of taken) expect(found.get(subject), `${subject}, where the call ${when} of the tool was disturbed`).toHaveLength(1)
+      steps = Math.max(steps, calls())
+    }
+  })
+})

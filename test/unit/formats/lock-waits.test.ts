@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -114,6 +114,21 @@ test.runIf(native).each(['flock', 'fcntl'] as const)('the %s of another program 
   expect(said).toHaveLength(3)
   expect(said[0]).toMatch(/^waiting: Mailbox BOX is locked by another program, waiting for it for up to 3\d seconds\.\.\.$/)
   expect(logged).toEqual([said[0]?.replace('waiting: ', '')])
+})
+
+test.runIf(native)('a mailbox of another format that took the place of one is no mailbox here: its locks, which are held as long as it is open, are not waited for', async () => {
+  const file = new MailboxFile({ path: box, user: alice, fileMode: 0o600, directoryMode: 0o700 }, unixContext(files, dir, { clock, locks: locks() }))
+  const work = async (): Promise<string> => 'done'
+  expect(await file.locked('owner', never, say, work)).toBe('done')
+  await writeFile(`${box}.mbx`, `*mbx*\r\n5f00000000000000\r\n`.padEnd(2046) + '\r\n')
+  await rename(`${box}.mbx`, box)
+  await hold('flock', box)
+  for (const access of ['shared', 'owner'] as const) expect(await file.locked(access, never, say, work)).toBeUndefined()
+  expect(said).toEqual([])
+  // One that is empty may become one of this format.
+  await writeFile(`${box}.empty`, '')
+  await rename(`${box}.empty`, box)
+  expect(await file.locked('owner', never, say, work)).toBe('done')
 })
 
 test('whoever waits behind an operation that waits hears what for, also when it comes later', async () => {

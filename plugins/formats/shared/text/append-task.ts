@@ -31,7 +31,7 @@ export interface KnownAppended extends LockNews {
 export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppended | undefined> {
   const { files } = tools
   const { locks, clock, signal, say, news } = impatientLocks(tools, a)
-  const file = new MailboxFile(a.place, { files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
+  const file = new MailboxFile(a.place, { dialect: a.how.dialect, files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
   const startedAt = clock.now()
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }

@@ -3,27 +3,19 @@ import { isWritable } from '../folders.js'
 import { folderOf } from '../locks/lock-context.js'
 import { sayWaits } from '../locks/wait-lines.js'
 import { makeWhole } from '../new-file.js'
+import { beginningOf } from './beginning.js'
 import { mailboxRecord } from './blocks.js'
 import { nowSeconds } from '../changes/state-directory.js'
 import type { TextContext } from './context.js'
-import type { TextDialect } from './dialect.js'
 import { TextDelivery } from './delivery.js'
 import { examineText } from './examine.js'
 import { localZone } from '../internal-date.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
-import { looksLikeMailbox } from './parser.js'
 import { TextSource } from './source.js'
 
-/** So many octets tell whether a file is a mailbox; the From line must end within them. */
-const PROBED = 1023
 /** Mailboxes of which it is remembered that they are some. */
 const REMEMBERED = 1024
 type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
-
-/** A first message is being written by another program, whose first line is not complete yet: who opens the file waits for its lock. */
-function isBegun({ delimiter }: TextDialect, head: Uint8Array): boolean {
-  return head.length < PROBED && !head.includes(10) && (delimiter || 'From ').startsWith(Buffer.from(head.subarray(0, 5)).toString('latin1'))
-}
 
 /** Traditional mailbox files, shared with every mail program of the machine. */
 export class TextFormat implements MailboxFormat {
@@ -41,15 +33,8 @@ export class TextFormat implements MailboxFormat {
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
     if (seen === undefined && this.#isKnown(at.path, stat)) return 'mine'
-    const file = await files.open(at.path, { keepAccessTime: true })
-    try {
-      const head = Buffer.alloc(Math.min(PROBED, stat.size))
-      const got = file.readSomeNow?.(head, 0) ?? (await file.read(head, 0))
-      if (!looksLikeMailbox(this.#ctx.dialect, head.subarray(0, got))) return isBegun(this.#ctx.dialect, head.subarray(0, got)) ? 'mine' : 'not-mine'
-    } finally {
-      // It was only read, so nobody has to wait for it.
-      file.close().catch(() => undefined)
-    }
+    const beginning = await beginningOf(this.#ctx, at.path, stat.size)
+    if (beginning !== 'mailbox') return beginning === 'begun' ? 'mine' : 'not-mine'
     await this.#keepNewMailMark(at.path, stat)
     this.#remember(at.path, stat)
     return 'mine'

@@ -5,6 +5,7 @@ import { inTurn } from '../locks/wait-lines.js'
 import { nameLockPath, takeNameLock, type NameLock } from '../locks/name-lock.js'
 import type { ContentWriter } from '../content-writer.js'
 import { SafeChanges } from '../changes/safe-changes.js'
+import { beginningOf } from './beginning.js'
 import type { TextContext } from './context.js'
 import { rewrite, type RewriteWish, type Rewritten } from './rewrite.js'
 import { SettledSeconds } from './settled-seconds.js'
@@ -26,7 +27,7 @@ export interface HeldFile {
 }
 
 /** What locking and changing a file needs of the host. */
-type FileContext = Pick<TextContext, 'files' | 'clock' | 'locks' | 'turns' | 'mailbox'>
+type FileContext = Pick<TextContext, 'dialect' | 'files' | 'clock' | 'locks' | 'turns' | 'mailbox'>
 
 /** Locks, recovery and rewriting of one mailbox file. */
 export class MailboxFile {
@@ -34,6 +35,8 @@ export class MailboxFile {
   readonly #ctx: FileContext
   readonly #changes: SafeChanges
   readonly #seconds = new SettledSeconds()
+  /** The file that was a mailbox when it was last looked at. */
+  #known: Pick<FileStat, 'device' | 'inode'> | undefined
 
   constructor(place: FilePlace, ctx: FileContext) {
     this.path = place.path
@@ -41,7 +44,7 @@ export class MailboxFile {
     this.#changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
   }
 
-  /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
+  /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file, or none of this format any more. */
   async locked<T>(access: Access, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<T | undefined> {
     const { locks, clock } = this.#ctx
     return await inTurn(this.#ctx, this.path, say, async (spoken) => {
@@ -61,7 +64,7 @@ export class MailboxFile {
   async #locked<T>(access: Access, write: boolean, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<{ readonly done: T } | 'interrupted' | 'replaced' | undefined> {
     const stat = await this.#ctx.files.stat(this.path)
     // A folder or a pipe in its place is no mailbox either.
-    if (stat?.kind !== 'file') return undefined
+    if (stat?.kind !== 'file' || !(await this.#isOurs(stat))) return undefined
     const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, { ask: access === 'owner' }, signal, say) : { state: 'unavailable' }
     try {
       const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)
@@ -82,6 +85,16 @@ export class MailboxFile {
     } finally {
       if (name.state === 'locked') await name.release()
     }
+  }
+  /**
+   * Another file in its place may be a mailbox of another format: who has that open keeps locks on it for hours, for which everybody would wait in vain.
+   * The first one was recognised a moment ago.
+   */
+  async #isOurs({ device, inode, size }: FileStat): Promise<boolean> {
+    const isNew = this.#known !== undefined && (this.#known.inode !== inode || this.#known.device !== device)
+    if (isNew && size > 0 && (await beginningOf(this.#ctx, this.path, size)) === 'other') return false
+    this.#known = { device, inode }
+    return true
   }
   /** Whether another program has the mailbox open for writing; as `owner` it is asked to give it up before. */
   async heldElsewhere(access: 'owner' | 'alone', signal: AbortSignal, say: Say): Promise<boolean> {

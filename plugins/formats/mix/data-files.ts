@@ -58,14 +58,14 @@ export class DataFiles {
     const at = there?.size ?? 0
     if (at > 0 && at + octets > MOST_DATA) return this.fresh(current, sequence, octets, signal)
     // Nobody may have synced the name of an empty one yet.
-    const place = { at, fresh: at === 0, octets, synced: this.#isOneWrite(octets) }
+    const place = { at, fresh: at === 0, octets, ...this.#howToDisk(octets) }
     const kept = this.#written
     const isKept = kept !== undefined && kept.inode === there?.inode && kept.file === current && kept.synced === place.synced
     return new DataWriter(isKept ? Promise.resolve(kept) : this.#begin(() => this.#openToWrite(current, 'if-missing', place)), place, signal)
   }
   /** Puts messages into a file that is not there yet. */
   fresh(current: number, sequence: number, octets: number, signal: AbortSignal): DataWriter {
-    const place = { at: 0, fresh: true, octets, synced: this.#isOneWrite(octets) }
+    const place = { at: 0, fresh: true, octets, ...this.#howToDisk(octets) }
     const openFree = async (): Promise<Written> => {
       for (let file = Math.max(sequence, current + 1); ; file++) {
         signal.throwIfAborted()
@@ -78,8 +78,9 @@ export class DataFiles {
     }
     return new DataWriter(this.#begin(openFree), place, signal)
   }
-  #isOneWrite(octets: number): boolean {
-    return this.#ctx.mailbox.durability === 'full' && octets <= ONE_WRITE
+  #howToDisk(octets: number): Pick<DataPlace, 'synced' | 'early'> {
+    const durable = this.#ctx.mailbox.durability === 'full'
+    return { synced: durable && octets <= ONE_WRITE, early: durable && octets > ONE_WRITE }
   }
   async #openToWrite(file: number, create: 'new' | 'if-missing', { synced }: DataPlace): Promise<Written> {
     const open = await this.#ctx.files.open(this.path(file), { write: true, create, mode: this.#place.fileMode, syncWrites: synced })

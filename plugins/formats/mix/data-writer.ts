@@ -1,5 +1,6 @@
 import type { OpenFile } from 'mailwright/api'
 import { crc32 } from 'node:zlib'
+import { EarlyWriting } from '../shared/changes/early-writing.js'
 import { CHUNK, spareChunks } from '../shared/spare-chunks.js'
 import { putDataRecord } from './put-records.js'
 import { DATA_OCTETS, type DataRecord } from './records.js'
@@ -23,6 +24,8 @@ export interface DataPlace {
   readonly octets: number
   /** What is written is on the disk: all goes in one call, since each would wait for it. Otherwise pieces are written as they are full. */
   readonly synced: boolean
+  /** It is on the disk at the end, and goes there while more is written. */
+  readonly early: boolean
 }
 
 /**
@@ -45,6 +48,7 @@ export class DataWriter {
   readonly #chunks: Buffer<ArrayBuffer>[] = []
   /** The write under way, or the last one. */
   #writing: Promise<void> | undefined
+  #early: EarlyWriting | undefined
   #beginning: Promise<void> | undefined
   #finishing: Promise<void> | undefined
   /** Place of the next octet that is written, and the sum of those before. */
@@ -143,7 +147,9 @@ export class DataWriter {
   }
   /** They are summed up while they are written. */
   #begin(pieces: readonly Buffer[]): void {
-    this.#writing = this.#data.open.write(pieces, this.#at)
+    const to = pieces.reduce((at, piece) => at + piece.length, this.#at)
+    if (this.#place.early) this.#early ??= new EarlyWriting(this.#data.open, this.#at)
+    this.#writing = this.#data.open.write(pieces, this.#at).then(() => this.#early?.wrote(to))
     // Whoever waits for it hears of the failure.
     this.#writing.catch(() => undefined)
     for (const piece of pieces) {
@@ -183,11 +189,13 @@ export class DataWriter {
     for (const chunk of this.#chunks.splice(0)) spareChunks.give(chunk)
     this.#held = this.#other = undefined
     if (durable && !this.#place.synced) await this.#data.open.sync()
+    await this.#early?.settled()
   }
   /** Nothing is under way any more, whatever became of it. */
   async settled(): Promise<void> {
     await Promise.allSettled([this.#opening, this.#beginning, this.#finishing])
     await Promise.allSettled([this.#writing])
+    await this.#early?.settled()
   }
   /** Takes back what was written. */
   async undo(): Promise<void> {

@@ -16,7 +16,7 @@ async function writer(octets: number, signal = never, synced = false): Promise<{
     await open.read(into, 0)
     return into
   }
-  return { files, open, content, writer: new DataWriter(Promise.resolve({ file: 7, open }), { at: START.length, fresh: false, octets, synced }, signal) }
+  return { files, open, content, writer: new DataWriter(Promise.resolve({ file: 7, open }), { at: START.length, fresh: false, octets, synced, early: !synced }, signal) }
 }
 /** So that every octet tells its place. */
 const octetsFrom = (from: number, length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, i) => (from + i) % 251))
@@ -68,7 +68,7 @@ describe('messages on their way into a data file of mix', () => {
     await other.settled()
     let opened: () => void = () => undefined
     const opening = new Promise<void>((resolve) => (opened = resolve)).then(() => ({ file: 9, open }))
-    const w = new DataWriter(opening, { at: START.length, fresh: true, octets: 4, synced: true }, never)
+    const w = new DataWriter(opening, { at: START.length, fresh: true, octets: 4, synced: true, early: false }, never)
     expect(w.add(Buffer.from('mail'))).toBeUndefined()
     const finished = w.finish(true)
     expect(() => w.file).toThrow('not open yet')
@@ -78,11 +78,27 @@ describe('messages on their way into a data file of mix', () => {
   })
   test('a file that cannot be opened is told of when its octets are to be written, and leaves nothing to take back', async () => {
     const failure = Object.assign(new Error('EDQUOT'), { code: 'EDQUOT' })
-    const w = new DataWriter(Promise.reject(failure), { at: 0, fresh: true, octets: 4, synced: true }, never)
+    const w = new DataWriter(Promise.reject(failure), { at: 0, fresh: true, octets: 4, synced: true, early: false }, never)
     expect(w.add(Buffer.from('mail'))).toBeUndefined()
     await expect(w.begin()).rejects.toBe(failure)
     await w.settled()
     await expect(w.undo()).rejects.toBe(failure)
+  })
+  test('what is synced at the end goes to the disk while more is written, and nobody is done before that was said', async () => {
+    const { writer: w, open } = await writer(3 * PIECE)
+    const told: (() => void)[] = []
+    const ranges: (readonly [from: number, to: number])[] = []
+    open.beginWriting = (at, octets) => {
+      ranges.push([at, at + octets])
+      return new Promise((done) => told.push(done))
+    }
+    await w.add(octetsFrom(0, 3 * PIECE))
+    let done = false
+    const finished = w.finish(true).then(() => (done = true))
+    await expect.poll(() => ranges).toEqual([[0, PIECE]])
+    expect(done).toBe(false)
+    for (const answer of told) answer()
+    await finished
   })
   test('who has gone writes no more', async () => {
     const stop = new AbortController()

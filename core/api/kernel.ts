@@ -228,7 +228,10 @@ export interface Logger {
 }
 /** Time from a token: tests hold it still, replay repeats it. */
 export interface Clock {
+  /** Milliseconds since 1970, as the machine tells everybody: what dates and times of files are compared with. They jump when the machine's time is set. */
   now(): number
+  /** Milliseconds since some moment, which go on evenly whatever the machine's time is set to: how long something took, and until when it is waited for. */
+  steady(): number
   after(ms: number, run: () => void): Disposable
 }
 

@@ -31,7 +31,7 @@ export class Alerts {
     this.#files = files
     this.#clock = clock
     this.#settings = settings
-    this.#due = clock.now() + settings.timeouts.alertMs
+    this.#due = clock.steady() + settings.timeouts.alertMs
   }
 
   get shown(): ShownAlerts {
@@ -50,7 +50,7 @@ export class Alerts {
   }
   /** Whether this is the time to look: a comparison, for the end of every command. */
   get due(): boolean {
-    return this.#clock.now() >= this.#due
+    return this.#clock.steady() >= this.#due
   }
   /** Whether nobody gets in now. */
   async shutDown(): Promise<boolean> {
@@ -58,7 +58,7 @@ export class Alerts {
   }
   /** Writes what is new; ends the session some time after the shutdown file was seen first. */
   async look(out: ImapWriter): Promise<void> {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     this.#due = now + this.#settings.timeouts.alertMs
     // Taking the file away meanwhile does not call the shutdown off.
     if (this.#warnedAt !== undefined && now - this.#warnedAt >= this.#settings.timeouts.shutdownMs) throw new ProtocolAbort('Server shutting down', 'Killed (terminated)')

@@ -30,7 +30,7 @@ export class Imap4 implements Protocol {
   async greet(link: Link, gate: LoginGate, tweaks: Tweaks): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined> {
     const { settings, clock, host } = this.#host
     const recorder = new RecordingGate(gate)
-    const deadline = clock.now() + settings.timeouts.preloginMs
+    const deadline = clock.steady() + settings.timeouts.preloginMs
     await using talk = new Conversation(this.#host, {
       link,
       gate: recorder,
@@ -39,7 +39,7 @@ export class Imap4 implements Protocol {
       slots: new SlotTable(),
       tweaks,
       // One span for everything before the login, however slowly it is used up.
-      patience: { waitMs: () => Math.max(0, deadline - clock.now()), bye: 'Autologout' },
+      patience: { waitMs: () => Math.max(0, deadline - clock.steady()), bye: 'Autologout' },
     })
     const { session, out, alerts, log } = talk
     if (await alerts.shutDown()) {

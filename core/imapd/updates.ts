@@ -52,7 +52,7 @@ export class SessionUpdates implements Updates {
   follow(view: MailboxView | undefined): void {
     this.#watch?.[Symbol.dispose]()
     this.#stale = false
-    this.#lookedAt = this.#owner.clock.now()
+    this.#lookedAt = this.#owner.clock.steady()
     this.#watch = view?.watch((what) => {
       if (what === 'sync') this.#stale = true
       this.#bell.ring()
@@ -75,7 +75,7 @@ export class SessionUpdates implements Updates {
   async look(): Promise<void> {
     const { selected, signal } = this.#owner.session()
     this.#stale = false
-    this.#lookedAt = this.#owner.clock.now()
+    this.#lookedAt = this.#owner.clock.steady()
     try {
       await selected?.sync(signal)
     } catch (cause) {
@@ -96,7 +96,7 @@ export class SessionUpdates implements Updates {
   async tell(expunge: boolean, withUid: boolean): Promise<void> {
     const { selected } = this.#owner.session()
     if (selected === undefined) return
-    if (this.#stale || this.#owner.clock.now() - this.#lookedAt > LOOK_AGAIN_MS) await this.look()
+    if (this.#stale || this.#owner.clock.steady() - this.#lookedAt > LOOK_AGAIN_MS) await this.look()
     const held = this.#owner.session().tweaks.holdExpunge === 'never-while-busy' && this.#owner.busy()
     const changes = selected.take({ expunge: expunge && !held })
     if (changes !== undefined) await this.#write(changes, selected, withUid)

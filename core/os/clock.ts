@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
 import type { Clock } from '../api/kernel.js'
 
 /** The machine's time. A pending call keeps the process alive until it ran or was disposed of. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steady: () => performance.timeOrigin + performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms)
     return { [Symbol.dispose]: () => clearTimeout(timer) }

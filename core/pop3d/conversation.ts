@@ -49,7 +49,7 @@ export class Conversation implements Disposable {
       const { drop } = this.session
       // Messages are fetched one after the other: the next one goes into the same slab.
       this.out.octets.flush(drop !== undefined)
-      if (drop !== undefined) this.#pause.set(shared.clock.now() + PAUSE_MS, this.#let)
+      if (drop !== undefined) this.#pause.set(shared.clock.steady() + PAUSE_MS, this.#let)
     })
     if (half.unread !== undefined) this.input.framer.push(half.unread)
     const profile = profileOf(shared.workarounds, half.client, mail?.user, half.tweaks)

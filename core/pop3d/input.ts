@@ -40,7 +40,7 @@ export class LineInput implements Disposable {
   }
   /** How long the client has been waited for; 0: it is not waited for. */
   idleMs(): number {
-    return this.#waitingSince === undefined ? 0 : this.#clock.now() - this.#waitingSince
+    return this.#waitingSince === undefined ? 0 : this.#clock.steady() - this.#waitingSince
   }
   /** The next line; throws EndOfInput at the end, LostWaiting. */
   async next(): Promise<LineFrame> {
@@ -49,7 +49,7 @@ export class LineInput implements Disposable {
       if (frame !== undefined) return frame
       if (this.#interrupted !== undefined) throw this.#interrupted
       this.#send()
-      this.#waitingSince = this.#clock.now()
+      this.#waitingSince = this.#clock.steady()
       let chunk: Uint8Array
       try {
         chunk = await this.#reader.read(this.#patience.waitMs(this.framer.partial), this.#patience.bye)

@@ -54,7 +54,7 @@ export class Pop3 implements Protocol {
 
   async greet(link: Link, gate: LoginGate, tweaks: Tweaks): Promise<Omit<Handover, 'sessionId' | 'host' | 'plan'> | undefined> {
     const { settings, clock } = this.#host
-    const deadline = clock.now() + settings.timeouts.preloginMs
+    const deadline = clock.steady() + settings.timeouts.preloginMs
     const slots = new SlotTable()
     using talk = new Conversation(this.#host, {
       link,
@@ -64,7 +64,7 @@ export class Pop3 implements Protocol {
       slots,
       tweaks,
       // One span for everything before the login, however slowly it is used up.
-      patience: { waitMs: () => Math.max(0, deadline - clock.now()), bye: 'Autologout' },
+      patience: { waitMs: () => Math.max(0, deadline - clock.steady()), bye: 'Autologout' },
     })
     writeGreeting(talk.session)
     const login = await talk.run()

@@ -37,12 +37,12 @@ export class Deadline implements Disposable {
 
   #start(): void {
     this.#fires = this.#due
-    this.#timer = this.#clock.after(Math.max(0, this.#due - this.#clock.now()), () => {
+    this.#timer = this.#clock.after(Math.max(0, this.#due - this.#clock.steady()), () => {
       this.#timer = undefined
       this.#fires = Infinity
       const expire = this.#expire
       if (expire === undefined) return
-      if (this.#clock.now() < this.#due) this.#start()
+      if (this.#clock.steady() < this.#due) this.#start()
       else {
         this.clear()
         expire()

@@ -54,7 +54,7 @@ export class LinkReader implements Disposable {
     if (this.#link.stopping?.aborted === true) return Promise.reject(stopped())
     return new Promise((resolve, reject) => {
       this.#giveUp = reject
-      this.#deadline.set(this.#clock.now() + waitMs, () => reject(new ProtocolAbort(bye, 'Autologout')))
+      this.#deadline.set(this.#clock.steady() + waitMs, () => reject(new ProtocolAbort(bye, 'Autologout')))
       this.#link.read().then(
         (chunk) => {
           this.#rest()

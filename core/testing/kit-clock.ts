@@ -20,6 +20,9 @@ export class KitClock implements Clock, Disposable {
   now(): number {
     return this.#now
   }
+  steady(): number {
+    return this.now()
+  }
   after(ms: number, run: () => void): Disposable {
     const entry = { at: this.#now + Math.max(0, ms), order: this.#order++, run }
     this.#pending.push(entry)

@@ -54,7 +54,7 @@ describe('the examples of the guide as plugins', () => {
     { name: 'at night with an exception', hour: 3, user: 'bob', answer: 'allow' },
   ]
   test.each(hours)('the policy decides $name: $answer', async ({ hour, user, answer }) => {
-    const clock = plugin('clock', (p) => p.provide(CLOCK, { create: () => ({ now: () => hour * HOUR_MS, after: () => ({ [Symbol.dispose]: () => undefined }) }) }))
+    const clock = plugin('clock', (p) => p.provide(CLOCK, { create: () => ({ now: () => hour * HOUR_MS, steady: () => hour * HOUR_MS, after: () => ({ [Symbol.dispose]: () => undefined }) }) }))
     const kernel = await startKernel(
       kernelOptions(
         { hosts: { default: { auth: { policies: [{ use: 'office-hours', except: ['bob'] }] } } } },

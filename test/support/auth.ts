@@ -31,6 +31,9 @@ export class HeldClock implements Clock {
   now(): number {
     return this.#now
   }
+  steady(): number {
+    return this.now()
+  }
   after(ms: number, run: () => void): Disposable {
     const entry = { at: this.#now + ms, run }
     this.#waiting.push(entry)

@@ -10,6 +10,9 @@ export class HeldClock implements Clock {
   now(): number {
     return this.#ms
   }
+  steady(): number {
+    return this.now()
+  }
   after(_ms: number, run: () => void): Disposable {
     this.#waiting.add(run)
     return { [Symbol.dispose]: () => void this.#waiting.delete(run) }

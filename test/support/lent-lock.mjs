@@ -4,6 +4,7 @@ import { MlockLocker } from '../../dist/plugins/lockers/mlock/mlock.js'
 const [program = '', mailbox = ''] = process.argv.slice(2)
 const clock = {
   now: () => Date.now(),
+  steady: () => performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms)
     return { [Symbol.dispose]: () => clearTimeout(timer) }

@@ -32,6 +32,9 @@ export class StillClock implements Clock {
   now(): number {
     return this.time
   }
+  steady(): number {
+    return this.now()
+  }
   after(ms: number, run: () => void): Disposable {
     const timer = { at: this.time + ms, run }
     this.#timers.add(timer)

@@ -37,6 +37,7 @@ const FORMATS = {
 const files = new SystemFiles(await nativeLocks())
 const clock = {
   now: () => Date.now(),
+  steady: () => performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms)
     return { [Symbol.dispose]: () => clearTimeout(timer) }

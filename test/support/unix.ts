@@ -19,7 +19,12 @@ export class TestClock implements Clock {
   constructor(ms = Date.UTC(2026, 10, 23, 1, 58, 56)) {
     this.ms = ms
   }
+  /** By how much the machine's time was set back since. */
+  setBackMs = 0
   now(): number {
+    return this.ms - this.setBackMs
+  }
+  steady(): number {
     return this.ms
   }
   after(ms: number, run: () => void): Disposable {

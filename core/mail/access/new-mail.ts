@@ -78,8 +78,8 @@ export class NewMail {
     const { clock, logger } = this.#parts
     const { key } = target
     if (file !== undefined) this.#files.set(key, file)
-    if (this.#under.has(key) || clock.now() - (this.#lookedAt.get(key) ?? -Infinity) < EVERY_MS) return
-    this.#lookedAt.set(key, clock.now())
+    if (this.#under.has(key) || clock.steady() - (this.#lookedAt.get(key) ?? -Infinity) < EVERY_MS) return
+    this.#lookedAt.set(key, clock.steady())
     this.#under.add(key)
     try {
       await this.#move(to, target, signal)

@@ -56,10 +56,10 @@ export class AskedFacts {
   /** Facts that were asked for in the last 30 days; undefined: nobody ever asked for any in the account, as far as is known. */
   lately(): Promise<readonly string[] | undefined> {
     return this.#next(async () => {
-      if (this.#own === undefined && this.#clock.now() < this.#nothingUntil) return undefined
+      if (this.#own === undefined && this.#clock.steady() < this.#nothingUntil) return undefined
       const { days } = await this.#record()
       if (this.#own !== undefined || (await this.#read(this.#paths.account)) !== undefined) return this.#recent(days)
-      this.#nothingUntil = this.#clock.now() + NOTHING_MS
+      this.#nothingUntil = this.#clock.steady() + NOTHING_MS
       return undefined
     })
   }

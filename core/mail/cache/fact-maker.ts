@@ -76,7 +76,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   }
   arrived(mailbox: SharedMailbox, set: UidSet): void {
     if (!this.#makesFor(mailbox)) return
-    this.#arrivedAt = this.#parts.clock.now()
+    this.#arrivedAt = this.#parts.clock.steady()
     if (this.#waiting.size === 0) this.#workedAt = this.#arrivedAt
     const { uidValidity, uidNext } = mailbox.table
     const from = set.ranges[0] ?? uidNext
@@ -123,7 +123,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
         this.#after(this.#pause)
         return
       }
-      this.#workedAt = this.#parts.clock.now()
+      this.#workedAt = this.#parts.clock.steady()
       const began = performance.now()
       this.#step = this.#next().finally(() => {
         this.#step = undefined
@@ -135,7 +135,7 @@ export class FactMaker implements ArrivalHearer, AsyncDisposable {
   }
   /** While messages arrive, or sessions keep the process busy, pauses grow; they end all the same. */
   #mustWait(): boolean {
-    const now = this.#parts.clock.now()
+    const now = this.#parts.clock.steady()
     if (now - this.#arrivedAt < QUIET_MS && now - this.#workedAt < LONGEST_WAIT_MS) {
       this.#pause = QUIET_MS
       return true

@@ -37,14 +37,14 @@ export class SpareTime implements AsyncDisposable {
   }
   add(work: Work): void {
     if (this.#ended) return
-    this.#waiting.push({ work, since: this.#clock.now() })
+    this.#waiting.push({ work, since: this.#clock.steady() })
     this.#octets += work.size
     while (this.#octets > this.#limits.octets && this.#waiting.length > 1) this.#giveUp()
     this.#running ??= this.#run()
   }
   /** Somebody has something to do now, and more soon. */
   busy(): void {
-    this.#busyAt = this.#clock.now()
+    this.#busyAt = this.#clock.steady()
   }
   /** Nothing is done until disposed. */
   hold(): Disposable {
@@ -62,7 +62,7 @@ export class SpareTime implements AsyncDisposable {
   async #run(): Promise<void> {
     await this.#pause()
     for (let first = this.#waiting[0]; first !== undefined && !this.#ended; first = this.#waiting[0]) {
-      const now = this.#clock.now()
+      const now = this.#clock.steady()
       if (now - first.since > this.#limits.ms) this.#giveUp()
       else if (this.#holds > 0 || now - this.#busyAt < PAUSE_MS) await this.#pause()
       else {

@@ -96,7 +96,7 @@ export class FoldWait implements Disposable {
     this.#parts = parts
     this.#durable = durable
     this.#tell = tell
-    this.#since = parts.clock.now()
+    this.#since = parts.clock.steady()
     try {
       this.#watch = parts.files.watch(`${parts.folder}/journal`, () => {
         this.#isNews = true
@@ -113,7 +113,7 @@ export class FoldWait implements Disposable {
    */
   async next(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts
-    const waited = clock.now() - this.#since
+    const waited = clock.steady() - this.#since
     if (waited >= PATIENCE_MS) throw new MailError('in-use', 'another process of the server does not write the flags of the mailbox that it has acknowledged')
     if (waited >= SILENT_MS && !this.#told) {
       this.#told = true

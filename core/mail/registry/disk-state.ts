@@ -215,8 +215,8 @@ export class DiskState implements MailboxState {
       await this.#adopt(mailbox)
       // For news alone, not so often that the other one cannot gather what it writes.
       const { clock, settings } = this.#parts
-      if (clock.now() - this.#rangMs < settings.pollMs || !(await this.heldBack(mailbox, (pending) => !pending.isEmpty))) return
-      this.#rangMs = clock.now()
+      if (clock.steady() - this.#rangMs < settings.pollMs || !(await this.heldBack(mailbox, (pending) => !pending.isEmpty))) return
+      this.#rangMs = clock.steady()
       await ringBell(this.#parts)
     } catch (error) {
       this.#parts.logger.debug('mail.journal-not-had', { key: this.#parts.key, error })
@@ -236,7 +236,7 @@ export class DiskState implements MailboxState {
     const t = this.#table
     if (this.#settled) {
       if (this.#journal === undefined) await this.#lookAtJournal(mailbox)
-      else if (this.#parts.clock.now() - this.#failedMs >= RETRY_MS) {
+      else if (this.#parts.clock.steady() - this.#failedMs >= RETRY_MS) {
         if (t.toldModseq === 0 && !this.owes) await this.#beginTelling()
         else if (this.#journalValidity !== t.uidValidity) await this.#startJournal()
       }
@@ -274,7 +274,7 @@ export class DiskState implements MailboxState {
     } catch (error) {
       // Without a head nothing can be acknowledged from it: changes go to the mailbox at once. Nobody else gets it: who has it tells mod-sequences.
       this.#parts.logger.warn('mail.journal-failed', { key: this.#parts.key, error })
-      this.#failedMs = this.#parts.clock.now()
+      this.#failedMs = this.#parts.clock.steady()
       // The old one is whole, and what waits in it waits for these messages.
       if (this.owes) return
       this.#journalValidity = 0

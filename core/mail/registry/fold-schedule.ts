@@ -23,13 +23,13 @@ export class FoldSchedule implements AsyncDisposable {
   /** There was a change just now, or an attempt that failed. */
   later(mailbox: SharedMailbox): void {
     const { clock, settings } = this.#parts
-    this.#lastChange = clock.now()
+    this.#lastChange = clock.steady()
     this.#bell ??= new FoldBell(this.#parts, this.#owes, () => this.#fold(mailbox))
     this.#bell.hang()
     this.#timer ??= clock.after(settings.checkpointDelayMs, () => {
       this.#timer = undefined
       if (!this.#owes() || mailbox.gone !== undefined) return
-      if (clock.now() - this.#lastChange < settings.checkpointDelayMs) {
+      if (clock.steady() - this.#lastChange < settings.checkpointDelayMs) {
         this.later(mailbox)
         return
       }

@@ -73,7 +73,7 @@ export class SourceRegistry implements AsyncDisposable {
       if (this.#busy(found.key) !== undefined) return this.acquire(found, settings, states, signal)
       held = this.#held.get(found.key)
     }
-    if (held?.uses === 0 && held.shared?.table.toldModseq === 0 && held.shared.state === undefined && this.#clock.now() - held.since >= LINGER_MS) {
+    if (held?.uses === 0 && held.shared?.table.toldModseq === 0 && held.shared.state === undefined && this.#clock.steady() - held.since >= LINGER_MS) {
       // What is kept of it could not be read when it was opened. Who asks for figures again and again does not open it each time.
       await orCancelled(this.#close(found.key, held, true), signal)
       return this.acquire(found, settings, states, signal)
@@ -81,7 +81,7 @@ export class SourceRegistry implements AsyncDisposable {
     if (held === undefined) {
       // Of no session: others may wait for it too.
       const opening = this.#open(found, settings, states, new AbortController().signal)
-      held = { place: found.place, opening, shared: undefined, uses: 0, since: this.#clock.now(), timer: undefined }
+      held = { place: found.place, opening, shared: undefined, uses: 0, since: this.#clock.steady(), timer: undefined }
       this.#held.set(found.key, held)
       const mine = held
       opening.then(

@@ -293,7 +293,7 @@ export class SharedMailbox {
 
   /** Whether a look can be spared: nothing was heard since the last one, which was not long ago. */
   get current(): boolean {
-    return this.#watch !== undefined && !this.#dirty && this.#clock.now() - this.#lookedAt < this.settings.pollMs
+    return this.#watch !== undefined && !this.#dirty && this.#clock.steady() - this.#lookedAt < this.settings.pollMs
   }
   /**
    * Makes the rows true. Sessions that ask while a look is waiting for its turn share it, so it is not cancelled with one of them.
@@ -318,7 +318,7 @@ export class SharedMailbox {
   }
   /** The same for a caller whose turn it is already. */
   async refreshNow(found?: FileStat): Promise<void> {
-    const [signals, began] = [this.#signals, this.#clock.now()]
+    const [signals, began] = [this.#signals, this.#clock.steady()]
     // Until the look has ended, another session that asks must wait for it.
     this.#dirty = true
     const claimRecent = this.writers > 0 && this.source.traits.writable

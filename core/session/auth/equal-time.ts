@@ -9,7 +9,7 @@ import { MailError } from '../../api/mail/error.js'
  */
 export async function holdRefusal(clock: Clock, startedAt: number, delayMs: number, signal: AbortSignal): Promise<void> {
   if (delayMs <= 0) return
-  const elapsed = Math.max(0, clock.now() - startedAt)
+  const elapsed = Math.max(0, clock.steady() - startedAt)
   const periods = Math.max(1, Math.ceil(elapsed / delayMs))
   await pause(clock, periods * delayMs - elapsed, signal)
 }

@@ -161,7 +161,7 @@ export class HostLoginGate implements LoginGate {
   }
 
   async change(user: string, old: Secret, password: Secret, signal: AbortSignal): Promise<Verdict> {
-    const since = this.#clock.now()
+    const since = this.#clock.steady()
     const peer: PeerFacts = { address: '', localAddress: '', localPort: 0, service: 'change' }
     const proof = await this.#chain.verify({ kind: 'password', user, password: old }, peer, signal)
     if ('verdict' in proof) return await this.#chain.change(proof, password, signal)
@@ -185,7 +185,7 @@ export class HostLoginGate implements LoginGate {
   ): Promise<LoginOutcome> {
     const askAndNote = async (challenge: Uint8Array): Promise<Uint8Array> => {
       const answer = await ask(challenge)
-      attempt.since = this.#clock.now()
+      attempt.since = this.#clock.steady()
       return answer
     }
     const settle = async (user: string | undefined): Promise<HostLoginGate> => (attempt.home ??= await this.#routed(attempt, name, user, route))
@@ -249,7 +249,7 @@ export class HostLoginGate implements LoginGate {
   /** Runs an attempt; a backend that has accepted a name hears of it when no session begins. */
   async #attempt(peer: PeerFacts, signal: AbortSignal, retries: LoginRetries, run: (attempt: Attempt) => Promise<LoginOutcome>): Promise<LoginOutcome> {
     const attempt: Attempt = {
-      peer, signal, retries, since: this.#clock.now(), user: '???', auth: '???', asked: undefined, stopped: undefined,
+      peer, signal, retries, since: this.#clock.steady(), user: '???', auth: '???', asked: undefined, stopped: undefined,
       entered: undefined, home: undefined, by: undefined, accepted: undefined, learnable: undefined, alerts: [],
     }
     let outcome: LoginOutcome | undefined

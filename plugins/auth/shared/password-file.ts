@@ -117,7 +117,7 @@ export class PasswordFile {
   }
 
   async #takeLock(lock: string, signal: AbortSignal): Promise<void> {
-    const until = this.#clock.now() + LOCK_WAIT_MS
+    const until = this.#clock.steady() + LOCK_WAIT_MS
     for (;;) {
       try {
         const file = await this.#files.open(lock, { write: true, create: 'new', mode: 0o600, noFollow: true })
@@ -131,7 +131,7 @@ export class PasswordFile {
       if (this.#clock.now() - held.ctimeMs > LOCK_STALE_MS) {
         this.#logger.warn('lock of the password file was left behind and is removed', { path: lock })
         await this.#files.unlink(lock)
-      } else if (this.#clock.now() >= until) throw new MailError('in-use', `${lock} is held by another process`)
+      } else if (this.#clock.steady() >= until) throw new MailError('in-use', `${lock} is held by another process`)
       else await this.#pause(signal)
     }
   }

@@ -25,7 +25,7 @@ class VerdictCache {
     const digest = this.#settings.forMs > 0 ? this.#digest(claim, peer) : undefined
     if (digest === undefined) return await ask()
     const known = this.#known.get(digest)
-    if (known !== undefined && known.until > this.#clock.now()) return known.verdict
+    if (known !== undefined && known.until > this.#clock.steady()) return known.verdict
     this.#known.delete(digest)
     const verdict = await ask()
     if (verdict.kind === 'accepted') this.#remember(digest, verdict)
@@ -41,7 +41,7 @@ class VerdictCache {
   }
 
   #remember(digest: string, verdict: Verdict): void {
-    this.#known.set(digest, { verdict, until: this.#clock.now() + this.#settings.forMs })
+    this.#known.set(digest, { verdict, until: this.#clock.steady() + this.#settings.forMs })
     if (this.#known.size > this.#settings.entries) {
       for (const oldest of this.#known.keys()) {
         this.#known.delete(oldest)

@@ -34,10 +34,10 @@ export class MhFormat implements MailboxFormat {
   async #path(user: MailUser): Promise<string | undefined> {
     const key = `${user.name}\0${user.home ?? ''}`
     const known = this.#paths.get(key)
-    if (known !== undefined && known.untilMs > this.#ctx.clock.now()) return known.path
+    if (known !== undefined && known.untilMs > this.#ctx.clock.steady()) return known.path
     const path = await mhPath(this.#ctx.files, user, this.#options)
     if (this.#paths.size > 1000) this.#paths.clear()
-    this.#paths.set(key, { path, untilMs: this.#ctx.clock.now() + REMEMBERED_MS })
+    this.#paths.set(key, { path, untilMs: this.#ctx.clock.steady() + REMEMBERED_MS })
     return path
   }
   root(user: MailUser): Promise<string | undefined> {

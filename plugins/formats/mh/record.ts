@@ -86,7 +86,7 @@ export class RecordFile {
   }
   async #lock({ path, folder }: RecordedFolder, signal: AbortSignal, say: Say): Promise<{ readonly file: OpenFile; readonly stat: FileStat }> {
     const { clock, locks } = this.#ctx
-    const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+    const deadline = clock.steady() + locks.settings.dotlockTimeoutMs
     const wait = new Wait(locks, say)
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
@@ -96,8 +96,8 @@ export class RecordFile {
         if (stat !== undefined) return { file: this.#file, stat }
         continue
       }
-      if (clock.now() >= deadline) throw new MailError('in-use', `${path} is locked by another process of this server for ${locks.settings.dotlockTimeoutMs / 1000} s`)
-      wait.goesOn(() => isLockedFor(path, deadline - clock.now()))
+      if (clock.steady() >= deadline) throw new MailError('in-use', `${path} is locked by another process of this server for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => isLockedFor(path, deadline - clock.steady()))
       await pause(clock, backOff(locks, tries), signal)
     }
   }

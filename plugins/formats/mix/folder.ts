@@ -147,7 +147,7 @@ export class MixFolder {
   async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<Handles> {
     const { clock, locks } = this.#ctx
     const wait = new Wait(locks, say)
-    const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+    const deadline = clock.steady() + locks.settings.dotlockTimeoutMs
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
       const handles = await this.#open()
@@ -165,8 +165,8 @@ export class MixFolder {
         continue
       }
       this.#unlock(handles)
-      if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
-      wait.goesOn(() => isLockedFor(this.path, deadline - clock.now()))
+      if (clock.steady() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => isLockedFor(this.path, deadline - clock.steady()))
       await pause(clock, backOff(locks, tries), signal)
     }
   }

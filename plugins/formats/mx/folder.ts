@@ -126,7 +126,7 @@ export class MxFolder {
   async #lock(mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<OpenFile> {
     const { files, clock, locks } = this.#ctx
     const wait = new Wait(locks, say)
-    const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+    const deadline = clock.steady() + locks.settings.dotlockTimeoutMs
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
       const file = await files.open(`${this.path}/${INDEX}`, { write: mode === 'exclusive' })
@@ -141,8 +141,8 @@ export class MxFolder {
         throw error
       }
       await file.close()
-      if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
-      wait.goesOn(() => isLockedFor(this.path, deadline - clock.now()))
+      if (clock.steady() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => isLockedFor(this.path, deadline - clock.steady()))
       await pause(clock, backOff(locks, tries), signal)
     }
   }

@@ -79,10 +79,10 @@ export class NewsState {
     const { files, clock } = this.#parts
     const name = freshNameOf(path)
     const { signal } = new AbortController()
-    for (const deadline = clock.now() + PATIENCE_MS; ; ) {
+    for (const deadline = clock.steady() + PATIENCE_MS; ; ) {
       const file = await lockFresh(files, name, MODE)
       if (file !== undefined) return file
-      if (clock.now() >= deadline) throw new MailError('in-use', `${path} is being changed by another process for ${PATIENCE_MS / 1000} s`)
+      if (clock.steady() >= deadline) throw new MailError('in-use', `${path} is being changed by another process for ${PATIENCE_MS / 1000} s`)
       await pause(clock, TRY_AGAIN_MS, signal)
     }
   }

@@ -42,7 +42,7 @@ export class Idling {
     this.#timeouts = timeouts
     this.#goodbye = goodbye
     this.#signal = AbortSignal.any([session.signal, this.#stop.signal])
-    const now = clock.now()
+    const now = clock.steady()
     const phantoms = idlePhantomAfterMs > 0 && session.selected !== undefined
     this.#nextPhantom = phantoms ? now + idlePhantomAfterMs : Infinity
     this.#ends = now + Math.max(timeouts.inactivityMs, phantoms ? idlePhantomAfterMs + 2 * MINUTE_MS : 0)
@@ -99,7 +99,7 @@ export class Idling {
     const due = Math.min(this.#nextPoll, this.#nextNudge, this.#nextCheckpoint, this.#nextPhantom, this.#ends)
     if (this.#over || (this.#news && this.#phantom === undefined && !this.#quiet)) return
     await new Promise<void>((wake) => {
-      const timer = this.#clock.after(Math.max(0, due - this.#clock.now()), () => this.#ring?.())
+      const timer = this.#clock.after(Math.max(0, due - this.#clock.steady()), () => this.#ring?.())
       this.#ring = () => {
         this.#ring = undefined
         timer[Symbol.dispose]()
@@ -111,7 +111,7 @@ export class Idling {
   // ---- what is due
 
   async #pass(): Promise<void> {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     if (now >= this.#ends) throw new ProtocolAbort(this.#goodbye, 'the client idled for too long')
     if (this.#quiet) return
     try {

@@ -32,14 +32,14 @@ export class SlowHops implements Observer {
   }
   begin(_session: string, hop: Hop, name: string): number {
     if (!this.#hops.has(hop) || this.#settings.except.includes(name.toUpperCase())) return 0
-    this.#running.set(++this.#last, { name, since: this.#clock.now() })
+    this.#running.set(++this.#last, { name, since: this.#clock.steady() })
     return this.#last
   }
   end(session: string, hop: Hop, mark: number, outcome: HopOutcome, octets: number, messages: number): void {
     const running = this.#running.get(mark)
     if (running === undefined) return
     this.#running.delete(mark)
-    const ms = Math.round(this.#clock.now() - running.since)
+    const ms = Math.round(this.#clock.steady() - running.since)
     if (ms >= this.#settings.slowerThan) this.#logger.warn(`Slow ${hop}`, { name: running.name, ms, messages, octets, outcome, session })
   }
 }

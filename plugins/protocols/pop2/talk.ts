@@ -34,7 +34,7 @@ export class Talk {
   }
   /** How long the client has been waited for; 0: it is not waited for. */
   idleMs(): number {
-    return this.#waitingSince === undefined ? 0 : this.#clock.now() - this.#waitingSince
+    return this.#waitingSince === undefined ? 0 : this.#clock.steady() - this.#waitingSince
   }
   /** Ends the wait for the client, now or when it next begins. */
   interrupt(reason: Error): void {
@@ -62,7 +62,7 @@ export class Talk {
     const killed = (): ProtocolAbort => new ProtocolAbort('Killed (terminated)', 'Killed')
     if (stopping?.aborted === true) throw killed()
     if (this.#interrupted !== undefined) throw this.#interrupted
-    this.#waitingSince = this.#clock.now()
+    this.#waitingSince = this.#clock.steady()
     let timer: Disposable | undefined
     let stop: (() => void) | undefined
     try {

@@ -106,7 +106,7 @@ describe('a process that has nothing else to do', () => {
   const program = (lines: string): Promise<Ran> =>
     run(process.execPath, ['--input-type=module', '-e', `
 import { CallPool } from ${JSON.stringify(new URL('../../../dist/plugins/auth/shared/children/call-pool.js', import.meta.url).href)}
-const clock = { now: () => Date.now() }
+const clock = { steady: () => performance.now() }
 const pool = new CallPool({ name: 'library', module: new URL(${JSON.stringify(module_.href)}), env: {} }, { timeoutMs: 20_000, parallel: 2 }, clock)
 const never = new AbortController().signal
 ${lines}`])

@@ -10,7 +10,7 @@ import { never } from '../../../core/testing/box.js'
 
 const lockModule = pathToFileURL(fileURLToPath(new URL('../../../plugins/contrib/maildir/lib/lock.js', import.meta.url))).href
 const { withListLock } = (await import(lockModule)) as { withListLock: <T>(ctx: object, folder: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T> }
-const clock: Clock = { now: () => Date.now(), after: (ms, run) => { const t = setTimeout(run, ms); return { [Symbol.dispose]: () => clearTimeout(t) } } }
+const clock: Clock = { now: () => Date.now(), steady: () => performance.now(), after: (ms, run) => { const t = setTimeout(run, ms); return { [Symbol.dispose]: () => clearTimeout(t) } } }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

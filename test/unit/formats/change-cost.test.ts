@@ -27,6 +27,7 @@ const system = new SystemFiles(await nativeLocks())
 /** As it is: what was changed just now may change again unseen, and is looked at again. */
 const clock: Clock = {
   now: () => Date.now(),
+  steady: () => performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms)
     return { [Symbol.dispose]: () => clearTimeout(timer) }

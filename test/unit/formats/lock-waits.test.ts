@@ -131,6 +131,29 @@ test.runIf(native)('a mailbox of another format that took the place of one is no
   expect(await file.locked('owner', never, say, work)).toBe('done')
 })
 
+test.runIf(native).each(['dot-lock', 'kernel lock', 'owner lock'])('the machine\'s time is set back by an hour while a %s is waited for: nobody waits longer, and that is said all the same', async (kind) => {
+  const began = clock.ms
+  const setBack = (severity: string, text: string): void => {
+    say(severity, text)
+    clock.setBackMs = 3_600_000
+  }
+  if (kind === 'dot-lock') {
+    await writeFile(`${box}.lock`, '')
+    expect((await takeDotLock(locks(), box, never, setBack)).state).toBe('locked')
+  } else if (kind === 'kernel lock') {
+    await hold('flock', box)
+    await expect(openLocked(locks(), box, 'exclusive', never, setBack)).rejects.toMatchObject({ kind: 'in-use' })
+  } else {
+    const lock = nameLockPath(dir, { device: 1, inode: 2 })
+    await writeFile(lock, '')
+    await hold('flock', lock)
+    expect((await takeNameLock(locks(), { device: 1, inode: 2 }, { ask: false }, never, setBack)).state).toBe('brief')
+  }
+  expect(clock.ms - began).toBeGreaterThanOrEqual(40_000)
+  expect(clock.ms - began).toBeLessThan(50_000)
+  expect(said.filter((text) => text.startsWith('waiting: '))).toHaveLength(3)
+})
+
 test('whoever waits behind an operation that waits hears what for, also when it comes later', async () => {
   await writeFile(`${box}.lock`, '')
   const ctx = unixContext(files, dir, { clock, locks: locks() })

@@ -488,7 +488,7 @@ describe('locks of traditional mailboxes', () => {
     const between: string[][] = []
     const { using, tries } = goneAtThird(join(dir, 'box'), letGo)
     // The dot-lock is given back before each pause.
-    const pausing = { ...clock, now: () => clock.now(), after: (ms: number, work: () => void) => (between.push(readdirSync(dir)), clock.after(ms, work)) }
+    const pausing = { ...clock, now: () => clock.now(), steady: () => clock.steady(), after: (ms: number, work: () => void) => (between.push(readdirSync(dir)), clock.after(ms, work)) }
     const held = await openLocked({ ...context({}, {}, using), clock: pausing }, join(dir, 'box'), 'exclusive', never, say)
     expect([tries(), between]).toEqual([3, [['box'], ['box']]])
     expect(await readdir(dir)).toEqual(['box', 'box.lock'])

@@ -64,7 +64,7 @@ export class SessionLimits implements LoginPolicy {
     if (this.#settings.loginsPerHour === 0) return
     const times = this.#loginsOf(user)
     this.#logins.delete(user)
-    this.#logins.set(user, [...times, this.#clock.now()])
+    this.#logins.set(user, [...times, this.#clock.steady()])
     if (this.#logins.size > MOST_USERS) {
       for (const oldest of this.#logins.keys()) {
         this.#logins.delete(oldest)
@@ -74,7 +74,7 @@ export class SessionLimits implements LoginPolicy {
   }
 
   #loginsOf(user: string): readonly number[] {
-    const since = this.#clock.now() - HOUR_MS
+    const since = this.#clock.steady() - HOUR_MS
     return (this.#logins.get(user) ?? []).filter((time) => time > since)
   }
   #count(key: string): number {

@@ -121,7 +121,7 @@ export class CallPool<C extends Calls> implements AsyncDisposable {
     const usable = [...this.#children].filter((child) => !child.isGivenUp)
     const free = usable.find(({ load }) => load === 0)
     if (free !== undefined) return free
-    if (usable.length < this.#limits.parallel && this.#clock.now() >= this.#notBefore) return this.#start()
+    if (usable.length < this.#limits.parallel && this.#clock.steady() >= this.#notBefore) return this.#start()
     const [least] = usable.toSorted((a, b) => a.load - b.load)
     if (least === undefined) throw new MailError('unavailable', `${this.#program.name}: ${this.#lastReason}`)
     return least
@@ -138,7 +138,7 @@ export class CallPool<C extends Calls> implements AsyncDisposable {
       this.#lastReason = why
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures)
       // The first is replaced at once: what crashed it may have been the one call.
-      if (this.#failures++ > 0) this.#notBefore = this.#clock.now() + pause
+      if (this.#failures++ > 0) this.#notBefore = this.#clock.steady() + pause
     })
     return child
   }

@@ -16,7 +16,7 @@ const turnsOf = new WeakMap()
  */
 export function withListLock(ctx, folder, signal, work) {
   const path = `${folder}/dovecot-uidlist.lock`
-  const deadline = ctx.clock.now() + TIMEOUT_MS
+  const deadline = ctx.clock.steady() + TIMEOUT_MS
   if (!turnsOf.has(ctx.files)) turnsOf.set(ctx.files, new Turns())
   return turnsOf.get(ctx.files).run(path, () => withLock(ctx, path, { signal, deadline }, work))
 }
@@ -56,7 +56,7 @@ async function take(ctx, path, { signal, deadline }) {
       if (!failedWith(error, 'EEXIST')) throw error
     }
     if (await removeIfLeft(ctx, path)) continue
-    if (clock.now() >= deadline) throw new MailError('in-use', `${path} is held by another program`)
+    if (clock.steady() >= deadline) throw new MailError('in-use', `${path} is held by another program`)
     await new Promise((resolve) => clock.after(pauseMs, resolve))
   }
 }

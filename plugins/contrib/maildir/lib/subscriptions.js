@@ -75,7 +75,7 @@ export class MaildirSubscriptions {
   async #lock(folder) {
     const { files, clock, mailbox } = this.#ctx
     const path = `${folder}/${LOCK}`
-    for (const deadline = clock.now() + TIMEOUT_MS; ; ) {
+    for (const deadline = clock.steady() + TIMEOUT_MS; ; ) {
       try {
         return await files.open(path, { write: true, create: 'new', mode: mailbox.fileMode })
       } catch (error) {
@@ -86,7 +86,7 @@ export class MaildirSubscriptions {
         await files.unlink(path).catch((error) => {
           if (!failedWith(error, 'ENOENT')) throw error
         })
-      } else if (clock.now() >= deadline) throw new MailError('in-use', 'another program is changing the subscriptions')
+      } else if (clock.steady() >= deadline) throw new MailError('in-use', 'another program is changing the subscriptions')
       else await new Promise((resolve) => clock.after(PAUSE_MS, resolve))
     }
   }

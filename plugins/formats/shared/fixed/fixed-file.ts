@@ -172,7 +172,7 @@ export class FixedFile {
         }
         const done = await this.#once(stat, deadline, signal, say, work)
         if (done !== undefined) return done.value
-        if (this.#ctx.clock.now() >= deadline) throw new MailError('in-use', `Unable to lock open mailbox ${this.path}`)
+        if (this.#ctx.clock.steady() >= deadline) throw new MailError('in-use', `Unable to lock open mailbox ${this.path}`)
         await pause(this.#ctx.clock, backOff(this.#ctx.locks, tries), signal)
       }
     })
@@ -203,7 +203,7 @@ export class FixedFile {
     })
   }
   get #deadline(): number {
-    return this.#ctx.clock.now() + this.#ctx.locks.settings.dotlockTimeoutMs
+    return this.#ctx.clock.steady() + this.#ctx.locks.settings.dotlockTimeoutMs
   }
   async #once<T>(known: FileIdentity, deadline: number, signal: AbortSignal, say: Say, work: (held: Held) => Promise<T>): Promise<{ readonly value: T } | undefined> {
     const { named, unguard } = await this.#guard(known, deadline, signal, say)
@@ -262,8 +262,8 @@ export class FixedFile {
         const dot = locks.settings.dotlock && this.writable ? await takeDotLock(locks, this.path, signal, say) : undefined
         return { named: false, unguard: dot?.state === 'locked' ? () => dot.release() : nobody }
       }
-      if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
-      wait.goesOn(() => `Trying to get mailbox lock from ${holderOf(lock)}, for up to ${Math.ceil((deadline - clock.now()) / 1000)} seconds...`)
+      if (clock.steady() >= deadline) throw new MailError('in-use', `${this.path} is locked by another program for ${locks.settings.dotlockTimeoutMs / 1000} s`)
+      wait.goesOn(() => `Trying to get mailbox lock from ${holderOf(lock)}, for up to ${Math.ceil((deadline - clock.steady()) / 1000)} seconds...`)
       await pause(clock, backOff(locks, tries), signal)
     }
   }

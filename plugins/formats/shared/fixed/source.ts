@@ -100,7 +100,7 @@ export class FixedSource implements MailboxSource {
     this.#claiming = claim
     // What was found before this turn may be older than what an operation of this process left.
     const isAsKnown = (stat: FileStat | undefined): boolean =>
-      known.isUnchanged(stat) && !(claim && owes(known.contents, true) && this.#ctx.clock.now() - this.#fullMs > FULL_FOR_MS)
+      known.isUnchanged(stat) && !(claim && owes(known.contents, true) && this.#ctx.clock.steady() - this.#fullMs > FULL_FOR_MS)
     const { found } = how
     if (found !== undefined && isAsKnown(found)) return
     // At the first look nothing is newer than what was found.
@@ -142,7 +142,7 @@ export class FixedSource implements MailboxSource {
       return true
     } catch (error) {
       if (!isOutOfRoom(outOfRoom(error))) throw error
-      this.#fullMs = this.#ctx.clock.now()
+      this.#fullMs = this.#ctx.clock.steady()
       known.say(edit)('warning', `Mailbox ${this.path} cannot be updated: ${reasonOf(error)}`)
       return false
     }

@@ -50,7 +50,7 @@ export class Courtesy implements Disposable {
   async rest(path: string, signal: AbortSignal): Promise<void> {
     const use = this.#uses.get(path)
     if (use === undefined) return
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     const gap = now - use.freedAt
     if (gap >= CLOSE_MS && now >= use.wantedUntil) {
       this.#forget(path, use)
@@ -66,7 +66,7 @@ export class Courtesy implements Disposable {
 
   /** The lock was given back after it was held for so long. */
   freed(path: string, heldMs: number): void {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     const use = this.#uses.get(path)
     if (use !== undefined) {
       use.freedAt = now
@@ -85,7 +85,7 @@ export class Courtesy implements Disposable {
     try {
       return this.#files.watch(folderOf(path), (name) => {
         const use = this.#uses.get(path)
-        const now = this.#clock.now()
+        const now = this.#clock.steady()
         if (use === undefined) return
         if (now - use.freedAt > IDLE_MS) this.#forget(path, use)
         else if (name !== undefined && this.#isTry(nameOf(path), name)) use.wantedUntil = now + WANTED_MS

@@ -31,7 +31,7 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
   if (Buffer.byteLength(lock) > LONGEST_NAME) return { state: 'vulnerable' }
   const { files, clock } = ctx
   const timeout = ctx.settings.dotlockTimeoutMs
-  const end = clock.now() + timeout + Math.min(GRACE_MS, timeout)
+  const end = clock.steady() + timeout + Math.min(GRACE_MS, timeout)
   const wait = new Wait(ctx, say)
   /** The lock that is waited for, and since when. */
   let seen = { inode: -1, ctimeMs: 0, since: 0 }
@@ -48,13 +48,13 @@ export async function takeDotLock(ctx: FileLocks, mailbox: string, signal: Abort
         say('warning', `Mailbox vulnerable - ${inTheWay} on lock name: ${lock}`)
         return { state: 'refused' }
       }
-      const now = clock.now()
+      const now = clock.steady()
       if (there !== undefined) {
         if (there.inode !== seen.inode || there.ctimeMs !== seen.ctimeMs) seen = { inode: there.inode, ctimeMs: there.ctimeMs, since: now }
         if (await removeIfLeft(ctx, mailbox, lock, there, now >= seen.since + timeout, say)) continue
       }
       if (now >= end) return { state: 'busy' }
-      wait.goesOn(() => `Mailbox ${mailbox} is locked, will override in ${Math.max(0, Math.ceil((Math.min(seen.since, seen.ctimeMs) + timeout - now) / 1000))} seconds...`)
+      wait.goesOn(() => `Mailbox ${mailbox} is locked, will override in ${Math.max(0, Math.ceil((Math.min(seen.since - now, seen.ctimeMs - clock.now()) + timeout) / 1000))} seconds...`)
       await pause(clock, backOff(ctx, tries), signal)
     }
   } catch (error) {
@@ -123,12 +123,12 @@ async function withoutLinks(ctx: FileLocks, lock: string): Promise<OpenFile | un
 }
 
 function held({ files, clock }: FileLocks, lock: string, { file, tidied }: Hitched): DotLock {
-  const takenAt = clock.now()
+  const takenAt = clock.steady()
   return {
     state: 'locked',
     async release() {
       try {
-        if (clock.now() - takenAt < CERTAINLY_OURS_MS || (await files.lstat(lock))?.inode === (await file.stat()).inode) await files.unlink(lock)
+        if (clock.steady() - takenAt < CERTAINLY_OURS_MS || (await files.lstat(lock))?.inode === (await file.stat()).inode) await files.unlink(lock)
       } catch (error) {
         // Overridden by somebody who found it too old.
         if (!failedWith(error, 'ENOENT')) throw error

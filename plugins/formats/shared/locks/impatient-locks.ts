@@ -45,7 +45,7 @@ export function impatientLocks({ files, clock: ticking, random }: FileTools, val
   const said: (readonly [Severity, string])[] = []
   const logged: (readonly ['info' | 'warn', string])[] = []
   const logger = { info: (text: string) => void logged.push(['info', text]), warn: (text: string) => void logged.push(['warn', text]) }
-  const clock: Clock = { now: () => ticking.now(), after: stop }
+  const clock: Clock = { now: () => ticking.now(), steady: () => ticking.steady(), after: stop }
   const machine: Machine = { ...values.machine, bearsAsking: () => values.machine.bearsAsking, exists: () => true, ask: () => false }
   const locks = fileLocks({ files, clock, random, settings: values.locks, logger, watch: false, machine, lockers: values.lent ? [{ lock: async () => stop() }] : [] })
   return { locks: { ...locks, leftovers }, clock, signal: giveUp.signal, say: (severity, text) => void said.push([severity, text]), news: { said, logged } }

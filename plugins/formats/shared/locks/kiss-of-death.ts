@@ -25,7 +25,7 @@ export interface Owner {
 export async function askOwner(ctx: FileLocks, path: string, holder: Owner, say: Say): Promise<boolean> {
   const { clock, machine, settings, refusals, logger } = ctx
   if (!settings.askOwner || holder.pid <= 1 || holder.pid === machine.pid) return false
-  const now = clock.now()
+  const now = clock.steady()
   const refused = refusals.get(path)
   if (refused !== undefined && refused.pid === holder.pid && now < refused.untilMs) return false
   if (!(await holdsFlock(ctx, holder)) || !machine.ask(holder.pid)) return false

@@ -22,17 +22,17 @@ export interface LockedFile {
  */
 export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 'exclusive', signal: AbortSignal, say: Say): Promise<LockedFile> {
   const { files, clock, settings } = ctx
-  const deadline = clock.now() + settings.dotlockTimeoutMs
+  const deadline = clock.steady() + settings.dotlockTimeoutMs
   const wait = new Wait(ctx, say)
   const inUse = (): MailError => new MailError('in-use', `${path} is locked by another program for ${settings.dotlockTimeoutMs / 1000} s`)
   for (let tries = 0; ; tries++) {
     const dot: DotLock = settings.dotlock ? await takeDotLock(ctx, path, signal, say) : { state: 'vulnerable' }
     if (dot.state === 'busy') throw inUse()
-    const takenAt = clock.now()
+    const takenAt = clock.steady()
     const releaseDot = async (): Promise<void> => {
       if (dot.state !== 'locked') return
       await dot.release()
-      ctx.courtesy.freed(path, clock.now() - takenAt)
+      ctx.courtesy.freed(path, clock.steady() - takenAt)
     }
     let file: OpenFile | undefined
     try {
@@ -49,8 +49,8 @@ export async function openLocked(ctx: FileLocks, path: string, mode: 'shared' | 
       throw error
     }
     await releaseDot()
-    if (clock.now() >= deadline) throw inUse()
-    wait.goesOn(() => isLockedFor(path, deadline - clock.now()))
+    if (clock.steady() >= deadline) throw inUse()
+    wait.goesOn(() => isLockedFor(path, deadline - clock.steady()))
     await pause(clock, backOff(ctx, tries), signal)
   }
 }

@@ -125,15 +125,15 @@ async function heldBy(file: OpenFile, { inode }: FileStat): Promise<NameLock> {
  * give up its right to write.
  */
 export async function takeNameLock(ctx: FileLocks, mailbox: Pick<FileStat, 'device' | 'inode'>, how: { readonly ask: boolean }, signal: AbortSignal, say: Say): Promise<NameLock> {
-  const deadline = ctx.clock.now() + ctx.settings.dotlockTimeoutMs
+  const deadline = ctx.clock.steady() + ctx.settings.dotlockTimeoutMs
   const wait = new Wait(ctx, say)
   for (let tries = 0; ; tries++) {
     const lock = await tryNameLock(ctx, mailbox, say, true)
     if (lock.state === 'busy' && how.ask && lock.holder !== undefined && (await askOwner(ctx, nameLockPath(ctx.settings.lockDirectory, mailbox), lock.holder, say))) {
       return waitForOwner(ctx, mailbox, lock.holder, signal, say)
     }
-    if (lock.state !== 'brief' || ctx.clock.now() >= deadline) return lock
-    wait.goesOn(() => `Trying to get mailbox lock from ${holderOf(lock)}, for up to ${Math.ceil((deadline - ctx.clock.now()) / 1000)} seconds...`)
+    if (lock.state !== 'brief' || ctx.clock.steady() >= deadline) return lock
+    wait.goesOn(() => `Trying to get mailbox lock from ${holderOf(lock)}, for up to ${Math.ceil((deadline - ctx.clock.steady()) / 1000)} seconds...`)
     await pause(ctx.clock, backOff(ctx, tries), signal)
   }
 }

@@ -86,11 +86,11 @@ export class Wait {
     this.#clock = clock
     this.#logger = logger
     this.#say = say
-    this.#sayAt = clock.now() + SILENT_MS
+    this.#sayAt = clock.steady() + SILENT_MS
   }
   /** To be called before each pause. */
   goesOn(text: () => string): void {
-    const now = this.#clock.now()
+    const now = this.#clock.steady()
     if (now < this.#sayAt) return
     this.#sayAt = now + SAID_EVERY_MS
     const line = text()

@@ -32,7 +32,7 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
   const { files } = tools
   const { locks, clock, signal, say, news } = impatientLocks(tools, a)
   const file = new MailboxFile(a.place, { dialect: a.how.dialect, files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
-  const startedAt = clock.now()
+  const startedAt = clock.steady()
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }
   let begun = false
@@ -48,7 +48,7 @@ export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppend
         await messages.verify()
         return laid
       })
-      return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), ...news, heldMs: clock.now() - startedAt }
+      return { appended, state: fileState(await held.file.stat(), appended.base, held.mark), ...news, heldMs: clock.steady() - startedAt }
     })
   } catch (error) {
     if (signal.aborted && !begun) return undefined

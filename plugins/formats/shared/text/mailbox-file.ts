@@ -49,14 +49,14 @@ export class MailboxFile {
     const { locks, clock } = this.#ctx
     return await inTurn(this.#ctx, this.path, say, async (spoken) => {
       await locks.courtesy.rest(this.path, signal)
-      const deadline = clock.now() + locks.settings.dotlockTimeoutMs
+      const deadline = clock.steady() + locks.settings.dotlockTimeoutMs
       let write = access !== 'shared'
       for (;;) {
         const end = await this.#locked(access, write, signal, spoken, work)
         if (end === undefined) return undefined
         if (end !== 'interrupted' && end !== 'replaced') return end.done
         write ||= end === 'interrupted'
-        if (clock.now() >= deadline) throw new MailError('in-use', `${this.path} is replaced by another program all the time`)
+        if (clock.steady() >= deadline) throw new MailError('in-use', `${this.path} is replaced by another program all the time`)
       }
     })
   }

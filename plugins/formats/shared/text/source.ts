@@ -135,7 +135,7 @@ export class TextSource implements MailboxSource {
 
   async heldElsewhere(signal: AbortSignal, waits?: TellWait): Promise<boolean> {
     // Whoever has just not given it up is not asked again.
-    return this.file.heldElsewhere(this.#ctx.clock.now() - this.#heldMs < JUST_NOW_MS ? 'alone' : 'owner', signal, sayWaits(waits))
+    return this.file.heldElsewhere(this.#ctx.clock.steady() - this.#heldMs < JUST_NOW_MS ? 'alone' : 'owner', signal, sayWaits(waits))
   }
 
   async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {
@@ -143,13 +143,13 @@ export class TextSource implements MailboxSource {
     const claim = how.claimRecent && this.traits.writable
     this.#claiming = claim
     // What was found before this turn may be older than what an operation of this process left.
-    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes && this.#ctx.clock.now() - this.#fullMs > FULL_FOR_MS)
+    const isAsKnown = (stat: FileStat | undefined): boolean => this.#state !== undefined && compare(this.#state, stat) === 'same' && !(claim && this.#owes && this.#ctx.clock.steady() - this.#fullMs > FULL_FOR_MS)
     if ((how.found !== undefined && isAsKnown(how.found)) || isAsKnown(await this.#ctx.files.stat(this.#path))) return
     const found = await this.file.locked(claim ? 'owner' : 'shared', signal, this.say(edit), async (held) => {
       await this.catchUp(held, edit, signal)
       const writing = claim && this.#owes && held.owner && (await this.#settle(held, edit, signal))
       if (!writing && claim && !held.owner) {
-        this.#heldMs = this.#ctx.clock.now()
+        this.#heldMs = this.#ctx.clock.steady()
         this.say(edit)('warning', 'Mailbox is open by another process, access is readonly')
       }
       if (writing) await this.file.settleTimes(held)
@@ -173,7 +173,7 @@ export class TextSource implements MailboxSource {
       return true
     } catch (error) {
       if (!isOutOfRoom(error)) throw error
-      this.#fullMs = this.#ctx.clock.now()
+      this.#fullMs = this.#ctx.clock.steady()
       this.say(edit)('warning', `Mailbox ${this.#path} cannot be updated: ${reasonOf(error)}`)
       return false
     }

@@ -17,7 +17,7 @@ const WRAPPER = '[fwd:'
  */
 export function baseSubject(subject: string): BaseSubject {
   // Step 1; line breaks are those of folds that something left.
-  const text = subject.replace(/[ \t\r\n]+/g, ' ')
+  const text = /[\t\r\n]|  /.test(subject) ? subject.replace(/[ \t\r\n]+/g, ' ') : subject
   let from = 0
   let to = text.length
   let isReply = false

@@ -42,8 +42,9 @@ export function decodeHeaderText(text: string): string {
 }
 
 function plain(text: string): string {
+  // One character that is something else, rather than a text of none: a search keeps no way back for each character.
   // eslint-disable-next-line no-control-regex
-  return /^[\x00-\x1a\x1c-\x7f]*$/.test(text) ? text : decodeText(fromLatin1(text), undefined)
+  return /[^\x00-\x1a\x1c-\x7f]/.test(text) ? decodeText(fromLatin1(text), undefined) : text
 }
 
 function octetsOf(encoding: string, content: string): Uint8Array | undefined {

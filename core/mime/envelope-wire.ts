@@ -2,7 +2,7 @@ import type { Address } from './address.js'
 import { parseHeaderDate, readUsualDate } from './date.js'
 import type { HeaderDate } from './date.js'
 import { latin1 } from './octets.js'
-import { readString, valueEnd } from './wire-list.js'
+import { readString, stringAt, valueEnd } from './wire-list.js'
 
 const QUOTE = 0x22
 
@@ -49,6 +49,8 @@ export function firstAddress(wire: Uint8Array, field: EnvelopeAddresses): Addres
 }
 
 function textAt(wire: Uint8Array, at: number): string | undefined {
-  const octets = readString(wire, at, valueEnd(wire, at))
-  return octets === undefined ? undefined : latin1(octets)
+  const end = valueEnd(wire, at)
+  const found = stringAt(wire, at, end)
+  if (found === undefined) return undefined
+  return found.escaped ? latin1(readString(wire, at, end)!) : latin1(wire, found.from, found.to)
 }

@@ -47,6 +47,12 @@ export function readThreading(value: string): ThreadingFields {
   return { id, references, isReply: value.startsWith('R') }
 }
 
+/** The message's own id alone; empty where it has none. */
+export function threadingId(value: string): string {
+  const end = value.indexOf('\n')
+  return end === -1 ? value.slice(1) : value.slice(1, end)
+}
+
 /** From the header alone. */
 export const threadingDeriver: FactDeriver<string> = {
   fact: THREADING,

@@ -1,5 +1,5 @@
 import type { Pace } from 'mailwright/api'
-import { readThreading } from 'mailwright/toolkit'
+import { readThreading, threadingId } from 'mailwright/toolkit'
 import { SpreadMap } from './spread-map.js'
 
 /**
@@ -9,7 +9,7 @@ import { SpreadMap } from './spread-map.js'
 const MOST_STEPS = 50_000_000
 /** So many of them take less than a millisecond. */
 const STEPS_PER_LOOK = 100_000
-/** References read between two looks. */
+/** References, or ids of messages, read between two looks. */
 const REFERENCES_PER_LOOK = 256
 /** The same of messages passed on the way up. */
 const PASSED_PER_LOOK = 8192
@@ -30,7 +30,7 @@ export class Ancestry {
   readonly #children: Int32Array
   readonly #nodes: SpreadMap<number>
   #steps = 0
-  /** `nodes`: messages by their ids; `references`: how many there are in all. */
+  /** `nodes`: messages by their ids; `references`: how many there are in all at most. */
   private constructor(messages: number, nodes: SpreadMap<number>, references: number) {
     const most = messages + Math.min(references, MOST_MISSING)
     this.messages = messages
@@ -43,20 +43,20 @@ export class Ancestry {
   /** `threading` is in the order of the mailbox. */
   static async of(threading: readonly string[], pace: Pace): Promise<Ancestry> {
     const nodes = new SpreadMap<number>()
-    let all = 0
+    let most = 0
     let since = 0
     for (let i = 0; i < threading.length; i++) {
-      const { id, references } = readThreading(threading[i]!)
+      const value = threading[i]!
+      const id = threadingId(value)
       // An id names the first message that has it; the others have none that anybody could refer to.
       if (id !== '' && !nodes.has(id)) nodes.set(id, i)
-      all += references.length
-      // Any message may have a thousand references.
-      since += 1 + references.length
-      if (since < REFERENCES_PER_LOOK) continue
+      // No reference is shorter than two characters with what parts it from the one before.
+      most += (value.length - id.length) >>> 1
+      if (++since < REFERENCES_PER_LOOK) continue
       since = 0
       if (pace.due()) await pace.turn()
     }
-    const made = new Ancestry(threading.length, nodes, all)
+    const made = new Ancestry(threading.length, nodes, most)
     let steps = 0
     for (let i = 0; i < threading.length; i++) {
       const { references } = readThreading(threading[i]!)

@@ -4,7 +4,8 @@ import { fold } from '../../../core/mime/charset/fold.js'
 import { envelopeText, firstAddress } from '../../../core/mime/envelope-wire.js'
 import { writeEnvelope } from '../../../core/mime/envelope.js'
 import { messageIds } from '../../../core/mime/message-id.js'
-import { THREADING, readThreading, writeThreading } from '../../../core/mime/threading.js'
+import { THREADING, readThreading, threadingId, writeThreading } from '../../../core/mime/threading.js'
+import { valueEnd } from '../../../core/mime/wire-list.js'
 
 function header(text: string): Uint8Array {
   return Buffer.from(`${text.replaceAll('\n', '\r\n')}\r\n\r\n`, 'latin1')
@@ -47,11 +48,26 @@ describe('what threading needs of a header (RFC 5256 §3)', () => {
   test.each(rows)('%s', (_name, text, fields) => {
     const value = writeThreading(header(text))
     expect(readThreading(THREADING.codec.decode(THREADING.codec.encode(value)))).toEqual(fields)
+    expect(threadingId(value)).toBe(fields.id)
   })
   test('of many references the last thousand', () => {
     const ids = Array.from({ length: 1500 }, (_, i) => `r${i}@x`)
     const { references } = readThreading(writeThreading(header(`References: ${ids.map((id) => `<${id}>`).join('\n ')}`)))
     expect(references).toEqual(ids.slice(500))
+  })
+})
+
+describe('the end of a quoted string', () => {
+  const rows = [
+    ['one that is empty', '"" x', 2],
+    ['a quote in it', String.raw`"a\"b" x`, 6],
+    ['a backslash at its end', String.raw`"a\\" x`, 5],
+    ['a backslash and a quote at its end', String.raw`"a\\\"" x`, 7],
+    ['backslashes alone', String.raw`"\\\\" x`, 6],
+    ['a quote alone', String.raw`"\"" "x"`, 4],
+  ] as const
+  test.each(rows)('%s', (_name, text, end) => {
+    expect(valueEnd(Buffer.from(text), 0)).toBe(end)
   })
 })
 

@@ -458,9 +458,9 @@ export class SharedMailbox {
     this.table.version++
     this.#tell()
   }
-  /** Folds, saves and closes; waits for what is under way. */
+  /** Folds, saves and closes; waits for what is under way. Without `fold` nothing is written to the mailbox, which may be another one by now. */
   close(fold: boolean): Promise<void> {
-    if (this.#gone === undefined) this.#reclaiming.now()
+    if (fold) this.#reclaiming.now()
     return this.#close((state) => state.close(this, fold))
   }
   /** The mailbox is gone: closes, and keeps nothing of it. */

@@ -10,13 +10,23 @@ const WORTH_KEEPING = 0.5
 
 type Locked = Parameters<MixFolder['commit']>[0]
 
+/** What expunges left of a mailbox. */
+export interface Emptied {
+  /** Files from which messages went, with what they hold by the rows. */
+  readonly holes: Map<number, Holding>
+  /** The file that new messages go to. */
+  readonly current: number | undefined
+  /** UIDVALIDITY of the mailbox. */
+  readonly validity: number
+}
+
 /**
  * Takes space back: files without messages go, and messages of files that are mostly empty are put elsewhere. Octets in a data file are never
  * overwritten, so whoever reads meanwhile finds what it looks for, or nothing and then looks in the index. Only while no other program has the
- * mailbox open; `holes` names files from which messages went, with what they hold by the rows, and `current` the one that new messages go to. Files
- * that nobody here emptied stay, whatever the index says: it may be the index that lost something.
+ * mailbox open. Files that nobody here emptied stay, whatever the index says: it may be the index that lost something. So do those of a mailbox that
+ * has its place by now.
  */
-export async function reclaim(folder: MixFolder, holes: Map<number, Holding>, current: number | undefined, signal: AbortSignal): Promise<void> {
+export async function reclaim(folder: MixFolder, { holes, current, validity }: Emptied, signal: AbortSignal): Promise<void> {
   // Most expunges leave files that are worth keeping: then the index is not read.
   let due = false
   for (const [file, held] of holes) {
@@ -27,6 +37,7 @@ export async function reclaim(folder: MixFolder, holes: Map<number, Holding>, cu
   }
   if (!due) return
   await folder.locked('exclusive', signal, sayWaits(undefined), async (found) => {
+    if (found.meta.validity !== validity) return
     await folder.alone(async () => {
       let held = found
       const table = parseIndex(await folder.whole('index', held.index))

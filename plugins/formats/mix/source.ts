@@ -415,7 +415,7 @@ export class MixSource implements MailboxSource {
   async reclaim(signal: AbortSignal): Promise<void> {
     const state = this.#state
     if (state === undefined || !this.traits.writable) return
-    await reclaim(this.folder, this.#holes, this.#current, signal)
+    await reclaim(this.folder, { holes: this.#holes, current: this.#current, validity: this.#validity }, signal)
   }
   /** Whether a notice can only be of what this source wrote itself: a look after each change would find nothing. */
   #isOwn(name: string | undefined): boolean {

@@ -165,6 +165,27 @@ describe('mix: what a change costs', () => {
     await box.close()
   })
 
+  test('nothing is taken back from a mailbox that has the place by now', async () => {
+    const box = await openBox(format(), path)
+    const big = (n: number) => ({ ...sampleMessage(n), bytes: Buffer.concat([sampleMessage(n).bytes, Buffer.alloc(700_000, `line of ${n}\r\n`)]) })
+    for (let n = 0; n < 3; n++) await deliverTo(format(), path, [big(n)], box)
+    const [first = ''] = await dataFiles(path)
+    await box.expunge(uids.from([1]), { always: true })
+    await rename(path, join(home, 'moved'))
+    await format().create(placeAt(path), { uidValidity: 1 })
+    // Of the number of the one that was emptied, and in no index.
+    await copyFile(join(home, 'moved', first), join(path, first))
+    await box.source.reclaim?.(never)
+    expect((await stat(join(path, first))).size).toBe((await stat(join(home, 'moved', first))).size)
+    await box.close()
+    await rm(path, { recursive: true })
+    await rename(join(home, 'moved'), path)
+    const again = await openBox(format(), path)
+    await again.refresh()
+    expect((await again.messages()).map(({ uid }) => uid)).toEqual([2, 3])
+    await again.close()
+  })
+
   test('while another program has the mailbox open nothing is taken back, and it is neither renamed nor deleted', async () => {
     const box = await openBox(format(), path)
     await deliverTo(format(), path, many(3), box)

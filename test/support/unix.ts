@@ -8,6 +8,7 @@ import type { Machine } from '../../plugins/formats/shared/machine.js'
 import { Turns } from '../../core/api/index.js'
 import { AppendFacts } from '../../plugins/formats/shared/text/append-facts.js'
 import { KeptFiles } from '../../plugins/formats/shared/text/kept-file.js'
+import { RecognisedFiles } from '../../plugins/formats/shared/text/recognised.js'
 import type { TextContext } from '../../plugins/formats/shared/text/context.js'
 import { unixDialect, type TextDialect } from '../../plugins/formats/shared/text/dialect.js'
 import { textContext } from '../../plugins/formats/shared/text/plugin.js'
@@ -77,6 +78,7 @@ export function unixContext(files: Files, folder: string, change: Partial<TextCo
     watch: false,
     facts: new AppendFacts(),
     kept: new KeptFiles(),
+    recognised: new RecognisedFiles(),
     lane: inlineLane({ files, clock, random: (n) => new Uint8Array(n).fill(128) }),
     ...change,
   }

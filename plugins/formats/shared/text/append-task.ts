@@ -4,6 +4,7 @@ import { impatientLocks, type LockNews, type LockValues } from '../locks/impatie
 import { appendMessages, missingEnd, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
 import { arriving, type Source } from './arriving.js'
 import { MailboxFile } from './mailbox-file.js'
+import { RecognisedFiles } from './recognised.js'
 import type { StoredAt, StoredIn } from './stored.js'
 import { compare, fileState, type FileState } from './stamp.js'
 
@@ -31,7 +32,9 @@ export interface KnownAppended extends LockNews {
 export async function run(tools: FileTools, a: KnownAppend): Promise<KnownAppended | undefined> {
   const { files } = tools
   const { locks, clock, signal, say, news } = impatientLocks(tools, a)
-  const file = new MailboxFile(a.place, { dialect: a.how.dialect, files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
+  const recognised = new RecognisedFiles()
+  recognised.remember(a.place.path, a.state)
+  const file = new MailboxFile(a.place, { recognised, dialect: a.how.dialect, files, clock, mailbox: a.mailbox, turns: new Turns(), locks })
   const startedAt = clock.steady()
   const { nowMs, zone } = a.how
   const how: AppendHow = { ...a.how, now: () => ({ ms: nowMs, zone }) }

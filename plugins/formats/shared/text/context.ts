@@ -3,6 +3,7 @@ import type { FileLocks } from '../locks/locks.js'
 import type { AppendFacts } from './append-facts.js'
 import type { TextDialect } from './dialect.js'
 import type { KeptFiles } from './kept-file.js'
+import type { RecognisedFiles } from './recognised.js'
 
 /** What the format's parts share; one per host. */
 export interface TextContext {
@@ -19,6 +20,7 @@ export interface TextContext {
   readonly watch: boolean
   readonly facts: AppendFacts
   readonly kept: KeptFiles
+  readonly recognised: RecognisedFiles
   /** Where work of many calls is done. */
   readonly lane: FileLane
 }

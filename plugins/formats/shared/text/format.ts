@@ -13,48 +13,29 @@ import { localZone } from '../internal-date.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import { TextSource } from './source.js'
 
-/** Mailboxes of which it is remembered that they are some. */
-const REMEMBERED = 1024
-type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
-
 /** Traditional mailbox files, shared with every mail program of the machine. */
 export class TextFormat implements MailboxFormat {
   readonly #ctx: TextContext
-  /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
-  readonly #known = new Map<string, Recognised>()
   constructor(ctx: TextContext) {
     this.#ctx = ctx
   }
 
   async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'> {
-    if (this.#isKnown(at.path, seen)) return 'mine'
-    const { files } = this.#ctx
+    const { files, recognised } = this.#ctx
+    const isKnown = (stat: FileStat | undefined): boolean => stat?.kind === 'file' && recognised.onlyGrew(at.path, stat)
+    if (isKnown(seen)) return 'mine'
     const stat = seen ?? (await files.stat(at.path))
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
-    if (seen === undefined && this.#isKnown(at.path, stat)) return 'mine'
+    if (seen === undefined && isKnown(stat)) return 'mine'
     const beginning = await beginningOf(this.#ctx, at.path, stat.size)
     if (beginning !== 'mailbox') return beginning === 'begun' ? 'mine' : 'not-mine'
     await this.#keepNewMailMark(at.path, stat)
-    this.#remember(at.path, stat)
+    recognised.remember(at.path, stat)
     return 'mine'
-  }
-  /** What was a mailbox and only grew still begins as one. */
-  #isKnown(path: string, stat: FileStat | undefined): boolean {
-    const known = this.#known.get(path)
-    if (known === undefined || stat?.kind !== 'file') return false
-    return known.device === stat.device && known.inode === stat.inode && known.size <= stat.size
   }
   examine(at: FilePlace, signal: AbortSignal): AsyncIterable<Examined> {
     return examineText(at, this.#ctx, signal)
-  }
-  #remember(path: string, { device, inode, size }: Recognised): void {
-    this.#known.delete(path)
-    this.#known.set(path, { device, inode, size })
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= REMEMBERED) break
-      this.#known.delete(oldest)
-    }
   }
   /** A look at a file with new mail must not make it look read. */
   async #keepNewMailMark(path: string, before: { atimeMs: number; mtimeMs: number; ctimeMs: number }): Promise<void> {

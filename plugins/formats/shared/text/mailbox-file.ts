@@ -27,7 +27,7 @@ export interface HeldFile {
 }
 
 /** What locking and changing a file needs of the host. */
-type FileContext = Pick<TextContext, 'dialect' | 'files' | 'clock' | 'locks' | 'turns' | 'mailbox'>
+type FileContext = Pick<TextContext, 'dialect' | 'files' | 'clock' | 'locks' | 'turns' | 'mailbox' | 'recognised'>
 
 /** Locks, recovery and rewriting of one mailbox file. */
 export class MailboxFile {
@@ -35,8 +35,6 @@ export class MailboxFile {
   readonly #ctx: FileContext
   readonly #changes: SafeChanges
   readonly #seconds = new SettledSeconds()
-  /** The file that was a mailbox when it was last looked at. */
-  #known: Pick<FileStat, 'device' | 'inode'> | undefined
 
   constructor(place: FilePlace, ctx: FileContext) {
     this.path = place.path
@@ -44,7 +42,7 @@ export class MailboxFile {
     this.#changes = new SafeChanges(place, { ...ctx, random: ctx.locks.random })
   }
 
-  /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file, or none of this format any more. */
+  /** Runs with the file locked; turns of this process come before the locks. Undefined when there is no file. */
   async locked<T>(access: Access, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<T | undefined> {
     const { locks, clock } = this.#ctx
     return await inTurn(this.#ctx, this.path, say, async (spoken) => {
@@ -64,7 +62,8 @@ export class MailboxFile {
   async #locked<T>(access: Access, write: boolean, signal: AbortSignal, say: Say, work: (held: HeldFile) => Promise<T>): Promise<{ readonly done: T } | 'interrupted' | 'replaced' | undefined> {
     const stat = await this.#ctx.files.stat(this.path)
     // A folder or a pipe in its place is no mailbox either.
-    if (stat?.kind !== 'file' || !(await this.#isOurs(stat))) return undefined
+    if (stat?.kind !== 'file') return undefined
+    await this.#mustBeOurs(stat)
     const name: NameLock = write ? await takeNameLock(this.#ctx.locks, stat, { ask: access === 'owner' }, signal, say) : { state: 'unavailable' }
     try {
       const held = await this.#open(write ? 'exclusive' : 'shared', signal, say)
@@ -88,13 +87,14 @@ export class MailboxFile {
   }
   /**
    * Another file in its place may be a mailbox of another format: who has that open keeps locks on it for hours, for which everybody would wait in vain.
-   * The first one was recognised a moment ago.
    */
-  async #isOurs({ device, inode, size }: FileStat): Promise<boolean> {
-    const isNew = this.#known !== undefined && (this.#known.inode !== inode || this.#known.device !== device)
-    if (isNew && size > 0 && (await beginningOf(this.#ctx, this.path, size)) === 'other') return false
-    this.#known = { device, inode }
-    return true
+  async #mustBeOurs(stat: FileStat): Promise<void> {
+    const { recognised } = this.#ctx
+    if (stat.size === 0 || recognised.isSame(this.path, stat)) return
+    // What cannot be read is told by whoever opens it.
+    const begins = await beginningOf(this.#ctx, this.path, stat.size).catch(() => undefined)
+    if (begins === 'other') throw new MailError('corrupt', `${this.path} is not in valid mailbox format`)
+    if (begins === 'mailbox') recognised.remember(this.path, stat)
   }
   /** Whether another program has the mailbox open for writing; as `owner` it is asked to give it up before. */
   async heldElsewhere(access: 'owner' | 'alone', signal: AbortSignal, say: Say): Promise<boolean> {

@@ -5,6 +5,7 @@ import { AppendFacts } from './append-facts.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
 import { KeptFiles } from './kept-file.js'
+import { RecognisedFiles } from './recognised.js'
 
 /** Settings of formats whose mailboxes are text. */
 export const textSettings = z.strictObject({
@@ -31,7 +32,7 @@ export interface TextServices {
 
 export function textContext(dialect: TextDialect, { files, lane, clock, random, locks, lockers: others = [], mailbox, host, spool, logger }: TextServices, { watch }: { readonly watch: boolean }): TextContext {
   return {
-    dialect, files, lane, clock, turns: new Turns(), spool, mailbox, watch, serverName: host.serverName, facts: new AppendFacts(), kept: new KeptFiles(),
+    dialect, files, lane, clock, turns: new Turns(), spool, mailbox, watch, serverName: host.serverName, facts: new AppendFacts(), kept: new KeptFiles(), recognised: new RecognisedFiles(),
     locks: fileLocks({ files, clock, random, settings: locks, lockers: others, logger, watch }),
   }
 }

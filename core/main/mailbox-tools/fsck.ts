@@ -1,5 +1,6 @@
 import { MailError } from '../../api/index.js'
 import type { AppendItem, Examination, Located, MailboxName } from '../../api/index.js'
+import { CommandFailure, EXIT } from '../exit-codes.js'
 import { tell } from './telling.js'
 import { octetsOf } from '../../mail/access/copying.js'
 import { asMailFailure } from '../../mail/failures.js'
@@ -55,7 +56,9 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   } catch (error) {
     const { signal: never } = new AbortController()
     await locate(mail, salvaged, 'remove', never).then((at) => mail.remove(at, never)).catch(() => undefined)
-    await mail.rename(await locate(mail, damaged, 'rename', never), canonical as MailboxName, never)
+    await mail.rename(await locate(mail, damaged, 'rename', never), canonical as MailboxName, never).catch((cause: unknown) => {
+      throw new CommandFailure(EXIT.failed, `${canonical} cannot have its name back; the damaged mailbox, whole, is ${damaged}: ${error instanceof Error ? error.message : String(error)}`, { cause })
+    })
     throw error
   }
   const owner = await examine(work, damaged)
@@ -153,8 +156,8 @@ async function salvage(work: Work, from: string, to: string, expected: number, k
   // Until it has a message, some formats are told by the name alone.
   const target = await locate(mail, fresh, 'append', signal)
   await mail.append(target, items, signal).catch((error: unknown) => {
-    // A mailbox without a single readable message becomes an empty one.
-    if (messages > 0) throw error
+    // A mailbox without a single readable message becomes an empty one; where there are some, it failed before it took the first.
+    if (messages > 0 || expected > 0) throw error
   })
   return { saved: messages, kept: keep === undefined ? 0 : await countKept(work, to, keep) }
 }

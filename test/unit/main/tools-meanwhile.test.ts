@@ -1,7 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MailError, type AppendItem, type MailAccess, type MailboxName, type MailboxView } from '../../../core/api/index.js'
 import { ACTIONS } from '../../../core/main/mailbox-tools/actions.js'
+import { fsck } from '../../../core/main/mailbox-tools/fsck.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
 import type { Terminal } from '../../../core/main/terminal.js'
 import { toolsSite, type ToolsSite } from '../../support/tools-site.js'
@@ -90,5 +93,41 @@ describe.each(['unix', 'mbx', 'mix'])('from and to %s, while nothing can be copi
       for (const subject of taken) expect(found.get(subject), `${subject}, where the call ${when} of the tool was disturbed`).toHaveLength(1)
       steps = Math.max(steps, calls())
     }
+  })
+})
+
+describe('a repair', () => {
+  /** Two messages, and a NUL that is damage. */
+  async function damage(): Promise<void> {
+    const message = (subject: string): string => `From a@example.org Mon Jan  5 09:08:07 2026\nSubject: ${subject}\n\nText.\0\n\n`
+    await writeFile(join(site.folder, 'mail/alice/box'), message('one') + message('two'), { mode: 0o600 })
+  }
+  const repair = (mail: MailAccess): Promise<boolean> => {
+    const terminal: Terminal = { out: new PassThrough(), err: new PassThrough(), colours: false }
+    return fsck({ mail, terminal, signal, format: undefined, merge: undefined, dryRun: false, holdsOthers: () => false }, 'box', true)
+  }
+
+  test('that takes no message where there are some has failed, and everything is as it was', async () => {
+    await damage()
+    await expect(repair(disturbed(-1, async () => undefined).mail)).rejects.toThrow('there is no room')
+    expect([...(await all())]).toEqual([['one', ['box']], ['two', ['box']]])
+  })
+
+  test('loses nothing of what comes meanwhile, and says where the mailbox is when its name is taken', { timeout: 120_000 }, async () => {
+    const told: string[] = []
+    for (let when = 0, steps = 1; when < steps; when++) {
+      await site[Symbol.asyncDispose]()
+      site = await toolsSite()
+      await damage()
+      const { mail, calls } = disturbed(when, async () => {
+        await site.mail.create('box' as MailboxName, { specialUse: [] }, signal).catch(() => undefined)
+        await put('box', 'new')
+      })
+      await repair(mail).catch((error: unknown) => told.push(String(error)))
+      const found = await all()
+      for (const subject of ['one', 'two', 'new']) if (subject !== 'new' || calls() > when) expect(found.get(subject), `${subject}, where the call ${when} of the repair was disturbed`).toBeDefined()
+      steps = Math.max(steps, calls())
+    }
+    expect(told.filter((text) => text.includes('box cannot have its name back; the damaged mailbox, whole, is box.damaged'))).not.toEqual([])
   })
 })

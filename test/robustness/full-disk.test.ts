@@ -112,6 +112,24 @@ describe.skipIf(!canMount())('on a disk without a block that is free', () => {
     expect(server.log()).not.toMatch(/^\S+ \S+ error /m)
   }, 120_000)
 
+  test.each(['mbx', 'mix', 'mtx'])('what is saved right behind an EXPUNGE has its room: %s', async (format) => {
+    const small = await start(format)
+    const setup = await RawClient.login(server.ports.imap, 'alice')
+    await ok(setup, `CREATE #driver.${format}/INBOX`)
+    for (const name of names) expect((await setup.append('INBOX', message(name))).status).toBe('OK')
+    await setup.logout()
+    await server.stop()
+    await small.fill()
+    await server.again()
+    const client = await selected()
+    await ok(client, 'STORE 1:* +FLAGS.SILENT (\\Deleted)')
+    expect((await client.append('INBOX', message('m1'))).status).toBe('NO')
+    await ok(client, 'EXPUNGE')
+    expect((await client.append('INBOX', message('m1'))).status).toBe('OK')
+    expect(await there(client)).toEqual(['m1'])
+    await client.logout()
+  }, 60_000)
+
   test.each(['unix', 'mtx'])('kill -9 in the middle of an expunge in steps: the next server goes on with it, and no octet is lost: %s', async (format) => {
     const random = randomOf(seedOf('kill -9 in steps'))
     const small = await start(format, '3m')

@@ -139,6 +139,7 @@ async function commit(d: Delivering, to: Located, delivery: Delivery, found: Fou
     using _heard = d.listening(open)
     // What was there before is no news; what arrives now is.
     if (!open.loaded) await open.refresh(signal)
+    open.makeRoom()
     using _saving = d.arrivals.saving()
     const { value } = await open.edit((edit) => delivery.commit({ source: open.source, edit }, signal), signal)
     if (value !== undefined) {

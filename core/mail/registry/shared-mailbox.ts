@@ -439,6 +439,10 @@ export class SharedMailbox {
   movedOn(): void {
     if (this.source.reclaim !== undefined && this.table.lagging.size === 0 && this.#gone === undefined) this.#reclaiming.begin()
   }
+  /** Space that was to be taken back later is so before what comes next, for which there may be no room without it. */
+  makeRoom(): void {
+    this.#reclaiming.now()
+  }
   #reclaim(): void {
     this.#queue
       .run(async () => {

@@ -4,7 +4,6 @@ import { generateKeyPair, randomBytes, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import forge from 'node-forge'
 import { secret } from '../../api/index.js'
 import type { CertificateSource, Secret } from '../../api/index.js'
 
@@ -15,6 +14,8 @@ const FILE = 'self-signed.pem'
 
 /** PEM texts of a new key and a certificate for `names` (host names and IP addresses), signed with the key itself. */
 export async function makeSelfSigned(names: readonly string[], now: Date): Promise<{ readonly certificate: string; readonly key: string }> {
+  // Large, and wanted once in ten years: no start waits for it.
+  const { default: forge } = await import('node-forge')
   // Keys come from node:crypto: off the event loop, and twenty times faster than in JavaScript.
   const pair = await promisify(generateKeyPair)('rsa', {
     modulusLength: 2048,

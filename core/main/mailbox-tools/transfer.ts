@@ -16,7 +16,7 @@ const INBOX = 'INBOX'
 export async function transfer(work: Work, source: string, target: string | undefined): Promise<number> {
   const { mail, terminal, signal } = work
   const names = await namesFrom(mail, source, signal)
-  if (names.length === 0) throw new MailError('not-found', `there is no mailbox ${source}, and none below it`)
+  if (names.length === 0) throw new MailError('not-found', await whatIsMissing(mail, source, signal))
   let code: number = EXIT.ok
   for (const { name, isParent } of names) {
     // The original of an earlier conversion stays what it was.
@@ -35,6 +35,12 @@ export async function transfer(work: Work, source: string, target: string | unde
   return code
 }
 
+/** A conversion that was killed may have left the original under its other name alone. */
+async function whatIsMissing(mail: MailAccess, source: string, signal: AbortSignal): Promise<string> {
+  const aside = `${source}${KEPT}`
+  if (!(await exists(mail, aside, signal))) return `there is no mailbox ${source}, and none below it`
+  return `there is no mailbox ${source}; ${aside} is there, whole, from a transfer that was interrupted perhaps: give it its name back with "mailwright mailbox rename USER ${aside} ${source}", and transfer it again`
+}
 /** One that holds others does not become a file: without messages it is a folder only, and with some it cannot be had. */
 async function passOver({ mail, terminal, signal, format }: Work, name: string): Promise<void> {
   const messages = await withMailbox(mail, name, 'read-only', signal, async (view) => view.announced)

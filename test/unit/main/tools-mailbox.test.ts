@@ -193,6 +193,14 @@ describe('mailwright mailbox transfer', () => {
     const again = await act('transfer', ['box'], { format })
     expect([again.code, again.err]).toEqual([EXIT.failed, expect.stringContaining('box.before exists')])
   })
+  test('what is left of a transfer that was killed is named, and what to do with it', async () => {
+    await act('create', ['box.before'], { format: 'unix' })
+    await put('box.before')
+    await expect(act('transfer', ['box'], { format: 'mbx' })).rejects.toThrow(/^there is no mailbox box; box\.before is there, whole, .* "mailwright mailbox rename USER box\.before box"/)
+    expect((await act('rename', ['box.before', 'box'])).code).toBe(EXIT.ok)
+    expect((await act('transfer', ['box'], { format: 'mbx' })).code).toBe(EXIT.ok)
+    expect([await inMailbox('box'), await inMailbox('box.before')]).toEqual([MESSAGES, MESSAGES])
+  })
   test('thousands of messages come over as they were, though their octets are read into the same memory again and again', { timeout: 60_000 }, async () => {
     await act('create', ['box'], { format: 'unix' })
     const many = Array.from({ length: 2500 }, (_, n) => ({ subject: `message-${n}`, system: 0, keywords: [], ms: Date.UTC(2024, 0, 1, 0, 0, n) }))

@@ -21,6 +21,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'plugins/contrib/*/test/*.test.js'],
     exclude: ['**/node_modules/**', 'dist/**', 'var/**'],
+    globalSetup: ['test/support/certificate-setup.ts'],
     setupFiles: ['reflect-metadata'],
     // Tests wait for processes and disks as much as they compute: two files at a time are worth it on the smallest machine too.
     maxWorkers: Math.max(2, availableParallelism() - 1),

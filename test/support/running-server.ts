@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
 import { freePort, listens } from './ports.js'
 
 /** The built command. */
@@ -104,6 +105,11 @@ ${indented(options.auth ?? 'schemes: [ { use: plain, allow: true }, scrypt ]\npa
 ${options.host === undefined ? '' : indented(options.host)}
 `,
   )
+  // As if it had made it before. One that may run as somebody else, or on a machine of another name, makes its own.
+  if (options.within === undefined) {
+    await mkdir(join(folder, 'certificates'), { mode: 0o700 })
+    await writeFile(join(folder, 'certificates', 'self-signed.pem'), inject('selfSigned'), { mode: 0o600 })
+  }
   for (const [path, content] of Object.entries(options.files ?? {})) {
     await mkdir(join(folder, path, '..'), { recursive: true })
     await writeFile(join(folder, path), content, { mode: 0o600 })

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { uids, type Files, type MailboxFormat, type OpenFile } from '../../core/api/index.js'
 import { Box, never } from '../../core/testing/box.js'
 import { octetsOf, type SampleMessage } from '../../core/testing/messages.js'
@@ -65,6 +65,7 @@ export async function interruptExpunge({ home, path, make, files, gone, created 
   const format = make(files)
   for (const there of [path, `${home}/state`]) await rm(there, { recursive: true, force: true })
   if (created) await format.create(ownPlace(home, path))
+  else await writeFile(path, '', { mode: 0o600 })
   const whole = new Box(path, await format.open(ownPlace(home, path), never))
   await deliverTo(format, path, Array.from({ length: COUNT }, (_, i) => lined(i + 1)), whole)
   await whole.refresh({ claimRecent: true })

@@ -15,6 +15,14 @@ async function withMessages(count: number, more: Partial<PassiveSource['traits']
   return made
 }
 
+/** Counts how often its space was taken back. */
+class ReclaimingSource extends PassiveSource {
+  reclaimed = 0
+  async reclaim(): Promise<void> {
+    this.reclaimed++
+  }
+}
+
 describe('an edit', () => {
   test('is used up when its operation ends', () => {
     const t = new MailTable({ ownModseqs: false, firstModseq: 1 })
@@ -198,14 +206,9 @@ describe('a session that lags', () => {
     expect(table.slowestMark()).toBe(other.mark)
   })
   test('and old generations are reclaimed when nobody stands on them', async () => {
-    let reclaimed = 0
-    class Source extends PassiveSource {
-      async reclaim(): Promise<void> {
-        reclaimed++
-      }
-    }
     const clock = new StillClock()
-    const { shared, view } = sharedOver(new Source(), { clock })
+    const source = new ReclaimingSource()
+    const { shared, view } = sharedOver(source, { clock })
     await shared.edit(async (edit) => {
       for (const uid of [1, 2, 3, 4, 5]) edit.add(uid, edit.flagSet(2, []), false)
     }, never)
@@ -216,36 +219,31 @@ describe('a session that lags', () => {
     a.take({ expunge: true })
     clock.advance(1000)
     await settled()
-    expect(reclaimed).toBe(0)
+    expect(source.reclaimed).toBe(0)
     // Whoever goes on with the mailbox at once does not wait for it, and it is done once.
     b.take({ expunge: true })
     await a.expunge(setOf(3), never)
     for (const v of [a, b]) v.take({ expunge: true })
     await settled()
-    expect(reclaimed).toBe(0)
+    expect(source.reclaimed).toBe(0)
     clock.advance(1000)
     await settled()
-    expect(reclaimed).toBe(1)
+    expect(source.reclaimed).toBe(1)
     // Messages that went meanwhile are still somebody's.
     await a.expunge(setOf(4), never)
     for (const v of [a, b]) v.take({ expunge: true })
     await a.expunge(setOf(5), never)
     clock.advance(1000)
     await settled()
-    expect(reclaimed).toBe(1)
+    expect(source.reclaimed).toBe(1)
     for (const v of [a, b]) v.take({ expunge: true })
     await shared.close(true)
-    expect(reclaimed).toBe(2)
+    expect(source.reclaimed).toBe(2)
   })
   test.each([{ what: 'is about to change its name', times: 1 }, { what: 'was moved by somebody else', times: 0 }, { what: 'was deleted', times: 0 }])('and of a mailbox that $what, $times times', async ({ what, times }) => {
-    let reclaimed = 0
-    class Source extends PassiveSource {
-      async reclaim(): Promise<void> {
-        reclaimed++
-      }
-    }
     const clock = new StillClock()
-    const { shared, view } = sharedOver(new Source(), { clock })
+    const source = new ReclaimingSource()
+    const { shared, view } = sharedOver(source, { clock })
     await shared.edit(async (edit) => edit.add(1, edit.flagSet(2, []), false), never)
     const v = view()
     await v.expunge(setOf(1), never)
@@ -253,7 +251,7 @@ describe('a session that lags', () => {
     shared.end(`the mailbox ${what}`)
     await (what === 'was deleted' ? shared.discard() : shared.close(times > 0))
     clock.advance(1000)
-    expect(reclaimed).toBe(times)
+    expect(source.reclaimed).toBe(times)
   })
 })
 

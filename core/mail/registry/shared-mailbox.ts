@@ -6,12 +6,12 @@ import { newsAfter, type Author, type Notice } from '../table/change-log.js'
 import type { FoldWait } from '../journal/fold-bell.js'
 import type { Edit } from '../table/edit.js'
 import type { Commit, MailTable } from '../table/table.js'
+import { Looks, type Listener } from './looks.js'
 import type { MailboxState } from './mailbox-state.js'
 import { OperationQueue } from './queue.js'
 import { ReclaimLater } from './reclaim-later.js'
+import { Waits } from './waits.js'
 
-/** How much less often a source that watches is looked at. */
-const WATCHED_POLL = 6
 /** Failures of a look of which sessions hear themselves. */
 const TOLD: readonly MailProblem[] = ['not-found', 'corrupt', 'cancelled']
 
@@ -35,9 +35,6 @@ export interface ArrivalHearer {
    */
   saved(mailbox: SharedMailbox, octets: readonly (Uint8Array | undefined)[], result: AppendResult, by: 'client' | 'others'): void
 }
-
-/** Hears that a session may have news, or that a look at the source may find some. */
-export type Listener = (what: 'changes' | 'sync') => void
 
 /** What an edit is for. */
 export interface EditHow {
@@ -73,15 +70,11 @@ export class SharedMailbox {
   readonly table: MailTable
   readonly state: MailboxState | undefined
   readonly settings: MailboxSettings
-  readonly #clock: Clock
   readonly #logger: Logger
   readonly #queue = new OperationQueue()
   readonly #ending = new AbortController()
-  readonly #listeners = new Set<Listener>()
-  /** Replaced and never changed: one who comes while a line is told hears it as it comes. */
-  #waitHearers: readonly ((text: string) => void)[] = []
-  /** What the operation under way waits for. */
-  #waitsFor: string | undefined
+  readonly #looks: Looks
+  readonly #waits = new Waits()
   readonly #outlets: Outlet[] = []
   /** That of the host that opened it last: what it does is the same for all. */
   #arrivals: ArrivalHearer | undefined
@@ -90,16 +83,10 @@ export class SharedMailbox {
   #gave = false
   /** Why nothing can be done here any more: deleted, renamed, closed. */
   #gone: string | undefined
-  #dirty = true
   #loaded = false
-  #watch: Disposable | undefined
-  #poll: Disposable | undefined
   #nextRefresh: Promise<void> | undefined
   #found: FileStat | undefined
   readonly #reclaiming: ReclaimLater
-  /** Rises when the source says that a look may find something. */
-  #signals = 0
-  #lookedAt = -Infinity
   /** The last look failed, and the log has it. */
   #blind = false
 
@@ -109,9 +96,14 @@ export class SharedMailbox {
     this.table = parts.table
     this.state = parts.state
     this.settings = parts.settings
-    this.#clock = parts.clock
     this.#logger = parts.logger
     this.#reclaiming = new ReclaimLater(parts.clock, () => this.#reclaim())
+    this.#looks = new Looks({
+      ...parts,
+      pollMs: parts.settings.pollMs,
+      isChangedUnseen: () => this.state?.sharesFlags(this.source) === true,
+      isGone: () => this.#gone !== undefined,
+    })
   }
   /** The rows were true once. */
   get loaded(): boolean {
@@ -137,28 +129,8 @@ export class SharedMailbox {
 
   // ---- listening
 
-  /** In the next turn of the loop, when the session that opens the mailbox has its answer. What happened since the first look is found by another one. */
-  #watchSoon(): void {
-    const { source } = this
-    if (source.watch === undefined) return
-    const watch = source.watch.bind(source)
-    this.#dirty = true
-    const soon = setImmediate(() => {
-      try {
-        this.#watch = watch(() => this.touched())
-      } catch (error) {
-        // It is looked at now and then.
-        this.#watch = undefined
-        this.#logger.warn('mail.not-watched', { key: this.key, error })
-      }
-      this.touched()
-    })
-    this.#watch = { [Symbol.dispose]: () => clearImmediate(soon) }
-  }
   listen(hear: Listener): Disposable {
-    this.#listeners.add(hear)
-    this.#pollAgain()
-    return { [Symbol.dispose]: () => void this.#listeners.delete(hear) }
+    return this.#looks.listen(hear)
   }
   /** What the source says from now until disposed; for one whose session has no place in the log yet. */
   hearNotices(): Disposable & { readonly notices: readonly Notice[] } {
@@ -179,14 +151,7 @@ export class SharedMailbox {
   }
   /** Calls back at once with what the operation under way waits for, and with what those after it will wait for, until disposed. */
   hearWaits(hear: (text: string) => void): Disposable {
-    const own = (text: string): void => hear(text)
-    this.#waitHearers = [...this.#waitHearers, own]
-    if (this.#waitsFor !== undefined) own(this.#waitsFor)
-    return { [Symbol.dispose]: () => void (this.#waitHearers = this.#waitHearers.filter((other) => other !== own)) }
-  }
-  readonly #tellWait = (text: string): void => {
-    this.#waitsFor = text
-    for (const hear of this.#waitHearers) hear(text)
+    return this.#waits.hear(hear)
   }
   outlet(o: Outlet): void {
     // Mounts are made anew for each login.
@@ -204,23 +169,7 @@ export class SharedMailbox {
   }
   /** Something outside the table changed the mailbox: the next `sync` looks. */
   touched(): void {
-    this.#dirty = true
-    this.#signals++
-    for (const hear of this.#listeners) hear('sync')
-  }
-  /**
-   * Looked at now and then while somebody listens. Sources that watch too, less often: a network file system tells nothing of what other
-   * machines do.
-   */
-  #pollAgain(): void {
-    if (this.#poll !== undefined || this.#listeners.size === 0 || this.#gone !== undefined) return
-    // Of what is in the journal of another process there is no notice.
-    const every = this.#watch === undefined || this.state?.sharesFlags(this.source) ? this.settings.pollMs : WATCHED_POLL * this.settings.pollMs
-    this.#poll = this.#clock.after(every, () => {
-      this.#poll = undefined
-      for (const hear of this.#listeners) hear('sync')
-      this.#pollAgain()
-    })
+    this.#looks.touched()
   }
 
   // ---- editing
@@ -235,7 +184,7 @@ export class SharedMailbox {
   /** The same for a caller whose turn it is already. */
   async editNow<T>(operation: (edit: Edit) => Promise<T>, { author, reconcile = true, byNumber }: EditHow = {}): Promise<{ readonly value: T; readonly commit: Commit }> {
     if (byNumber !== undefined) this.mustMean(byNumber)
-    const edit = this.table.begin(author, byNumber !== undefined, this.#tellWait)
+    const edit = this.table.begin(author, byNumber !== undefined, this.#waits.begun)
     try {
       const value = await operation(edit)
       if (reconcile) this.state?.reconcile(edit)
@@ -251,7 +200,7 @@ export class SharedMailbox {
       if (byNumber !== undefined && this.table.beganAnew) this.touched()
       throw asMailFailure(error)
     } finally {
-      this.#waitsFor = undefined
+      this.#waits.over()
     }
   }
   /** Runs something that must not meet an edit. */
@@ -286,14 +235,14 @@ export class SharedMailbox {
   #heardVersion = 0
   #tell(): void {
     this.#heardVersion = this.table.version
-    for (const hear of this.#listeners) hear('changes')
+    this.#looks.tell('changes')
   }
 
   // ---- what sessions ask for
 
   /** Whether a look can be spared: nothing was heard since the last one, which was not long ago. */
   get current(): boolean {
-    return this.#watch !== undefined && !this.#dirty && this.#clock.steady() - this.#lookedAt < this.settings.pollMs
+    return this.#looks.areSpared
   }
   /**
    * Makes the rows true. Sessions that ask while a look is waiting for its turn share it, so it is not cancelled with one of them.
@@ -318,19 +267,15 @@ export class SharedMailbox {
   }
   /** The same for a caller whose turn it is already. */
   async refreshNow(found?: FileStat): Promise<void> {
-    const [signals, began] = [this.#signals, this.#clock.steady()]
-    // Until the look has ended, another session that asks must wait for it.
-    this.#dirty = true
+    const look = this.#looks.begin()
     const claimRecent = this.writers > 0 && this.source.traits.writable
     await this.editNow((edit) => this.source.refresh(edit, { claimRecent, ...(found && { found }) }, this.signal))
     if (claimRecent) this.#gave = false
-    this.#lookedAt = began
-    // What was found before this turn may be older than a notice.
-    this.#dirty = signals !== this.#signals || found !== undefined
+    this.#looks.ended(look, found !== undefined)
     // What another process left undone.
     if (!this.#loaded) {
       this.#arrivals?.arrived(this, uids.none)
-      this.#watchSoon()
+      this.#looks.watchSoon()
     }
     this.#loaded = true
     if (this.#blind) this.#logger.info('Mailbox can be looked at again', { mailbox: this.places[0]?.path, key: this.key })
@@ -390,9 +335,7 @@ export class SharedMailbox {
       for (;;) {
         const value = await this.inTurn(() => operation(wait), signal)
         if (value !== 'held') return value
-        wait ??= this.state?.foldByOthers((text) => {
-          for (const hear of this.#waitHearers) hear(text)
-        })
+        wait ??= this.state?.foldByOthers(this.#waits.say)
         await wait?.next(signal)
       }
     } finally {
@@ -474,10 +417,7 @@ export class SharedMailbox {
   async #close(leave: (state: MailboxState) => Promise<void>): Promise<void> {
     this.#reclaiming.drop()
     await this.#queue.idle()
-    this.#watch?.[Symbol.dispose]()
-    this.#poll?.[Symbol.dispose]()
-    this.#watch = undefined
-    this.#poll = undefined
+    this.#looks.stop()
     try {
       if (this.state !== undefined) await leave(this.state)
     } catch (error) {

@@ -32,28 +32,25 @@ import type { Notice } from '../table/change-log.js'
 import type { StateKeeper } from '../registry/registry.js'
 import type { ArrivalHearer, SharedMailbox } from '../registry/shared-mailbox.js'
 import { TableView, type ViewOwner } from '../view/view.js'
-import { lazySidecar, type HostMail } from './context.js'
+import type { HostMail } from './context.js'
 import { copyMessages } from './copying.js'
 import { deliver, type Delivering } from './delivering.js'
 import { figuresOf, uidsIn } from './figures.js'
 import { holdsOctets } from './holding.js'
 import { listNames } from './listing.js'
 import { NewMail } from './new-mail.js'
-import { checkName, guardLocation, mountTable, nameAt, personalMount, resolveName } from './mounts.js'
-import { mayWrite, mustHave, rightsAt } from './rights.js'
+import { checkName, mountTable, nameAt } from './mounts.js'
+import { INBOX, LoginNames } from './names.js'
+import { LoginRecords } from './records.js'
+import { mayWrite, mustHave } from './rights.js'
 import { LoginStores } from './stores.js'
 import { setSubscription, subscribedNames, type SubscribingParts } from './subscribing.js'
 
 /** Purposes whose mailbox must be there. */
 const PROBED: readonly Purpose[] = ['open', 'examine', 'status', 'append']
-/** `~other/` names may lead to another account, which may lead to another; not for ever. */
-const MAX_OTHERS = 3
-const INBOX = 'INBOX' as MailboxName
 
 /** What a location was found to be, so that opening does not ask again; used once. */
 const probes = new WeakMap<Located, FoundMailbox>()
-/** Whose mailbox it is, where that is not the login itself. */
-const owners = new WeakMap<MailLocation, MailUser>()
 
 /** The mail of one login. */
 export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDisposable {
@@ -61,6 +58,8 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   readonly mounts: readonly Mount[]
   readonly #host: HostMail
   readonly #stores: LoginStores
+  readonly #records: LoginRecords
+  readonly #names: LoginNames
   readonly #views = new Map<TableView, SharedMailbox>()
   /** Views of mailboxes into which new mail is moved. */
   readonly #taking = new WeakSet<TableView>()
@@ -74,6 +73,8 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     this.arrivals = arrivals
     this.mounts = mountTable(user, host.resolvers, host.stores[0]?.name ?? '')
     this.#stores = new LoginStores(user, host)
+    this.#records = new LoginRecords(user, host, this.mounts, this.#stores)
+    this.#names = new LoginNames(user, host, this.mounts, this.#records)
     this.#newMail = new NewMail({ login: this, mounts: this.mounts, registry: host.registry, settings: host.settings, clock: host.clock, logger: host.logger, store: (mount) => this.#stores.of(mount), states: (at) => this.#states(at), sidecar: () => this.accountSidecar() })
   }
   get events(): MailEvents {
@@ -112,48 +113,9 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
 
   async locate(name: MailboxName, purpose: Purpose, signal: AbortSignal): Promise<Located> {
     checkName(name)
-    const located = await this.#locateAs(name, purpose, this.user, this.mounts, MAX_OTHERS, signal)
+    const located = await this.#names.locate(name, purpose, signal)
     if (PROBED.includes(purpose)) probes.set(located, await this.#find(located, signal))
     return located
-  }
-  async #locateAs(name: MailboxName, purpose: Purpose, user: MailUser, mounts: readonly Mount[], others: number, signal: AbortSignal): Promise<Located> {
-    const answer = resolveName(name, purpose, user, this.#host.resolvers, mounts)
-    switch (answer.kind) {
-      case 'at':
-        return this.#weighed(name, guardLocation(answer.location, mounts), user, signal)
-      case 'inbox': {
-        const mount = personalMount(mounts)
-        if (mount === undefined) throw new MailError('not-found', 'this user has no mailboxes')
-        const at = { mount, path: 'INBOX', ...(answer.format === undefined ? {} : { format: answer.format }) }
-        return this.#weighed(user === this.user ? INBOX : name, at, user, signal)
-      }
-      case 'of-user': {
-        const other = others > 0 ? await this.#account(answer.user, signal) : undefined
-        if (other === undefined) throw new MailError('not-found', 'no such mailbox')
-        const table = mountTable(other, this.#host.resolvers, this.#host.stores[0]?.name ?? '')
-        return { ...(await this.#locateAs(answer.name, purpose, other, table, others - 1, signal)), name }
-      }
-      case 'referral':
-        throw new MailError('not-found', `the mailbox is elsewhere: ${answer.url}`)
-      case 'denied':
-        throw new MailError('denied', answer.why)
-      case 'unknown':
-        throw new MailError('not-found', 'no such mailbox')
-    }
-  }
-  async #account(name: string, signal: AbortSignal): Promise<MailUser | undefined> {
-    for (const directory of this.#host.directories) {
-      const found = await directory.find(name, signal)
-      if (found === undefined) continue
-      for (const resolver of this.#host.resolvers) await resolver.learn?.(found, signal)
-      return found
-    }
-    return undefined
-  }
-  async #weighed(name: MailboxName, at: MailLocation, owner: MailUser, signal: AbortSignal): Promise<Located> {
-    if (owner !== this.user) owners.set(at, owner)
-    const rights = await rightsAt(at, this.user, this.#host.policies, this.#sidecarAt(at), signal)
-    return { name, at, rights }
   }
   async #find(located: Located, signal: AbortSignal): Promise<FoundMailbox> {
     try {
@@ -186,16 +148,11 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       {
         mounts: this.mounts,
         store: (mount) => this.#stores.of(mount),
-        locatedAt: (name, at) => this.#weighed(name, at, this.user, signal),
+        locatedAt: (name, at) => this.#names.weighed(name, at, this.user, signal),
         subscribed: () => subscribedNames(this.#subscribing()),
         marked: () => this.#marked(),
-        resolve: (name) => resolveName(name, 'list', this.user, this.#host.resolvers, this.mounts),
-        homeOf: async (name) => {
-          const other = await this.#account(name, signal)
-          if (other === undefined) return undefined
-          const mount = personalMount(mountTable(other, this.#host.resolvers, this.#host.stores[0]?.name ?? ''))
-          return mount === undefined ? undefined : { mount, locatedAt: (as, at) => this.#weighed(as, at, other, signal) }
-        },
+        resolve: (name) => this.#names.resolve(name, 'list'),
+        homeOf: (name) => this.#names.homeOf(name, signal),
       },
       query,
       signal,
@@ -205,7 +162,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     checkName(name)
     const canonical = name.toUpperCase() === INBOX ? INBOX : name
     if (this.user.kind === 'anonymous') throw new MailError('denied', 'anonymous users have no subscriptions')
-    const answer = resolveName(canonical, 'subscribe', this.user, this.#host.resolvers, this.mounts)
+    const answer = this.#names.resolve(canonical, 'subscribe')
     // A mailbox of the name may come; a name that can never lead to one is refused. To take it off the list is always right.
     if (on && (answer.kind === 'denied' || answer.kind === 'unknown')) throw new MailError('not-found', 'not a mailbox')
     await setSubscription(this.#subscribing(), canonical, on, answer.kind === 'at' ? answer.location : undefined)
@@ -226,26 +183,10 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     return { user: this.user, mounts: this.mounts, list, keepers, store: (mount) => this.#stores.of(mount) }
   }
   sidecar(at: Located): Sidecar {
-    return this.#sidecarAt(at.at)
-  }
-  #sidecarAt(at: MailLocation): Sidecar {
-    return lazySidecar(async () => (await this.#sidecars(at.mount)).of(at))
+    return this.#records.of(at.at)
   }
   accountSidecar(): Sidecar {
-    const mount = personalMount(this.mounts)
-    return lazySidecar(async () => (await this.#sidecars(mount)).account(this.user))
-  }
-  async #sidecars(mount: Mount | undefined): Promise<NonNullable<MailStore['sidecars']>> {
-    const own = mount === undefined ? undefined : (await this.#stores.of(mount)).sidecars
-    return own ?? this.#host.sidecars.open(this.user)
-  }
-  /** What was done to the mailbox is done; records that could not follow are for the operator. */
-  async #follow(at: MailLocation, work: (records: NonNullable<MailStore['sidecars']>) => Promise<void> | undefined): Promise<void> {
-    try {
-      await work(await this.#sidecars(at.mount))
-    } catch (error) {
-      this.#host.logger.warn('mail.records-left', { path: at.path, error })
-    }
+    return this.#records.ofAccount()
   }
 
   // ---- mailboxes
@@ -293,7 +234,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     return mailbox
   }
   #states(at: MailLocation): StateKeeper | undefined {
-    return this.#host.stateOf(at, owners.get(at) ?? this.user)
+    return this.#host.stateOf(at, this.#names.ownerOf(at))
   }
   async keyOf(at: Located, signal: AbortSignal): Promise<string> {
     const found = probes.get(at) ?? (await this.#find(at, signal))
@@ -379,7 +320,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
     try {
       if (!takesOver && !located.at.path.endsWith(store.delimiter ?? '/') && (await store.find(located.at, signal)) !== undefined) throw new MailError('exists', 'the mailbox exists')
       await store.create(located.at, how)
-      await this.#follow(located.at, (records) => records.removed?.(located.at))
+      await this.#records.follow(located.at, (records) => records.removed?.(located.at))
     } catch (error) {
       throw asMailFailure(error)
     }
@@ -394,7 +335,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       const found = await this.#known(at.at, store, signal)
       if (found === undefined) await store.remove(at.at, this.tellWait)
       else await this.registry.remove(found.key, this.#states(at.at), () => store.remove(at.at, this.tellWait))
-      await this.#follow(at.at, (records) => records.removed?.(at.at))
+      await this.#records.follow(at.at, (records) => records.removed?.(at.at))
     } catch (error) {
       throw asMailFailure(error)
     }
@@ -418,7 +359,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       if (found !== undefined) await this.registry.evict(found.key, 'the mailbox was renamed', true)
       for (const key of this.registry.keysUnder(from.at, delimiter)) await this.registry.evict(key, 'the mailbox was renamed', true)
       await store.rename(from.at, target.at, this.tellWait)
-      await this.#follow(from.at, (records) => records.renamed?.(from.at, target.at))
+      await this.#records.follow(from.at, (records) => records.renamed?.(from.at, target.at))
     } catch (error) {
       throw asMailFailure(error)
     }
@@ -427,7 +368,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
   /** RENAME of INBOX moves its messages and leaves it empty; its inferiors stay (RFC 3501 §6.3.5). */
   async #emptyInboxInto(inbox: Located, target: Located, signal: AbortSignal): Promise<void> {
     await (await this.store(target)).create(target.at, { specialUse: [] })
-    await this.#follow(target.at, (records) => records.removed?.(target.at))
+    await this.#records.follow(target.at, (records) => records.removed?.(target.at))
     this.events.emit({ at: target.at, kind: 'created' })
     const view = await this.open(inbox, 'read-write', signal)
     try {

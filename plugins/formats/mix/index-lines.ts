@@ -3,7 +3,7 @@ import { LINE, placeOf } from './columns.js'
 import { putIndexLine } from './put-records.js'
 import { INDEX_OCTETS, LONGEST_LINE, SEQUENCE_OCTETS } from './records.js'
 import type { Patch } from './redo.js'
-import { rowsOf } from './rows.js'
+import { rowsOfSet } from '../shared/rows-of-set.js'
 
 /** Without its line's end. */
 const TEXT_OCTETS = INDEX_OCTETS - 2
@@ -24,11 +24,11 @@ export interface IndexChange {
 export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: number): IndexChange {
   const { rows } = edit
   // Rows of messages that others expunged stand there until the edit is committed; they have no line any more.
-  const present = rowsOf(rows, there)
+  const present = [...rowsOfSet(rows, there)]
   const lines = rows.column(LINE)
   const lineOf = (i: number): number => (i < present.length ? (lines[present[i] ?? 0] ?? 0) : end)
   const leaving = new Uint8Array(rows.length)
-  for (const row of rowsOf(rows, gone)) leaving[row] = 1
+  for (const row of rowsOfSet(rows, gone)) leaving[row] = 1
   const isGone = (i: number): boolean => leaving[present[i] ?? 0] === 1
   const rewritten = (from: number, before: readonly Patch[]): IndexChange => allFrom(edit, present.slice(from), isGoneRow, from === 0 ? SEQUENCE_OCTETS : lineOf(from), before)
   const isGoneRow = (row: Row): boolean => leaving[row] === 1

@@ -1,5 +1,6 @@
 import { MailError } from 'mailwright/api'
 import { dayOf } from 'mailwright/toolkit'
+import { firstFrom } from '../shared/rows-of-set.js'
 
 /*
  * Records of the control files. Numbers are eight hexadecimal digits, lower case when written, either case when read. Lines end with CRLF.
@@ -124,14 +125,8 @@ export class IndexTable {
   }
   /** Position of a uid, or -1. */
   find(uid: number): number {
-    let low = 0
-    let high = this.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.uid[middle] ?? 0) < uid) low = middle + 1
-      else high = middle
-    }
-    return low < this.count && this.uid[low] === uid ? low : -1
+    const i = firstFrom(this.uid, this.count, uid)
+    return i < this.count && this.uid[i] === uid ? i : -1
   }
 }
 

@@ -4,6 +4,7 @@ import {
 } from 'mailwright/api'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { waitsOf } from '../shared/locks/wait-lines.js'
+import { rowsOfSet } from '../shared/rows-of-set.js'
 import { AT, COLUMNS, FILE, INTERNAL, LINE, SEEN, setPlace, STATUS, type Place } from './columns.js'
 import type { MixContext } from './context.js'
 import { holdings, NOTHING, type Holding } from './data-use.js'
@@ -14,7 +15,7 @@ import { reclaim } from './reclaim.js'
 import { putStatusLine } from './put-records.js'
 import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, SYSTEM_BITS, type IndexTable } from './records.js'
 import { CONTROLS, type Patch, type Sequences } from './redo.js'
-import { contradicts, rowsOf } from './rows.js'
+import { contradicts } from './contradicts.js'
 
 /** The state of the files that rows and columns describe. */
 interface State {
@@ -267,7 +268,7 @@ export class MixSource implements MailboxSource {
     await this.#changing(edit, signal, async (held) => {
       const outcome = edit.apply(change)
       refused = outcome.refused
-      return outcome.changed.count === 0 ? held : this.#writeFlags(held, edit, rowsOf(edit.rows, outcome.changed))
+      return outcome.changed.count === 0 ? held : this.#writeFlags(held, edit, [...rowsOfSet(edit.rows, outcome.changed)])
     })
     return refused
   }
@@ -370,14 +371,14 @@ export class MixSource implements MailboxSource {
       const done = await this.folder.commit(held, sequence, { index, ...(spare && { status: this.#wholeStatus(held, edit, sequence, new Set(), gone) }) })
       this.#indexEnd = done.index.size
       const { rows } = edit
-      const [file, leaving] = [rows.column(FILE), rowsOf(rows, gone)]
+      const [file, leaving] = [rows.column(FILE), [...rowsOfSet(rows, gone)]]
       const files = new Set(leaving.map((row) => file[row] ?? 0))
       const isLeft = new Uint8Array(rows.length).fill(1)
       for (const row of leaving) {
         isLeft[row] = 0
         this.#fresh.delete(rows.uid[row] ?? 0)
       }
-      for (const row of rowsOf(rows, absent)) isLeft[row] = 0
+      for (const row of rowsOfSet(rows, absent)) isLeft[row] = 0
       edit.remove(gone)
       const left = holdings({ count: rows.length, size: rows.size, file, at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => isLeft[row] === 1)
       for (const file of files) this.#holes.set(file, left.get(file) ?? NOTHING)

@@ -5,14 +5,14 @@ export function* rowsOfSet(rows: Rows, { ranges }: UidSet): Generator<Row> {
   let row = 0
   for (let r = 0; r + 1 < ranges.length; r += 2) {
     const last = ranges[r + 1] ?? 0
-    row = firstFrom(rows, ranges[r] ?? 0, row)
+    row = firstFrom(rows.uid, rows.length, ranges[r] ?? 0, row)
     // A row number is an index of the table.
     for (; row < rows.length && (rows.uid[row] ?? 0) <= last; row++) yield row as Row
   }
 }
 
-/** The first row, from `low` on, whose uid is not below this one. */
-function firstFrom({ uid, length }: Rows, wanted: number, low: number): number {
+/** Index of the first of the `length` ascending uids, from `low` on, that is not below the one that is wanted; `length`: there is none. */
+export function firstFrom(uid: Uint32Array, length: number, wanted: number, low = 0): number {
   let from = low
   let end = length
   while (from < end) {

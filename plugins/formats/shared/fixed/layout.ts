@@ -1,4 +1,5 @@
 import { createColumn, type Column, type Row, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
+import { firstFrom } from '../rows-of-set.js'
 
 /** What stands in the file of a message; bits of the `form` column. */
 export const FORM = {
@@ -120,14 +121,7 @@ export class Layout {
   }
   /** Index of the first message with this number or a higher one. */
   firstFrom(uid: number): number {
-    let low = 0
-    let high = this.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.uid[middle] ?? 0) < uid) low = middle + 1
-      else high = middle
-    }
-    return low
+    return firstFrom(this.uid, this.count, uid)
   }
   /** Indices of the set's messages. */
   *indices(set: UidSet): Generator<number> {

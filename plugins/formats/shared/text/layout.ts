@@ -1,4 +1,5 @@
 import { createColumn, type Column, type Row, type Rows, type TableEdit } from 'mailwright/api'
+import { firstFrom } from '../rows-of-set.js'
 
 /** What is known of the file's form of a message; bits of the `state` column. */
 export const FORM = {
@@ -122,14 +123,7 @@ export class Layout {
   }
   /** Index of the first message with this number or a higher one. */
   firstFrom(uid: number): number {
-    let low = 0
-    let high = this.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.uid[middle] ?? 0) < uid) low = middle + 1
-      else high = middle
-    }
-    return low
+    return firstFrom(this.uid, this.count, uid)
   }
   at(i: number, array: Uint32Array | Float64Array): number {
     return array[i] ?? 0

@@ -2,6 +2,7 @@ import {
   MailError, uids, type FileStat, type FlagChange, type FlagSetId, type MailboxSource, type Row, type Rows, type SourceTraits, type StoredMessage, type TableEdit,
   type UidSet, type Wants,
 } from 'mailwright/api'
+import { fitsRows } from '../shared/fits-rows.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import { waitsOf } from '../shared/locks/wait-lines.js'
 import { rowsOfSet } from '../shared/rows-of-set.js'
@@ -15,7 +16,6 @@ import { reclaim } from './reclaim.js'
 import { putStatusLine } from './put-records.js'
 import { OLD, parseIndex, parseStatus, SEQUENCE_OCTETS, STATUS_OCTETS, SYSTEM_BITS, type IndexTable } from './records.js'
 import { CONTROLS, type Patch, type Sequences } from './redo.js'
-import { contradicts } from './contradicts.js'
 
 /** The state of the files that rows and columns describe. */
 interface State {
@@ -192,7 +192,7 @@ export class MixSource implements MailboxSource {
       this.#say(edit, `mix index invalid UID (${table.uid[table.count - 1] ?? 0} > ${held.meta.last}), repaired`)
     }
     this.#indexEnd = Math.max(SEQUENCE_OCTETS, table.end)
-    if (contradicts(edit.rows, table)) {
+    if (!fitsRows(edit.rows, table.count, (i) => table.uid[i] ?? 0)) {
       edit.reset(held.meta.validity)
       edit.uidValidity = held.meta.validity
     }

@@ -1,4 +1,5 @@
 import { MailError, uids, type FileStat, type OpenFile, type Rows, type TableEdit, type UidSet } from 'mailwright/api'
+import { fitsRows } from '../fits-rows.js'
 import type { Say } from '../locks/lock-context.js'
 import { saidOnce } from '../said-once.js'
 import { readSmall } from '../small-read.js'
@@ -14,7 +15,7 @@ import type { KnownDone } from './known-change.js'
 import { FORM, Layout, placeOfRow, type Place } from './layout.js'
 import { numberRecords } from './numbering.js'
 import { parseLine } from './record.js'
-import { addAppended, addRows, fits, flagSetsOf, takeRows, type Entered } from './rows.js'
+import { addAppended, addRows, flagSetsOf, takeRows, type Entered } from './rows.js'
 import { scanRecords } from './scan.js'
 import type { StoredIn } from './stored.js'
 import { decodeStamp, encodeStamp, fileState, isUnchanged, sameFile, sameMtime, type FileState } from './stamp.js'
@@ -268,7 +269,7 @@ export class KnownFile {
     if (all.warning !== undefined) this.say(edit)('warning', all.warning)
     if (all.damage !== undefined) this.say(edit)('warning', all.damage)
     this.#epoch += 2
-    if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fits(edit.rows, all.entries)) edit.reset(validity)
+    if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fitsRows(edit.rows, all.entries.length, (i) => all.entries[i]?.place.uid ?? 0)) edit.reset(validity)
     edit.uidValidity = validity
     this.#contents = { ...all, layout: new Layout() }
     all.keywords.publish(edit, this.mayDefine)

@@ -1,4 +1,4 @@
-import { uids, type FlagSetId, type Row, type Rows, type TableEdit } from 'mailwright/api'
+import { uids, type FlagSetId, type Row, type TableEdit } from 'mailwright/api'
 import type { Contents } from './contents.js'
 import { SYSTEM_BITS, type Fields } from './dialect.js'
 import type { KeywordBits } from './keyword-bits.js'
@@ -47,7 +47,7 @@ export function addAppended(messages: readonly Entered[], layout: Layout, edit: 
   }
 }
 /**
- * Makes the table that of these records, all of the file: rows without one go, and those that it lacks are added, which must come behind (`fits`).
+ * Makes the table that of these records, all of the file: rows without one go, and those that it lacks are added, which must come behind (`fitsRows`).
  * The layout is empty before. Returns how many were added.
  */
 export function takeRows(entries: readonly Entry[], into: Into, edit: TableEdit): number {
@@ -76,16 +76,4 @@ function renew({ found, place }: Entry, row: Row, flagSet: (fields: Fields) => F
   if ((place.form & FORM.old) !== 0) edit.setRecent(row, false)
   if (edit.rows.date[row] !== found.line.ms || edit.rows.zone[row] !== found.line.zone) edit.setDate(row, found.line.ms, found.line.zone)
   layout.save(layout.push(place), row, edit)
-}
-
-/** Whether rows can be added to the table for all messages that it lacks: they must come after those that it has. */
-export function fits(rows: Rows, entries: readonly Entry[]): boolean {
-  const last = rows.uid[rows.length - 1] ?? 0
-  let row = 0
-  for (const { place } of entries) {
-    if (place.uid > last) return true
-    while (row < rows.length && (rows.uid[row] ?? 0) < place.uid) row++
-    if (rows.uid[row] !== place.uid) return false
-  }
-  return true
 }

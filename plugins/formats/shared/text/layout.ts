@@ -125,6 +125,13 @@ export class Layout {
   firstFrom(uid: number): number {
     return firstFrom(this.uid, this.count, uid)
   }
+  place(i: number): Place {
+    const of = (array: Uint32Array | Float64Array): number => this.at(i, array)
+    return {
+      uid: of(this.uid), offset: of(this.offset), head: of(this.head), length: of(this.length), header: of(this.header), size: of(this.size), form: of(this.form),
+      filed: of(this.filed), print: of(this.print),
+    }
+  }
   at(i: number, array: Uint32Array | Float64Array): number {
     return array[i] ?? 0
   }

@@ -1,8 +1,9 @@
 import {
-  MailError, uids, type FilePlace, type FileStat, type FlagChange, type FlagSet, type MailboxSource, type Row, type Rows, type SourceTraits,
+  MailError, uids, type FilePlace, type FileStat, type FlagChange, type FlagSet, type MailboxSource, type Rows, type SourceTraits,
   type StoredMessage, type TableEdit, type TellWait, type UidSet, type Wants,
 } from 'mailwright/api'
 import { FileWatch } from '../file-watch.js'
+import { fitsRows } from '../fits-rows.js'
 import { reasonOf, type Say } from '../locks/lock-context.js'
 import { sayWaits } from '../locks/wait-lines.js'
 import { localZone } from '../internal-date.js'
@@ -14,7 +15,7 @@ import { nowSeconds } from '../changes/state-directory.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
 import { FlagReader, KeywordTable } from './flags.js'
-import { COLUMNS, FILED, FORM, FORM_OF, Layout, type Place } from './layout.js'
+import { COLUMNS, FORM, Layout, type Place } from './layout.js'
 import { KeptFile } from './kept-file.js'
 import { MailboxFile, type HeldFile } from './mailbox-file.js'
 import type { Readable } from './readable.js'
@@ -22,6 +23,7 @@ import { readMessages } from './reading.js'
 import { scanFile, scanTail, type Known, type Scanned } from './scan.js'
 import { compare, decodeStamp, encodeStamp, fileState, NO_BASE, numbersAt, onlyGrew, type Base, type FileState } from './stamp.js'
 import { isInPlace, placesOf, type StoredAt, type StoredIn } from './stored.js'
+import { takeAll, takeTail } from './taking.js'
 
 /** A message that was appended, for the table. */
 export interface Entered {
@@ -208,17 +210,7 @@ export class TextSource implements MailboxSource {
     this.#takeAll(all, edit)
   }
   #addTail(tail: Scanned, edit: TableEdit): void {
-    const { layout } = this
-    const reader = new FlagReader(edit, this.#keywords)
-    const first = layout.count > 0 ? layout.count - 1 : 0
-    if (layout.count > 0) layout.count--
-    for (let i = 0; i < tail.layout.count; i++) {
-      const at = layout.push(placeOf(tail.layout, i))
-      if (first + i !== at) throw new Error('the tail does not continue the mailbox')
-      const row = edit.rows.find(layout.at(at, layout.uid))
-      this.#enter(tail, i, layout, at, row, edit, reader)
-    }
-    layout.end = tail.stopped
+    takeTail(tail, this.layout, edit, new FlagReader(edit, this.#keywords))
     this.#finishScan(tail, edit, tail.base)
   }
   #takeAll(all: Scanned, edit: TableEdit): void {
@@ -228,44 +220,13 @@ export class TextSource implements MailboxSource {
       validity = Math.max(nowSeconds(this.#ctx.clock), edit.uidValidity + 1)
       if (layout.count > 0) edit.notice('information', 'Assigning new unique identifiers to all messages')
     }
-    if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fits(edit.rows, layout)) edit.reset(validity)
+    if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fitsRows(edit.rows, layout.count, (i) => layout.at(i, layout.uid))) edit.reset(validity)
     edit.uidValidity = validity
     this.#keywords = new KeywordTable(base.kind === 'none' && layout.count === 0 ? this.#ctx.mailbox.defaultKeywords : base.keywords)
-    const reader = new FlagReader(edit, this.#keywords)
-    const gone: number[] = []
-    let row = 0
-    const before = edit.rows.length
-    for (let i = 0; i < layout.count; i++) {
-      const uid = layout.at(i, layout.uid)
-      while (row < before && (edit.rows.uid[row] ?? 0) < uid) gone.push(edit.rows.uid[row++] ?? 0)
-      const there = row < before && edit.rows.uid[row] === uid
-      // A row number is an index of the table.
-      this.#enter(all, i, layout, i, there ? (row as Row) : -1, edit, reader)
-      if (there) row++
-    }
-    while (row < before) gone.push(edit.rows.uid[row++] ?? 0)
-    if (gone.length > 0) edit.remove(uids.from(gone))
+    takeAll(all, edit, new FlagReader(edit, this.#keywords))
     this.#layout = layout
     this.#validity = validity
     this.#finishScan(all, edit, base)
-  }
-  /** One scanned message into the table; `filed` tells whether its flags were changed in the file, or here. */
-  #enter(from: Scanned, i: number, layout: Layout, at: number, row: Row | -1, edit: TableEdit, reader: FlagReader): void {
-    const { id, filed } = reader.read(from.bits[i] ?? 0, from.words[i] ?? [])
-    const recent = !layout.has(at, FORM.old)
-    layout.filed[at] = filed
-    if (row === -1) {
-      const added = edit.add(layout.at(at, layout.uid), id, recent)
-      edit.setSize(added, layout.at(at, layout.size))
-      edit.setDate(added, from.ms[i] ?? 0, from.zone[i] ?? 0)
-      layout.save(at, added, edit)
-      return
-    }
-    if (edit.rows.column(FILED)[row] !== filed) edit.setFlags(row, id)
-    if (!recent && ((edit.rows.column(FORM_OF)[row] ?? 0) & FORM.old) === 0) edit.setRecent(row, false)
-    // What the file does not say of its date stays as it was first told.
-    if (!layout.has(at, FORM.undated) && edit.rows.date[row] !== from.ms[i]) edit.setDate(row, from.ms[i] ?? 0, from.zone[i] ?? 0)
-    layout.save(at, row, edit)
   }
   #finishScan(found: Scanned, edit: TableEdit, base: Base): void {
     edit.uidNext = Math.max(edit.uidNext, found.uids.last + 1)
@@ -460,24 +421,6 @@ export class TextSource implements MailboxSource {
 /** The held file as it is after a change of our own. */
 async function again(held: HeldFile): Promise<HeldFile> {
   return { ...held, stat: await held.file.stat() }
-}
-/** Whether rows can be added to the table for all messages that it lacks: they must come after those that it has. */
-function fits(rows: Rows, layout: Layout): boolean {
-  const last = rows.uid[rows.length - 1] ?? 0
-  if (rows.length === 0) return true
-  for (let i = 0, row = 0; i < layout.count; i++) {
-    const uid = layout.at(i, layout.uid)
-    if (uid > last) return true
-    while (row < rows.length && (rows.uid[row] ?? 0) < uid) row++
-    if (rows.uid[row] !== uid) return false
-  }
-  return true
-}
-function placeOf(l: Layout, i: number): Place {
-  return {
-    uid: l.at(i, l.uid), offset: l.at(i, l.offset), head: l.at(i, l.head), length: l.at(i, l.length), header: l.at(i, l.header),
-    size: l.at(i, l.size), form: l.at(i, l.form), filed: l.at(i, l.filed), print: l.at(i, l.print),
-  }
 }
 /** Dates of messages as the table has them. */
 function dates(rows: Rows, layout: Layout): (i: number) => { readonly ms: number; readonly zone: number } {

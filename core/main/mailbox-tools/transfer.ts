@@ -84,7 +84,14 @@ async function transferOne(work: Work, name: string, wanted: string): Promise<vo
     tell(terminal.out, `${name} => ${target}`)
     return
   }
-  await fill(work, name, target, { make: !there || suffix !== undefined })
+  const make = !there || suffix !== undefined
+  try {
+    await fill(work, name, target, { make })
+  } catch (error) {
+    // So that the same command can be given again. One that somebody else made meanwhile is not ours.
+    if (make && !(error instanceof MailError && error.kind === 'exists')) await withdraw(mail, target)
+    throw error
+  }
 }
 /**
  * The mailbox gets another format under its name. The original is put aside first, so that nothing is delivered to it behind the copy's back,

@@ -67,6 +67,8 @@ describe.each(['unix', 'mbx', 'mix'])('from and to %s, while nothing can be copi
   test.each([
     { word: 'transfer', args: ['box'], where: 'box', make: false },
     { word: 'transfer', args: ['box'], where: 'box', make: true },
+    { word: 'transfer', args: ['box', 'new'], where: 'new', make: false },
+    { word: 'transfer', args: ['box', 'new'], where: 'new', make: true },
     { word: 'copy', args: ['box', 'new'], where: 'new', make: false },
     { word: 'move', args: ['box', 'new'], where: 'new', make: true },
   ])('$word: mail that is taken by $where meanwhile stays (it is made when it is missing: $make)', { timeout: 120_000 }, async ({ word, args, where, make }) => {
@@ -93,6 +95,16 @@ describe.each(['unix', 'mbx', 'mix'])('from and to %s, while nothing can be copi
       for (const subject of taken) expect(found.get(subject), `${subject}, where the call ${when} of the tool was disturbed`).toHaveLength(1)
       steps = Math.max(steps, calls())
     }
+  })
+  test.each(['transfer', 'copy', 'move'])('%s: no mailbox is left that was made for it, so that it can be tried again', async (word) => {
+    const terminal: Terminal = { out: new PassThrough(), err: new PassThrough(), colours: false }
+    await site.mail.create(`#driver.${format}/box` as MailboxName, { specialUse: [] }, signal)
+    await put('box', 'old')
+    const attempt = (mail: MailAccess): Promise<unknown> =>
+      (ACTIONS[word] ?? expect.fail(word)).run({ mail, terminal, signal, format, merge: undefined, dryRun: false, holdsOthers: () => true }, ['box', 'new']).catch((error: unknown) => error)
+    expect(await attempt(disturbed(-1, async () => undefined).mail)).not.toBe(0)
+    expect([...(await all())]).toEqual([['old', ['box']]])
+    expect(await attempt(site.mail)).toBe(0)
   })
 })
 

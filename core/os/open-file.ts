@@ -14,6 +14,12 @@ export function answered<T>(start: (done: (error: NodeJS.ErrnoException | null, 
   return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value))))
 }
 
+/** What the system says of a descriptor, with its file, as it says it of a path: a disk that is full is looked for by that. */
+function named<E>(error: E, path: string): E {
+  if (error instanceof Error && 'syscall' in error && !('path' in error)) Object.assign(error, { message: `${error.message} '${path}'`, path })
+  return error
+}
+
 /** A time as node:fs takes it: seconds. It takes a negative number for now, and a Date, which is less exact, for what it says. */
 export function fileTime(ms: number): number | Date {
   return ms < 0 ? new Date(ms) : ms / 1000
@@ -75,10 +81,14 @@ export class SystemFile implements OpenFile {
 
   async read(into: Uint8Array, at: number): Promise<number> {
     let got = 0
-    while (got < into.length) {
-      const n = await answered<number>((done) => this.#calls.read(this.#fd, into, got, into.length - got, at + got, done))
-      if (n === 0) break
-      got += n
+    try {
+      while (got < into.length) {
+        const n = await answered<number>((done) => this.#calls.read(this.#fd, into, got, into.length - got, at + got, done))
+        if (n === 0) break
+        got += n
+      }
+    } catch (error) {
+      throw named(error, this.path)
     }
     return got
   }
@@ -102,13 +112,17 @@ export class SystemFile implements OpenFile {
 
   async write(chunks: readonly Uint8Array[], at: number): Promise<void> {
     let place = at
-    for (let first = 0; first < chunks.length; first += MAX_PIECES) {
-      const pieces = chunks.length > MAX_PIECES ? chunks.slice(first, first + MAX_PIECES) : chunks
-      const total = pieces.reduce((sum, piece) => sum + piece.length, 0)
-      let wrote = await answered<number>((done) => this.#calls.writev(this.#fd, pieces, place, done))
-      // A short write happens at a full disk or a limit: the rest is tried piece by piece, which then throws the reason.
-      if (wrote < total) wrote = await this.#writeRest(pieces, place, wrote)
-      place += wrote
+    try {
+      for (let first = 0; first < chunks.length; first += MAX_PIECES) {
+        const pieces = chunks.length > MAX_PIECES ? chunks.slice(first, first + MAX_PIECES) : chunks
+        const total = pieces.reduce((sum, piece) => sum + piece.length, 0)
+        let wrote = await answered<number>((done) => this.#calls.writev(this.#fd, pieces, place, done))
+        // A short write happens at a full disk or a limit: the rest is tried piece by piece, which then throws the reason.
+        if (wrote < total) wrote = await this.#writeRest(pieces, place, wrote)
+        place += wrote
+      }
+    } catch (error) {
+      throw named(error, this.path)
     }
     if (this.syncWrites) await this.sync()
   }
@@ -138,20 +152,20 @@ export class SystemFile implements OpenFile {
   }
 
   truncate(size: number): Promise<void> {
-    return finished((done) => this.#calls.ftruncate(this.#fd, size, done))
+    return this.#finished((done) => this.#calls.ftruncate(this.#fd, size, done))
   }
   sync(): Promise<void> {
-    return finished((done) => this.#calls.fdatasync(this.#fd, done))
+    return this.#finished((done) => this.#calls.fdatasync(this.#fd, done))
   }
   stat(): Promise<FileStat> {
     // The number of a closed file may be another's by now.
     return this.#prompt.ask((now) => (this.#closed ? 'unknown' : now.ofDescriptor(this.#fd)), async () => fileStat(await answered<fs.Stats>((done) => this.#calls.fstat(this.#fd, done))))
   }
   chmod(mode: number): Promise<void> {
-    return finished((done) => this.#calls.fchmod(this.#fd, mode, done))
+    return this.#finished((done) => this.#calls.fchmod(this.#fd, mode, done))
   }
   setTimes(atimeMs: number, mtimeMs: number): Promise<void> {
-    return finished((done) => this.#calls.futimes(this.#fd, fileTime(atimeMs), fileTime(mtimeMs), done))
+    return this.#finished((done) => this.#calls.futimes(this.#fd, fileTime(atimeMs), fileTime(mtimeMs), done))
   }
 
   lock(kind: 'flock' | 'fcntl', mode: 'shared' | 'exclusive'): LockOutcome {
@@ -167,6 +181,9 @@ export class SystemFile implements OpenFile {
     if (this.#closed) return
     this.#closed = true
     if (this.#borrowed) return
-    await finished((done) => this.#calls.close(this.#fd, done))
+    await this.#finished((done) => this.#calls.close(this.#fd, done))
+  }
+  #finished(start: (done: Done) => void): Promise<void> {
+    return finished((done) => start((error) => done(error === null ? null : named(error, this.path))))
   }
 }

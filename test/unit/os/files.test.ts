@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +36,18 @@ describe('system files', () => {
     expect((await files.stat(path))?.mode).toBe(0o666)
     await (await files.open(path, { write: true, create: 'if-missing', mode: 0o600 })).close()
     expect((await files.stat(path))?.mode).toBe(0o666)
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('what the system says of an open file names it: which disk is full, if it is one', async () => {
+    const full = await files.open('/dev/full', { write: true })
+    const refused = { code: 'ENOSPC', path: '/dev/full', message: "ENOSPC: no space left on device, write '/dev/full'" }
+    await expect(full.write([Buffer.from('x')], 0)).rejects.toMatchObject(refused)
+    await expect(full.write([Buffer.from('x'), Buffer.from('y')], 0)).rejects.toMatchObject({ ...refused, message: expect.stringMatching(/^ENOSPC: .*'\/dev\/full'$/) })
+    await expect(full.truncate(1)).rejects.toMatchObject({ path: '/dev/full', message: expect.stringContaining("'/dev/full'") })
+    await full.close()
+    const folder = await files.open(dir)
+    await expect(folder.read(new Uint8Array(1), 0)).rejects.toMatchObject({ code: 'EISDIR', path: dir, message: expect.stringContaining(`'${dir}'`) })
+    await folder.close()
   })
 
   describe.each([

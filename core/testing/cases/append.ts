@@ -31,6 +31,11 @@ const AS_THEY_COME: readonly string[] = [
   'Status: RO\r\nX-Status: A\r\nX-UID: 7\r\nX-Keywords: work\r\nSubject: fields of mailboxes\r\n\r\ntext\r\n',
   'Subject: separators\r\n\r\nFrom alice@example.org Mon Jan  5 12:00:00 2026\r\n>From\r\n',
   'Subject: octets\r\n\r\n\0\u0001\u0001\u0001\u0001\u00e4\r\n',
+  // Nothing is left of the first where CRs are not kept.
+  '\r',
+  '\r\r\r',
+  '\n',
+  '\r\n',
 ]
 
 /** Delivery. */

@@ -12,6 +12,8 @@ import { MhSource } from './source.js'
 /** A number is taken by a program that knows no lock. */
 const TRIES = 20
 
+const LF = Buffer.from('\n')
+
 type Flags = Pick<AppendItem, 'system' | 'keywords'>
 const NEW: Flags = { system: 0, keywords: [] }
 
@@ -187,6 +189,8 @@ export class MhDelivery implements Delivery {
         await file.write([text], at)
         at += text.length
       }
+      // Nothing but CRs: an empty file would be no message.
+      if (at === 0) await file.write([LF], 0)
       // Programs without sequences tell by these times what was read.
       const written = timeOfDate(date.ms, date.zone)
       await file.setTimes((item.system & SYSTEM.seen) === 0 ? Math.min(now, written) : now, written)

@@ -106,15 +106,16 @@ export class Bench {
     return await open.edit((edit) => delivery.commit({ source: open.source, edit }, never))
   }
   async paths(): Promise<readonly string[]> {
-    return (await this.#listed()).filter((entry) => entry.selectable).map((entry) => entry.path)
+    return (await this.listed('*')).filter((entry) => entry.selectable).map((entry) => entry.path)
   }
   /** Every name that is listed, also those that only have others below them. */
   async names(): Promise<readonly string[]> {
-    return (await this.#listed()).map((entry) => entry.path)
+    return (await this.listed('*')).map((entry) => entry.path)
   }
-  async #listed(): Promise<readonly MailboxEntry[]> {
+  /** What LIST has for a pattern, in the order of names. */
+  async listed(pattern: string): Promise<readonly MailboxEntry[]> {
     const out: MailboxEntry[] = []
-    for await (const batch of this.store.list({ under: this.at(''), patterns: ['*'], wantChildren: true }, never)) out.push(...batch)
+    for await (const batch of this.store.list({ under: this.at(''), patterns: [pattern], wantChildren: true }, never)) out.push(...batch)
     must(new Set(out.map((entry) => entry.path)).size === out.length, `a name is listed twice: ${out.map((entry) => entry.path).join(', ')}`)
     return out.sort((a, b) => (a.path < b.path ? -1 : 1))
   }

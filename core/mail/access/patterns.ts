@@ -5,9 +5,10 @@ export const MAX_WILDCARDS = 10
  * RFC 3501 §6.3.8: `*` matches anything, `%` anything without the hierarchy delimiter. In time proportional to name times pattern.
  */
 export function matchesPattern(name: string, pattern: string, delimiter: string | undefined): boolean {
-  // Places in the pattern that can be reached after the octets read so far.
+  // Places in the pattern that can be reached after what was read so far.
   let here = reach(pattern, [0])
-  for (const c of name) {
+  // By units of the string, as the pattern is: letters beyond the first plane have two.
+  for (const c of name.split('')) {
     const next: number[] = []
     for (const at of here) {
       const p = pattern[at]

@@ -178,7 +178,7 @@ export const nameCases: readonly ContractCase[] = [
     title: 'names with spaces, quotes, other scripts and signs are kept as they are',
     async run(bench) {
       const made: string[] = []
-      for (const extra of [' x', '"q"', 'ü', '日本', '&-', '%', '*', '(a)', "it's", '~', '#', '{1}', '\\']) {
+      for (const extra of [' x', '"q"', 'ü', '日本', '😀', '&-', '%', '*', '(a)', "it's", '~', '#', '{1}', '\\']) {
         const path = `${bench.name(0)}${extra}`
         try {
           await bench.create(path)
@@ -192,6 +192,7 @@ export const nameCases: readonly ContractCase[] = [
       for (const path of made) {
         must(listed.includes(path), `"${path}" was created and is not listed`)
         must((await bench.store.find(bench.at(path), never)) !== undefined, `"${path}" was created and is not found`)
+        must((await bench.listed(path)).some((entry) => entry.path === path), `"${path}" was created and is not listed when it is asked for by its name`)
       }
       must(made.length > 0, 'no name at all could be created')
     },

@@ -84,7 +84,8 @@ class Walk {
         if (folder === undefined || !next.goesOn || depth >= this.#l.settings.maxDepth) continue
         const id = `${folder.device}:${folder.inode}`
         if (above.includes(id)) continue
-        yield* this.directory(at, `${prefix}${name}/`, next, depth + 1, [...above, id])
+        // Where no "*" was met the pattern itself says how deep it goes.
+        yield* this.directory(at, `${prefix}${name}/`, next, next.isEndless ? depth + 1 : depth, [...above, id])
       }
     }
   }

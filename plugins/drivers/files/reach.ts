@@ -1,4 +1,4 @@
-/** Places in a LIST pattern after the octets read so far (RFC 3501 §6.3.8). */
+/** Places in a LIST pattern after what was read so far (RFC 3501 §6.3.8). */
 type Places = readonly number[]
 
 function spread(pattern: string, from: Iterable<number>): Places {
@@ -11,7 +11,8 @@ function spread(pattern: string, from: Iterable<number>): Places {
 }
 function step(pattern: string, places: Places, text: string): Places {
   let here = places
-  for (const c of text) {
+  // By units of the string, as the pattern is: letters beyond the first plane have two.
+  for (const c of text.split('')) {
     const next = new Set<number>()
     for (const at of here) {
       const p = pattern[at]
@@ -48,6 +49,10 @@ export class Reach {
   /** The name so far matches a pattern. */
   get matches(): boolean {
     return this.#places.some((places, i) => places.includes((this.#patterns[i] ?? '').length))
+  }
+  /** It may match however many more parts it has. */
+  get isEndless(): boolean {
+    return this.#places.some((places, i) => places.some((at) => this.#patterns[i]?.[at] === '*'))
   }
   /** A longer name may match. */
   get goesOn(): boolean {

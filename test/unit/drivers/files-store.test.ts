@@ -118,6 +118,8 @@ describe('the files store', () => {
     await symlink(join(home, 'nowhere'), join(home, 'dangling'))
     expect(await paths('*')).toEqual(['a', 'again', 'a/b', 'a/b/c', 'a/b/loop', 'a/b/c/d', 'again/d'])
     expect((await list(['*'], await storeWith({ maxDepth: 2 }))).map((e) => e.path)).toEqual(['a', 'again', 'a/b', 'again/d'])
+    // It is "*" that goes no deeper; a name that says itself where it is is found.
+    for (const pattern of ['a/b/c/d', 'a/b/%/d', 'a/b/c/*']) expect((await list([pattern], await storeWith({ maxDepth: 2 }))).map((e) => e.path), pattern).toContain('a/b/c/d')
     expect((await list(['*'], await storeWith({ maxEntries: 3 }))).length).toBe(3)
   })
 

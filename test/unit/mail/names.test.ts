@@ -13,6 +13,8 @@ const matches = [
   { name: 'percent matches nothing', mailbox: 'ab', pattern: 'a%b', expected: true },
   { name: 'percent within a name', mailbox: 'axb', pattern: 'a%b', expected: true },
   { name: 'star and percent together', mailbox: 'a/b/c', pattern: '*%', expected: true },
+  { name: 'a letter beyond the first plane', mailbox: 'x/😀y', pattern: '%/😀%', expected: true },
+  { name: 'another such letter', mailbox: 'x/😀y', pattern: '%/😁%', expected: false },
   { name: 'percent twice is once', mailbox: 'a/b', pattern: '%%', expected: false },
   { name: 'two levels', mailbox: 'a/b', pattern: '%/%', expected: true },
   { name: 'case counts', mailbox: 'Work', pattern: 'work', expected: false },

@@ -210,10 +210,25 @@ class FilesStore implements MailStore {
       if (file === this.#stateDirectory || (this.#stateDirectory !== undefined && file.startsWith(`${this.#stateDirectory}/`))) throw missing()
       const locked = lockedBy(lastOf(file))
       if (locked !== undefined && locked !== '' && (await files.lstat(below(folderOf(file), locked))) !== undefined) throw missing()
+      if (await this.#isPart(file, at)) throw missing()
       return file
     } catch (error) {
       throw fileFailure(error, at.path)
     }
+  }
+  /** Whether it is a part of a mailbox that is a folder: index, metadata, a message. Only a name that could be one costs a look at the folder. */
+  async #isPart(file: string, at: MailLocation): Promise<boolean> {
+    const [folder, name] = [folderOf(file), lastOf(file)]
+    const formats = this.#formats(at).map((f) => f.made)
+    if (!formats.some((f) => f.claims !== undefined && f.owns?.(name) === true)) return false
+    const { files } = this.#parts
+    if ((await files.lstat(file))?.kind === 'directory') return false
+    const entries = await files.list(folder).catch((error: unknown) => {
+      if (failedWith(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EPERM')) return []
+      throw error
+    })
+    const names = entries.map((e) => e.name)
+    return formats.find((f) => f.claims?.({ path: folder, names }) === 'mailbox')?.owns?.(name) === true
   }
   /** INBOX is there always: under whatever name it is reached, its file stays. */
   async #notInbox(at: MailLocation, place: FilePlace, what: string, signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { FilesDriver } from '../../../plugins/drivers/files/store.js'
 import { mmdfDialect } from '../../../plugins/formats/mmdf/dialect.js'
+import { MixFormat } from '../../../plugins/formats/mix/format.js'
 import { MxFormat } from '../../../plugins/formats/mx/format.js'
 import { TextFormat } from '../../../plugins/formats/shared/text/format.js'
 import { directoryContext } from '../../support/directory-formats.js'
@@ -134,6 +135,37 @@ describe('the files store', () => {
     await writeFile(join(home, 'INBOX', '7'), 'Subject: kept\n\n')
     await expect(elsewhere.create({ mount: { ...mount, root: join(dir, 'mail') }, path: 'INBOX', format: 'mx' }, how)).rejects.toThrow('has no INBOX of its own')
     expect(await readdir(join(home, 'INBOX'))).toEqual(['7'])
+  })
+  test.each([
+    { name: 'mix', make: (files: SystemFiles) => new MixFormat(directoryContext(files)), parts: ['.mixmeta', '.mixindex', '.mixstatus', '.mix7fffffff'] },
+    { name: 'mx', make: (files: SystemFiles) => new MxFormat(directoryContext(files)), parts: ['.mxindex', '1', '7'] },
+  ])('what a mailbox is made of has no name of its own, by which it could be deleted: $name', async ({ name, make, parts }) => {
+    const files = new SystemFiles(await nativeLocks())
+    const formats: Entry<MailboxFormat, DriverAbout>[] = [{ name, plugin: name, about, made: make(files) }, { name: 'unix', plugin: 'format-unix', about, made: new TextFormat(unixContext(files, dir)) }]
+    const both = await new FilesDriver({ files, formats, choice: { create: name, empty: 'unix' }, mailbox: mailboxSettings('{home}/.mailwright'), listing: { maxDepth: 20, maxEntries: 0, hideDotFiles: false } })
+      .openStore({ name: 'alice', kind: 'account', home, facts: {} })
+    await both.create(at('box'), how)
+    await both.create(at('box/other', 'unix'), how)
+    const delivery = await both.append(at('box'), never)
+    // A message that looks like a mailbox itself.
+    const text = Buffer.from('From a@example.org Mon Jan  5 09:08:07 2015\nSubject: one\n\nhello\n')
+    await delivery.add({ size: text.length, bytes: (async function* () { yield text })(), binary: false, system: 0, keywords: [], facts: new Map() }, never)
+    await delivery.commit(undefined, never)
+    const before = await readdir(join(home, 'box'))
+    const gone = { kind: 'not-found' }
+    for (const part of parts.map((p) => at(`box/${p}`))) {
+      await expect(both.find(part, never), part.path).rejects.toMatchObject(gone)
+      await expect(both.append(part, never), part.path).rejects.toMatchObject(gone)
+      await expect(both.create({ ...part, format: 'unix' }, how), part.path).rejects.toMatchObject(gone)
+      await expect(both.remove(part), part.path).rejects.toMatchObject(gone)
+      await expect(both.rename(part, at('aside')), part.path).rejects.toMatchObject(gone)
+      await expect(both.rename(at('box/other'), part), part.path).rejects.toMatchObject(gone)
+    }
+    expect(await readdir(join(home, 'box'))).toEqual(before)
+    // Elsewhere such a name is as good as any.
+    await both.create(at('years/7', 'unix'), how)
+    expect(await both.find(at('years/7'), never)).toBeDefined()
+    expect(await both.find(at('box/other'), never)).toBeDefined()
   })
   test('INBOX is where the mount says, exists always, and comes into being with what is delivered', async () => {
     const found = await store.find(at('INBOX'), never)

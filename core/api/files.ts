@@ -112,8 +112,9 @@ export interface Files {
   unlink(path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   /**
-   * Gives a file another name that nobody has (EEXIST), in one step where the system can (Linux). Elsewhere, and on file systems that cannot (those of servers),
-   * it has both names for a moment, and after a crash in that moment for good; without links a name that comes in the same moment is replaced.
+   * Gives a file or a folder another name that nobody has (EEXIST), in one step where the system can (Linux). Elsewhere, and on file systems that cannot (those of servers),
+   * a file has both names for a moment, and after a crash in that moment for good; without links, which folders never have, a name that comes in the same moment is replaced
+   * (of folders only an empty one).
    */
   renameToFree(from: string, to: string): Promise<void>
   link(from: string, to: string): Promise<void>

@@ -124,7 +124,7 @@ class LedgerStore implements MailStore {
     const moved = names.filter((n) => n === from.path || n.startsWith(`${from.path}/`))
     if (moved.length === 0) throw new MailError('not-found', 'there is none')
     if (names.includes(to.path)) throw new MailError('exists', 'it exists')
-    for (const name of moved) await this.#x.files.rename(this.#path(name), this.#path(to.path + name.slice(from.path.length)))
+    for (const name of moved) await this.#x.files.renameToFree(this.#path(name), this.#path(to.path + name.slice(from.path.length)))
     await this.#syncNames()
   }
   async append(at: MailLocation): Promise<Delivery> {

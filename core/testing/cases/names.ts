@@ -134,6 +134,21 @@ export const nameCases: readonly ContractCase[] = [
     },
   },
   {
+    id: 'names.rename-together',
+    title: 'of two mailboxes that are given the same new name at the same time one gets it, and no message goes',
+    async run(bench) {
+      const [a, b, c] = [bench.name(0), bench.name(1), bench.name(2)]
+      await bench.filled(a, three)
+      await bench.filled(b, [sampleMessage(4)])
+      await bench.closeBoxes()
+      const outcomes = await Promise.allSettled([a, b].map((path) => bench.store.rename(bench.at(path), bench.at(c))))
+      mustEqual(outcomes.filter((o) => o.status === 'fulfilled').length, 1, 'how many of two mailboxes were given one name')
+      const [first] = outcomes
+      const names = first?.status === 'fulfilled' ? [c, b] : [a, c]
+      mustEqual([(await bench.open(names[0] ?? '')).rows.length, (await bench.open(names[1] ?? '')).rows.length], [3, 1], 'messages of two mailboxes that were renamed at the same time')
+    },
+  },
+  {
     id: 'names.hierarchy',
     title: 'names below a name are listed, and follow its rename (RFC 3501 §6.3.5)',
     unless: unless.hierarchy,

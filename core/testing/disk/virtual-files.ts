@@ -110,6 +110,15 @@ export class VirtualFiles implements Files {
   }
   async rename(from: string, to: string): Promise<void> {
     await undefined
+    this.#rename(from, to)
+  }
+  async renameToFree(from: string, to: string): Promise<void> {
+    await undefined
+    this.#mustFind(from, 'rename')
+    if (this.#find(to) !== undefined) throw failure('EEXIST', 'rename', to)
+    this.#rename(from, to)
+  }
+  #rename(from: string, to: string): void {
     const node = this.#mustFind(from, 'rename')
     const target = this.#find(to)
     if (target?.inode === node.inode) return
@@ -120,12 +129,6 @@ export class VirtualFiles implements Files {
     const { dir, name } = this.#parent(to, 'rename')
     this.change({ op: 'rename', fromDir: old.dir.inode, from: old.name, dir: dir.inode, name, inode: node.inode }, to)
     this.#tell(from)
-  }
-  async renameToFree(from: string, to: string): Promise<void> {
-    await undefined
-    if (this.#mustFind(from, 'rename').kind === 'directory') throw failure('EPERM', 'rename', from)
-    if (this.#find(to) !== undefined) throw failure('EEXIST', 'rename', to)
-    await this.rename(from, to)
   }
   async link(from: string, to: string): Promise<void> {
     await undefined

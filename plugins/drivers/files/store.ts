@@ -346,7 +346,7 @@ class FilesStore implements MailStore {
       await this.#makeFolders(folderOf(target.path), target.directoryMode)
       const format = await this.#owner(from, source, signal)
       if (format?.made.rename !== undefined) await format.made.rename(source, target, waits)
-      else await files.rename(source.path, target.path)
+      else await files.renameToFree(source.path, target.path)
       await this.#sync(folderOf(target.path))
       if (folderOf(source.path) !== folderOf(target.path)) await this.#sync(folderOf(source.path))
     } catch (error) {

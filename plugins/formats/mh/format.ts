@@ -132,7 +132,7 @@ export class MhFormat implements MailboxFormat {
     const path = await this.#path(to.user)
     // Elsewhere it would be a folder of files, and no mailbox any more.
     if (path === undefined || !to.path.startsWith(`${path}/`) || numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MH-format name`)
-    await files.rename(from.path, to.path)
+    await files.renameToFree(from.path, to.path)
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))

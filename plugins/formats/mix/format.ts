@@ -143,7 +143,7 @@ export class MixFormat implements MailboxFormat {
   async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     if (nameOf(to.path).startsWith(OWN)) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MIX-format name`)
-    await this.#alone(from, 'rename', waits, () => files.rename(from.path, to.path))
+    await this.#alone(from, 'rename', waits, () => files.renameToFree(from.path, to.path))
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))

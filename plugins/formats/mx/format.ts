@@ -107,7 +107,7 @@ export class MxFormat implements MailboxFormat {
   async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
     const { files, mailbox } = this.#ctx
     if (numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MX-format name`)
-    await this.#locked(from, waits, () => files.rename(from.path, to.path))
+    await this.#locked(from, waits, () => files.renameToFree(from.path, to.path))
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))
     if (folderOf(from.path) !== folderOf(to.path)) await files.syncDirectory(folderOf(from.path))

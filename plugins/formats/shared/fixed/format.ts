@@ -141,7 +141,7 @@ export class FixedFormat implements MailboxFormat {
     })
   }
   async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
-    await this.#unused(from, waits, () => this.#ctx.files.rename(from.path, to.path))
+    await this.#unused(from, waits, () => this.#ctx.files.renameToFree(from.path, to.path))
   }
   /** Runs when no other program has the mailbox open. Sources of this process let go of it first: what they find afterwards is the caller's business. */
   async #unused(at: FilePlace, waits: TellWait | undefined, work: (box: FixedFile, held: Held) => Promise<void>): Promise<void> {

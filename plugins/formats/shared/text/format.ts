@@ -83,7 +83,7 @@ export class TextFormat implements MailboxFormat {
     })
   }
   async rename(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void> {
-    await this.#unused(from, waits, () => this.#ctx.files.rename(from.path, to.path))
+    await this.#unused(from, waits, () => this.#ctx.files.renameToFree(from.path, to.path))
   }
   /** Runs when no other program has the mailbox open or is at work on it. */
   async #unused(at: FilePlace, waits: TellWait | undefined, work: (file: MailboxFile, held: HeldFile) => Promise<void>): Promise<void> {

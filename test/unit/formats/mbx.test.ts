@@ -3,7 +3,7 @@ import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SYSTEM, type Files, type OpenFile } from '../../../core/api/index.js'
+import { SYSTEM, type Files, type OpenFile, type OpenHow } from '../../../core/api/index.js'
 import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { mbxDialect } from '../../../plugins/formats/mbx/dialect.js'
@@ -52,6 +52,26 @@ describe('mbx mailboxes', () => {
     return box
   }
 
+  test('one that may only be read takes no message, also while it is open, and says so', async () => {
+    const box = await filled(2)
+    await box.source.close()
+    open = []
+    const before = await readFile(path)
+    class ReadOnlyFiles extends SystemFiles {
+      override open(at: string, how: OpenHow = {}): Promise<OpenFile> {
+        return how.write === true && at === path ? Promise.reject(Object.assign(new Error(`EACCES: permission denied, open '${at}'`), { code: 'EACCES' })) : super.open(at, how)
+      }
+    }
+    const reading = await opened(formatOf({}, new ReadOnlyFiles(await nativeLocks())))
+    await reading.refresh()
+    expect(reading.source.traits.writable).toBe(false)
+    await expect(reading.append([itemOf(message(3))])).rejects.toMatchObject({ kind: 'denied' })
+    expect(await readFile(path)).toEqual(before)
+    // Nor does it come later, when somebody may write who finds what was to be changed.
+    const writing = await opened()
+    await writing.refresh(true)
+    expect(writing.uids).toEqual([1, 2])
+  })
   test.each(goldenOf('mbx'))('$mailbox reads as the reference reads it', async (golden) => {
     sample(golden.mailbox.slice('mbx/'.length))
     const before = await readFile(path)

@@ -74,8 +74,8 @@ export class FixedDelivery implements Delivery {
   }
 
   async commit(open: OpenMailbox | undefined, signal: AbortSignal): Promise<AppendResult | undefined> {
-    // A layer may stand in front of the source; the next look at the file then finds the rows.
-    const source = open?.source instanceof FixedSource && open.source.path === this.#place.path ? open.source : undefined
+    // A layer may stand in front of the source, or it may have the file for reading alone; the next look at the file then finds the rows.
+    const source = open?.source instanceof FixedSource && open.source.path === this.#place.path && open.source.traits.writable ? open.source : undefined
     const edit = source === undefined ? undefined : open?.edit
     const say: Say = source === undefined || edit === undefined ? () => undefined : source.known.say(edit)
     const file = source?.file ?? new FixedFile(this.#place, true, this.#ctx)

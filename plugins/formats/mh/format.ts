@@ -75,11 +75,15 @@ export class MhFormat implements MailboxFormat {
     if (path === undefined) throw new MailError('unsupported', `Can't create mailbox ${at.path}: ${this.#options.profile} not found, mh format names disabled`)
     if (numberOf(nameOf(at.path)) !== undefined || !at.path.startsWith(`${path}/`)) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MH-format name`)
     await files.makeDirectory(at.path, at.directoryMode)
-    await this.#forget(at, at.path)
     const folder = new MhFolder(at, this.#ctx)
     try {
+      await this.#forget(at, at.path)
       // UIDVALIDITY is told with the mailbox, and must not change.
       await folder.locked(new AbortController().signal, sayWaits(undefined), async () => undefined)
+    } catch (error) {
+      // CREATE was refused; with messages of somebody else in it the folder stays.
+      await files.removeDirectory(at.path).catch(() => undefined)
+      throw error
     } finally {
       await folder.close()
     }

@@ -32,6 +32,17 @@ describe('mh', () => {
     await box.close()
   })
 
+  test('a CREATE for which the disk has no room leaves no folder behind', async () => {
+    class FullDisk extends SystemFiles {
+      override open(path: string, how: OpenHow = {}): Promise<OpenFile> {
+        return how.create === undefined ? super.open(path, how) : Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, open'), { code: 'ENOSPC' }))
+      }
+    }
+    await expect(site.format(new FullDisk(await nativeLocks())).create(site.at('Mail/new'))).rejects.toThrow('ENOSPC')
+    expect(await readdir(site.path('Mail'))).not.toContain('new')
+    await site.format().create(site.at('Mail/new'))
+    expect(await readdir(site.path('Mail'))).toContain('new')
+  })
   test('a message that another program edits in its place is noticed by the next look, where the kernel tells of it', async () => {
     const box = await site.open('Mail/sample')
     // What changed just now is looked at again in any case.

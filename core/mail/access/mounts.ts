@@ -58,6 +58,8 @@ export function guardLocation(at: MailLocation, mounts: readonly Mount[]): MailL
   const known = mounts.some((m) => m === at.mount || (m.store === at.mount.store && m.root === at.mount.root))
   if (!known) throw new MailError('denied', 'the place is in no mount of this user')
   if (at.path.includes('\0') || at.path.startsWith('/')) throw new MailError('denied', 'the place is outside its mount')
+  // Made by a name that says a format (`#driver.unix/{x}`), it could be neither opened nor deleted.
+  if (at.mount.prefix === '' && at.path.startsWith('{')) throw new MailError('denied', 'no name leads to the place')
   let depth = 0
   for (const part of at.path.split('/')) {
     if (part === '..') depth--

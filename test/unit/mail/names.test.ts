@@ -51,6 +51,11 @@ describe('the guard of locations', () => {
   test.each(['..', '../a', 'a/../../b', '/etc/passwd', 'a/./../../b', 'a\0b', '/', 'a/b/../../../x'])('%j is refused', (path) => {
     expect(() => guardLocation(at(path), [home])).toThrow(/outside its mount/)
   })
+  test('what no name leads to is refused: names that begin with a brace are those of other machines', () => {
+    expect(() => guardLocation(at('{x}'), [home])).toThrow(/no name leads/)
+    expect(guardLocation(at('{x}', shared), [home, shared]).path).toBe('{x}')
+    expect(guardLocation(at('x{'), [home]).path).toBe('x{')
+  })
   test('a mount that the user does not have is refused, one made anew with the same root is not', () => {
     expect(() => guardLocation(at('a', shared), [home])).toThrow(/no mount of this user/)
     expect(guardLocation(at('a', { ...home }), [home]).path).toBe('a')

@@ -9,12 +9,22 @@ export interface Tail {
   readonly numbered: boolean
 }
 const KEPT = 256
+/** Of 32 bits (RFC 3501 §2.3.1.1). */
+const HIGHEST = 0xffffffff
 
 /** Last seen states of mailboxes that were appended to, so that the next message costs no scan. */
 export class AppendFacts {
   readonly #tails = new Map<string, Tail>()
   get(path: string): Tail | undefined {
     return this.#tails.get(path)
+  }
+  /**
+   * UIDVALIDITY of a mailbox that begins: the time in seconds, but above that of another mailbox of this name (renamed, deleted), which may have begun
+   * in the same second, and given the same numbers.
+   */
+  beginning(path: string, seconds: number): number {
+    const before = this.#tails.get(path)?.validity ?? 0
+    return before >= seconds && before < HIGHEST ? before + 1 : seconds
   }
   set(path: string, tail: Tail): void {
     this.#tails.delete(path)

@@ -159,7 +159,7 @@ export class TextDelivery implements Delivery {
         await this.#append(file, held, undefined, keywords, signal)
         return undefined
       }
-      target = { base: found.base, validity: found.uids.validity || nowSeconds(clock), last: found.uids.last, highest: highestOf(found.layout), size: held.stat.size }
+      target = { base: found.base, validity: found.uids.validity || facts.beginning(path, nowSeconds(clock)), last: found.uids.last, highest: highestOf(found.layout), size: held.stat.size }
       const { layout } = found
       let numbered = layout.count === 0 || found.base.kind !== 'none'
       for (let i = 0; i < layout.count && numbered; i++) numbered = layout.has(i, FORM.numbered)

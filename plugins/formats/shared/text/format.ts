@@ -49,7 +49,7 @@ export class TextFormat implements MailboxFormat {
     }
   }
 
-  async create(at: FilePlace, { uidValidity = nowSeconds(this.#ctx.clock), uidNext = 1 }: GivenNumbers = {}): Promise<void> {
+  async create(at: FilePlace, { uidValidity = this.#ctx.facts.beginning(at.path, nowSeconds(this.#ctx.clock)), uidNext = 1 }: GivenNumbers = {}): Promise<void> {
     const { dialect, files, clock, serverName, mailbox } = this.#ctx
     const nowMs = clock.now()
     const facts = { host: serverName, nowMs, zone: localZone(nowMs), validity: uidValidity, last: uidNext - 1, keywords: mailbox.defaultKeywords, messageId: false }

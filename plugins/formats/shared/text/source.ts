@@ -217,7 +217,7 @@ export class TextSource implements MailboxSource {
     const { layout, base } = all
     let { validity } = all.uids
     if (validity === 0) {
-      validity = Math.max(nowSeconds(this.#ctx.clock), edit.uidValidity + 1)
+      validity = Math.max(this.#ctx.facts.beginning(this.#path, nowSeconds(this.#ctx.clock)), edit.uidValidity + 1)
       if (layout.count > 0) edit.notice('information', 'Assigning new unique identifiers to all messages')
     }
     if ((edit.uidValidity !== 0 && edit.uidValidity !== validity) || !fitsRows(edit.rows, layout.count, (i) => layout.at(i, layout.uid))) edit.reset(validity)

@@ -1,4 +1,3 @@
-import { keepYoungHeapSmall } from '../heap.js'
 import type { Writable } from 'node:stream'
 import { StartFailure } from '../../api/index.js'
 import type { Reloaded } from '../../kernel/kernel.js'
@@ -14,6 +13,7 @@ import { ControlSocket } from '../control.js'
 import type { ControlAnswer } from '../control.js'
 import { EXIT } from '../exit-codes.js'
 import { compileInSmallPieces, learnFromFirstCalls } from '../first-calls.js'
+import { giveHeapRoom } from '../heap.js'
 import { problemText } from '../problem-text.js'
 import type { ConfigOrigin } from '../processes/messages.js'
 import { quickstartConfig } from '../quickstart.js'
@@ -26,7 +26,7 @@ import { prepareTrial, trialText } from '../trial.js'
 
 /** `mailwright serve`: runs until it is told to stop. */
 export async function run({ args, terminal, env }: CommandContext): Promise<number> {
-  keepYoungHeapSmall()
+  giveHeapRoom()
   const { values } = parseCommandLine(args, { config: { type: 'string', short: 'c' }, try: { type: 'boolean' } })
   const inherited = takeInheritedSockets(env, process.pid)
   const log = new LogHub(new StreamSink(process.stderr, { level: 'info', format: 'auto', env }))

@@ -15,6 +15,7 @@ import { encodeOutcome } from '../../processes/values.js'
 import { answerBlocks } from '../blocks.js'
 import { Connections } from '../connections.js'
 import { compileInSmallPieces, learnFromFirstCalls } from '../first-calls.js'
+import { giveHeapRoom } from '../heap.js'
 import { HostTls } from '../host-tls.js'
 import { kernelOptions } from '../kernel-options.js'
 import { addressee } from '../delivery/incoming.js'
@@ -64,6 +65,7 @@ async function begin(message: StartMessage): Promise<void> {
     // Read while the process may: the file can hold what the account must not see.
     const source = await sourceOf(message.config)
     part = await STARTS[message.role](message, source)
+    giveHeapRoom()
     learnFromFirstCalls()
     compileInSmallPieces()
     await channel.send({ kind: 'ready' })

@@ -1,4 +1,5 @@
 import { failedWith, MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type OpenFile, type TellWait } from 'mailwright/api'
+import { Beginnings } from '../shared/beginnings.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { claimMaking, keepMakersAway } from '../shared/making.js'
@@ -21,6 +22,7 @@ const NEW = '.mixnew'
 /** Mailboxes in the format mix: a folder with few files, for many sessions and programs at once. */
 export class MixFormat implements MailboxFormat {
   readonly #ctx: MixContext
+  readonly #beginnings = new Beginnings()
   constructor(parts: MixParts) {
     this.#ctx = { ...parts, metaFiles: new MetaFiles(parts.clock) }
   }
@@ -55,7 +57,7 @@ export class MixFormat implements MailboxFormat {
     if (nameOf(at.path).startsWith(OWN)) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MIX-format name`)
     const durable = mailbox.durability === 'full'
     const now = Math.floor(clock.now() / 1000)
-    const meta = metaText({ sequence: now, validity: uidValidity ?? now, last: uidNext - 1, file: now, keywords: mailbox.defaultKeywords })
+    const meta = metaText({ sequence: now, validity: uidValidity ?? this.#beginnings.at(at.path, now), last: uidNext - 1, file: now, keywords: mailbox.defaultKeywords })
     const fresh = (await files.stat(at.path)) === undefined
     try {
       if (fresh) await files.makeDirectory(at.path, at.directoryMode)

@@ -1,4 +1,5 @@
 import { MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type TellWait } from 'mailwright/api'
+import { Beginnings } from '../shared/beginnings.js'
 import { isWritable, removeEmptyFolder } from '../shared/folders.js'
 import { claimMaking, keepMakersAway } from '../shared/making.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
@@ -19,6 +20,7 @@ const FRESH = '.mxfresh'
 /** Mailboxes in the format mx: a folder with a file per message and an index of flags. */
 export class MxFormat implements MailboxFormat {
   readonly #ctx: MxContext
+  readonly #beginnings = new Beginnings()
   constructor(ctx: MxContext) {
     this.#ctx = ctx
   }
@@ -41,7 +43,7 @@ export class MxFormat implements MailboxFormat {
     return (await this.recognise(place)) === 'mine' ? place : undefined
   }
   /** The index comes under its name whole. Names of digits alone are those of messages. */
-  async create(at: FilePlace, { uidValidity = nowSeconds(this.#ctx.clock), uidNext = 1 }: GivenNumbers = {}): Promise<void> {
+  async create(at: FilePlace, { uidValidity = this.#beginnings.at(at.path, nowSeconds(this.#ctx.clock)), uidNext = 1 }: GivenNumbers = {}): Promise<void> {
     const { files, mailbox } = this.#ctx
     if (numberOf(nameOf(at.path)) !== undefined) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MX-format name`)
     const durable = mailbox.durability === 'full'

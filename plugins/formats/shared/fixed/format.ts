@@ -1,4 +1,5 @@
 import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
+import { Beginnings } from '../beginnings.js'
 import { isWritable } from '../folders.js'
 import { folderOf } from '../locks/lock-context.js'
 import { sayWaits } from '../locks/wait-lines.js'
@@ -21,6 +22,7 @@ type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
 /** Mailbox files with records of fixed form. */
 export class FixedFormat implements MailboxFormat {
   readonly #ctx: FixedContext
+  readonly #beginnings = new Beginnings()
   readonly #dialect: Dialect
   /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
   readonly #known = new Map<string, Recognised>()
@@ -104,7 +106,7 @@ export class FixedFormat implements MailboxFormat {
   async create(at: FilePlace, { uidValidity, uidNext = 1 }: GivenNumbers = {}): Promise<void> {
     const { files, clock, mailbox } = this.#ctx
     const empty = emptyHeader(clock, mailbox.defaultKeywords)
-    const record = this.#dialect.header?.write({ ...empty, validity: uidValidity ?? empty.validity, last: uidNext - 1 })
+    const record = this.#dialect.header?.write({ ...empty, validity: uidValidity ?? this.#beginnings.at(at.path, empty.validity), last: uidNext - 1 })
     if (record === undefined) await (await files.open(at.path, { write: true, create: 'new', mode: at.fileMode })).close()
     else if (!(await makeWhole(this.#ctx, at, record))) await this.#begin(at, record)
     if (mailbox.durability === 'full') await files.syncDirectory(folderOf(at.path))

@@ -200,7 +200,7 @@ export class FixedDelivery implements Delivery {
   async #spooled(w: ContentWriter, line: Uint8Array, spooled: Spooled, signal: AbortSignal): Promise<Measured> {
     await w.bytes(line)
     if (spooled.whole !== undefined) {
-      const octets = inStoredForm(this.#dialect, spooled.whole)
+      const octets = wholeInStoredForm(this.#dialect, spooled.whole)
       await w.bytes(octets)
       return measured(this.#dialect, octets)
     }
@@ -249,9 +249,22 @@ async function writeHeader(w: ContentWriter, after: Buffer, before: Buffer | und
     at = end
   }
 }
+/** What is left of a message of nothing but CRs, where they are not kept: nothing would be no message. */
+const EMPTY_LINE = Buffer.from('\n')
+
 /** The octets as they stand in the file. */
 async function* storedForm(dialect: Dialect, spooled: Spooled): AsyncGenerator<Buffer> {
-  for await (const chunk of spooled.chunks()) yield inStoredForm(dialect, chunk)
+  let isEmpty = spooled.size > 0
+  for await (const chunk of spooled.chunks()) {
+    const part = inStoredForm(dialect, chunk)
+    if (part.length > 0) isEmpty = false
+    yield part
+  }
+  if (isEmpty) yield EMPTY_LINE
+}
+function wholeInStoredForm(dialect: Dialect, whole: Uint8Array): Buffer {
+  const octets = inStoredForm(dialect, whole)
+  return octets.length === 0 && whole.length > 0 ? EMPTY_LINE : octets
 }
 function inStoredForm({ text }: Dialect, chunk: Uint8Array): Buffer {
   const { buffer, byteOffset, byteLength } = text === 'as-is' ? chunk : withoutCr(chunk)
@@ -259,7 +272,7 @@ function inStoredForm({ text }: Dialect, chunk: Uint8Array): Buffer {
 }
 async function storedSize(dialect: Dialect, spooled: Spooled): Promise<number> {
   if (dialect.text === 'as-is') return spooled.size
-  if (spooled.whole !== undefined) return inStoredForm(dialect, spooled.whole).length
+  if (spooled.whole !== undefined) return wholeInStoredForm(dialect, spooled.whole).length
   let size = 0
   for await (const part of storedForm(dialect, spooled)) size += part.length
   return size

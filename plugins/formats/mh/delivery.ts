@@ -40,7 +40,7 @@ export class MhDelivery implements Delivery {
     try {
       return await folder.locked(signal, waitsOf(open?.edit), async (held) => {
         const done = await this.#into(folder, held, signal)
-        if (source !== undefined && open !== undefined) await source.arrived(done.held, open.edit)
+        if (source !== undefined && open !== undefined) await source.arrived(done.held, open.edit, signal)
         return done.result
       })
     } finally {

@@ -1,6 +1,6 @@
 import { failedWith } from 'mailwright/api'
 import {
-  createColumn, MailError, SYSTEM, UNKNOWN, uids, type FilePlace, type FileStat, type FlagChange, type MailboxSource, type OpenFile, type Row, type Rows, type SourceTraits, type StoredMessage,
+  createColumn, MailError, SYSTEM, UNKNOWN, uids, type FilePlace, type FileStat, type FlagChange, type FlagSet, type MailboxSource, type OpenFile, type Row, type Rows, type SourceTraits, type StoredMessage,
   type TableEdit, type UidSet, type Wants,
 } from 'mailwright/api'
 import { dateOfTime } from '../shared/file-dates.js'
@@ -116,7 +116,7 @@ export class MhSource implements MailboxSource {
       if (unchanged && !(await this.#isWritten(edit.rows))) return
     }
     await this.folder.locked(signal, waitsOf(edit), async (found) => {
-      let { held, sequences } = await this.catchUp(found, edit)
+      let { held, sequences } = await this.catchUp(found, edit, signal)
       if (claim && (held.record.claimed < held.record.last || held.record.known < held.record.last)) {
         if (held.record.known < held.record.last) sequences = await this.#write(edit, rowsFrom(edit.rows, held.record.known + 1), signal)
         held = await this.folder.note(held, { claimed: held.record.last, known: held.record.last }, true)
@@ -143,16 +143,16 @@ export class MhSource implements MailboxSource {
     return true
   }
   /** After a delivery into this mailbox. Its messages are there, whatever happens here: if their rows cannot be told now, the next look does. */
-  async arrived(held: Held, edit: TableEdit): Promise<void> {
+  async arrived(held: Held, edit: TableEdit, signal: AbortSignal): Promise<void> {
     try {
-      const { held: now, sequences } = await this.catchUp(held, edit)
+      const { held: now, sequences } = await this.catchUp(held, edit, signal)
       await this.remember(edit, now, sequences)
     } catch {
       this.#fresh = true
     }
   }
   /** Makes the table true: messages by the folder, flags by the sequences. */
-  async catchUp(found: Held, edit: TableEdit): Promise<{ held: Held; sequences: Sequences }> {
+  async catchUp(found: Held, edit: TableEdit, signal: AbortSignal): Promise<{ held: Held; sequences: Sequences }> {
     this.#attach(edit)
     let held = found
     const { validity } = held.record
@@ -166,12 +166,17 @@ export class MhSource implements MailboxSource {
     const marks = await this.#marks()
     const before = this.#state
     const had = edit.rows.length
-    const sequences = await this.folder.sequences()
-    if (before === undefined || this.#fresh || !same(before.folder, marks.folder) || !same(before.record, held.record)) held = await this.#takeFolder(held, edit, before)
+    let sequences = await this.folder.sequences()
+    if (before === undefined || this.#fresh || !same(before.folder, marks.folder) || !same(before.record, held.record)) {
+      const taken = await this.#takeFolder(held, edit, before, signal)
+      held = taken.held
+      sequences = taken.kept ?? sequences
+    }
     this.#takeFlags(held.record.known, edit, sequences, edit.uidValidity === validity && before !== undefined ? had : 0)
     return { held, sequences }
   }
-  async #takeFolder(held: Held, edit: TableEdit, before: State | undefined): Promise<Held> {
+  /** `kept`: the sequences with flags that the numbers' end would have lost. */
+  async #takeFolder(held: Held, edit: TableEdit, before: State | undefined, signal: AbortSignal): Promise<{ readonly held: Held; readonly kept: Sequences | undefined }> {
     const { files } = this.#ctx
     const { numbers, others } = await listNumbers(files, this.folder.path)
     await this.folder.sweep(others)
@@ -187,9 +192,15 @@ export class MhSource implements MailboxSource {
     const unknown = stats.some(([uid]) => rows.find(uid) === -1 && (uid <= lastRow || (before !== undefined && uid <= before.record.last)))
     const highest = stats.at(-1)?.[0] ?? 0
     let now = held
+    let kept: Sequences | undefined
     // What may fail comes before the rows: a delivery that has arrived keeps them as they are then.
     if (renumbered || (unknown && before !== undefined)) {
-      now = await this.folder.note(held, { validity: Math.max(nowSeconds(this.#ctx.clock), held.record.validity + 1), last: highest, claimed: highest, known: highest }, true)
+      kept = await this.#keepFlags(edit, stats, signal)
+      // Messages that are new to this server are so with their new numbers, where those come behind all that it knows.
+      const lastKnown = stats.findLast(([uid]) => rows.find(uid) !== -1)?.[0] ?? 0
+      const behind = !renumbered && stats.every(([uid]) => rows.find(uid) !== -1 || uid > lastKnown)
+      const { claimed, known } = behind ? { claimed: Math.min(lastKnown, held.record.claimed), known: Math.min(lastKnown, held.record.known) } : { claimed: highest, known: highest }
+      now = await this.folder.note(held, { validity: Math.max(nowSeconds(this.#ctx.clock), held.record.validity + 1), last: highest, claimed, known }, true)
     } else if (highest > held.record.last) now = await this.folder.note(held, { last: highest }, false)
     if (renumbered || unknown) edit.reset(now.record.validity)
     edit.uidValidity = now.record.validity
@@ -210,7 +221,30 @@ export class MhSource implements MailboxSource {
       // MH does not say what is unseen before somebody keeps track of it: then what was read since it was written is not.
       if (now.record.known === 0 && stat.atimeMs > stat.mtimeMs) this.#read.add(uid)
     }
-    return now
+    return { held: now, kept }
+  }
+  /**
+   * Numbers are about to end, and what waits in core's journal for them with them: flags of messages whose files are still there are written first, under the
+   * numbers that the files have now.
+   */
+  async #keepFlags(edit: TableEdit, stats: readonly (readonly [number, FileStat])[], signal: AbortSignal): Promise<Sequences | undefined> {
+    const { rows } = edit
+    const taken = this.#taken
+    if (taken === undefined || !this.traits.writable) return undefined
+    const [inodes, octets] = [rows.column(INODE), rows.column(OCTETS)]
+    const files = new Map(stats.map(([number, { inode, size }]) => [inode, { number, size }]))
+    const flags = new Map<number, FlagSet>()
+    for (let row = 0; row < rows.length; row++) {
+      const now = rows.flagSets[rows.flags[row] ?? 0]
+      const file = files.get(inodes[row] ?? 0)
+      if (now === undefined || file === undefined || file.size !== octets[row]) continue
+      const then = this.#flags(taken.sequences, taken.known, rows.uid[row] ?? 0)
+      if (then.system !== now.system || then.keywords.join(' ') !== now.keywords.join(' ')) flags.set(file.number, now)
+    }
+    if (flags.size === 0) return undefined
+    const sequences = await this.folder.changeSequences(signal, (s) => s.set(flags))
+    await this.folder.sync()
+    return sequences
   }
   /** Messages that were read before this server knew the folder. */
   readonly #read = new Set<number>()
@@ -266,7 +300,7 @@ export class MhSource implements MailboxSource {
   async #changing(edit: TableEdit, signal: AbortSignal, work: (held: Held) => Promise<{ held: Held; sequences: Sequences | undefined }>): Promise<void> {
     if (!this.traits.writable) throw new MailError('read-only', `${this.folder.path} is read-only`)
     await this.folder.locked(signal, waitsOf(edit), async (found) => {
-      const { held } = await this.catchUp(found, edit)
+      const { held } = await this.catchUp(found, edit, signal)
       const done = await work(held)
       await this.remember(edit, done.held, done.sequences)
     })

@@ -27,6 +27,25 @@ describe('mh beside other programs, and after what failed', () => {
     expect([await site.sequences(), box.rows[2]?.flags.includes('flagged'), box.rows[0]?.flags.includes('answered')]).toEqual([expect.stringContaining('flagged: 3'), true, true])
     await box.close()
   })
+  test.each([
+    { what: 'a number that was given already is taken again', others: (at: (n: number) => string) => writeFile(at(4), 'Subject: theirs\n\nhello\n'), now: [1, 2, 3, 4], flagged: 3, fresh: 4 },
+    { what: 'messages get other numbers', others: async (at: (n: number) => string) => { await unlink(at(1)); await rename(at(2), at(1)); await rename(at(3), at(2)) }, now: [1, 2], flagged: 2, fresh: undefined },
+  ])('$what: all numbers end, and flags that wait to be written stay with their messages', async ({ others, now, flagged: place, fresh }) => {
+    const box = await site.open('Mail/sample')
+    await box.refresh({ claimRecent: true })
+    const before = box.table.uidValidity
+    await box.edit(async (edit) => box.source.expunge(uids.one(4), { always: true }, edit, never))
+    await box.edit(async (edit) => void edit.apply({ uids: uids.one(3), how: 'add', system: SYSTEM.flagged | SYSTEM.answered, keywords: [] }))
+    await others((n) => site.path(`Mail/sample/${n}`))
+    for (let n = 0; n < 2; n++) await box.refresh({ claimRecent: true })
+    expect([box.rows.map(({ uid }) => uid), box.table.uidValidity > before]).toEqual([now, true])
+    const of = (uid: number) => box.rows.find((row) => row.uid === uid)?.flags
+    expect(of(place)).toContain('flagged answered')
+    expect(now.filter((uid) => of(uid)?.includes('answered'))).toEqual([place])
+    if (fresh !== undefined) expect(of(fresh)).not.toContain('seen')
+    expect(await site.sequences()).toMatch(new RegExp(`^replied: ${place}$`, 'm'))
+    await box.close()
+  })
   test('after a delivery of two that failed, and whose record could not be written, the next message of another program stays', async () => {
     let broken: 'no' | 'link' | 'all' = 'no'
     class Broken extends SystemFiles {

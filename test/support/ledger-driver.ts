@@ -70,6 +70,8 @@ class LedgerStore implements MailStore {
   readonly delimiter = '/'
   readonly #x: KitServices
   readonly #rules: LedgerRules
+  /** Of the last mailbox that was made: two in one second are not the same. */
+  #uidValidity = 0
   constructor(x: KitServices, rules: LedgerRules) {
     this.#x = x
     this.#rules = rules
@@ -106,7 +108,8 @@ class LedgerStore implements MailStore {
     const file = await files.open(fresh, { write: true, create: 'if-missing' })
     try {
       await file.truncate(0)
-      await file.write([encodeRecord({ kind: 'begin', uidValidity: Math.floor(clock.now() / 1000) })], 0)
+      this.#uidValidity = Math.max(Math.floor(clock.now() / 1000), this.#uidValidity + 1)
+      await file.write([encodeRecord({ kind: 'begin', uidValidity: this.#uidValidity })], 0)
       if (this.#rules.syncs) await file.sync()
     } finally {
       await file.close()

@@ -1,10 +1,11 @@
 import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { Beginnings } from '../shared/beginnings.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
-import { INCOMING, SEQUENCES, type MhContext } from './context.js'
+import { INCOMING, SEQUENCES, type MhContext, type MhParts } from './context.js'
 import { MhDelivery } from './delivery.js'
 import { examineMh } from './examine.js'
 import { MhFolder } from './folder.js'
@@ -27,8 +28,8 @@ export class MhFormat implements MailboxFormat {
   readonly #ctx: MhContext
   readonly #options: MhOptions
   readonly #paths = new Map<string, { readonly path: string | undefined; readonly untilMs: number }>()
-  constructor(ctx: MhContext, options: MhOptions) {
-    this.#ctx = ctx
+  constructor(parts: MhParts, options: MhOptions) {
+    this.#ctx = { ...parts, beginnings: new Beginnings() }
     this.#options = options
   }
   async #path(user: MailUser): Promise<string | undefined> {

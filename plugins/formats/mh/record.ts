@@ -60,7 +60,7 @@ export class RecordFile {
     try {
       let record = await this.#read(file)
       if (record === undefined) {
-        record = { validity: nowSeconds(this.#ctx.clock), last: await of.highest(), claimed: 0, known: 0, from: 0, until: 0 }
+        record = { validity: this.#ctx.beginnings.at(of.path, nowSeconds(this.#ctx.clock)), last: await of.highest(), claimed: 0, known: 0, from: 0, until: 0 }
         await this.write(record, true)
         if (this.#durable) await this.#ctx.files.syncDirectory(folderOf(this.#path))
       }

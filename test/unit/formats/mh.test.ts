@@ -32,6 +32,19 @@ describe('mh', () => {
     await box.close()
   })
 
+  test.each(['renamed', 'deleted'] as const)('a folder that is made under the name of another one of the same second has a UIDVALIDITY of its own: %s', async (how) => {
+    // Its clock stands still.
+    const format = site.format()
+    const make = async (): Promise<number> => {
+      await format.create(site.at('Mail/new'))
+      const box = await site.open('Mail/new', format)
+      await box.close()
+      return box.table.uidValidity
+    }
+    const before = await make()
+    await (how === 'renamed' ? format.rename(site.at('Mail/new'), site.at('Mail/kept')) : format.remove(site.at('Mail/new')))
+    expect(await make()).toBeGreaterThan(before)
+  })
   test('a CREATE for which the disk has no room leaves no folder behind', async () => {
     class FullDisk extends SystemFiles {
       override open(path: string, how: OpenHow = {}): Promise<OpenFile> {

@@ -1,4 +1,4 @@
-import { MailError, UNKNOWN } from '../../api/index.js'
+import { MailError, UNKNOWN, uids } from '../../api/index.js'
 import type { AppendItem, CopyResult, Located, MessageBytes, Rights, TakenMessage, UidSet } from '../../api/index.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { TableView } from '../view/view.js'
@@ -51,7 +51,8 @@ async function* asItems(from: TableView, epoch: number, set: UidSet, found: numb
 
 /**
  * COPY and MOVE: by the source where it can, otherwise message by message through a delivery. All messages or none
- * (RFC 3501 §6.4.7): when one of them is gone, nothing is copied. MOVE removes only after the copy is durable (RFC 6851 §3.3).
+ * (RFC 3501 §6.4.7): when one of them is gone, nothing is copied. MOVE removes only after the copy is durable (RFC 6851 §3.3), and takes none that
+ * another session has moved or removed already, though a session that has not heard of it can still copy it.
  */
 export async function copyMessages(
   d: Delivering,
@@ -63,6 +64,24 @@ export async function copyMessages(
   signal: AbortSignal,
 ): Promise<CopyResult | undefined> {
   mustHave(to.rights, 'i', 'adding messages')
+  const { mailbox } = from
+  if (how === 'copy') return copyNow(d, from, set, to, how, sameStore, signal)
+  // Two sessions with the same rule for new mail would each copy it before one of them removed it.
+  return mailbox.moves.run(async () => {
+    const { uid, length } = mailbox.table.generation
+    if (set.minus(uids.from(uid.subarray(0, length))).count > 0) throw new MailError('vanished', 'some of the messages are gone')
+    return copyNow(d, from, set, to, how, sameStore, signal)
+  }, signal)
+}
+async function copyNow(
+  d: Delivering,
+  from: TableView,
+  set: UidSet,
+  to: Located,
+  how: 'copy' | 'move',
+  sameStore: boolean,
+  signal: AbortSignal,
+): Promise<CopyResult | undefined> {
   const { mailbox } = from
   const { source } = mailbox
   const { epoch } = from

@@ -72,6 +72,8 @@ export class SharedMailbox {
   readonly settings: MailboxSettings
   readonly #logger: Logger
   readonly #queue = new OperationQueue()
+  /** MOVEs out of it, one after the other; each has turns in the mailbox on its way. */
+  readonly moves = new OperationQueue()
   readonly #ending = new AbortController()
   readonly #looks: Looks
   readonly #waits = new Waits()

@@ -136,6 +136,24 @@ describe.each(ways)('COPY and MOVE $name', ({ layers }) => {
     }
     await f[Symbol.asyncDispose]()
   })
+  test('two sessions that move the same messages at once do not double them', async () => {
+    const { f, mail, to, view } = await site()
+    const other = await mail.open(await mail.locate(named('INBOX'), 'open', never), 'read-write', never)
+    const moves = [view, other].map((one) => one.copy(one.resolve({ pairs: Uint32Array.of(1, 2) }, 'seq'), to, 'move', never))
+    const refused = (await Promise.allSettled(moves)).filter((o) => o.status === 'rejected')
+    expect(refused).toMatchObject([{ reason: { kind: 'vanished' } }])
+    expect([await subjects(mail, 'INBOX'), await subjects(mail, 'Work')]).toEqual([['three'], ['one', 'two']])
+    await f[Symbol.asyncDispose]()
+  })
+  test('what another session has removed is moved by nobody', async () => {
+    const { f, mail, to, view } = await site()
+    const other = await mail.open(await mail.locate(named('INBOX'), 'open', never), 'read-write', never)
+    await other.store({ uids: setOf(2), how: 'add', system: 2, keywords: [] }, true, never)
+    await other.expunge(setOf(2), never)
+    await expect(view.copy(view.resolve({ pairs: Uint32Array.of(1, 3) }, 'seq'), to, 'move', never)).rejects.toMatchObject({ kind: 'vanished' })
+    expect([await subjects(mail, 'INBOX'), await subjects(mail, 'Work')]).toEqual([['one', 'three'], []])
+    await f[Symbol.asyncDispose]()
+  })
   test('into the same mailbox', async () => {
     const { f, mail, view } = await site()
     await view.copy(view.resolve({ pairs: Uint32Array.of(1, 2) }, 'seq'), view.at, 'copy', never)

@@ -216,7 +216,7 @@ class FilesStore implements MailStore {
       throw fileFailure(error, at.path)
     }
   }
-  /** Whether it is a part of a mailbox that is a folder: index, metadata, a message. Only a name that could be one costs a look at the folder. */
+  /** Whether it is a part of a mailbox that is a folder (index, metadata, a message), or would make one of its folder. Only a name that could be one costs a look at the folder. */
   async #isPart(file: string, at: MailLocation): Promise<boolean> {
     const [folder, name] = [folderOf(file), lastOf(file)]
     const formats = this.#formats(at).map((f) => f.made)
@@ -227,7 +227,7 @@ class FilesStore implements MailStore {
       if (failedWith(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EPERM')) return []
       throw error
     })
-    const names = entries.map((e) => e.name)
+    const names = [...new Set([...entries.map((e) => e.name), name])]
     return formats.find((f) => f.claims?.({ path: folder, names }) === 'mailbox')?.owns?.(name) === true
   }
   /** INBOX is there always: under whatever name it is reached, its file stays. */

@@ -162,6 +162,9 @@ describe('the files store', () => {
       await expect(both.rename(at('box/other'), part), part.path).rejects.toMatchObject(gone)
     }
     expect(await readdir(join(home, 'box'))).toEqual(before)
+    await both.create(at('plain/one', 'unix'), how)
+    for (const folder of ['plain', 'none']) await expect(both.create(at(`${folder}/${parts[0]}`, 'unix'), how), 'a folder would become a mailbox that is damaged').rejects.toMatchObject(gone)
+    expect(await readdir(join(home, 'plain'))).toEqual(['one'])
     // Elsewhere such a name is as good as any.
     await both.create(at('years/7', 'unix'), how)
     expect(await both.find(at('years/7'), never)).toBeDefined()

@@ -102,7 +102,10 @@ export class Segment {
     this.#fresh = new DataView(wider.buffer)
   }
   #index(): number {
-    const b = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength)
+    const { buffer, byteOffset, byteLength } = this.#bytes
+    // Never a Buffer: what reads values has been compiled for octets of one kind, and is compiled anew, while a client waits, when it meets another.
+    this.#bytes = new Uint8Array(buffer, byteOffset, byteLength)
+    const b = Buffer.from(buffer, byteOffset, byteLength)
     if (b.length < HEAD || b.readUInt32LE(0) !== MAGIC || b.readUInt32LE(4) !== this.uidValidity) {
       this.#bytes = new Uint8Array(0)
       return 0

@@ -294,6 +294,19 @@ describe('facts in the cache', () => {
       }),
     )
   })
+  test('values are octets of one kind, however they came to be there', () => {
+    const segment = new Segment(0, 7, undefined)
+    const kinds = (of: Segment): readonly (string | undefined)[] => [1, 2].map((uid) => of.get('f@1', uid, UNKNOWN)?.constructor.name)
+    const plain = ['Uint8Array', 'Uint8Array']
+    for (const uid of [1, 2]) segment.put('f@1', uid, UNKNOWN, Buffer.from(`of ${uid}`))
+    expect(kinds(segment), 'fresh').toEqual(plain)
+    const batch = segment.batch()!
+    batch.written()
+    expect(kinds(segment), 'written').toEqual(plain)
+    segment.rewritten(() => true)!.written()
+    expect(kinds(segment), 'written anew').toEqual(plain)
+    expect(kinds(new Segment(0, 7, Buffer.from(batch.bytes))), 'read').toEqual(plain)
+  })
   test.each([
     { name: 'another UIDVALIDITY', change: { uidValidity: 8 }, kept: undefined },
     { name: 'another size', change: { size: 11 }, kept: undefined },

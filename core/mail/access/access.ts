@@ -394,7 +394,7 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
 
   async copy(from: TableView, set: UidSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined> {
     const sameStore = (await this.store(to)) === (await this.store(from.at))
-    return copyMessages(this, from, set, to, how, sameStore, signal)
+    return copyMessages({ d: this, from, set, to, how, sameStore, signal })
   }
   async search(from: TableView, term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet> {
     if (within.count === 0) return uids.none

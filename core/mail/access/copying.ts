@@ -1,4 +1,4 @@
-import { MailError, UNKNOWN, uids } from '../../api/index.js'
+import { MailError, UNKNOWN } from '../../api/index.js'
 import type { AppendItem, CopyResult, Located, MessageBytes, Rights, TakenMessage, UidSet } from '../../api/index.js'
 import type { SharedMailbox } from '../registry/shared-mailbox.js'
 import type { TableView } from '../view/view.js'
@@ -7,6 +7,17 @@ import { flagsOnArrival, mustHave } from './rights.js'
 
 const PIECE = 64 * 1024
 
+/** What is copied or moved, and where to. */
+export interface Copying {
+  readonly d: Delivering
+  readonly from: TableView
+  readonly set: UidSet
+  readonly to: Located
+  readonly how: 'copy' | 'move'
+  /** Both mailboxes are in one store, which may copy by itself. */
+  readonly sameStore: boolean
+  readonly signal: AbortSignal
+}
 
 /** Octets of a stored message in pieces. */
 export async function* octetsOf(bytes: MessageBytes, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -54,34 +65,17 @@ async function* asItems(from: TableView, epoch: number, set: UidSet, found: numb
  * (RFC 3501 §6.4.7): when one of them is gone, nothing is copied. MOVE removes only after the copy is durable (RFC 6851 §3.3), and takes none that
  * another session has moved or removed already, though a session that has not heard of it can still copy it.
  */
-export async function copyMessages(
-  d: Delivering,
-  from: TableView,
-  set: UidSet,
-  to: Located,
-  how: 'copy' | 'move',
-  sameStore: boolean,
-  signal: AbortSignal,
-): Promise<CopyResult | undefined> {
+export async function copyMessages(what: Copying): Promise<CopyResult | undefined> {
+  const { from: { mailbox }, set, to, how, signal } = what
   mustHave(to.rights, 'i', 'adding messages')
-  const { mailbox } = from
-  if (how === 'copy') return copyNow(d, from, set, to, how, sameStore, signal)
+  if (how === 'copy') return copyNow(what)
   // Two sessions with the same rule for new mail would each copy it before one of them removed it.
   return mailbox.moves.run(async () => {
-    const { uid, length } = mailbox.table.generation
-    if (set.minus(uids.from(uid.subarray(0, length))).count > 0) throw new MailError('vanished', 'some of the messages are gone')
-    return copyNow(d, from, set, to, how, sameStore, signal)
+    if (!holdsAll(mailbox, set)) throw new MailError('vanished', 'some of the messages are gone')
+    return copyNow(what)
   }, signal)
 }
-async function copyNow(
-  d: Delivering,
-  from: TableView,
-  set: UidSet,
-  to: Located,
-  how: 'copy' | 'move',
-  sameStore: boolean,
-  signal: AbortSignal,
-): Promise<CopyResult | undefined> {
+async function copyNow({ d, from, set, to, how, sameStore, signal }: Copying): Promise<CopyResult | undefined> {
   const { mailbox } = from
   const { source } = mailbox
   const { epoch } = from
@@ -108,6 +102,13 @@ async function copyNow(
   if (how === 'move') await mailbox.expunge(set, true, mailbox.signal, epoch)
   if (arrived === undefined) return undefined
   return { uidValidity: arrived.uidValidity, from: set, to: arrived.uids }
+}
+/** Costs what the set has, not what the mailbox has. */
+function holdsAll({ table }: SharedMailbox, { ranges }: UidSet): boolean {
+  for (let i = 0; i < ranges.length; i += 2) {
+    for (let uid = ranges[i]!; uid <= ranges[i + 1]!; uid++) if (table.generation.find(uid) === -1) return false
+  }
+  return true
 }
 /** As `SharedMailbox.settle`; the client hears what it waits for. */
 async function settled(d: Delivering, mailbox: SharedMailbox, set: UidSet, signal: AbortSignal): Promise<void> {

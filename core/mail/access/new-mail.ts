@@ -179,7 +179,7 @@ export class NewMail {
       await this.#note(from, { fromValidity: table.uidValidity, moving: [...set.ranges], to: target.key, toValidity, toNext, toLength })
       const view = new TableView(from, source, true, this.#parts.login)
       try {
-        await copyMessages(this.#parts.login, view, set, to, 'copy', false, signal)
+        await copyMessages({ d: this.#parts.login, from: view, set, to, how: 'copy', sameStore: false, signal })
       } finally {
         await view.close(signal)
       }

@@ -2,12 +2,15 @@ const KEPT = 256
 /** Of 32 bits (RFC 3501 §2.3.1.1). */
 const HIGHEST = 0xffffffff
 
+/** UIDVALIDITY of a mailbox that begins at this time, where the last one of its name had another; 0: none is known. */
+export function validityAfter(before: number, seconds: number): number {
+  return before >= seconds && before < HIGHEST ? before + 1 : seconds
+}
 /** UIDVALIDITY of mailboxes that begin: the time in seconds, but never that of another mailbox that began under the same name, and was renamed or deleted since. */
 export class Beginnings {
   readonly #last = new Map<string, number>()
   at(path: string, seconds: number): number {
-    const before = this.#last.get(path) ?? 0
-    const validity = before >= seconds && before < HIGHEST ? before + 1 : seconds
+    const validity = validityAfter(this.#last.get(path) ?? 0, seconds)
     this.#last.delete(path)
     this.#last.set(path, validity)
     for (const oldest of this.#last.keys()) {

@@ -167,7 +167,7 @@ test('COPY that waits while the mailbox begins anew copies nothing', async () =>
   // Another session's look is under way.
   const looking = shared.edit(source.filled(2), never)
   // `login` of the fixture is one.
-  await expect(copyMessages(login as LoginMail, session, uids.one(1), to, 'copy', true, never)).rejects.toMatchObject(began)
+  await expect(copyMessages({ d: login as LoginMail, from: session, set: uids.one(1), to, how: 'copy', sameStore: true, signal: never })).rejects.toMatchObject(began)
   await looking
   expect(copied).toEqual([])
 })

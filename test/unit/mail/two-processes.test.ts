@@ -162,7 +162,7 @@ describe('a process that does not write what it has acknowledged (it is stopped)
     const nowhere = (): Promise<never> => Promise.reject(new Error('nothing is delivered'))
     const listening = (m: SharedMailbox): Disposable => m.hearWaits((text) => told.push(text))
     const login = { user: alice, policies: [], registry: q.registry, events: new HostEvents(() => undefined), arrivals: nobodyHears, reads: true, store: nowhere, probed: () => undefined, hold: nowhere, listening }
-    const view = new TableView(b, place, false, { ...nobodysLogin, copy: (from, set, to, _how, signal) => copyMessages(login, from, set, to, how, true, signal) })
+    const view = new TableView(b, place, false, { ...nobodysLogin, copy: (from, set, to, _how, signal) => copyMessages({ d: login, from, set, to, how, sameStore: true, signal }) })
     const refused = view.copy(view.resolve({ pairs: Uint32Array.of(1, 1) }, 'seq'), place, how, never).catch((error: unknown) => error)
     for (let waited = 0; waited < 11_000; waited += 250) {
       await settled()

@@ -1,3 +1,4 @@
+import { validityAfter } from '../beginnings.js'
 import type { FileState } from './stamp.js'
 
 /** What appending to a mailbox that nobody has open needs to know of it. */
@@ -9,8 +10,6 @@ export interface Tail {
   readonly numbered: boolean
 }
 const KEPT = 256
-/** Of 32 bits (RFC 3501 §2.3.1.1). */
-const HIGHEST = 0xffffffff
 
 /** Last seen states of mailboxes that were appended to, so that the next message costs no scan. */
 export class AppendFacts {
@@ -23,8 +22,7 @@ export class AppendFacts {
    * in the same second, and given the same numbers.
    */
   beginning(path: string, seconds: number): number {
-    const before = this.#tails.get(path)?.validity ?? 0
-    return before >= seconds && before < HIGHEST ? before + 1 : seconds
+    return validityAfter(this.#tails.get(path)?.validity ?? 0, seconds)
   }
   set(path: string, tail: Tail): void {
     this.#tails.delete(path)

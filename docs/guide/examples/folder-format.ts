@@ -47,6 +47,8 @@ export const folderAbout: DriverAbout = {
 
 export class FolderFormat implements MailboxFormat {
   readonly #parts: FolderParts
+  /** Of the last mailbox that was made: no two have one, not even in the same second. */
+  #uidValidity = 0
   constructor(parts: FolderParts) {
     this.#parts = parts
   }
@@ -66,7 +68,8 @@ export class FolderFormat implements MailboxFormat {
     await removeFolder(files, fresh)
     await files.makeDirectory(fresh, at.directoryMode)
     try {
-      await new Folder(fresh, this.#parts).write({ uidValidity: Math.floor(clock.now() / 1000), uidNext: 1, claimed: 0, version: 1, messages: [] })
+      this.#uidValidity = Math.max(Math.floor(clock.now() / 1000), this.#uidValidity + 1)
+      await new Folder(fresh, this.#parts).write({ uidValidity: this.#uidValidity, uidNext: 1, claimed: 0, version: 1, messages: [] })
       await files.rename(fresh, at.path)
     } catch (error) {
       await removeFolder(files, fresh)

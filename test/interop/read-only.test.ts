@@ -53,9 +53,11 @@ describe.runIf(process.getuid?.() === 0 && has('setpriv'))('a mailbox that a use
     holder = spawn(process.execPath, [HOLDER, 'flock', lock, encodeURIComponent(String(process.pid))], { stdio: ['pipe', 'pipe', 'inherit'] })
     await once(holder.stdout!, 'data')
     try {
-      const said = await sessionOfNobody({ folder, spool }, 'a SELECT INBOX\r\nb EXPUNGE\r\nc STORE 2 +FLAGS (\\Deleted)\r\nd EXPUNGE\r\ne LOGOUT\r\n')
+      const said = await sessionOfNobody({ folder, spool }, 'a SELECT INBOX\r\nb EXPUNGE\r\nc STORE 2 +FLAGS (\\Deleted)\r\nd EXPUNGE\r\ne MOVE 1 INBOX\r\nf LOGOUT\r\n')
       expect(said).toContain('* NO Mailbox is open by another process, access is readonly\r\na OK ')
       expect(said).toMatch(/^d NO \[INUSE\] /m)
+      // What may not be removed is not copied either.
+      expect(said).toMatch(/^e NO \[INUSE\] /m)
       expect(await readFile(inbox)).toEqual(Buffer.from(SAMPLE_MAILBOX))
     } finally {
       await rm(lock, { force: true })

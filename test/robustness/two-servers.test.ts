@@ -208,6 +208,17 @@ describe('two servers on the mail of one account', () => {
     expect(await flagsAtLast(format)).toBe('\\Answered')
   })
 
+  test.each(formats.filter(({ expunges }) => expunges === 'alone'))('$name: a MOVE that may not remove its messages does not copy them', { timeout: 240_000 }, async (format) => {
+    const { clients, second } = await sessions(format)
+    const [client] = clients
+    expect(await client.do(`CREATE ${format.make.replace('box', 'other')}`)).toMatchObject({ status: 'OK' })
+    expect(await client.do('MOVE 1 other')).toMatchObject({ status: 'NO', text: '[INUSE] MOVE failed: mailbox is in use, try again' })
+    expect((await client.do('STATUS other (MESSAGES)')).untagged).toEqual(['* STATUS other (MESSAGES 0)'])
+    await second.stop()
+    expect(await client.do('MOVE 1 other')).toMatchObject({ status: 'OK' })
+    expect((await client.do('STATUS other (MESSAGES)')).untagged).toEqual(['* STATUS other (MESSAGES 1)'])
+  })
+
   /** Flags wait in the journal of one of the servers. */
   const journalled = formats.filter(({ name }) => ['unix', 'mh'].includes(name))
   test.each(journalled)('$name: a message that a session of the second moves has the flags that the first acknowledged', { timeout: 240_000 }, async (format) => {

@@ -31,6 +31,13 @@ export interface MailboxSource {
   store(change: FlagChange, edit: TableEdit, signal: AbortSignal): Promise<UidSet>
   /** Removes those of `among` that bear \Deleted; with `always`, all of them (MOVE, REPLACE). */
   expunge(among: UidSet, how: { readonly always: boolean }, edit: TableEdit, signal: AbortSignal): Promise<void>
+  /**
+   * Asked before messages are copied that are to be removed afterwards (MOVE): a removal that is refused would leave them in both places. Changes nothing. Absent: a mailbox
+   * that may be written to has its messages removed, whoever else has it open.
+   *
+   * @throws MailError as `expunge` would now; `in-use`.
+   */
+  mayExpunge?(signal: AbortSignal): Promise<void>
   /** Batches, ascending; a message that is gone is left out. Pulling is the back-pressure. */
   read(uids: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]>
   close(): Promise<void>

@@ -72,6 +72,7 @@ export async function copyMessages(what: Copying): Promise<CopyResult | undefine
   // Two sessions with the same rule for new mail would each copy it before one of them removed it.
   return mailbox.moves.run(async () => {
     if (!holdsAll(mailbox, set)) throw new MailError('vanished', 'some of the messages are gone')
+    await mailbox.mayExpunge(signal)
     return copyNow(what)
   }, signal)
 }

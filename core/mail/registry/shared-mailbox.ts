@@ -355,6 +355,15 @@ export class SharedMailbox {
       return commit.removed
     }, signal)
   }
+  /** @throws MailError when messages could not be removed now. */
+  async mayExpunge(signal: AbortSignal): Promise<void> {
+    const { source } = this
+    if (source.mayExpunge === undefined) return
+    await this.inTurn(async () => {
+      this.mustBeThere()
+      await source.mayExpunge?.(signal)
+    }, signal)
+  }
   async fill(set: UidSet, signal: AbortSignal, epoch = this.table.epoch): Promise<void> {
     const fill = this.source.fill
     if (fill === undefined) return

@@ -13,7 +13,7 @@ import { fixedContextOf } from '../../support/fixed.js'
 import { FullDisk } from '../../support/full-disk.js'
 import { expectedRows, goldenOf, rowsOf, sampleOf } from '../../support/golden-files.js'
 import { deliver, itemOf, OpenBox, placeOf, temporaryFolder } from '../../support/open-box.js'
-import { mailboxSettings, TestClock } from '../../support/unix.js'
+import { mailboxSettings, never, TestClock } from '../../support/unix.js'
 
 const KEYWORDS = ['$Label1', 'NonJunk']
 const message = (n: number): string => `Subject: message ${n}\r\n\r\ntext of message ${n}\r\n`
@@ -137,11 +137,15 @@ describe.each(dialects)('$name mailboxes', ({ name, dialect, end, lineless }) =>
     const other = await opened(formatOf())
     await other.refresh(true)
     const before = await readFile(path)
-    await expect(box.expunge([2])).rejects.toMatchObject({ kind: 'in-use', message: "Can't expunge because mailbox is in use by another process" })
+    const inUse = { kind: 'in-use', message: "Can't expunge because mailbox is in use by another process" }
+    await expect(box.source.mayExpunge?.(never)).rejects.toMatchObject(inUse)
+    await expect(box.expunge([2])).rejects.toMatchObject(inUse)
     expect(await readFile(path)).toEqual(before)
     await box.refresh(true)
     expect({ uids: box.uids, epoch: box.table.epoch }).toEqual({ uids: [1, 2, 3, 4], epoch: box.table.epoch })
     await other.source.close()
+    await box.source.mayExpunge?.(never)
+    expect(await readFile(path)).toEqual(before)
     await box.expunge([2])
     expect(box.uids).toEqual([1, 3, 4])
     expect((await box.messages()).map((m) => m.text)).toEqual([1, 3, 4].map(message))

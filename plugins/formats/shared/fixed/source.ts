@@ -51,6 +51,7 @@ export class FixedSource implements MailboxSource {
   readonly #notices = new OwnNotices(async () => this.known.isUnchanged(await this.#ctx.files.stat(this.path)))
   readonly watch?: (changed: () => void) => Disposable
   readonly reclaim?: (signal: AbortSignal) => Promise<void>
+  readonly mayExpunge?: (signal: AbortSignal) => Promise<void>
 
   constructor(place: FilePlace, writable: boolean, dialect: Dialect, ctx: FixedContext) {
     this.#ctx = ctx
@@ -61,6 +62,7 @@ export class FixedSource implements MailboxSource {
     this.traits = { writable, ...(writable ? {} : { protected: PROTECTED }), uidsPersist: dialect.header !== undefined, modseqs: 'numbered-by-core', facts: [], columns: COLUMNS }
     if (ctx.watch) this.watch = (changed) => this.#watch(changed)
     if (dialect.hides) this.reclaim = (signal) => this.#reclaim(signal)
+    else this.mayExpunge = (signal) => this.#mayExpunge(signal)
   }
   get path(): string {
     return this.file.path
@@ -196,9 +198,14 @@ export class FixedSource implements MailboxSource {
       if (gone.count === 0) return false
       const { layout } = known.contents
       const alone = await this.file.alone(() => this.#compact(held, (i) => !gone.has(layout.at('uid', i)), signal))
-      if (alone === undefined) throw new MailError('in-use', "Can't expunge because mailbox is in use by another process")
+      if (alone === undefined) throw inUse()
       edit.remove(gone)
       return true
+    })
+  }
+  async #mayExpunge(signal: AbortSignal): Promise<void> {
+    await this.file.locked(signal, () => undefined, async () => {
+      if ((await this.file.alone(() => Promise.resolve())) === undefined) throw inUse()
     })
   }
   async #compact(held: Held, keep: (i: number) => boolean, signal: AbortSignal): Promise<void> {
@@ -352,4 +359,7 @@ function fieldsChange({ how, system, keywords: words }: FlagChange, keywords: Ke
   if (how === 'add') return { set: bits, setKeywords: mask }
   if (how === 'remove') return { clear: bits, clearKeywords: mask }
   return { clear: SYSTEM_BITS, set: bits, clearKeywords: keywords.mask(keywords.names), setKeywords: mask }
+}
+function inUse(): MailError {
+  return new MailError('in-use', "Can't expunge because mailbox is in use by another process")
 }

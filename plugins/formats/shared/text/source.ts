@@ -139,6 +139,9 @@ export class TextSource implements MailboxSource {
     // Whoever has just not given it up is not asked again.
     return this.file.heldElsewhere(this.#ctx.clock.steady() - this.#heldMs < JUST_NOW_MS ? 'alone' : 'owner', signal, sayWaits(waits))
   }
+  async mayExpunge(signal: AbortSignal): Promise<void> {
+    if (await this.heldElsewhere(signal)) throw inUse()
+  }
 
   async refresh(edit: TableEdit, how: { readonly claimRecent: boolean; readonly found?: FileStat }, signal: AbortSignal): Promise<void> {
     this.attach(edit)
@@ -310,7 +313,7 @@ export class TextSource implements MailboxSource {
     this.attach(edit)
     if (!this.traits.writable) throw new MailError('read-only', `${this.#path} is read-only`)
     const done = await this.file.locked('owner', signal, this.say(edit), async (held) => {
-      if (!held.owner) throw new MailError('in-use', 'Mailbox is open by another process, access is readonly')
+      if (!held.owner) throw inUse()
       await this.catchUp(held, edit, signal)
       await work(held)
       await this.file.settleTimes(held)
@@ -435,4 +438,7 @@ function flagIds(rows: Rows, layout: Layout): (i: number) => number {
     const row = rows.uid[i] === layout.uid[i] ? i : rows.find(layout.at(i, layout.uid))
     return rows.flags[row] ?? 0
   }
+}
+function inUse(): MailError {
+  return new MailError('in-use', 'Mailbox is open by another process, access is readonly')
 }

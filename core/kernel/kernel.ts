@@ -24,6 +24,11 @@ export interface KernelOptions<P extends KernelPlan> {
   readonly given: readonly Given[]
   readonly logger: Logger
   readonly roles: readonly Role[]
+  /**
+   * Points that this process does nothing with. Built-in plugins come there only where the configuration names them, which is checked as ever;
+   * nothing is created there, and whoever needs what is chosen there gets none of it.
+   */
+  readonly unused?: readonly AnyPoint[]
   /** What the caller has to say about a plan and what fills its slots, told together with all else; at a reload too. */
   readonly check?: (found: { readonly plan: P; readonly slots: readonly ResolvedSlot[] }) => readonly Problem[]
   /** Deadline of each step of starting and stopping. */

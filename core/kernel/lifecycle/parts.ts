@@ -11,12 +11,14 @@ export class PartBuilder {
   readonly #registry: Registry
   readonly #loader: PluginLoader
   readonly #roles: readonly Role[]
+  readonly #unused: ReadonlySet<string>
   readonly #problems: Problem[]
 
-  constructor(registry: Registry, loader: PluginLoader, roles: readonly Role[], problems: Problem[]) {
+  constructor(registry: Registry, loader: PluginLoader, roles: readonly Role[], unused: ReadonlySet<string>, problems: Problem[]) {
     this.#registry = registry
     this.#loader = loader
     this.#roles = roles
+    this.#unused = unused
     this.#problems = problems
   }
 
@@ -94,7 +96,8 @@ export class PartBuilder {
       nested.set(key, nodes)
       delete settings[key]
     }
-    const roles = (what.roles ?? point.roles).filter((role) => point.roles.includes(role))
+    // Without a role it is checked, and created nowhere.
+    const roles = this.#unused.has(point.id) ? [] : (what.roles ?? point.roles).filter((role) => point.roles.includes(role))
     return { kind: 'entry', plugin, label: `${entry.path} (${what.name})`, path: entry.path, needs, roles, optional: entry.optional, point, name: what.name, entry: { ...entry, settings }, what, settings: undefined, broken: false, nested }
   }
 }

@@ -15,7 +15,7 @@ export interface Wired<P extends KernelPlan> extends Wiring<P> {
   readonly hostParts: readonly WiredPart[]
 }
 /** The part of the options that decides the wiring. */
-export type WiringOptions<P extends KernelPlan> = Pick<KernelOptions<P>, 'source' | 'builtins' | 'always' | 'points' | 'reads' | 'given' | 'roles' | 'check'>
+export type WiringOptions<P extends KernelPlan> = Pick<KernelOptions<P>, 'source' | 'builtins' | 'always' | 'points' | 'reads' | 'given' | 'roles' | 'unused' | 'check'>
 
 /**
  * Loads, sets up, freezes and validates: everything up to the first `create`. Never throws for what an operator can mend;
@@ -27,9 +27,10 @@ export async function wire<P extends KernelPlan>(options: WiringOptions<P>): Pro
   loader.addCore(options.always)
   await loader.addRequested(options.source.plugins)
   const plan = options.source.plan(registry.points)
-  await loadUsed(plan, registry, loader)
+  const unused = new Set(options.unused?.map((point) => point.id))
+  await loadUsed(plan, registry, loader, unused)
   const problems: Problem[] = [...plan.problems, ...loader.problems, ...registry.freeze()]
-  const builder = new PartBuilder(registry, loader, options.roles, problems)
+  const builder = new PartBuilder(registry, loader, options.roles, unused, problems)
   const processPart = builder.part(plan.process, undefined)
   const hostParts = plan.hosts.map((host) => builder.part(host, host.id))
   for (const part of [processPart, ...hostParts]) await validateEntries(part, problems)
@@ -54,12 +55,12 @@ interface Use {
 }
 
 /** Imports built-in plugins until every name in use that a row offers is there; a name may be nested in another entry's settings. */
-async function loadUsed(plan: KernelPlan, registry: Registry, loader: PluginLoader): Promise<void> {
+async function loadUsed(plan: KernelPlan, registry: Registry, loader: PluginLoader, unused: ReadonlySet<string>): Promise<void> {
   for (;;) {
     const uses: Use[] = [plan.process, ...plan.hosts].flatMap((part) =>
       part.slots.flatMap((slot): Use[] => {
         if (slot.entries !== undefined) return slot.entries.flatMap((entry) => usesOf(slot.point, entry, registry, loader))
-        return registry.point(slot.point)?.pick === 'all' ? [{ point: slot.point, use: undefined, except: new Set(slot.without.map((w) => w.name)) }] : []
+        return registry.point(slot.point)?.pick === 'all' && !unused.has(slot.point) ? [{ point: slot.point, use: undefined, except: new Set(slot.without.map((w) => w.name)) }] : []
       }),
     )
     if (!(await loader.addUsed(uses))) return

@@ -89,6 +89,36 @@ describe('start', () => {
     ])
   })
 
+  test('what a process does nothing with is neither loaded nor created, and what the configuration names of it is checked', async () => {
+    let created = 0
+    const extra = (name: string): ReturnType<typeof plugin> =>
+      plugin(`extra-${name}`, (p) =>
+        p.to(extras).contribute({
+          name,
+          settings: z.strictObject({ size: z.number().default(1) }),
+          create: () => {
+            created++
+            return { name }
+          },
+        }),
+      )
+    const builtins = ['a', 'b'].map((name) => row(extra(name), ['test.extras', name]))
+    const options = (box: object): ReturnType<typeof kernelOptions> => kernelOptions({ hosts: { default: { box } } }, { points, reading: points, always: [extra('base')], builtins, unused: [extras] })
+    await using kernel = disposable(await startKernel(options({})))
+    expect(kernel.it.host('default')?.entries(extras)).toEqual([])
+    expect(builtins.map((b) => b.loads)).toEqual([0, 0])
+    await using named = disposable(await startKernel(options({ extensions: ['a'] })))
+    expect(named.it.host('default')?.entries(extras)).toEqual([])
+    expect(builtins.map((b) => b.loads)).toEqual([1, 0])
+    expect(created).toBe(0)
+    expect(await problemsOf(startKernel(options({ extensions: [{ use: 'a', size: 'x' }, { use: 'b', sise: 1 }, 'd'] })))).toEqual([
+      'CFG_UNKNOWN_NAME hosts.default.box.extensions[2]: "d" is not known here',
+      'CFG_SETTING hosts.default.box.extensions[0].size: invalid input: expected number, received string',
+      'CFG_UNKNOWN_KEY hosts.default.box.extensions[1].sise: unknown setting of extra "b"',
+    ])
+    expect(await problemsOf(startKernel(options({ without: ['base', 'd'] })))).toHaveLength(2)
+  })
+
   test('reports everything that is wrong together', async () => {
     const wrong = plugin('core-wrong', (p) => {
       p.provide(createToken<object>('x').in('process'), { needs: { y: createToken<object>('y').in('process') }, create: () => ({}) })

@@ -2,9 +2,9 @@ import type { CommandContext } from './command.js'
 import type { DeliveryRules } from './delivery/local-delivery.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { actAs } from './mail-account.js'
-import type { MailServer } from './server.js'
+import { MailServer } from './server.js'
 import { portsOfProtocols } from './service-ports.js'
-import { startOffline } from './start-offline.js'
+import { startConfigured } from './start-configured.js'
 import { lendOutput } from './terminal.js'
 
 /** How a connection on standard input is encrypted, when it is a socket. */
@@ -24,9 +24,8 @@ export async function tlsByPort({ kernel }: MailServer, protocol: string, port: 
 /** Starts a server without listeners for the one connection that the process was started with, and stops it afterwards. The exit code is returned. */
 export async function serveOneConnection(context: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>, delivery?: DeliveryRules): Promise<number> {
   lendOutput()
-  const started = await startOffline(context, config, { actAs, ...(delivery === undefined ? {} : { delivery }) })
-  if (started === undefined) return EXIT.configuration
-  const { server } = started
+  const server = await startConfigured(context, config, (source, log) => MailServer.start({ source, log, inherited: new Map(), listen: false, actAs, ...(delivery === undefined ? {} : { delivery }) }))
+  if (server === undefined) return EXIT.configuration
   const onStop = (): void => void server.stop()
   // The server is stopped below, when the session is over; without one it is at once.
   const onHangUp = (): void => {

@@ -1,19 +1,18 @@
-import { StartFailure, logSinks, protocols } from '../api/index.js'
+import { StartFailure, protocols } from '../api/index.js'
 import type { Problem } from '../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
 import type { Kernel, Reloaded } from '../kernel/kernel.js'
-import { startKernel } from '../kernel/lifecycle/start.js'
 import type { LogHub } from '../log/log-hub.js'
 import { knownPoints } from './always.js'
 import { answerBlocks } from './blocks.js'
 import { Bindings } from './bindings.js'
 import { checkListeners, protocolFaults } from './listener-protocols.js'
 import type { ServerAddress } from './bindings.js'
+import { configuredKernel } from './configured-kernel.js'
 import { Connections } from './connections.js'
 import type { ControlAnswer } from './control.js'
 import { LocalDelivery } from './delivery/local-delivery.js'
 import { HostTls } from './host-tls.js'
-import { kernelOptions } from './kernel-options.js'
 import { LocalSessions } from './local-sessions.js'
 import { located } from './located.js'
 import type { RunningServer, ServerParts } from './running-server.js'
@@ -45,14 +44,7 @@ export class MailServer implements RunningServer {
    * @throws StartFailure with everything that is wrong; nothing stays open then.
    */
   static async start(parts: ServerParts): Promise<MailServer> {
-    const preview = parts.source.plan(knownPoints)
-    const kernel = await startKernel({
-      ...kernelOptions(parts.source, parts.log),
-      ...(parts.listen ? { check: checkListeners('error') } : {}),
-      startTimeoutMs: preview.server.startTimeoutMs,
-      stopTimeoutMs: preview.server.stopTimeoutMs,
-    })
-    parts.log.use(kernel.process.entries(logSinks).map((entry) => entry.made))
+    const kernel = await configuredKernel(parts.source, parts.log, parts.listen ? { check: checkListeners('error') } : {})
     const server = new MailServer(kernel, parts)
     try {
       await server.#warmUp()

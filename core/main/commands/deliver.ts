@@ -48,7 +48,8 @@ async function deliver(context: CommandContext): Promise<number> {
   const recipient = recipientOf(positionals)
   const { from: senders = [] } = values
   if (senders.length > 1) throw new CommandFailure(EXIT.usage, 'there is one sender: -f was given twice')
-  return await withOfflineServer(context, values.config, async ({ server, log, signal }) => {
+  return await withOfflineServer(context, values.config, async ({ server, signal }) => {
+    const { log } = server
     const { host, user } = await findAccount(server, recipient.account ?? userInfo().username, values.host, signal)
     await actAs(user)
     const fault = recipient.folder === undefined ? undefined : folderFault(recipient.folder, values['user-mode'])

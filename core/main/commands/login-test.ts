@@ -10,11 +10,12 @@ import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { domainOf, HostChoice } from '../host-choice.js'
+import { startOffline } from '../offline-server.js'
 import { readPassword } from '../password-prompt.js'
 import { accountIdentity } from '../processes/accounts.js'
 import { assignerOf } from '../processes/assignment.js'
 import { modelOf, notServedBy } from '../processes/model.js'
-import { startOffline } from '../start-offline.js'
+import { startConfigured } from '../start-configured.js'
 import { say } from '../terminal.js'
 
 const TIMEOUT_MS = 60_000
@@ -31,10 +32,12 @@ export async function run(context: CommandContext): Promise<number> {
   const [typed = ''] = positionals
   const address = values.from ?? '127.0.0.1'
   if (isIP(address) === 0) throw new CommandFailure(EXIT.usage, `"${address}" is no IP address`)
-  // What the server would refuse to start with.
-  const started = await startOffline(context, values.config, { check: (source) => void modelOf(source.plan(knownPoints), process.getuid?.() === 0) })
-  if (started === undefined) return EXIT.configuration
-  const { server } = started
+  const server = await startConfigured(context, values.config, (source, log) => {
+    // What the server would refuse to start with.
+    modelOf(source.plan(knownPoints), process.getuid?.() === 0)
+    return startOffline(source, log)
+  })
+  if (server === undefined) return EXIT.configuration
   try {
     const { authcid, authzid } = splitAdministrator(typed)
     const id = values.host ?? new HostChoice(server.kernel.plan.hosts).choose({ localAddress: '', serverName: undefined, domain: domainOf(authcid) })

@@ -3,9 +3,10 @@ import type { AccountEditor } from '../../api/index.js'
 import { parseCommandLine } from '../command.js'
 import type { CommandContext } from '../command.js'
 import { CommandFailure, EXIT } from '../exit-codes.js'
+import { startOffline } from '../offline-server.js'
+import type { OfflineServer } from '../offline-server.js'
 import { readNewPassword } from '../password-prompt.js'
-import type { MailServer } from '../server.js'
-import { startOffline } from '../start-offline.js'
+import { startConfigured } from '../start-configured.js'
 import { say, table } from '../terminal.js'
 
 const TIMEOUT_MS = 60_000
@@ -17,9 +18,8 @@ export async function run(context: CommandContext): Promise<number> {
   const [what = '', name] = positionals
   if (!['add', 'passwd', 'remove', 'list'].includes(what)) throw new CommandFailure(EXIT.usage, `unknown action "${what}": add, passwd, remove or list`)
   if ((name === undefined) !== (what === 'list')) throw new CommandFailure(EXIT.usage, what === 'list' ? 'list takes no name' : `${what} needs the name of a user`)
-  const started = await startOffline(context, values.config)
-  if (started === undefined) return EXIT.configuration
-  const { server } = started
+  const server = await startConfigured(context, values.config, startOffline)
+  if (server === undefined) return EXIT.configuration
   try {
     const accounts = editorOf(server, values.host)
     const text = await edit(accounts, what, name ?? '')
@@ -66,7 +66,7 @@ export function knownAccounts(accounts: AccountEditor, signal: AbortSignal): Ret
 }
 
 /** The first backend of the host whose accounts can be edited. */
-export function editorOf(server: MailServer, hostId: string | undefined): AccountEditor {
+export function editorOf(server: Pick<OfflineServer, 'kernel'>, hostId: string | undefined): AccountEditor {
   const host = hostId === undefined ? server.kernel.hosts.values().next().value : server.kernel.host(hostId)
   if (host === undefined) throw new CommandFailure(EXIT.usage, `there is no host "${hostId ?? ''}"`)
   for (const { made } of host.entries(passwordBackends)) if (made.accounts !== undefined) return made.accounts

@@ -1,17 +1,16 @@
 import { tmpdir } from 'node:os'
 import type { Socket } from 'node:net'
-import { StartFailure, logSinks } from '../../api/index.js'
+import { StartFailure } from '../../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../../config/plan/types.js'
 import type { Kernel, Reloaded } from '../../kernel/kernel.js'
-import { startKernel } from '../../kernel/lifecycle/start.js'
 import { adopt } from '../../processes/sockets.js'
 import { knownPoints } from '../always.js'
 import { Bindings } from '../bindings.js'
 import type { ServerAddress } from '../bindings.js'
+import { configuredKernel } from '../configured-kernel.js'
 import type { Place } from '../connections.js'
 import type { ControlAnswer } from '../control.js'
 import { checkListeners, deliveringProtocols } from '../listener-protocols.js'
-import { kernelOptions } from '../kernel-options.js'
 import { located } from '../located.js'
 import type { RunningServer, ServerParts } from '../running-server.js'
 import { Generation } from './generation.js'
@@ -48,9 +47,7 @@ export class Supervisor implements RunningServer {
   /** @throws StartFailure with everything that is wrong; no process stays then. */
   static async start(parts: ServerParts, origin: ConfigOrigin): Promise<Supervisor> {
     const { source, log } = parts
-    const preview = source.plan(knownPoints)
-    const kernel = await startKernel({ ...kernelOptions(source, log), roles: ['main'], check: checkListeners('error'), startTimeoutMs: preview.server.startTimeoutMs, stopTimeoutMs: preview.server.stopTimeoutMs })
-    log.use(kernel.process.entries(logSinks).map((entry) => entry.made))
+    const kernel = await configuredKernel(source, log, { roles: ['main'], check: checkListeners('error') })
     let first: Generation | undefined
     try {
       first = await Generation.start(kernel.plan, origin, log, tmpdir(), () => takesMail(kernel, kernel.plan))

@@ -1,4 +1,4 @@
-import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
+import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type Files, type FileStat, type MailboxFormat, type MailboxSource, type MailUser } from 'mailwright/api'
 import { Beginnings } from '../shared/beginnings.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
@@ -53,7 +53,9 @@ export class MhFormat implements MailboxFormat {
   }
   /** Below the MH paths that were asked for; LIST opens no profile. */
   claims({ path, names }: { readonly path: string; readonly names: readonly string[] }): 'mailbox' | 'inside' | undefined {
-    if (numberOf(nameOf(path)) !== undefined || nameOf(path).startsWith(REMOVED)) return this.#isMh(folderOf(path)) ? 'inside' : undefined
+    // A mailbox that is being removed may stand beside the first ones, where a number is nothing of ours.
+    if (nameOf(path).startsWith(REMOVED)) return this.#isMh(path) ? 'inside' : undefined
+    if (numberOf(nameOf(path)) !== undefined) return this.#isMh(folderOf(path)) ? 'inside' : undefined
     return this.#isMh(path) && !names.includes('.mixmeta') && !names.includes('.mxindex') ? 'mailbox' : undefined
   }
   #isMh(folder: string): boolean {
@@ -94,11 +96,7 @@ export class MhFormat implements MailboxFormat {
   async #forget(at: FilePlace, path: string): Promise<void> {
     const stat = await this.#ctx.files.stat(path)
     if (stat === undefined) return
-    try {
-      await this.#ctx.files.unlink(RecordFile.pathOf(this.#ctx, at.user, stat))
-    } catch (error) {
-      if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
-    }
+    await unlinked(this.#ctx.files, RecordFile.pathOf(this.#ctx, at.user, stat))
   }
   async open(at: FilePlace): Promise<MailboxSource> {
     return new MhSource(at, true, this.#ctx)
@@ -122,14 +120,30 @@ export class MhFormat implements MailboxFormat {
       const path = whole ? `${folderOf(at.path)}/${REMOVED}${(await files.stat(at.path))?.inode ?? 0}` : at.path
       if (whole) {
         await files.rename(at.path, path)
+        const came = (await files.list(path)).find(({ name, kind }) => kind === 'directory' || !isOwn(name))
+        if (came !== undefined) {
+          await files.renameToFree(path, at.path)
+          throw new MailError('in-use', `Can't delete mailbox ${at.path}: ${came.name} came into it meanwhile`)
+        }
         if (durable) await files.syncDirectory(folderOf(at.path))
         await this.#forget(at, path)
       }
-      for (const { name, kind } of entries) if (kind !== 'directory') await files.unlink(`${path}/${name}`)
-      await removeEmptyFolder(files, path, durable)
+      await this.#empty(path, durable)
     } catch (error) {
       throw asRefusal(error, at.path)
     }
+    await this.#sweep(folderOf(at.path), durable)
+  }
+  /** Removes messages, also those that came while others went, and the folder when nothing else is in it. */
+  async #empty(path: string, durable: boolean): Promise<void> {
+    const { files } = this.#ctx
+    for (const { name, kind } of await files.list(path)) if (kind !== 'directory' && isOwn(name)) await unlinked(files, `${path}/${name}`)
+    await removeEmptyFolder(files, path, durable)
+  }
+  /** Mailboxes that somebody was stopped from removing. The one that was asked for is gone, whatever becomes of them. */
+  async #sweep(folder: string, durable: boolean): Promise<void> {
+    const entries = await this.#ctx.files.list(folder).catch(() => [])
+    for (const { name, kind } of entries) if (kind === 'directory' && name.startsWith(REMOVED)) await this.#empty(`${folder}/${name}`, durable).catch(() => undefined)
   }
   /** Mailboxes below it move along. */
   async rename(from: FilePlace, to: FilePlace): Promise<void> {
@@ -146,4 +160,12 @@ export class MhFormat implements MailboxFormat {
 /** Names that belong to a mailbox and go with it. */
 function isOwn(name: string): boolean {
   return numberOf(name) !== undefined || /^,\d+$/.test(name) || name === SEQUENCES || name === '.mh_sequence' || name.startsWith(INCOMING)
+}
+/** Removes a file that may be gone already. */
+async function unlinked(files: Files, path: string): Promise<void> {
+  try {
+    await files.unlink(path)
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw error
+  }
 }

@@ -299,6 +299,34 @@ describe('mh', () => {
     expect(await readdir(site.path('Mail'))).toEqual([])
   })
 
+  /** Somebody puts something into a folder just before it gets another name. */
+  async function meeting(comes: (path: string) => Promise<unknown>): Promise<Files> {
+    class Met extends SystemFiles {
+      override async rename(from: string, to: string): Promise<void> {
+        if (to.includes('.mailwright-removed-')) await comes(from)
+        return super.rename(from, to)
+      }
+    }
+    return new Met(await nativeLocks())
+  }
+  test('a message that comes while its mailbox is deleted goes with it; so does what was left of one whose deletion was interrupted', async () => {
+    await mkdir(site.path('Mail/.mailwright-removed-1'))
+    await writeFile(site.path('Mail/.mailwright-removed-1/7'), 'Subject: left\n\n')
+    await site.format(await meeting((path) => writeFile(join(path, '99'), 'Subject: late\n\n'))).remove(site.at('Mail/sample'))
+    expect(await readdir(site.path('Mail'))).toEqual([])
+  })
+  test('a mailbox below that is made while its mailbox is deleted stays, and everything else does', async () => {
+    const before = await readdir(site.path('Mail/sample'))
+    await expect(site.format(await meeting((path) => mkdir(join(path, 'below')))).remove(site.at('Mail/sample'))).rejects.toMatchObject({ kind: 'in-use' })
+    expect(await readdir(site.path('Mail'))).toEqual(['sample'])
+    expect((await readdir(site.path('Mail/sample'))).sort()).toEqual([...before, 'below'].sort())
+  })
+  test('a mailbox that is being deleted is not listed, at the top either', async () => {
+    const format = site.format()
+    expect(await format.recognise(site.at('Mail/sample'))).toBe('mine')
+    expect(format.claims({ path: site.path('Mail/.mailwright-removed-1'), names: ['7'] })).toBe('inside')
+  })
+
   const profiles = [
     { name: 'relative to the home', text: 'Path: Mail\n', path: 'Mail' },
     { name: 'any letter case, behind other lines', text: 'Editor: vi\nPATH:\tmy mail \n', path: 'my mail' },

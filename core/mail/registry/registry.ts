@@ -208,7 +208,10 @@ export class SourceRegistry implements AsyncDisposable {
       this.#logger.warn('mail.state-not-removed', { key, error })
     }
   }
-  /** The mailbox is about to change its name: its sessions end, and what is journalled is folded in when asked. */
+  /**
+   * The mailbox is about to change its name: its sessions end, and when asked what is journalled is folded in, and messages that are on their way out of it are let
+   * go: a MOVE that found it closed would have copied them and could not remove them. Not asked, nobody is waited for, who may be such a MOVE himself.
+   */
   async evict(key: string, why: string, fold: boolean): Promise<void> {
     await this.#removing.get(key)
     const held = this.#held.get(key)
@@ -218,9 +221,13 @@ export class SourceRegistry implements AsyncDisposable {
     }
     const shared = await held.opening.catch(() => undefined)
     if (shared === undefined || this.#held.get(key) !== held) return
-    if (fold) await shared.checkpoint(shared.signal)
-    shared.end(why)
-    await this.#close(key, held, fold)
+    const end = async (): Promise<void> => {
+      if (this.#held.get(key) !== held) return
+      if (fold) await shared.checkpoint(shared.signal)
+      shared.end(why)
+      await this.#close(key, held, fold)
+    }
+    await (fold ? shared.moves.run(end) : end())
   }
   async #close(key: string, held: Held, fold: boolean): Promise<void> {
     if (this.#held.get(key) !== held) return

@@ -83,6 +83,38 @@ const ways = [
   { name: 'message by message', layers: [withoutCopy] },
   { name: 'message by message, after what was taken had gone', layers: [withoutCopy, takingInVain] },
 ]
+test('a mailbox gets another name when what is moved out of it has left', async () => {
+  let meanwhile: () => void = () => undefined
+  const delivered: StoreLayer = {
+    wrap: async (inner) =>
+      delegate(inner, [], {
+        append: async (at, signal) => {
+          const delivery = await inner.append(at, signal)
+          return {
+            add: (item, s) => delivery.add(item, s),
+            commit: async (open, s) => {
+              const result = await delivery.commit(open, s)
+              meanwhile()
+              await new Promise((resolve) => setTimeout(resolve, 10))
+              return result
+            },
+            abort: () => delivery.abort(),
+          }
+        },
+      }),
+  }
+  const f = mailFixture({ layers: [withoutCopy, delivered] })
+  const [mail, other] = [await f.login(), await f.login()]
+  const [from, to] = [await mail.create(named('From'), { specialUse: [] }, never), await mail.create(named('To'), { specialUse: [] }, never)]
+  await deliverNotes(mail, 'From', 'one', 'two')
+  const view = await mail.open(from, 'read-write', never)
+  let renaming: Promise<void> | undefined
+  meanwhile = () => (renaming = other.rename(from, named('Renamed'), never))
+  await view.copy(view.resolve({ pairs: Uint32Array.of(1, 1) }, 'seq'), to, 'move', never)
+  await renaming
+  expect([await subjects(mail, 'Renamed'), await subjects(mail, 'To')]).toEqual([['two'], ['one']])
+  await f[Symbol.asyncDispose]()
+})
 describe.each(ways)('COPY and MOVE $name', ({ layers }) => {
   async function site() {
     const f = mailFixture({ layers })

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -77,6 +77,15 @@ describe('mailwright deliver', () => {
     expect(ran.code, ran.stderr).toBe(75)
     expect(ran.stderr).toContain('not in valid mailbox format')
     expect(await readFile(server.inbox('bob'), 'latin1')).toBe('no mailbox at all\n')
+  })
+  test('an INBOX on a file system that is not mounted makes the message wait', async () => {
+    await rm(server.inbox('bob'), { force: true })
+    await symlink('/nowhere/bob', server.inbox('bob'))
+    expect(await deliver(['bob'], mail('x'))).toMatchObject({ code: 75 })
+    await rm(server.inbox('bob'))
+    await mkdir(server.inbox('bob'))
+    expect(await deliver(['bob'], mail('x'))).toMatchObject({ code: 75 })
+    await rmdir(server.inbox('bob'))
   })
   test('killed at any moment: a message is there as a whole or not at all, and always when the code was 0', { timeout: 600_000 }, async () => {
     const random = randomOf(seedOf('deliver-kill'))

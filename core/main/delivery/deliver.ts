@@ -20,8 +20,8 @@ export interface Filed {
 }
 
 const INBOX = 'INBOX'
-/** What another try may change is told to whoever delivers; a folder that cannot be had otherwise is no reason to lose mail, so INBOX takes it. */
-const PASSING: readonly MailProblem[] = ['in-use', 'unavailable', 'cancelled', 'over-quota', 'limit']
+/** What another try may change is told to whoever delivers. Whatever else keeps a folder from taking mail is no reason to lose it: INBOX takes it, or says the same. */
+const PASSING: readonly MailProblem[] = ['in-use', 'unavailable', 'cancelled']
 
 /**
  * Files a message in the folder, or in INBOX where that cannot be; it is on the disk when this resolves.

@@ -4,11 +4,12 @@ import { EmptyMessage } from './message.js'
 
 /**
  * What a mail transport is told of each problem (sysexits.h): it tries again after 75 and returns the message to its sender after all others.
- * So only what waiting cannot change is permanent; damage and permissions, which an operator can mend, are not.
+ * So only what waiting cannot change is permanent; damage, permissions and an INBOX whose place is missing or taken (a file system that is not mounted),
+ * which an operator can mend, are not.
  */
 const OF_PROBLEM: Readonly<Record<MailProblem, number>> = {
-  'not-found': EXIT.cannotCreate,
-  exists: EXIT.cannotCreate,
+  'not-found': EXIT.temporary,
+  exists: EXIT.temporary,
   'read-only': EXIT.temporary,
   denied: EXIT.temporary,
   'over-quota': EXIT.cannotCreate,

@@ -16,12 +16,15 @@ const CANNOT_BE: Outcome = [552, '5.2.2']
 
 /** Why an address has no mailbox. */
 const OF_RECIPIENT: Readonly<Partial<Record<MailProblem, Outcome>>> = { 'not-found': [550, '5.1.1'], unsupported: [550, '5.1.3'], denied: NO_PERMISSION }
-/** Why a mailbox did not get a message: only what waiting cannot change is permanent, and damage that an operator can mend is not. */
+/**
+ * Why a mailbox did not get a message: only what waiting cannot change is permanent; what an operator can mend is not: damage, permissions, a file system
+ * that became read-only or is not mounted.
+ */
 const OF_DELIVERY: Readonly<Record<MailProblem, Outcome>> = {
-  'not-found': CANNOT_BE,
-  exists: CANNOT_BE,
-  'read-only': NO_PERMISSION,
-  denied: NO_PERMISSION,
+  'not-found': LATER,
+  exists: LATER,
+  'read-only': LATER,
+  denied: LATER,
   'over-quota': CANNOT_BE,
   'in-use': LATER,
   limit: CANNOT_BE,

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MailError } from '../../../core/api/index.js'
 import { configOf } from '../../../core/config/config.js'
 import { MailServer } from '../../../core/main/server.js'
 import { LogHub } from '../../../core/log/log-hub.js'
+import { refusal } from '../../../plugins/protocols/lmtp/replies.js'
 import { LmtpClient } from '../../support/lmtp-client.js'
 import { subjectsIn } from '../../support/sample-mailbox.js'
 
@@ -51,6 +53,15 @@ describe('LMTP in one process', () => {
     expect(await inbox('second/alice')).toContain('for alice@second.example;')
   })
 
+  test('an INBOX on a file system that is not mounted, or became read-only, makes the message wait', async () => {
+    await symlink('/nowhere/alice', join(folder, 'first/alice/INBOX'))
+    using transport = await LmtpClient.greeted(await start())
+    expect(await transport.hand('waits', ['alice@first.example'])).toEqual([expect.stringMatching(/^451 4\.3\.0 Can't open INBOX/)])
+    await rm(join(folder, 'first/alice/INBOX'))
+    expect(await transport.hand('comes', ['alice@first.example'])).toEqual(['250 2.1.5 <alice@first.example> delivered'])
+    for (const kind of ['read-only', 'denied', 'exists'] as const) expect(refusal(new MailError(kind, 'x'), 'delivery').outcome).toEqual([451, '4.3.0'])
+    for (const kind of ['over-quota', 'limit'] as const) expect(refusal(new MailError(kind, 'x'), 'delivery').outcome).toEqual([552, '5.2.2'])
+  })
   test('connections beyond the limit are told to come again, and one that ends makes room', async () => {
     const path = await start({ maxConnections: 1 })
     const first = await LmtpClient.greeted(path)

@@ -1,10 +1,15 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MailError, type MailProblem } from '../../../core/api/index.js'
+import { fileMessage } from '../../../core/main/delivery/deliver.js'
 import { deliveryExitCode } from '../../../core/main/delivery/exit-code.js'
 import { arriving, EmptyMessage } from '../../../core/main/delivery/message.js'
 import { folderFault, recipientOf } from '../../../core/main/delivery/recipient.js'
 import { traceLines } from '../../../core/main/delivery/trace.js'
 import { CommandFailure, EXIT } from '../../../core/main/exit-codes.js'
+import { subjectsIn } from '../../support/sample-mailbox.js'
+import { toolsSite } from '../../support/tools-site.js'
 
 async function* inPieces(text: string, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < text.length; at += size) yield Buffer.from(text.slice(at, at + size), 'latin1')
@@ -71,6 +76,8 @@ describe('what the transport is told', () => {
     ['cancelled', EXIT.temporary],
     ['denied', EXIT.temporary],
     ['read-only', EXIT.temporary],
+    ['not-found', EXIT.temporary],
+    ['exists', EXIT.temporary],
     ['over-quota', EXIT.cannotCreate],
     ['limit', EXIT.cannotCreate],
   ]
@@ -95,5 +102,22 @@ describe('trace lines', () => {
   })
   test('an address cannot bring lines of its own', () => {
     expect(() => traceLines({ ...trace, sender: 'a\nBcc: b' })).toThrow(CommandFailure)
+  })
+})
+
+describe('the folder', () => {
+  test('that can take no more messages is no reason to lose one', async () => {
+    await using site = await toolsSite()
+    const home = join(site.folder, 'mail/alice')
+    await mkdir(join(home, 'mh/full'))
+    await writeFile(join(home, 'mh/full/4294967295'), 'Subject: last\n\nText.\n')
+    const octets = Buffer.from('Subject: one too many\r\n\r\nText.\r\n')
+    const message = { size: octets.length, chunks: () => inPieces(octets.toString(), 1000), [Symbol.asyncDispose]: () => Promise.resolve() }
+    const said: unknown[] = []
+    const logger = { debug: () => undefined, info: () => undefined, warn: (_event: string, facts?: unknown) => void said.push(facts), error: () => undefined }
+    const filing = { message, folder: '#mh/full', create: false, system: 0, keywords: [], ms: 0 }
+    expect(await fileMessage(site.mail, filing, logger, new AbortController().signal)).toMatchObject({ mailbox: 'INBOX' })
+    expect(said).toEqual([expect.objectContaining({ reason: 'the mailbox has no more message numbers' })])
+    expect(subjectsIn(await readFile(join(home, 'INBOX'), 'latin1'))).toEqual(['one too many'])
   })
 })

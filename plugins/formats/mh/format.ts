@@ -3,6 +3,7 @@ import { Beginnings } from '../shared/beginnings.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { sayWaits } from '../shared/locks/wait-lines.js'
+import { nowSeconds } from '../shared/changes/state-directory.js'
 import { numberOf } from '../shared/numbered-files.js'
 import { asRefusal } from '../shared/refusal.js'
 import { INCOMING, SEQUENCES, type MhContext, type MhParts } from './context.js'
@@ -109,12 +110,13 @@ export class MhFormat implements MailboxFormat {
   }
   /** Messages, those that MH calls removed, and the sequences; the folder stays when other mailboxes are in it. */
   async remove(at: FilePlace): Promise<void> {
-    const { files, mailbox } = this.#ctx
+    const { beginnings, clock, files, mailbox } = this.#ctx
     const durable = mailbox.durability === 'full'
     try {
       const entries = await files.list(at.path)
       const foreign = entries.find(({ name, kind }) => kind !== 'directory' && !isOwn(name))
       if (foreign !== undefined) throw new MailError('denied', `Can't delete mailbox ${at.path}: it holds ${foreign.name}, which is no message`)
+      beginnings.ends(at.path, nowSeconds(clock))
       // At once, so that a crash leaves a mailbox or none; what holds others is emptied file by file.
       const whole = entries.every(({ kind }) => kind !== 'directory')
       const path = whole ? `${folderOf(at.path)}/${REMOVED}${(await files.stat(at.path))?.inode ?? 0}` : at.path
@@ -147,10 +149,11 @@ export class MhFormat implements MailboxFormat {
   }
   /** Mailboxes below it move along. */
   async rename(from: FilePlace, to: FilePlace): Promise<void> {
-    const { files, mailbox } = this.#ctx
+    const { beginnings, clock, files, mailbox } = this.#ctx
     const path = await this.#path(to.user)
     // Elsewhere it would be a folder of files, and no mailbox any more.
     if (path === undefined || !to.path.startsWith(`${path}/`) || numberOf(nameOf(to.path)) !== undefined) throw new MailError('denied', `Can't rename to mailbox ${to.path}: invalid MH-format name`)
+    beginnings.ends(from.path, nowSeconds(clock))
     await files.renameToFree(from.path, to.path)
     if (mailbox.durability !== 'full') return
     await files.syncDirectory(folderOf(to.path))

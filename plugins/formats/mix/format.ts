@@ -1,5 +1,6 @@
 import { failedWith, MailError, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type MailUser, type OpenFile, type TellWait } from 'mailwright/api'
 import { Beginnings } from '../shared/beginnings.js'
+import { nowSeconds } from '../shared/changes/state-directory.js'
 import { folderOf, nameOf } from '../shared/locks/lock-context.js'
 import { removeEmptyFolder } from '../shared/folders.js'
 import { claimMaking, keepMakersAway } from '../shared/making.js'
@@ -56,7 +57,7 @@ export class MixFormat implements MailboxFormat {
     const { files, clock, mailbox } = this.#ctx
     if (nameOf(at.path).startsWith(OWN)) throw new MailError('denied', `Can't create mailbox ${at.path}: invalid MIX-format name`)
     const durable = mailbox.durability === 'full'
-    const now = Math.floor(clock.now() / 1000)
+    const now = nowSeconds(clock)
     const meta = metaText({ sequence: now, validity: uidValidity ?? this.#beginnings.at(at.path, now), last: uidNext - 1, file: now, keywords: mailbox.defaultKeywords })
     const fresh = (await files.stat(at.path)) === undefined
     try {
@@ -157,6 +158,7 @@ export class MixFormat implements MailboxFormat {
       const done = await folder.guarded(new AbortController().signal, what !== 'delete', sayWaits(waits), async () => {
         // What is not in the control files yet would be lost with the file that speaks of it.
         await folder.settle()
+        this.#beginnings.ends(at.path, nowSeconds(this.#ctx.clock))
         return folder.alone(async () => ({ value: await work() }))
       })
       if (done === undefined) throw new MailError('in-use', `Can't lock mailbox for ${what}: ${at.path}`)

@@ -116,6 +116,9 @@ export class MxFormat implements MailboxFormat {
   }
   #locked<T>(at: FilePlace, waits: TellWait | undefined, work: (folder: MxFolder, held: ChangedFile) => Promise<T>): Promise<T> {
     const folder = new MxFolder(at, this.#ctx)
-    return folder.guarded(new AbortController().signal, sayWaits(waits), (held) => work(folder, held))
+    return folder.guarded(new AbortController().signal, sayWaits(waits), (held) => {
+      this.#beginnings.ends(at.path, nowSeconds(this.#ctx.clock))
+      return work(folder, held)
+    })
   }
 }

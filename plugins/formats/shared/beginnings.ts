@@ -10,13 +10,24 @@ export function validityAfter(before: number, seconds: number): number {
 export class Beginnings {
   readonly #last = new Map<string, number>()
   at(path: string, seconds: number): number {
-    const validity = validityAfter(this.#last.get(path) ?? 0, seconds)
+    const validity = this.after(path, seconds)
+    this.#note(path, validity)
+    return validity
+  }
+  /** The same without a mailbox that begins. */
+  after(path: string, seconds: number): number {
+    return validityAfter(this.#last.get(path) ?? 0, seconds)
+  }
+  /** What has this name is about to be renamed or deleted: another process may have made it, in this second. */
+  ends(path: string, seconds: number): void {
+    this.#note(path, Math.max(this.#last.get(path) ?? 0, seconds))
+  }
+  #note(path: string, validity: number): void {
     this.#last.delete(path)
     this.#last.set(path, validity)
     for (const oldest of this.#last.keys()) {
       if (this.#last.size <= KEPT) break
       this.#last.delete(oldest)
     }
-    return validity
   }
 }

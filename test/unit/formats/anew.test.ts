@@ -25,6 +25,9 @@ const goes: Readonly<Record<string, (format: MailboxFormat, path: string) => Pro
   deleted: (format, path) => format.remove?.(placeAt(path)),
 }
 
+const makers = ['by this process', 'by another'] as const
+const ways = Object.keys(formats).flatMap((name) => Object.keys(goes).flatMap((how) => makers.map((maker) => [name, maker, how] as const)))
+
 describe('a mailbox that is made under the name of another one of the same second', () => {
   let folder = ''
   beforeEach(async () => {
@@ -32,11 +35,12 @@ describe('a mailbox that is made under the name of another one of the same secon
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  test.each(Object.keys(formats).flatMap((name) => Object.keys(goes).map((how) => [name, how] as const)))('has a UIDVALIDITY of its own: %s, %s', async (name, how) => {
+  test.each(ways)('has a UIDVALIDITY of its own: %s, made %s, %s', async (name, maker, how) => {
     const format = formats[name]?.(folder)
-    if (format === undefined) throw new Error(`no format ${name}`)
+    const first = maker === 'by another' ? formats[name]?.(folder) : format
+    if (format === undefined || first === undefined) throw new Error(`no format ${name}`)
     const path = join(folder, 'box')
-    const make = async (): Promise<readonly [validity: number, uid: number | undefined]> => {
+    const make = async (format: MailboxFormat): Promise<readonly [validity: number, uid: number | undefined]> => {
       await format.create?.(placeAt(path))
       await deliverTo(format, path, [sampleMessage(1)])
       const box = await openBox(format, path)
@@ -45,9 +49,9 @@ describe('a mailbox that is made under the name of another one of the same secon
       await box.close()
       return seen
     }
-    const [validity, uid] = await make()
+    const [validity, uid] = await make(first)
     await goes[how]?.(format, path)
-    const [after, again] = await make()
+    const [after, again] = await make(format)
     expect([uid, again]).toEqual([1, 1])
     expect(after).toBeGreaterThan(validity)
   })

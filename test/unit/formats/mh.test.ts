@@ -7,6 +7,7 @@ import { SystemFiles } from '../../../core/os/files.js'
 import { nativeLocks } from '../../../core/os/native-locks.js'
 import { Box, never } from '../../../core/testing/box.js'
 import { itemOf, sampleMessage, type SampleMessage } from '../../../core/testing/messages.js'
+import type { MhFormat } from '../../../plugins/formats/mh/format.js'
 import { mhPath, pathIn } from '../../../plugins/formats/mh/profile.js'
 import { keywordOf, sequenceOf, Sequences } from '../../../plugins/formats/mh/sequences.js'
 import { TestClock } from '../../support/unix.js'
@@ -32,18 +33,19 @@ describe('mh', () => {
     await box.close()
   })
 
-  test.each(['renamed', 'deleted'] as const)('a folder that is made under the name of another one of the same second has a UIDVALIDITY of its own: %s', async (how) => {
+  const ways = (['renamed', 'deleted'] as const).flatMap((how) => (['this process', 'another'] as const).map((maker) => [how, maker] as const))
+  test.each(ways)('a folder that is made under the name of another one of the same second has a UIDVALIDITY of its own: %s, made by %s', async (how, maker) => {
     // Its clock stands still.
     const format = site.format()
-    const make = async (): Promise<number> => {
+    const make = async (format: MhFormat): Promise<number> => {
       await format.create(site.at('Mail/new'))
       const box = await site.open('Mail/new', format)
       await box.close()
       return box.table.uidValidity
     }
-    const before = await make()
+    const before = await make(maker === 'another' ? site.format() : format)
     await (how === 'renamed' ? format.rename(site.at('Mail/new'), site.at('Mail/kept')) : format.remove(site.at('Mail/new')))
-    expect(await make()).toBeGreaterThan(before)
+    expect(await make(format)).toBeGreaterThan(before)
   })
   test('a CREATE for which the disk has no room leaves no folder behind', async () => {
     class FullDisk extends SystemFiles {

@@ -46,6 +46,17 @@ describe('a mailbox under the name of another one that began in the same second'
     },
   }
   const ways = Object.keys(goes).flatMap((how) => Object.keys(comes).map((by) => [how, by] as const)) as [keyof typeof goes, keyof typeof comes][]
+  test.each(Object.keys(goes) as (keyof typeof goes)[])('has a UIDVALIDITY of its own where another process made the one that is %s', async (how) => {
+    const own = format
+    format = new TextFormat(unixContext(files, folder))
+    await format.create(placeAt(path('box')))
+    await deliver()
+    const before = await see()
+    format = own
+    await goes[how]()
+    await comes['by CREATE']()
+    expect((await see()).validity).toBeGreaterThan(before.validity)
+  })
   test.each(ways)('has a UIDVALIDITY of its own: one is %s, another comes %s', async (how, by) => {
     await format.create(placeAt(path('box')))
     await deliver()

@@ -1,5 +1,6 @@
 import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
 import { Beginnings } from '../beginnings.js'
+import { nowSeconds } from '../changes/state-directory.js'
 import { isWritable } from '../folders.js'
 import { folderOf } from '../locks/lock-context.js'
 import { sayWaits } from '../locks/wait-lines.js'
@@ -154,6 +155,7 @@ export class FixedFormat implements MailboxFormat {
         // Nobody keeps messages where they are any more.
         await box.finishAhead(held)
         for (const other of holdersOf(this.#ctx, held.stat)) if (other !== box) other.release()
+        this.#beginnings.ends(at.path, nowSeconds(this.#ctx.clock))
         if ((await box.alone(() => work(box, held))) === undefined) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
         return true
       })

@@ -1,4 +1,4 @@
-import { validityAfter } from '../beginnings.js'
+import { Beginnings, validityAfter } from '../beginnings.js'
 import type { FileState } from './stamp.js'
 
 /** What appending to a mailbox that nobody has open needs to know of it. */
@@ -14,6 +14,7 @@ const KEPT = 256
 /** Last seen states of mailboxes that were appended to, so that the next message costs no scan. */
 export class AppendFacts {
   readonly #tails = new Map<string, Tail>()
+  readonly #beginnings = new Beginnings()
   get(path: string): Tail | undefined {
     return this.#tails.get(path)
   }
@@ -22,7 +23,11 @@ export class AppendFacts {
    * in the same second, and given the same numbers.
    */
   beginning(path: string, seconds: number): number {
-    return validityAfter(this.#tails.get(path)?.validity ?? 0, seconds)
+    return validityAfter(this.#tails.get(path)?.validity ?? 0, this.#beginnings.after(path, seconds))
+  }
+  /** As of `Beginnings`. */
+  ends(path: string, seconds: number): void {
+    this.#beginnings.ends(path, seconds)
   }
   set(path: string, tail: Tail): void {
     this.#tails.delete(path)

@@ -91,6 +91,7 @@ export class TextFormat implements MailboxFormat {
     const file = new MailboxFile(at, this.#ctx)
     const found = await file.locked('alone', signal, sayWaits(waits), async (held) => {
       if (!held.owner) throw new MailError('in-use', `Mailbox ${at.path} is in use by another process`)
+      this.#ctx.facts.ends(at.path, nowSeconds(this.#ctx.clock))
       await work(file, held)
       return true
     })

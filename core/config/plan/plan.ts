@@ -46,7 +46,10 @@ export function makePlan(root: MapNode, points: readonly SlotPoint[], from: { re
     spoken: spokenIn(root.entries.get('listeners')),
     process: { id: '', slots: walked.slots, given: [], said: saidOfProcess(below) },
     hosts: hosts.map((host) => host.plan),
-    settings: settingSources(walked, hosts),
+    // For people who ask.
+    get settings() {
+      return settingSources(walked, hosts)
+    },
     problems: [...from.problems, ...faults.problems],
     where(path: string) {
       const { file, line } = nearest(root, keysOf(path)).node.at

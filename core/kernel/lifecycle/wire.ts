@@ -59,7 +59,7 @@ async function loadUsed(plan: KernelPlan, registry: Registry, loader: PluginLoad
   for (;;) {
     const uses: Use[] = [plan.process, ...plan.hosts].flatMap((part) =>
       part.slots.flatMap((slot): Use[] => {
-        if (slot.entries !== undefined) return slot.entries.flatMap((entry) => usesOf(slot.point, entry, registry, loader))
+        if (slot.entries !== undefined) return slot.entries.flatMap((entry) => usesOf(slot.point, entry, registry))
         return registry.point(slot.point)?.pick === 'all' && !unused.has(slot.point) ? [{ point: slot.point, use: undefined, except: new Set(slot.without.map((w) => w.name)) }] : []
       }),
     )
@@ -67,9 +67,9 @@ async function loadUsed(plan: KernelPlan, registry: Registry, loader: PluginLoad
   }
 }
 
-function usesOf(point: string, entry: PlanEntry, registry: Registry, loader: PluginLoader): Use[] {
-  const found = registry.find(point, entry.use, loader.offering(point))
-  const inner = found.kind === 'found' ? nestedEntries(found.it.what.needs ?? {}, entry).flatMap((n) => n.entries.flatMap((e) => usesOf(n.point, e, registry, loader))) : []
+/** An entry's own name, and the names in its settings once it is loaded. */
+function usesOf(point: string, entry: PlanEntry, registry: Registry): Use[] {
+  const inner = registry.named(point, entry.use).flatMap(({ what }) => nestedEntries(what.needs ?? {}, entry).flatMap((n) => n.entries.flatMap((e) => usesOf(n.point, e, registry))))
   return [{ point, use: entry.use }, ...inner]
 }
 

@@ -9,6 +9,11 @@ import { readManifest } from './manifest.js'
 import { importPlugin, importRefusal, pluginOf } from './module.js'
 import { PluginRefusal, wordsOf } from './refusal.js'
 
+/** A name that a row has for a point. */
+export interface Offer {
+  readonly plugin: string
+  readonly name: string
+}
 type Origin = Pick<LoadedPlugin, 'from' | 'origin' | 'version'>
 
 /** Brings plugins into a registry, each once, and remembers where they came from. Only what is named or used is imported. */
@@ -16,12 +21,14 @@ export class PluginLoader {
   readonly problems: Problem[] = []
   readonly #registry: Registry
   readonly #builtins: readonly BuiltinRow[]
+  readonly #offered = new Map<string, Offer[]>()
   readonly #origins = new Map<string, Origin>()
   readonly #asked = new Set<string>()
 
   constructor(registry: Registry, builtins: readonly BuiltinRow[]) {
     this.#registry = registry
     this.#builtins = builtins
+    for (const { id: plugin, provides } of builtins) for (const { point, name } of provides) this.#offered.set(point, [...(this.#offered.get(point) ?? []), { plugin, name }])
   }
 
   origin(id: string): Origin {
@@ -46,8 +53,8 @@ export class PluginLoader {
   }
 
   /** Rows that offer a name to a point, loaded or not. */
-  offering(point: string): readonly { readonly plugin: string; readonly name: string }[] {
-    return this.#builtins.flatMap((row) => row.provides.filter((p) => p.point === point).map((p) => ({ plugin: row.id, name: p.name })))
+  offering(point: string): readonly Offer[] {
+    return this.#offered.get(point) ?? []
   }
 
   /** Imports the built-in plugins behind these uses (`use` undefined: all of the point). True when anything new came. */

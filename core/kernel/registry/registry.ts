@@ -115,13 +115,19 @@ export class Registry {
     return this.#contributions.get(point) ?? []
   }
 
+  /** All that `use` may mean at a point, of what is loaded. */
+  named(point: string, use: string): readonly Registered[] {
+    const [owner, name] = splitUse(use)
+    return this.at(point).filter((c) => c.what.name === name && (owner === undefined || c.plugin === owner))
+  }
+
   /**
    * What `use` means at a point: a short name, or `plugin-id/name`. `others` are names that could be loaded but are not:
    * they make a short name ambiguous all the same, so that a configuration does not change its meaning with what is loaded.
    */
   find(point: string, use: string, others: readonly { readonly plugin: string; readonly name: string }[]): Lookup {
     const [owner, name] = splitUse(use)
-    const here = this.at(point).filter((c) => c.what.name === name && (owner === undefined || c.plugin === owner))
+    const here = this.named(point, use)
     const all = new Set([...here.map((c) => c.plugin), ...others.filter((o) => o.name === name && (owner === undefined || o.plugin === owner)).map((o) => o.plugin)])
     const [it] = here
     if (it !== undefined && all.size === 1) return { kind: 'found', it }

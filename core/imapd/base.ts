@@ -1,4 +1,5 @@
-import type { ImapExtension, ImapExtensionAbout } from '../api/index.js'
+import type { ImapExtension } from '../api/index.js'
+import { baseAbout } from './about.js'
 import { append } from './commands/append.js'
 import { authenticate } from './commands/authenticate.js'
 import { capability } from './commands/capability.js'
@@ -27,16 +28,6 @@ import { sectionItems } from './items/body-section.js'
 import { columnItems } from './items/columns.js'
 import { rfc822Items } from './items/rfc822.js'
 import { structureItems } from './items/structure.js'
-
-/** What the protocol itself announces. LOGINDISABLED is not here: whether passwords are taken is for the gate to say. */
-export const baseAbout: ImapExtensionAbout = {
-  requires: [],
-  capabilities(v) {
-    const always = ['IMAP4REV1', 'I18NLEVEL=1']
-    if (v.state !== 'not-authenticated') return always
-    return [...always, 'LOGIN-REFERRALS', ...(v.peer.startTls === true && !v.encrypted ? ['STARTTLS'] : []), ...v.mechanisms.map((name) => `AUTH=${name}`)]
-  },
-}
 
 /** Every command of RFC 3501, its FETCH items and its STATUS items, as one extension that is always there. */
 export const baseExtension: ImapExtension = {

@@ -19,20 +19,18 @@ import {
   workarounds,
 } from '../api/index.js'
 import { dialects } from '../session/dialects.js'
-import { baseAbout, baseEntry, baseExtension } from './base.js'
+import { IMAP2BIS, MAILBOX_REFERRALS, baseAbout, imap2bisAbout, mailboxReferralsAbout } from './about.js'
 import { BASE_EXTENSION, ExtensionAssembly } from './extensions/assembly.js'
-import { Imap4 } from './imap4.js'
-import { IMAP2BIS, imap2bis, mailboxReferrals } from './old-dialects.js'
 
-/** IMAP4rev1 as a protocol of the server, and its commands as an extension that others may build on. */
+/** IMAP4rev1 as a protocol of the server, and its commands as an extension that others may build on. Commands that serve nobody know it too, without a module of it. */
 export default definePlugin({
   id: 'core-imapd',
   api: '1.0',
   summary: 'IMAP4rev1: both halves of a session and the commands of RFC 3501',
   setup(p) {
-    p.to(imapExtensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: () => baseExtension })
-    p.to(imapExtensions).contribute({ name: IMAP2BIS, settings: noSettings, about: imap2bis.about, create: () => imap2bis.made })
-    p.to(imapExtensions).contribute({ name: 'mailbox-referrals', settings: noSettings, about: mailboxReferrals.about, create: () => mailboxReferrals.made })
+    p.to(imapExtensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: async () => (await import('./base.js')).baseExtension })
+    p.to(imapExtensions).contribute({ name: IMAP2BIS, settings: noSettings, about: imap2bisAbout, create: async () => (await import('./old-dialects.js')).imap2bis })
+    p.to(imapExtensions).contribute({ name: MAILBOX_REFERRALS, settings: noSettings, about: mailboxReferralsAbout, create: async () => (await import('./old-dialects.js')).mailboxReferrals })
     p.to(protocols).contribute({
       name: 'imap4',
       settings: noSettings,
@@ -52,7 +50,8 @@ export default definePlugin({
         sidecars: chosenKnown(sidecarBackends),
         layers: chosenEntries(transportLayers),
       },
-      create(_settings, needs) {
+      async create(_settings, needs) {
+        const [{ baseEntry }, { Imap4 }] = await Promise.all([import('./base.js'), import('./imap4.js')])
         const list = needs.workarounds.map((w) => w.made)
         const drivers = [...needs.stores, ...needs.formats].map((d) => d.about)
         const abilities = { drivers, sidecars: needs.sidecars.length > 0, layers: needs.layers.map((l) => l.about.use) }

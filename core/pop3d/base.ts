@@ -1,4 +1,5 @@
-import type { Pop3Extension, Pop3ExtensionAbout } from '../api/index.js'
+import type { Pop3Extension } from '../api/index.js'
+import { baseAbout } from './about.js'
 import { auth } from './commands/auth.js'
 import { capa } from './commands/capa.js'
 import { dele } from './commands/dele.js'
@@ -18,16 +19,6 @@ import { xtnd } from './commands/xtnd.js'
 import { BASE_EXTENSION } from './extensions.js'
 import type { ExtensionEntry } from './extensions.js'
 
-/** What the protocol itself announces (RFC 2449 §6, RFC 2595 §4, RFC 5034 §3). */
-export const baseAbout: Pop3ExtensionAbout = {
-  requires: [],
-  capabilities: ({ peer, encrypted, plaintext, mechanisms }) => [
-    'TOP',
-    ...(peer.startTls === true && !encrypted ? ['STLS'] : []),
-    ...(plaintext ? ['USER'] : []),
-    ...(mechanisms.length > 0 ? [`SASL ${mechanisms.join(' ')}`] : []),
-  ],
-}
 /** The commands of RFC 1939, with CAPA, STLS and AUTH, as one extension that is always there. */
 export const baseExtension: Pop3Extension = {
   commands: [capa, quit, user, pass, auth, rpop, stls, stat, list, retr, dele, noop, rset, top, last, xtnd],

@@ -17,19 +17,18 @@ import {
   workarounds,
 } from '../api/index.js'
 import { dialects } from '../session/dialects.js'
-import { baseAbout, baseEntry, baseExtension } from './base.js'
+import { baseAbout } from './about.js'
 import { BASE_EXTENSION, Pop3Assembly } from './extensions.js'
 import { MachineMaildropLocks } from './maildrop-locks.js'
-import { Pop3 } from './pop3.js'
 
-/** POP3 as a protocol of the server, and its commands as an extension that others may build on. */
+/** POP3 as a protocol of the server, and its commands as an extension that others may build on. Commands that serve nobody know it too, without a module of it. */
 export default definePlugin({
   id: 'core-pop3d',
   api: '1.0',
   summary: 'POP3: both halves of a session and the commands of RFC 1939',
   setup(p) {
     p.provide(MAILDROP_LOCKS, { needs: { files: FILES, clock: CLOCK, logger: LOGGER }, create: ({ files, clock, logger }) => new MachineMaildropLocks(files, clock, logger) })
-    p.to(pop3Extensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: () => baseExtension })
+    p.to(pop3Extensions).contribute({ name: BASE_EXTENSION, settings: noSettings, about: baseAbout, create: async () => (await import('./base.js')).baseExtension })
     p.to(protocols).contribute({
       name: 'pop3',
       settings: noSettings,
@@ -47,7 +46,8 @@ export default definePlugin({
         extensions: chosenEntries(pop3Extensions),
         workarounds: chosen(workarounds),
       },
-      create(_settings, { extensions, compat, ...needs }) {
+      async create(_settings, { extensions, compat, ...needs }) {
+        const [{ baseEntry }, { Pop3 }] = await Promise.all([import('./base.js'), import('./pop3.js')])
         const assembly = new Pop3Assembly(baseEntry, extensions)
         for (const [extension, reason] of assembly.off) needs.logger.info('POP3 extension is off', { host: needs.host.id, extension, reason })
         return new Pop3({ ...needs, dialect: dialects[compat.dialect], assembly })

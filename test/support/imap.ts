@@ -1,9 +1,10 @@
 import { COMPAT_SETTINGS, DEFAULT_TWEAKS, IMAP_SETTINGS, CLOCK, imapExtensions, sealDeriver } from '../../core/api/index.js'
 import type { CompatSettings, Entry, Handover, ImapExtension, ImapExtensionAbout, ImapSettings, LoginGate, MailAccess, MailUser, PeerFacts, Plugin, Tweaks, Workaround } from '../../core/api/index.js'
+import { IMAP2BIS, MAILBOX_REFERRALS, imap2bisAbout, mailboxReferralsAbout } from '../../core/imapd/about.js'
 import { baseEntry } from '../../core/imapd/base.js'
 import { ExtensionAssembly } from '../../core/imapd/extensions/assembly.js'
 import { Imap4 } from '../../core/imapd/imap4.js'
-import { IMAP2BIS, imap2bis, mailboxReferrals } from '../../core/imapd/old-dialects.js'
+import { imap2bis, mailboxReferrals } from '../../core/imapd/old-dialects.js'
 import { bodystructureDeriver, envelopeDeriver, partMapDeriver } from '../../core/mime/facts.js'
 import { threadingDeriver } from '../../core/mime/threading.js'
 import { deriverTable } from '../../core/mail/view/deriving.js'
@@ -97,8 +98,8 @@ export class ImapFixture implements AsyncDisposable {
     const settings: ImapSettings = { ...testImapSettings, ...options.settings }
     const made = await contributedTo(imapExtensions, extensionPlugins, new Map<string, unknown>([[CLOCK.id, mail.clock], [IMAP_SETTINGS.id, settings], [COMPAT_SETTINGS.id, { dialect: options.dialect ?? 'faq' }]]))
     const core = [
-      { name: IMAP2BIS, plugin: 'core-imapd', ...imap2bis },
-      { name: 'mailbox-referrals', plugin: 'core-imapd', ...mailboxReferrals },
+      { name: IMAP2BIS, plugin: 'core-imapd', about: imap2bisAbout, made: imap2bis },
+      { name: MAILBOX_REFERRALS, plugin: 'core-imapd', about: mailboxReferralsAbout, made: mailboxReferrals },
     ]
     const entries = [...made, ...core, ...(options.more ?? [])].filter((e) => !(options.without ?? []).includes(e.name))
     const workarounds = options.workarounds ?? []

@@ -1,5 +1,7 @@
 import { MailError, type AppendItem, type Files, type OpenFile, type Spool, type Spooled } from '../../api/index.js'
 import { throwIfCancelled } from '../failures.js'
+import { ArrivingMessage } from './arriving-message.js'
+import { SpoolMemory } from './spool-memory.js'
 
 /** Bounds of a spool, in octets. */
 export interface SpoolLimits {
@@ -12,16 +14,6 @@ export interface SpoolLimits {
 }
 const SPOOL_LIMITS: SpoolLimits = { memory: 256 * 1024, memoryOfAll: 64 * 1024 * 1024, message: 1024 * 1024 * 1024 }
 const PIECE = 64 * 1024
-/** Small messages share memory: setting some aside for each costs more than to copy their octets. */
-const SLAB = 64 * 1024
-const SMALL = SLAB / 4
-
-/** Memory that messages share. It counts as held while one of them does; nothing in it is used twice. */
-interface Slab {
-  readonly bytes: Uint8Array
-  used: number
-  messages: number
-}
 
 /**
  * Holds messages that are still arriving: in memory while small, then in a file that has no name from the moment it is open, so that nothing
@@ -32,17 +24,17 @@ export class FileSpool implements Spool {
   readonly #folder: string
   readonly #random: (octets: number) => Uint8Array
   readonly #limits: SpoolLimits
-  #inMemory = 0
-  #slab: Slab | undefined
+  readonly #memory: SpoolMemory
   constructor(files: Files, folder: string, random: (octets: number) => Uint8Array, limits = SPOOL_LIMITS) {
     this.#files = files
     this.#folder = folder
     this.#random = random
     this.#limits = limits
+    this.#memory = new SpoolMemory(limits.memoryOfAll)
   }
   /** Octets that are held in memory. */
   get memory(): number {
-    return this.#inMemory
+    return this.#memory.held
   }
   async take(item: AppendItem, signal: AbortSignal): Promise<Spooled> {
     throwIfCancelled(signal)
@@ -50,61 +42,36 @@ export class FileSpool implements Spool {
   }
   /** A message that is at hand, where there is memory for it. */
   #takeAtOnce({ size, bytes }: AppendItem): Spooled | undefined {
-    if (size === undefined || size > this.#limits.memory || this.#inMemory + Math.max(size, SLAB) > this.#limits.memoryOfAll) return undefined
+    if (size === undefined || size > this.#limits.memory || !this.#memory.has(size)) return undefined
     const octets = bytes.atOnce?.()
     if (octets === undefined) return undefined
-    return octets.length > SMALL ? this.#alone(octets) : this.#shared(octets)
-  }
-  #alone(octets: Uint8Array): Spooled {
-    const { length } = octets
-    this.#inMemory += length
-    // `slice` of a Buffer would share the giver's memory.
-    return new InMemory([new Uint8Array(octets)], length, () => (this.#inMemory -= length))
-  }
-  #shared(octets: Uint8Array): Spooled {
-    const { length } = octets
-    let slab = this.#slab
-    if (slab === undefined || slab.used + length > SLAB) slab = this.#slab = { bytes: Buffer.allocUnsafeSlow(SLAB), used: 0, messages: 0 }
-    const { bytes, used } = slab
-    bytes.set(octets, used)
-    slab.used += length
-    if (slab.messages++ === 0) this.#inMemory += SLAB
-    return new InMemory([bytes.subarray(used, used + length)], length, () => {
-      if (--slab.messages === 0) this.#inMemory -= SLAB
-    })
+    const message = new ArrivingMessage(this.#memory, this.#limits.memory, octets.length)
+    // There is room for what was said: nothing else came in between.
+    if (!message.add(octets)) throw new Error('a message at hand has more octets than were said')
+    return new InMemory(message)
   }
   async #takePieces(item: AppendItem, signal: AbortSignal): Promise<Spooled> {
-    let chunks: Uint8Array[] = []
+    const message = new ArrivingMessage(this.#memory, this.#limits.memory, item.size)
     let size = 0
-    let held = 0
     let file: OpenFile | undefined
     try {
       for await (const chunk of item.bytes) {
         throwIfCancelled(signal)
         if (size + chunk.length > this.#limits.message) throw new MailError('limit', 'the message is too large')
-        if (file === undefined && (size + chunk.length > this.#limits.memory || this.#inMemory + chunk.length > this.#limits.memoryOfAll)) {
+        if (file === undefined && !message.add(chunk)) {
           file = await this.#nameless()
-          await file.write(chunks, 0)
-          chunks = []
-          this.#inMemory -= held
-          held = 0
+          await file.write([message.octets], 0)
+          message.release()
         }
-        if (file === undefined) {
-          // The giver may use its buffer again. `slice` of a Buffer would share it.
-          chunks.push(new Uint8Array(chunk))
-          held += chunk.length
-          this.#inMemory += chunk.length
-        } else await file.write([chunk], size)
+        if (file !== undefined) await file.write([chunk], size)
         size += chunk.length
       }
     } catch (error) {
-      this.#inMemory -= held
+      message.release()
       await file?.close()
       throw error
     }
-    if (file !== undefined) return new InFile(file, size)
-    // In one piece, which is written in one go and can be looked into.
-    return new InMemory(chunks.length > 1 ? [Buffer.concat(chunks)] : chunks, size, () => (this.#inMemory -= held))
+    return file === undefined ? new InMemory(message) : new InFile(file, size)
   }
   async #nameless(): Promise<OpenFile> {
     const path = `${this.#folder}/mailwright-${Buffer.from(this.#random(12)).toString('hex')}`
@@ -121,23 +88,21 @@ export class FileSpool implements Spool {
 
 class InMemory implements Spooled {
   readonly size: number
-  #held: readonly Uint8Array[]
-  #release: (() => void) | undefined
-  constructor(chunks: readonly Uint8Array[], size: number, release: () => void) {
-    this.#held = chunks
-    this.size = size
-    this.#release = release
+  readonly #message: ArrivingMessage
+  constructor(message: ArrivingMessage) {
+    this.#message = message
+    this.size = message.octets.length
   }
   get whole(): Uint8Array | undefined {
-    return this.#held.length === 1 ? this.#held[0] : undefined
+    const { octets } = this.#message
+    return octets.length === this.size ? octets : undefined
   }
   async *chunks(): AsyncGenerator<Uint8Array> {
-    for (const chunk of this.#held) yield chunk
+    const { octets } = this.#message
+    if (octets.length > 0) yield octets
   }
   [Symbol.asyncDispose](): Promise<void> {
-    this.#held = []
-    this.#release?.()
-    this.#release = undefined
+    this.#message.release()
     return Promise.resolve()
   }
 }

@@ -94,6 +94,42 @@ describe('the spool', () => {
       expect(bytes.read).toBe(0)
     })
   })
+  describe('a message that comes in pieces', () => {
+    const limits = { memory: 300_000, memoryOfAll: 2_000_000, message: 1_000_000 }
+    test.each([
+      ['as many as were said', 200_000, 200_000], ['fewer, of a small one', 9000, 16_000], ['fewer', 100_000, 250_000], ['more', 200_000, 1000], ['a few more than was said of a large one', 200_001, 200_000],
+      ['said to be more than memory takes', 1000, 300_001], ['more than memory takes', 300_001, 200_000],
+    ])('is whole in memory or in a file: %s', async (_what, octets, said) => {
+      const { files, spool: s } = await spool(limits)
+      const other = await s.take({ ...item(''), size: 5000, bytes: pieces(5000, 100) }, never)
+      const taken = await s.take({ ...item(''), size: said, bytes: pieces(octets, 7001) }, never)
+      const next = await s.take({ ...item(''), size: 5000, bytes: pieces(5000, 50) }, never)
+      const inFile = Math.max(octets, said) > limits.memory
+      expect([taken.size, files.open_.size, taken.whole?.length]).toEqual([octets, inFile ? 1 : 0, inFile ? undefined : octets])
+      expect(await whole(taken.chunks())).toEqual(await whole(pieces(octets, 7001)))
+      // Neighbours in shared memory were left alone.
+      expect(await whole(other.chunks())).toEqual(await whole(pieces(5000, 100)))
+      expect(await whole(next.chunks())).toEqual(await whole(pieces(5000, 50)))
+      for (const t of [taken, other, next]) await t[Symbol.asyncDispose]()
+      expect([s.memory, files.open_.size]).toEqual([0, 0])
+    })
+    test('holds little of what was said and does not come', async () => {
+      const { spool: s } = await spool(limits)
+      let goAway = (): void => undefined
+      const gone = new Promise<never>((_resolve, reject) => void (goAway = () => reject(new Error('gone'))))
+      const bytes = (async function* (): AsyncGenerator<Uint8Array> {
+        yield new Uint8Array(1)
+        await gone
+      })()
+      const taking = s.take({ ...item(''), size: 250_000, bytes }, never)
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(s.memory).toBeGreaterThan(0)
+      expect(s.memory).toBeLessThan(100_000)
+      goAway()
+      await expect(taking).rejects.toThrow('gone')
+      expect(s.memory).toBe(0)
+    })
+  })
   test('memory is bounded over all messages', async () => {
     const { files, spool: s } = await spool()
     const taken = []

@@ -86,6 +86,31 @@ describe.each([mbxDialect, mtxDialect, tenexDialect])('$title: changes of a mail
     expect(await inFile()).toEqual(shown)
   })
 
+  const nothing = [
+    { name: 'a flag that is set', change: (box: OpenBox) => box.store([1], { system: SYSTEM.seen }) },
+    { name: 'a flag that is not set', change: (box: OpenBox) => box.store([2], { how: 'remove', system: SYSTEM.seen }) },
+    ...(dialect.hides ? [{ name: 'an expunge of nothing', change: (box: OpenBox) => box.expunge([], false) }] : []),
+  ]
+  test.each(nothing)('$name: a look at the mailbox and nothing else', async ({ change }) => {
+    const { files, counts, reset } = countingFiles(system)
+    const box = await filled(formatOf(files), 3)
+    await box.store([1], { system: SYSTEM.seen })
+    tasks = 0
+    reset()
+    await change(box)
+    expect({ tasks, calls: counts().calls }).toEqual({ tasks: 0, calls: 1 })
+    expect((await inFile()).map((m) => m.system)).toEqual([SYSTEM.seen, 0, 0])
+  })
+  test('a flag that was set and that others took away meanwhile is set again', async () => {
+    const box = await filled(formatOf(), 3)
+    await box.store([1], { system: SYSTEM.seen })
+    const other = await opened(formatOf())
+    await other.refresh(true)
+    await other.store([1], { how: 'remove', system: SYSTEM.seen })
+    await box.store([1], { system: SYSTEM.seen })
+    expect((await inFile()).map((m) => m.system)).toEqual([SYSTEM.seen, 0, 0])
+  })
+
   test.each(dialect.hides ? ['hidden'] : [])('room of %s messages is taken back when that moves little, or wins much; whether it does costs no call', async () => {
     const { files, counts, reset } = countingFiles(system)
     const box = await filled(formatOf(files), 2000)

@@ -44,6 +44,8 @@ export class KnownFile {
   #moved = false
   #epoch = 0
   #said = new Set<string>()
+  /** The mailbox's own record as a reader found it last, and what it says: the next one mostly finds the same octets. */
+  #own: { readonly octets: Buffer; readonly header: FileHeader | undefined } | undefined
 
   constructor(file: FixedFile, dialect: Dialect, ctx: FixedContext, found: (inode: number) => void) {
     this.#file = file
@@ -332,7 +334,8 @@ export class KnownFile {
     if (kind === undefined) return this.#isHeld || this.#state === undefined || sameFile(this.#state, await file.stat())
     const octets = Buffer.allocUnsafe(kind.length)
     if (file.readNow?.(octets, 0) !== true && (await file.read(octets, 0)) < kind.length) return false
-    return this.isOf(kind.parse(octets))
+    if (this.#own?.octets.equals(octets) !== true) this.#own = { octets, header: kind.parse(octets) }
+    return this.isOf(this.#own.header)
   }
   /** Whether a file that says this of itself is. */
   isOf(filed: FileHeader | undefined): boolean {

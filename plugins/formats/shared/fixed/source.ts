@@ -278,9 +278,9 @@ export class FixedSource implements MailboxSource {
     })
   }
   async #patchKnown(edit: TableEdit, { contents, patches, written }: Wanted): Promise<boolean> {
-    // What would change nothing may not be so any more: that is looked at.
-    if (patches.count === 0) return false
     const { known } = this
+    // Nothing is to be done where the mailbox is as it was found, or left, under the locks: what others changed until then was finished by them.
+    if (patches.count === 0) return known.isUnchanged(await this.#ctx.files.stat(this.path))
     const settled = settling(this.dialect, contents, this.#ctx.locks.random, false, patches)
     return this.#notices.during(async () => {
       const done = await this.changeKnown(edit, knownFields(settled, this.#ctx.clock.now(), this.#lot()))

@@ -25,13 +25,17 @@ export function inlineLane(tools: FileTools): FileLane {
   return { run: (task, args) => task.run(tools, args) }
 }
 
-/** Runs tasks on threads whose files answer at once. A thread that is starting or busy is waited for by long tasks alone. */
+/**
+ * Runs tasks on threads whose files answer at once. A thread that is starting or busy is waited for by long tasks alone. The first short task starts none:
+ * a process that delivers one message has no other, and a thread that loads its modules costs more than many tasks.
+ */
 export class ThreadLane implements FileLane, AsyncDisposable {
   readonly #inline: FileLane
   readonly #threads = new Set<Thread>()
   /** Long tasks that look again when a thread is free, or there will be none. */
   #waiting: (() => void)[] = []
   #broken = false
+  #used = false
   constructor(tools: FileTools) {
     this.#inline = inlineLane(tools)
   }
@@ -39,7 +43,9 @@ export class ThreadLane implements FileLane, AsyncDisposable {
     for (;;) {
       for (const thread of this.#threads) if (thread.ready && thread.job === undefined) return this.#send(thread, task, args)
       const isStarting = [...this.#threads].some((thread) => !thread.ready)
-      if (!isStarting && this.#threads.size < THREADS && !this.#broken) this.#start(task.module)
+      const isWorthIt = this.#used || task.long === true
+      this.#used = true
+      if (isWorthIt && !isStarting && this.#threads.size < THREADS && !this.#broken) this.#start(task.module)
       if (task.long !== true || this.#broken) return this.#inline.run(task, args)
       // Who waits keeps the process.
       for (const { worker } of this.#threads) worker.ref()

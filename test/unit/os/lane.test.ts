@@ -60,6 +60,22 @@ describe('work on files', () => {
   test('runs in place, over the files of everything else', async () => {
     expect(await proves(inlineLane(tools), 'in-place')).toBe(0)
   })
+  test('starts no thread for one task alone', async () => {
+    const { ThreadLane } = (await import(built.href)) as typeof import('../../../core/os/lane.js')
+    await using lane = new ThreadLane(tools)
+    let started = 0
+    const count = (): void => void started++
+    process.on('worker', count)
+    try {
+      const once = async (name: string): Promise<unknown> => lane.run(task, { path: join(dir, name), octets: Uint8Array.of(1) })
+      await once('first')
+      expect(started).toBe(0)
+      await once('second')
+      expect(started).toBe(1)
+    } finally {
+      process.off('worker', count)
+    }
+  })
   test('runs on a thread of its own once that is up, and answers and fails alike', async () => {
     // Threads run what was built.
     const { ThreadLane } = (await import(built.href)) as typeof import('../../../core/os/lane.js')

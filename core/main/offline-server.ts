@@ -1,4 +1,4 @@
-import { certificateSources, imapExtensions, observers, pop3Extensions, protocols, saslMechanisms, services, transcripts, transportLayers, workarounds } from '../api/index.js'
+import { certificateSources, imapExtensions, observers, passwordSchemes, pop3Extensions, protocols, saslMechanisms, services, transcripts, transportLayers, workarounds } from '../api/index.js'
 import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { AnyPoint } from '../kernel/plan.js'
@@ -12,6 +12,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Points of sessions, and of work beside them: nobody connects here. */
 const SESSIONS_ALONE: readonly AnyPoint[] = [certificateSources, imapExtensions, observers, pop3Extensions, protocols, saslMechanisms, services, transcripts, transportLayers, workarounds]
+/** Who works on mail asks for accounts, and for nobody's password. */
+const NO_PASSWORDS: readonly AnyPoint[] = [...SESSIONS_ALONE, passwordSchemes]
 
 /** Accounts and mail of a configuration, for a command that serves nobody. Another server may run at the same time. */
 export interface OfflineServer {
@@ -21,8 +23,8 @@ export interface OfflineServer {
 }
 
 /** @throws StartFailure with everything that is wrong; nothing stays open then. */
-export async function startOffline(source: ConfigSource, log: LogHub): Promise<OfflineServer> {
-  const kernel = await configuredKernel(source, log, { unused: SESSIONS_ALONE })
+export async function startOffline(source: ConfigSource, log: LogHub, unused = SESSIONS_ALONE): Promise<OfflineServer> {
+  const kernel = await configuredKernel(source, log, { unused })
   return {
     kernel,
     log,
@@ -45,7 +47,7 @@ export interface OfflineWork {
  * @returns what the work returns, or the exit code of a configuration that cannot be used, of which the problems were shown.
  */
 export async function withOfflineServer(context: CommandContext, config: string | undefined, work: (at: OfflineWork) => Promise<number>): Promise<number> {
-  const server = await startConfigured(context, config, startOffline)
+  const server = await startConfigured(context, config, (source, log) => startOffline(source, log, NO_PASSWORDS))
   if (server === undefined) return EXIT.configuration
   const stopping = new AbortController()
   const onSignal = (name: string): void => stopping.abort(new Error(`stopped by ${name}`))

@@ -10,7 +10,7 @@ import { subjectsIn } from '../support/sample-mailbox.js'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const LISTING = fileURLToPath(new URL('../support/loaded-modules.mjs', import.meta.url))
 
-/** Modules that only sessions need, by the beginning of their paths. A transport starts a delivery for each message, and most of its time goes into loading. */
+/** Modules that only sessions and their logins need, by the beginning of their paths. A transport starts a delivery for each message, and most of its time goes into loading. */
 const OF_SESSIONS = [
   'dist/core/imapd/base.js',
   'dist/core/imapd/commands/',
@@ -24,6 +24,7 @@ const OF_SESSIONS = [
   'dist/core/pop3d/base.js',
   'dist/core/pop3d/commands/',
   'dist/core/pop3d/pop3.js',
+  'dist/plugins/auth/schemes/',
   'dist/plugins/imap/',
   'dist/plugins/pop3/',
   'dist/plugins/protocols/',
@@ -54,7 +55,7 @@ ${host}`,
     return run(process.execPath, [...node, CLI, 'deliver', 'alice', '--config', config], { input: 'Subject: x\n\nText.\n', env })
   }
 
-  test('it loads no module that only sessions need', async () => {
+  test('it loads no module that only sessions and their logins need', async () => {
     const list = join(folder, 'loaded')
     const ran = await deliver('', { LOADED_MODULES: list }, ['--import', LISTING])
     expect(ran.code, ran.stderr).toBe(0)

@@ -62,6 +62,8 @@ ${host}`,
     const loaded = (await readFile(list, 'utf8')).split('\n').map((url) => (url.startsWith('file:') ? fileURLToPath(url) : url).replace(ROOT, ''))
     expect(loaded).toContain('dist/plugins/formats/unix/index.js')
     expect(loaded.filter((path) => OF_SESSIONS.some((start) => path.startsWith(start)))).toEqual([])
+    // Packages that are CommonJS are required, which is not listed: importing one of them costs as much as seventy modules.
+    expect(loaded.filter((path) => path.startsWith('node_modules/') && !/^node_modules\/(?:zod|koffi)\//.test(path))).toEqual([])
   })
 
   test('what the configuration names for sessions is checked all the same', async () => {

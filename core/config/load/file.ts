@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { cosmiconfig } from 'cosmiconfig'
 import { StartFailure, type Problem } from '../../api/problem.js'
 import { nodeOf, type ConfigNode } from '../tree.js'
 import { parseYaml } from './yaml.js'
+
+// Required, not imported, as all CommonJS packages that a start needs (docs/design/0023).
+const { cosmiconfig } = createRequire(import.meta.url)('cosmiconfig') as typeof import('cosmiconfig')
 
 /** In this order; the first that exists is the configuration. */
 const SEARCH_PLACES: readonly string[] = ['yaml', 'yml', 'json', 'ts', 'js'].map((ending) => `mailwright.config.${ending}`)

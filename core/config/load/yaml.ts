@@ -1,7 +1,11 @@
+import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type ParsedNode } from 'yaml'
+import type { LineCounter as Lines, Node, ParsedNode } from 'yaml'
 import type { Problem } from '../../api/problem.js'
 import { joined, type ConfigNode, type Written } from '../tree.js'
+
+// Required, not imported, as all CommonJS packages that a start needs (docs/design/0023).
+const { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
 
 // A few aliases to aliases to aliases make a short file endless.
 const MAX_NODES = 100_000
@@ -51,7 +55,7 @@ function scalarValue(node: Node | ParsedNode | null | undefined): unknown {
   return node.value
 }
 
-function lineOf(node: Node | ParsedNode | null | undefined, lines: LineCounter): number | undefined {
+function lineOf(node: Node | ParsedNode | null | undefined, lines: Lines): number | undefined {
   const start = node?.range?.[0]
   return start === undefined ? undefined : lines.linePos(start).line
 }

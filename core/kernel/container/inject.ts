@@ -1,6 +1,5 @@
-import 'reflect-metadata'
-import { inject as tsyringeInject, injectable as tsyringeInjectable } from 'tsyringe'
 import type { Token } from '../../api/kernel.js'
+import { inject as tsyringeInject, injectable as tsyringeInjectable } from './tsyringe.js'
 
 /** Key of a token in the container: its id, apart from anything else that may be registered there. */
 export function keyOf(token: Token<unknown>): string {

@@ -1,7 +1,7 @@
-import 'reflect-metadata'
-import { container as root, type DependencyContainer } from 'tsyringe'
+import type { DependencyContainer } from 'tsyringe'
 import type { Token } from '../../api/kernel.js'
 import { keyOf } from './inject.js'
+import { container as root } from './tsyringe.js'
 
 /** Closing of one thing; the signal says that its time is up. */
 export interface Closer {

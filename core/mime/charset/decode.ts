@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import iconv from 'iconv-lite'
 import { asBuffer } from '../octets.js'
+import iconv from './iconv.js'
 import { decodeHz, decodeIso2022 } from './iso2022.js'
 import { canonicalCharset } from './names.js'
 

@@ -1,4 +1,4 @@
-import iconv from 'iconv-lite'
+import iconv from './iconv.js'
 
 /** What octets of one register mean: one of these sets, or undefined for one that is not known. */
 type CodeSet =

@@ -35,6 +35,8 @@ export interface MailboxFormat {
   inbox?(user: MailUser, signal: AbortSignal, delivered: string | undefined): Promise<FilePlace | undefined>
   /** Name in a user's home of the INBOX that is made in this format (`#driver.mtx/INBOX`); `INBOX` without it. `inbox` must find it there, also when it is empty. */
   readonly inboxName?: string
+  /** Name of the format that its files are in, where that has one of its own: INBOX in `~/mbox` is a `unix` mailbox, under whatever name it is opened. */
+  readonly writtenAs?: string
   remove?(at: FilePlace, waits?: TellWait): Promise<void>
   rename?(from: FilePlace, to: FilePlace, waits?: TellWait): Promise<void>
   /**

@@ -45,6 +45,8 @@ export interface FoundMailbox {
   /** Whether it can be reached at another place as well (a link), rather than having been moved from there. */
   isAlsoAt?(place: string): Promise<boolean>
   readonly empty: boolean
+  /** What its octets are written in, where a key may turn up with another format: a file that a program rewrote in place, an inode that is used again. */
+  readonly format?: string
   /** It is an INBOX that is kept elsewhere than where mail is delivered: new mail is moved from there. */
   readonly takesNewMail?: boolean
   /** The file or folder as it was found, for `refresh`. */

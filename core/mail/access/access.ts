@@ -215,8 +215,17 @@ export class LoginMail implements MailAccess, ViewOwner, Delivering, AsyncDispos
       return { mailbox, notices: heard.notices, takesNewMail }
     } catch (error) {
       this.registry.release(mailbox)
+      if (await this.#isOfAnotherFormat(at, found, error, signal)) return this.#acquire(at, writes, signal)
       throw asMailFailure(error)
     }
+  }
+  /** Whether what is damaged in the format in which it was found is a mailbox of another one: that it only grew since it was recognised was not true then. */
+  async #isOfAnotherFormat(at: Located, found: FoundMailbox, error: unknown, signal: AbortSignal): Promise<boolean> {
+    if (found.format === undefined || !(error instanceof MailError) || error.kind !== 'corrupt') return false
+    const again = await this.#find(at, signal).catch(() => undefined)
+    if (again?.format === undefined || again.format === found.format) return false
+    probes.set(at, again)
+    return true
   }
   /** Before a session that may write looks at the mailbox again. */
   async beforeSync(view: TableView, signal: AbortSignal): Promise<void> {

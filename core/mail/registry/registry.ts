@@ -30,12 +30,18 @@ const MAX_LINGERING = 64
 
 interface Held {
   readonly place: string | undefined
+  readonly format: string | undefined
   readonly opening: Promise<SharedMailbox>
   shared: SharedMailbox | undefined
   uses: number
   /** When it was opened. */
   readonly since: number
   timer: Disposable | undefined
+}
+
+/** An empty file is a mailbox of the format that it had, whatever a new one would get. */
+function isOfAnotherFormat(held: Held, found: FoundMailbox): boolean {
+  return !found.empty && held.format !== undefined && found.format !== undefined && held.format !== found.format
 }
 
 /**
@@ -64,6 +70,11 @@ export class SourceRegistry implements AsyncDisposable {
       await orCancelled(closing, signal)
     }
     let held = this.#held.get(found.key)
+    if (held !== undefined && isOfAnotherFormat(held, found)) {
+      // Its source would read what is there as what was there.
+      await this.evict(found.key, 'the mailbox was replaced by one of another format', false)
+      return this.acquire(found, settings, states, signal)
+    }
     if (held?.place !== undefined && held.place !== found.place) {
       // Its source may look where the mailbox is no more.
       if ((await found.isAlsoAt?.(held.place)) !== true) {
@@ -81,7 +92,7 @@ export class SourceRegistry implements AsyncDisposable {
     if (held === undefined) {
       // Of no session: others may wait for it too.
       const opening = this.#open(found, settings, states, new AbortController().signal)
-      held = { place: found.place, opening, shared: undefined, uses: 0, since: this.#clock.steady(), timer: undefined }
+      held = { place: found.place, format: found.format, opening, shared: undefined, uses: 0, since: this.#clock.steady(), timer: undefined }
       this.#held.set(found.key, held)
       const mine = held
       opening.then(

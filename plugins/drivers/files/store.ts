@@ -113,7 +113,7 @@ class FilesStore implements MailStore {
       const stat = await this.#parts.files.stat(path)
       return stat !== undefined && keyOf(stat) === key
     }
-    return { key, place: place.path, isAlsoAt, empty, open: (signal) => format.made.open(place, signal) }
+    return { key, place: place.path, isAlsoAt, empty, format: format.made.writtenAs ?? format.name, open: (signal) => format.made.open(place, signal) }
   }
   /** INBOX always exists. Its file or folder is made where that is allowed, so that it has an identity before the first message comes. */
   async #makeInbox(at: MailLocation, place: FilePlace): Promise<FileStat | undefined> {

@@ -9,6 +9,7 @@ const NAME = 'mbox'
  */
 export class MboxFormat implements MailboxFormat {
   readonly inboxName = NAME
+  readonly writtenAs = 'unix'
   readonly #unix: TextFormat
   readonly #modes: Pick<MailboxSettings, 'fileMode' | 'directoryMode'>
   constructor(unix: TextFormat, modes: Pick<MailboxSettings, 'fileMode' | 'directoryMode'>) {

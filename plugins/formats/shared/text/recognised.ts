@@ -17,6 +17,10 @@ export class RecognisedFiles {
   onlyGrew(path: string, stat: Recognised): boolean {
     return this.isSame(path, stat) && (this.#known.get(path)?.size ?? 0) <= stat.size
   }
+  /** Another program may have rewritten it in another format. */
+  forget(path: string): void {
+    this.#known.delete(path)
+  }
   remember(path: string, { device, inode, size }: Recognised): void {
     this.#known.delete(path)
     this.#known.set(path, { device, inode, size })

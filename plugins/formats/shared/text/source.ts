@@ -209,7 +209,10 @@ export class TextSource implements MailboxSource {
     // Without a trusted state the file alone decides what is there, unless it says nothing of numbers.
     let all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, this.#state === undefined ? { ...known, doubtful: true } : known, signal)
     if (this.#state === undefined && all.base.kind === 'none' && edit.uidValidity !== 0) all = await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)
-    if (all.stopped < held.stat.size && all.layout.count === 0 && all.base.kind === 'none') throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
+    if (all.stopped < held.stat.size && all.layout.count === 0 && all.base.kind === 'none') {
+      this.#ctx.recognised.forget(this.#path)
+      throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
+    }
     this.#takeAll(all, edit)
   }
   #addTail(tail: Scanned, edit: TableEdit): void {

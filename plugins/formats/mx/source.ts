@@ -6,6 +6,7 @@ import { dateOfTime } from '../shared/file-dates.js'
 import { KeywordBits } from '../shared/keyword-bits.js'
 import type { Say } from '../shared/locks/lock-context.js'
 import { listNumbers, readNumbered, statNumbers } from '../shared/numbered-files.js'
+import { rowsOfSet } from '../shared/rows-of-set.js'
 import { saidOnce } from '../shared/said-once.js'
 import { INDEX, type MxContext } from './context.js'
 import { MxFolder, type Held } from './folder.js'
@@ -285,8 +286,14 @@ export class MxSource implements MailboxSource {
     }
   }
 
-  read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncIterable<readonly StoredMessage[]> {
-    return readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'octets', isIt: () => this.#isIt() }, set, wants, rows, signal)
+  async *read(set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
+    let missing = [...rowsOfSet(rows, set)].length
+    for await (const batch of readNumbered({ files: this.#ctx.files, path: this.folder.path, kept: 'octets', isIt: () => this.#isIt() }, set, wants, rows, signal)) {
+      missing -= batch.length
+      yield batch
+    }
+    // Of a file that was cut off neither the folder's time nor the index tells: the next look has to ask for each.
+    if (missing > 0) this.#state = undefined
   }
   /** Nothing has changed, or the index has the UIDVALIDITY of the rows; one that is empty or damaged says nothing else. */
   async #isIt(): Promise<boolean> {

@@ -68,7 +68,7 @@ export interface NumberedFolder {
   readonly isMessage?: (uid: number, file: OpenFile) => Promise<boolean>
 }
 
-/** Messages of the set in ascending batches; one whose file is gone is left out, all are where another mailbox has the path. */
+/** Messages of the set in ascending batches; one whose file is gone, or shorter than its row says, is left out, all are where another mailbox has the path. */
 export async function* readNumbered(folder: NumberedFolder, set: UidSet, wants: Wants, rows: Rows, signal: AbortSignal): AsyncGenerator<readonly StoredMessage[]> {
   const wanted: { uid: number; size: number }[] = []
   for (const row of rowsOfSet(rows, set)) wanted.push({ uid: rows.uid[row] ?? 0, size: rows.size[row] ?? 0 })
@@ -110,9 +110,11 @@ async function readOne(folder: NumberedFolder, uid: number, size: number, headOn
       const end = headerEnd(head)
       const whole = got < piece.length || head.length === size
       if (whole && (unknown || head.length === size)) return { uid, headerSize: end, bytes: new WholeBytes(head) }
+      // It ends before the size that clients were told: to begin with it would break off their connection.
+      if (!unknown && got < piece.length && head.length < size) return undefined
       // An empty line ends it when something follows, which the last octets that were read cannot tell.
       if (end === head.length && !whole) continue
-      // A message never changes; one of another size is something else, or not finished.
+      if (!unknown && !headOnly && folder.kept === 'octets' && (await file.stat()).size < size) return undefined
       return { uid, headerSize: end, bytes: new FileBytes(folder, path, uid, unknown ? await sizeOf(file, folder.kept) : size, head) }
     }
   } finally {

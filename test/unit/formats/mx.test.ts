@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SYSTEM, uids } from '../../../core/api/index.js'
@@ -8,6 +8,7 @@ import { sampleMessage } from '../../../core/testing/messages.js'
 import { MxFormat } from '../../../plugins/formats/mx/format.js'
 import { dateOfTime, timeOfDate } from '../../../plugins/formats/shared/file-dates.js'
 import { deliverTo, directoryContext, openBox, placeAt } from '../../support/directory-formats.js'
+import { TestClock } from '../../support/unix.js'
 import { goldenFolder, goldenMailboxes, rowsOfGolden } from '../../support/golden.js'
 
 const files = new SystemFiles(await nativeLocks())
@@ -149,6 +150,31 @@ describe('mx', () => {
     await box.refresh()
     expect(box.table.uidValidity).toBe(uidValidity)
     expect(box.rows.map((r) => [r.uid, r.flags])).toEqual([[2, 'seen flagged'], [3, 'seen deleted answered'], [4, 'draft'], [5, 'seen']])
+  })
+
+  test.each([
+    { name: 'small', length: 200, rest: 50 },
+    { name: 'large', length: 300_000, rest: 200_000 },
+  ])('a message whose file was cut off is not begun with the size that it had, and the next look has the size that it has: $name', async ({ length, rest }) => {
+    const path = join(folder, 'ours')
+    await format().create(placeAt(path))
+    const bytes = Buffer.from(`Subject: long\r\n\r\n${'x'.repeat(length)}\r\n`)
+    await deliverTo(format(), path, [sampleMessage(1), { ...sampleMessage(2), bytes }, sampleMessage(3)])
+    const clock = new TestClock(Date.now() + 60_000)
+    const box = await openBox(new MxFormat(directoryContext(files, clock)), path)
+    await box.refresh()
+    await truncate(join(path, '2'), rest)
+    await box.refresh()
+    const uidsRead = async (): Promise<number[]> => {
+      const out: number[] = []
+      for await (const batch of box.source.read(uids.all, { bytes: 'whole', sections: [], facts: [] }, box.table.generation, new AbortController().signal)) out.push(...batch.map((m) => m.uid))
+      return out
+    }
+    expect(await uidsRead()).toEqual([1, 3])
+    await box.refresh()
+    expect(await uidsRead()).toEqual([1, 2, 3])
+    expect(box.rows[1]?.size).toBe(rest)
+    await box.close()
   })
 
   test('names of digits alone are refused; a deleted mailbox leaves nothing but mailboxes below it', async () => {

@@ -112,7 +112,10 @@ export interface MailboxView {
   /** `silent`: this session is not told of its own change. Returns what `unchangedSince` refused. */
   store(change: FlagChange, silent: boolean, signal: AbortSignal): Promise<UidSet>
   expunge(among: UidSet, signal: AbortSignal): Promise<UidSet>
-  /** Removes messages whether or not they bear \Deleted, in one step (QUIT of POP3). Returns those that were removed. */
+  /**
+   * Removes messages whether or not they bear \Deleted, in one step (QUIT of POP3). Returns those that were removed. None of them: changes nothing, and fails where
+   * messages could not be removed now.
+   */
   remove(among: UidSet, signal: AbortSignal): Promise<UidSet>
   copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined>
   search(term: SearchTerm, within: UidSet, signal: AbortSignal): Promise<UidSet>

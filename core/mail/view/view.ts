@@ -256,6 +256,10 @@ export class TableView implements MailboxView, Standing {
     this.#mustWrite()
     this.#mustHave('e')
     using _heard = this.#owner.listening(this.mailbox)
+    if (among.count === 0) {
+      await this.mailbox.mayExpunge(signal)
+      return among
+    }
     return await this.mailbox.expunge(among, true, signal, this.#epoch)
   }
   async copy(rows: RowSet, to: Located, how: 'copy' | 'move', signal: AbortSignal): Promise<CopyResult | undefined> {

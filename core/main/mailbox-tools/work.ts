@@ -1,4 +1,4 @@
-import { MailError } from '../../api/index.js'
+import { MailError, uids } from '../../api/index.js'
 import type { MailAccess, MailboxName } from '../../api/index.js'
 import { tell } from './telling.js'
 import type { Terminal } from '../terminal.js'
@@ -45,13 +45,20 @@ export async function fill(work: Work, source: string, target: string, { make = 
   if (!make && (await areOne(work, source, bare(target)))) throw new MailError('exists', `${source} and ${bare(target)} are one mailbox`)
   await withMailbox(mail, source, remove ? 'read-write' : 'read-only', signal, async (view) => {
     if (remove && view.readOnly) throw new MailError('read-only', `${source} cannot be changed, so nothing was moved`)
+    // Who may not remove messages must not copy them.
+    if (remove) await view.remove(uids.none, signal)
     // The name says the format: some have none in a mailbox without messages.
     const name = made(target, work.format)
     if (make) await mail.create(name, { specialUse: [], uidValidity: view.uidValidity, uidNext: view.uidNext }, signal)
     const to = await locate(mail, name, 'append', signal)
     using progress = new Progress(terminal, source, view.announced)
     const { messages, lost } = await copyAll(mail, view, { at: to, name: bare(target) }, { keepUids: make, step: () => progress.step() }, signal)
-    if (remove && messages > 0) await removeAll(view, signal)
+    if (remove && messages > 0) {
+      await removeAll(view, signal).catch((error: unknown) => {
+        if (!(error instanceof MailError)) throw error
+        throw new MailError(error.kind, `the messages are in ${bare(target)} now, and stay in ${source} too: ${error.message}`, { cause: error })
+      })
+    }
     tell(terminal.out, `${source} [${messages} message${messages === 1 ? '' : 's'}] => ${bare(target)}`)
     for (const what of lost) tell(terminal.out, `  not kept: ${what}`)
   })

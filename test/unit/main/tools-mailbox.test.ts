@@ -9,6 +9,12 @@ import { ACTIONS } from '../../../core/main/mailbox-tools/actions.js'
 import { Progress } from '../../../core/main/mailbox-tools/progress.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
 import type { Terminal } from '../../../core/main/terminal.js'
+import { SystemFiles } from '../../../core/os/files.js'
+import { nativeLocks } from '../../../core/os/native-locks.js'
+import { mtxDialect } from '../../../plugins/formats/mtx/dialect.js'
+import { FixedFormat } from '../../../plugins/formats/shared/fixed/format.js'
+import { fixedContextOf } from '../../support/fixed.js'
+import { OpenBox } from '../../support/open-box.js'
 import { toolsSite, type ToolsSite } from '../../support/tools-site.js'
 
 const { signal } = new AbortController()
@@ -110,6 +116,22 @@ describe('mailwright mailbox', () => {
   test('a copy of a mailbox that is not there makes nothing', async () => {
     await expect(act('copy', ['nope', 'to'])).rejects.toMatchObject({ kind: 'not-found' })
     expect((await act('list', ['to'])).out).toBe('')
+  })
+  test('nothing is copied out of a mailbox that another program keeps from being expunged: it would be in both', async () => {
+    for (const name of ['#driver.mtx/from', 'to']) await create(name)
+    await put('#driver.mtx/from')
+    const path = join(folder, 'mail/alice/from')
+    const other = await OpenBox.open(new FixedFormat(mtxDialect, fixedContextOf(new SystemFiles(await nativeLocks()), folder)), path)
+    await other.refresh()
+    for (const [word, target] of [['appenddelete', 'to'], ['move', 'new']] as const) {
+      await expect(act(word, ['from', target])).rejects.toMatchObject({ kind: 'in-use', message: "Can't expunge because mailbox is in use by another process" })
+    }
+    expect(await inMailbox('to')).toEqual([])
+    await expect(inMailbox('new')).rejects.toMatchObject({ kind: 'not-found' })
+    await other.source.close()
+    await act('appenddelete', ['from', 'to'])
+    expect(await inMailbox('to')).toHaveLength(MESSAGES.length)
+    expect(await inMailbox('from')).toEqual([])
   })
   test('move removes the messages from the source, append and appenddelete add to what is there', async () => {
     await create('from')

@@ -2,7 +2,7 @@ import type { Examined, FilePlace, Files } from 'mailwright/api'
 import { isKeyword, KeywordBits } from '../shared/keyword-bits.js'
 import { PatientFile, unreadableDamage, type BadBlocks } from '../shared/patient-file.js'
 import { isRefused, partOf, refusedDamage, wholeFile } from '../shared/whole-file.js'
-import { scanData, type Hint, type InData } from './data-scan.js'
+import { hintsInPlace, scanData, type Hint, type InData } from './data-scan.js'
 import { NAMES } from './folder.js'
 import { lenientIndex, lenientStatus, type Gap } from './lenient.js'
 import { hex8, lenientMeta, SYSTEM_BITS, type IndexRecord } from './records.js'
@@ -52,7 +52,7 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
   const strays: Message[] = []
   const bad = new Map<number, BadBlocks>()
   for (const [file, name] of [...names].sort(([a], [b]) => a - b)) {
-    const hints = new Map<number, Hint & IndexRecord>(index.entries.filter((entry) => entry.file === file).map((entry) => [entry.at, entry]))
+    const told = new Map<number, Hint & IndexRecord>(index.entries.filter((entry) => entry.file === file).map((entry) => [entry.at, entry]))
     try {
       const opened = await files.open(`${at.path}/${name}`, { keepAccessTime: true })
       try {
@@ -60,11 +60,12 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
         const known: BadBlocks = new Set()
         bad.set(file, known)
         const patient = new PatientFile(opened, size, known)
+        const hints = await hintsInPlace(patient, size, told, signal)
         const { found, skipped } = await scanData(patient, size, hints, signal)
         yield* patient.news().map((range) => unreadableDamage(range, name))
         yield* skipped.map(([from, to]) => damage(name, from, `${to - from} octets belong to no message`))
         for (const { record, ...place } of found) {
-          const entry = hints.get(place.at)
+          const entry = hints.at.get(place.at)
           if (entry === undefined) {
             if (record !== undefined) strays.push({ ...place, file, uid: record.uid, sure: false, date: record, lost: record.size - place.size })
             continue
@@ -73,6 +74,7 @@ export async function* examineMix(at: FilePlace, files: Files, signal: AbortSign
           messages.push({ ...place, file, uid: entry.uid, sure: record?.uid === entry.uid && record.size === entry.size && place.size === entry.size, date: entry, lost: entry.size - place.size })
           if (record === undefined) yield damage(name, place.at, `Error reading mix message header, uid=${hex8(entry.uid)}`)
           else if (record.uid !== entry.uid) yield damage(name, place.at, `mix index UID mismatch (${hex8(entry.uid)} != ${hex8(record.uid)})`)
+          else if (place.at !== entry.at) yield damage(name, place.at, `message uid=${hex8(entry.uid)} is not where the index has it`)
           else if (record.size !== entry.size) yield damage(name, place.at, `Inconsistency in mix message size, uid=${hex8(entry.uid)}`)
         }
       } finally {

@@ -86,6 +86,15 @@ describe('what is found in a damaged mix mailbox', () => {
     expect(messages).toEqual(all)
     expect(problems).toEqual([expect.stringMatching(told)])
   })
+  test.each([
+    { name: 'came', change: (t: string): string => t.replace(/(?=:msg:00000003:)/, 'xyz'), second: '2' },
+    { name: 'went', change: (t: string): string => t.replace(/(:msg:00000002:[^\r]*\r\n)..../, '$1'), second: String(sampleMessage(2).bytes.length - 4) },
+  ])('octets $name before the end of a message: those behind it are whole, though all of them stand elsewhere than the index says', async ({ change, second }) => {
+    await edit(await data(), change)
+    const { messages, problems } = await look()
+    expect(messages).toEqual(['1', second, '3', '4 flagged', '5'])
+    for (const uid of ['3', '4', '5']) expect(problems).toContain(`.mix: message uid=0000000${uid} is not where the index has it`)
+  })
   test('a size that is damaged, and no index: the next message ends it', async () => {
     await edit(await data(), (t) => t.replace(/(:msg:00000003:[^:]*:)[0-9a-f]{8}/, '$100000fff'))
     await writeFile(join(path, '.mixindex'), '')

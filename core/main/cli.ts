@@ -1,50 +1,16 @@
 #!/usr/bin/env node
-import { commands } from './commands.js'
-import { detachStderr } from './detach-stderr.js'
-import { CommandFailure, EXIT } from './exit-codes.js'
-import { mainHelp } from './help.js'
-import { exitWhenUnread, processTerminal, say } from './terminal.js'
-import type { Terminal } from './terminal.js'
-import { versionText } from './version.js'
+// Nothing is imported by name, for then nobody could catch that it is not to be had: while another version is being installed, or the machine is out of
+// memory or file descriptors, a transport must keep the message that it wants to deliver.
 
-async function main(args: readonly string[], terminal: Terminal): Promise<number> {
-  const [first, ...rest] = args
-  if (first === undefined) {
-    say(terminal.err, mainHelp())
-    return EXIT.usage
-  }
-  if (first === '--help' || first === '-h' || first === 'help') {
-    const named = commands.find((c) => c.name === rest[0])
-    say(terminal.out, named?.help ?? mainHelp())
-    return EXIT.ok
-  }
-  if (first === '--version' || first === '-V') {
-    say(terminal.out, await versionText())
-    return EXIT.ok
-  }
-  const command = commands.find((c) => c.name === first)
-  if (command === undefined) throw new CommandFailure(EXIT.usage, `unknown command "${first}"; "mailwright --help" lists them`)
-  if (rest.includes('--help') || rest.includes('-h')) {
-    say(terminal.out, command.help)
-    return EXIT.ok
-  }
-  const { run } = await command.load()
-  return run({ args: rest, terminal, env: process.env })
-}
+/** EX_TEMPFAIL and EX_SOFTWARE of sysexits.h. */
+const [TEMPORARY, BUG] = [75, 70]
 
 // Other mail programs ask for a mailbox by this signal, which ends a process that does not know it. No lock is held for longer than an operation.
 process.on('SIGUSR2', () => undefined)
-detachStderr()
-const terminal = processTerminal()
-exitWhenUnread()
 try {
-  process.exitCode = await main(process.argv.slice(2), terminal)
+  const { runCommandLine } = await import('./command-line.js')
+  await runCommandLine()
 } catch (error) {
-  if (error instanceof CommandFailure) {
-    say(terminal.err, `mailwright: ${error.message}`)
-    process.exitCode = error.exitCode
-  } else {
-    say(terminal.err, error instanceof Error ? (error.stack ?? error.message) : String(error))
-    process.exitCode = EXIT.bug
-  }
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.exitCode = process.argv[2] === 'deliver' ? TEMPORARY : BUG
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, copyFile, cp, mkdir, mkdtemp, readFile, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -12,7 +12,8 @@ import { RawClient } from '../support/raw-client.js'
 import { startServer, type RunningServer } from '../support/running-server.js'
 import { messagesIn, subjectsIn as subjectsOf } from '../support/sample-mailbox.js'
 
-const CLI = fileURLToPath(new URL('../../dist/core/main/cli.js', import.meta.url))
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
+const CLI = join(PACKAGE, 'dist/core/main/cli.js')
 const subjectsIn = async (path: string): Promise<string[]> => subjectsOf(await readFile(path, 'latin1'))
 const mail = (subject: string, text = 'Text.\n'): string => `From: sender@example.org\nTo: alice@example.org\nSubject: ${subject}\n\n${text}`
 
@@ -77,6 +78,17 @@ describe('mailwright deliver', () => {
     expect(ran.code, ran.stderr).toBe(75)
     expect(ran.stderr).toContain('not in valid mailbox format')
     expect(await readFile(server.inbox('bob'), 'latin1')).toBe('no mailbox at all\n')
+  })
+  test.each(['main/command-line.js', 'main/commands/deliver.js', 'mail/plugin.js', 'main/exit-codes.js'])('a program of which %s is not there yet makes the message wait', async (missing) => {
+    const half = join(server.home('alice'), '../half-installed')
+    await cp(join(PACKAGE, 'dist/core'), join(half, 'dist/core'), { recursive: true })
+    await copyFile(join(PACKAGE, 'package.json'), join(half, 'package.json'))
+    await symlink(join(PACKAGE, 'node_modules'), join(half, 'node_modules'))
+    await rm(join(half, 'dist/core', missing))
+    const ran = await run(process.execPath, [join(half, 'dist/core/main/cli.js'), 'deliver', 'alice', '--config', server.config], { input: mail('x'), limitMs: 600_000 })
+    expect(ran).toMatchObject({ code: 75 })
+    expect(ran.stderr).toContain('ERR_MODULE_NOT_FOUND')
+    await rm(half, { recursive: true })
   })
   test('an INBOX on a file system that is not mounted makes the message wait', async () => {
     await rm(server.inbox('bob'), { force: true })

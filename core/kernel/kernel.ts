@@ -26,7 +26,7 @@ export interface KernelOptions<P extends KernelPlan> {
   readonly roles: readonly Role[]
   /**
    * Points that this process does nothing with. Built-in plugins come there only where the configuration names them, which is checked as ever;
-   * nothing is created there, and whoever needs what is chosen there gets none of it.
+   * nothing is created there, and whoever needs what is chosen there gets none of it. One of which something asks what is known (`chosenKnown`) is in use after all.
    */
   readonly unused?: readonly AnyPoint[]
   /** What the caller has to say about a plan and what fills its slots, told together with all else; at a reload too. */

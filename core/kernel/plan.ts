@@ -30,6 +30,8 @@ export interface PlanSlot {
   readonly path: string
   /** `undefined`: nothing was said, so a point that takes all gets all that are loaded, others nothing. */
   readonly entries: readonly PlanEntry[] | undefined
+  /** Whether the configuration says so; otherwise they come by default. */
+  readonly said: boolean
   /** Where relative paths in defaults start. */
   readonly folder: string
   /** Short names that are left out of `all`. */

@@ -15,7 +15,7 @@ export interface SlotAt {
 /** What the configuration chose: a list, or a single choice without a list around it. */
 export function readSlot(slot: SlotAt, faults: Faults): ChosenSlot {
   const { point, node, path, fallback, without, folder } = slot
-  const base = { point: point.id, path, without, folder }
+  const base = { point: point.id, path, said: node !== undefined, without, folder }
   if (node === undefined) {
     const entries = fallback?.map((use, i): ChosenEntry => ({ use, path: point.pick === 'one' ? path : `${path}[${i}]`, settings: {}, optional: false, folder }))
     return { ...base, entries }

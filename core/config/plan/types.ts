@@ -25,6 +25,7 @@ export interface ChosenSlot {
   readonly point: string
   readonly path: string
   readonly entries: readonly ChosenEntry[] | undefined
+  readonly said: boolean
   readonly folder: string
   readonly without: readonly { readonly name: string; readonly path: string }[]
 }

@@ -3,6 +3,7 @@ import type { Problem } from '../../api/problem.js'
 import type { AnyPoint, PlanEntry, PlanPart, PlanSlot } from '../plan.js'
 import type { PluginLoader } from '../loader/loader.js'
 import type { Registry } from '../registry/registry.js'
+import { entriesAt } from './defaults.js'
 import { nestedEntries } from './nested.js'
 import type { EntryNode, ProvisionNode, WiredPart, WiredSlot } from './node.js'
 
@@ -40,7 +41,8 @@ export class PartBuilder {
   #slot(slot: PlanSlot, point: AnyPoint): WiredSlot {
     const here = this.#registry.at(point.id)
     const off: WiredSlot['off'][number][] = []
-    const written = (slot.entries ?? []).flatMap((entry) => this.#entry(entry, point) ?? [])
+    const chosen = entriesAt(slot, this.#unused)
+    const written = (chosen ?? []).flatMap((entry) => this.#entry(entry, point) ?? [])
     const isCore = (plugin: string): boolean => this.#loader.origin(plugin).from === 'core'
     const entries: EntryNode[] = []
     if (point.pick === 'all') {
@@ -53,7 +55,7 @@ export class PartBuilder {
       for (const c of here) {
         if (written.some((e) => e.plugin === c.plugin && e.name === c.what.name)) continue
         // Core's own contributions are in every list: without them the rest would hang in the air.
-        if (isCore(c.plugin) || (slot.entries === undefined && !without.has(c.what.name))) {
+        if (isCore(c.plugin) || (chosen === undefined && !without.has(c.what.name))) {
           entries.push(this.#node({ use: c.what.name, path: `${slot.path}.${c.what.name}`, settings: {}, optional: false, folder: slot.folder }, point, c.plugin, c.what))
         } else off.push({ name: c.what.name, plugin: c.plugin, why: without.has(c.what.name) ? 'left out by the configuration' : `not in the list ${slot.path}` })
       }
@@ -64,7 +66,7 @@ export class PartBuilder {
       if (used.has(`${plugin}/${name}`) || off.some((o) => o.plugin === plugin && o.name === name)) continue
       off.push({ name, plugin, why: slot.without.some((w) => w.name === name) ? 'left out by the configuration' : `not in the list ${slot.path}` })
     }
-    return { point, path: slot.path, said: (slot.entries ?? []).length > 0, entries, off }
+    return { point, path: slot.path, said: (chosen ?? []).length > 0, entries, off }
   }
 
   #entry(entry: PlanEntry, point: AnyPoint): EntryNode | undefined {

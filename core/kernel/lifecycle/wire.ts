@@ -3,6 +3,7 @@ import type { BuiltinRow, KernelOptions, LoadedPlugin, ResolvedSlot, Wiring } fr
 import type { KernelPlan, PlanEntry } from '../plan.js'
 import { PluginLoader } from '../loader/loader.js'
 import { Registry } from '../registry/registry.js'
+import { entriesAt, unusedPoints } from './defaults.js'
 import { checkNeeds } from './needs.js'
 import { nestedEntries } from './nested.js'
 import type { WiredPart, WiredSlot } from './node.js'
@@ -27,7 +28,7 @@ export async function wire<P extends KernelPlan>(options: WiringOptions<P>): Pro
   loader.addCore(options.always)
   await loader.addRequested(options.source.plugins)
   const plan = options.source.plan(registry.points)
-  const unused = new Set(options.unused?.map((point) => point.id))
+  const unused = unusedPoints(options, registry)
   await loadUsed(plan, registry, loader, unused)
   const problems: Problem[] = [...plan.problems, ...loader.problems, ...registry.freeze()]
   const builder = new PartBuilder(registry, loader, options.roles, unused, problems)
@@ -59,8 +60,9 @@ async function loadUsed(plan: KernelPlan, registry: Registry, loader: PluginLoad
   for (;;) {
     const uses: Use[] = [plan.process, ...plan.hosts].flatMap((part) =>
       part.slots.flatMap((slot): Use[] => {
-        if (slot.entries !== undefined) return slot.entries.flatMap((entry) => usesOf(slot.point, entry, registry))
-        return registry.point(slot.point)?.pick === 'all' && !unused.has(slot.point) ? [{ point: slot.point, use: undefined, except: new Set(slot.without.map((w) => w.name)) }] : []
+        const entries = entriesAt(slot, unused)
+        if (entries !== undefined) return entries.flatMap((entry) => usesOf(slot.point, entry, registry))
+        return registry.point(slot.point)?.pick === 'all' ? [{ point: slot.point, use: undefined, except: new Set(slot.without.map((w) => w.name)) }] : []
       }),
     )
     if (!(await loader.addUsed(uses))) return

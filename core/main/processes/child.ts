@@ -12,6 +12,7 @@ import type { Channel } from '../../processes/channel.js'
 import { become } from '../../processes/privileges.js'
 import { adopt, SocketPairs } from '../../processes/sockets.js'
 import { encodeOutcome } from '../../processes/values.js'
+import { knownPoints } from '../always.js'
 import { answerBlocks } from '../blocks.js'
 import { Connections } from '../connections.js'
 import { compileInSmallPieces, learnFromFirstCalls } from '../first-calls.js'
@@ -84,7 +85,9 @@ async function sourceOf(origin: ConfigOrigin): Promise<ConfigSource> {
   return origin.file !== undefined ? readConfig(origin.file, origin.machine) : configOf(origin.value ?? {}, origin.folder ?? process.cwd(), origin.machine)
 }
 async function kernelFor(source: ConfigSource, role: Role): Promise<Kernel<ConfigPlan>> {
-  return startKernel({ ...kernelOptions(source, log), given: [{ token: LOGGER, value: log }], roles: [role] })
+  // What others create: all formats and extensions would be 20 MiB of a process that reads no mail.
+  const unused = knownPoints.filter((point) => !point.roles.includes(role))
+  return startKernel({ ...kernelOptions(source, log), given: [{ token: LOGGER, value: log }], roles: [role], unused })
 }
 function take({ identity, account }: StartMessage): void {
   if (identity === undefined) return

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { chosen, chosenEntries, createToken, extensionPoint, LOGGER, nested, nestedList, noSettings, services, type Service } from '../../../core/api/index.js'
+import { chosen, chosenEntries, chosenKnown, createToken, extensionPoint, LOGGER, nested, nestedList, noSettings, services, type Service } from '../../../core/api/index.js'
 import { startKernel } from '../../../core/kernel/lifecycle/start.js'
 import { kernelOptions, plugin, problemsOf, row } from '../../support/kernel.js'
 
@@ -117,6 +117,23 @@ describe('start', () => {
       'CFG_UNKNOWN_KEY hosts.default.box.extensions[1].sise: unknown setting of extra "b"',
     ])
     expect(await problemsOf(startKernel(options({ without: ['base', 'd'] })))).toHaveLength(2)
+  })
+
+  test('a point of which something asks what was chosen is in use, also where nothing of it is created', async () => {
+    const extra = row(plugin('extra-a', (p) => p.to(extras).contribute({ name: 'a', settings: noSettings, create: () => ({ name: 'a' }) })), ['test.extras', 'a'])
+    let known: readonly string[] = []
+    const asking = plugin('core-asking', (p) => {
+      p.provide(CENSUS, {
+        needs: { extras: chosenKnown(extras) },
+        create: (n) => {
+          known = n.extras.map((e) => e.name)
+          return { count: known.length }
+        },
+      })
+    })
+    await using kernel = disposable(await startKernel(kernelOptions({}, { points, reading: points, always: [asking], builtins: [extra], unused: [extras], roles: ['auth'] })))
+    expect(known).toEqual(['a'])
+    expect(kernel.it.host('default')?.entries(extras)).toEqual([])
   })
 
   test('reports everything that is wrong together', async () => {

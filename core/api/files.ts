@@ -14,6 +14,14 @@ export interface FileStat {
   readonly atimeMs: number
   readonly mtimeMs: number
   readonly ctimeMs: number
+  /** When it was made, where the file system tells that. */
+  readonly bornMs?: number | undefined
+}
+/** What tells files apart. */
+export type FileIdentity = Pick<FileStat, 'device' | 'inode' | 'bornMs'>
+/** Whether both are of one file. The inode of a file that is gone is used again at once; when a file was made is compared where both tell it. */
+export function isSameFile(one: FileIdentity, other: FileIdentity): boolean {
+  return one.device === other.device && one.inode === other.inode && (one.bornMs === undefined || other.bornMs === undefined || one.bornMs === other.bornMs)
 }
 export interface DirectoryEntry {
   readonly name: string

@@ -18,7 +18,7 @@ const SYS_STATX: Partial<Record<NodeJS.Architecture, number>> = { x64: 332, arm6
 const AT_FDCWD = -100
 const AT_EMPTY_PATH = 0x1000
 const AT_STATX_DONT_SYNC = 0x4000
-const STATX_BASIC_STATS = 0x7ff
+const STATX_BASIC_STATS_AND_BTIME = 0xfff
 const O_PATH = 0o10000000
 const O_CLOEXEC = 0o2000000
 const { O_DIRECTORY, O_NOFOLLOW } = fs
@@ -28,7 +28,7 @@ const { ENOENT } = constants.errno
 
 /** struct statx: octets of it, and where its members are. */
 const STATX = 256
-const AT = { links: 16, uid: 20, gid: 24, mode: 28, inode: 32, size: 40, atime: 64, ctime: 96, mtime: 112, major: 136, minor: 140 } as const
+const AT = { links: 16, uid: 20, gid: 24, mode: 28, inode: 32, size: 40, atime: 64, btime: 80, ctime: 96, mtime: 112, major: 136, minor: 140 } as const
 const KINDS: Readonly<Record<number, FileStat['kind']>> = { 0o100000: 'file', 0o040000: 'directory', 0o120000: 'symlink' }
 const TYPE_MASK = 0o170000
 
@@ -57,6 +57,7 @@ function statOf(octets: Buffer): FileStat | 'unknown' {
     atimeMs: time(octets, AT.atime),
     mtimeMs: time(octets, AT.mtime),
     ctimeMs: time(octets, AT.ctime),
+    bornMs: time(octets, AT.btime),
   }
 }
 
@@ -82,7 +83,7 @@ export function nativeNames(koffi: typeof koffiModule.default, c: ReturnType<typ
     return koffi.errno() === ENOENT ? undefined : 'unknown'
   }
   const ofDescriptor = (fd: number): FileStat | 'unknown' =>
-    statx(statxNumber, fd, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, into) === 0 ? statOf(into) : 'unknown'
+    statx(statxNumber, fd, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS_AND_BTIME, into) === 0 ? statOf(into) : 'unknown'
   const ofPath = (path: string, follow: boolean): FileStat | undefined | 'unknown' => {
     const fd = opened(path, O_PATH | (follow ? 0 : O_NOFOLLOW))
     if (typeof fd !== 'number') return fd

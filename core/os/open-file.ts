@@ -39,6 +39,7 @@ export function fileStat(s: fs.Stats): FileStat {
     atimeMs: s.atimeMs,
     mtimeMs: s.mtimeMs,
     ctimeMs: s.ctimeMs,
+    bornMs: s.birthtimeMs,
   }
 }
 

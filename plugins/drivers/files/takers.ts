@@ -1,8 +1,8 @@
-import type { FileStat } from 'mailwright/api'
+import { isSameFile, type FileIdentity, type FileStat } from 'mailwright/api'
 
 /** Files of which it is remembered which format took them. */
 const REMEMBERED = 4096
-type Seen = Pick<FileStat, 'device' | 'inode' | 'size'>
+type Seen = FileIdentity & Pick<FileStat, 'size'>
 
 /**
  * Formats by the files that they took, for all logins of a host: who took a file is asked first the next time, and formats before it in the list are not
@@ -13,11 +13,11 @@ export class Takers<F> {
 
   of(path: string, now: FileStat): F | undefined {
     const known = this.#known.get(path)
-    return known !== undefined && known.device === now.device && known.inode === now.inode && known.size <= now.size ? known.format : undefined
+    return known !== undefined && isSameFile(known, now) && known.size <= now.size ? known.format : undefined
   }
-  took(path: string, { device, inode, size }: Seen, format: F): void {
+  took(path: string, { device, inode, bornMs, size }: Seen, format: F): void {
     this.#known.delete(path)
-    this.#known.set(path, { device, inode, size, format })
+    this.#known.set(path, { device, inode, bornMs, size, format })
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= REMEMBERED) break
       this.#known.delete(oldest)

@@ -62,3 +62,16 @@ test.each(rewritten)('a mailbox of format $was that another program makes a $siz
   await append(mail, 'box', 'third')
   expect(await withView(mail, 'box', async (subjects) => subjects)).toEqual(['other', 'third'])
 })
+
+test.each([['unix', 'mmdf'], ['unix', 'mbx'], ['mmdf', 'mbx']] as const)('a mailbox of format %s that another program deleted, and whose inode one of format %s has now, is not in the way of it', async (was, is) => {
+  await using site = await toolsSite()
+  const { mail } = site
+  const path = join(site.folder, 'mail/alice/box')
+  await mail.create(`#driver.${was}/box` as MailboxName, { specialUse: [] }, signal)
+  await append(mail, 'box', 'first')
+  // Most file systems give its inode to the next file.
+  await rm(path)
+  await mail.create(`#driver.${is}/box` as MailboxName, { specialUse: [] }, signal)
+  await append(mail, 'box', 'second')
+  expect(await withView(mail, 'box', async (subjects) => subjects)).toEqual(['second'])
+})

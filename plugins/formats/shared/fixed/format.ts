@@ -1,4 +1,4 @@
-import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
+import { MailError, failedWith, isSameFile, type Delivery, type Examined, type FileIdentity, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
 import { Beginnings } from '../beginnings.js'
 import { nowSeconds } from '../changes/state-directory.js'
 import { isWritable } from '../folders.js'
@@ -18,7 +18,7 @@ import { FixedSource } from './source.js'
 
 /** Mailboxes of which it is remembered that they are some. */
 const REMEMBERED = 1024
-type Recognised = Pick<FileStat, 'device' | 'inode' | 'size'>
+type Recognised = FileIdentity & Pick<FileStat, 'size'>
 
 /** Mailbox files with records of fixed form. */
 export class FixedFormat implements MailboxFormat {
@@ -39,7 +39,7 @@ export class FixedFormat implements MailboxFormat {
     if (stat.size === 0) return 'empty'
     const known = this.#known.get(at.path)
     // What was a mailbox and only grew still begins as one.
-    if (known !== undefined && known.device === stat.device && known.inode === stat.inode && known.size <= stat.size) return 'mine'
+    if (known !== undefined && isSameFile(known, stat) && known.size <= stat.size) return 'mine'
     const file = await files.open(at.path, { keepAccessTime: true })
     let head: Buffer
     try {
@@ -83,9 +83,9 @@ export class FixedFormat implements MailboxFormat {
     const { header } = this.#dialect
     return header === undefined ? looksLikeRecord(this.#dialect, head) : head.length === header.length && header.parse(head) !== undefined
   }
-  #remember(path: string, { device, inode, size }: Recognised): void {
+  #remember(path: string, { device, inode, bornMs, size }: Recognised): void {
     this.#known.delete(path)
-    this.#known.set(path, { device, inode, size })
+    this.#known.set(path, { device, inode, bornMs, size })
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= REMEMBERED) break
       this.#known.delete(oldest)

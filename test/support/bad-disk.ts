@@ -26,3 +26,14 @@ export function badDisk(inodes: ReadonlySet<number>, from: number, to: number): 
   }
   return { [Symbol.dispose]: () => void (SystemFiles.prototype.open = open) }
 }
+/** Makes files of this process such that nobody may open them, whatever the rights of who runs the tests, until it is disposed. */
+export function closedFiles(inodes: ReadonlySet<number>): Disposable {
+  const { open } = SystemFiles.prototype
+  SystemFiles.prototype.open = async function (...args) {
+    const file = await open.apply(this, args)
+    if (!inodes.has((await file.stat()).inode)) return file
+    await file.close()
+    throw Object.assign(new Error(`EACCES: permission denied, open '${args[0]}'`), { code: 'EACCES' })
+  }
+  return { [Symbol.dispose]: () => void (SystemFiles.prototype.open = open) }
+}

@@ -18,6 +18,8 @@ const SALVAGED = '.salvaged'
 interface Report {
   readonly messages: number
   readonly problems: readonly string[]
+  /** How many of them are that something may not be read. */
+  readonly denied: number
 }
 
 /**
@@ -28,7 +30,7 @@ interface Report {
 export async function fsck(work: Work, name: string, repair: boolean): Promise<boolean> {
   const { mail, terminal, signal } = work
   const canonical = name.toUpperCase() === INBOX ? INBOX : name
-  const { messages, problems } = await lookThrough(work, canonical)
+  const { messages, problems, denied } = await lookThrough(work, canonical)
   for (const problem of problems) tell(terminal.out, `${canonical}: ${problem}`)
   const count = `${messages} readable message${messages === 1 ? '' : 's'}`
   if (problems.length === 0) {
@@ -37,6 +39,8 @@ export async function fsck(work: Work, name: string, repair: boolean): Promise<b
   }
   tell(terminal.out, `${canonical}: ${problems.length} problem${problems.length === 1 ? '' : 's'}, ${count}`)
   if (!repair) return false
+  // Mail that is whole would be left behind.
+  if (denied > 0) throw new CommandFailure(EXIT.failed, `${canonical} is not repaired: ${denied} file${denied === 1 ? '' : 's'} of it may not be read, as the permissions are`)
   const salvaged = `${canonical}${SALVAGED}`
   if (canonical === INBOX) {
     // Mail keeps coming there, so its file is not moved from under those who deliver.
@@ -79,12 +83,13 @@ async function lookThrough(work: Work, name: string): Promise<Report> {
   const { signal } = work
   const problems: string[] = []
   let messages = 0
+  let denied = 0
   const examination = await examine(work, name)
   // Opened first: what a crash left half done is then done, and no damage.
   const opened: Report = await asClientsSeeIt(work, name, examination === undefined).catch((error: unknown) => {
     const failure = asMailFailure(error)
     if (!(failure instanceof MailError) || failure.kind === 'cancelled' || failure.kind === 'in-use') throw error
-    return { messages: 0, problems: [failure.message] }
+    return { messages: 0, problems: [failure.message], denied: failure.kind === 'denied' ? 1 : 0 }
   })
   if (examination === undefined) return opened
   using progress = new Progress(work.terminal, name)
@@ -95,9 +100,12 @@ async function lookThrough(work: Work, name: string): Promise<Report> {
       progress.step()
       // A place that cannot be read is found by reading it, and told afterwards.
       for await (const _ of one.bytes) signal.throwIfAborted()
-    } else if (one.kind === 'damage') problems.push(`at octet ${one.at}${one.file === undefined ? '' : ` of ${one.file}`}: ${one.text}`)
+    } else if (one.kind === 'damage') {
+      if (one.denied === true) denied++
+      problems.push(`at octet ${one.at}${one.file === undefined ? '' : ` of ${one.file}`}: ${one.text}`)
+    }
   }
-  return { messages, problems: [...problems, ...opened.problems.filter((text) => !problems.some((p) => p.endsWith(text)))] }
+  return { messages, denied: denied || opened.denied, problems: [...problems, ...opened.problems.filter((text) => !problems.some((p) => p.endsWith(text)))] }
 }
 /** What opening tells; with `read` also what reading every message does. */
 async function asClientsSeeIt({ mail, signal }: Work, name: string, read: boolean): Promise<Report> {
@@ -106,7 +114,7 @@ async function asClientsSeeIt({ mail, signal }: Work, name: string, read: boolea
     let messages = 0
     await view.sync(signal)
     for (const { severity, text } of view.take({ expunge: true })?.notices ?? []) if (severity === 'warning') problems.push(text)
-    if (!read) return { messages: view.announced, problems }
+    if (!read) return { messages: view.announced, problems, denied: 0 }
     const { ranges } = allUids(view)
     for (let i = 0; i < ranges.length; i += 2) {
       for (let uid = ranges[i] ?? 0; uid <= (ranges[i + 1] ?? 0); uid++) {
@@ -123,7 +131,7 @@ async function asClientsSeeIt({ mail, signal }: Work, name: string, read: boolea
         }
       }
     }
-    return { messages, problems }
+    return { messages, problems, denied: 0 }
   })
 }
 

@@ -29,7 +29,7 @@ export function isRefused(error: unknown): boolean {
   return isUnreadable(error) || failedWith(error, 'EACCES', 'EPERM', 'EISDIR', 'ELOOP')
 }
 export function refusedDamage(error: unknown, name: string): Examined {
-  return { kind: 'damage', at: 0, file: name, text: reasonOf(error) }
+  return { kind: 'damage', at: 0, file: name, text: reasonOf(error), ...(failedWith(error, 'EACCES', 'EPERM') && { denied: true }) }
 }
 /** Octets of a part of a file. */
 export async function* partOf(file: ReadableFile, from: number, size: number): AsyncGenerator<Uint8Array> {

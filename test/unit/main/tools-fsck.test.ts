@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MailError, SYSTEM, uids, type AppendItem, type MailAccess, type MailboxName } from '../../../core/api/index.js'
 import { fsck } from '../../../core/main/mailbox-tools/fsck.js'
 import { withMailbox } from '../../../core/main/mailbox-tools/views.js'
-import { badDisk } from '../../support/bad-disk.js'
+import { badDisk, closedFiles } from '../../support/bad-disk.js'
 import { LONG, randomOf, seedOf } from '../../support/random.js'
 import { toolsSite, type ToolsSite } from '../../support/tools-site.js'
 
@@ -401,4 +401,22 @@ test('a text that is no mailbox is good, also where its first lines look like a 
 })
 test('a mailbox that is not there is an error', async () => {
   await expect(check('nope', false)).rejects.toMatchObject({ kind: 'not-found' })
+})
+test.each([
+  { format: 'mix', closed: /^\.mix[0-9a-f]{8}$/ },
+  { format: 'mx', closed: /^2$/ },
+  { format: 'mh', closed: /^2$/ },
+])('a $format mailbox of which files may not be read is not repaired: nothing says that they are damaged', async ({ format, closed }) => {
+  const box = format === 'mh' ? 'mh/box' : 'box'
+  await fill(box, format, 3)
+  const before = await messages(box)
+  const names = (await readdir(path(box))).filter((name) => closed.test(name))
+  const inodes = new Set(await Promise.all(names.map(async (name) => (await stat(path(`${box}/${name}`))).ino)))
+  {
+    using _ = closedFiles(inodes)
+    expect((await check(box, false)).out).toMatch(/of \S+: EACCES: permission denied/)
+    await expect(check(box, true)).rejects.toThrow(`${box} is not repaired: 1 file of it may not be read, as the permissions are`)
+  }
+  expect((await check(box, false)).good).toBe(true)
+  expect(await messages(box)).toEqual(before)
 })

@@ -214,6 +214,14 @@ test('a symbolic link in place of the lock is refused, and the signal ends the w
   await expect(waiting).rejects.toThrow('enough')
 })
 
+test.each(['ENOSPC', 'EDQUOT'])('a disk without room for the name of the lock leaves the mailbox vulnerable at once, and nothing behind: %s', async (code) => {
+  const began = site.clock.ms
+  const files = changed(site.files, { link: () => Promise.reject(Object.assign(new Error(`${code}: link`), { code })) })
+  expect((await takeDotLock({ ...site.context(), files }, join(site.dir, 'box'), never, site.say)).state).toBe('vulnerable')
+  expect(site.clock.ms).toBe(began)
+  expect(site.said.join()).toContain(code)
+  expect(await readdir(site.dir)).toEqual(['box'])
+})
 test('a folder that takes no files leaves the mailbox vulnerable, and says what to do', async () => {
   await chmod(site.dir, 0o555)
   // No permission holds root back.

@@ -89,6 +89,8 @@ async function hitch(ctx: FileLocks, lock: string): Promise<Hitched | undefined>
     try {
       await files.link(post, lock)
     } catch (error) {
+      // A disk without room for the name is nobody's lock.
+      if (failedWith(error, 'ENOSPC', 'EDQUOT')) throw error
       linkless = failedWith(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP')
     }
     if (!linkless && (await file.stat()).links === 2) return { file, tidied: tidy() }

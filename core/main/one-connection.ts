@@ -1,7 +1,7 @@
 import type { CommandContext } from './command.js'
-import type { DeliveryRules } from './delivery/local-delivery.js'
 import { CommandFailure, EXIT } from './exit-codes.js'
 import { actAs } from './mail-account.js'
+import type { ServerParts } from './running-server.js'
 import { MailServer } from './server.js'
 import { portsOfProtocols } from './service-ports.js'
 import { startConfigured } from './start-configured.js'
@@ -22,9 +22,9 @@ export async function tlsByPort({ kernel }: MailServer, protocol: string, port: 
 }
 
 /** Starts a server without listeners for the one connection that the process was started with, and stops it afterwards. The exit code is returned. */
-export async function serveOneConnection(context: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>, delivery?: DeliveryRules): Promise<number> {
+export async function serveOneConnection(context: CommandContext, config: string | undefined, serve: (server: MailServer) => Promise<void>, choice: Pick<ServerParts, 'delivery' | 'unused'> = {}): Promise<number> {
   lendOutput()
-  const server = await startConfigured(context, config, (source, log) => MailServer.start({ source, log, inherited: new Map(), listen: false, actAs, ...(delivery === undefined ? {} : { delivery }) }))
+  const server = await startConfigured(context, config, (source, log) => MailServer.start({ source, log, inherited: new Map(), listen: false, actAs, ...choice }))
   if (server === undefined) return EXIT.configuration
   const onStop = (): void => void server.stop()
   // The server is stopped below, when the session is over; without one it is at once.

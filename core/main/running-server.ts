@@ -1,5 +1,6 @@
 import type { ConfigPlan, ConfigSource } from '../config/plan/types.js'
 import type { Kernel, Reloaded } from '../kernel/kernel.js'
+import type { AnyPoint } from '../kernel/plan.js'
 import type { LogHub } from '../log/log-hub.js'
 import type { InheritedSockets } from '../net/activation.js'
 import type { ServerAddress } from './bindings.js'
@@ -20,6 +21,8 @@ export interface ServerParts {
   readonly actAs?: ActAs
   /** For a process that takes mail alone. */
   readonly delivery?: DeliveryRules
+  /** Points that it does nothing with, for a process that serves one protocol alone. */
+  readonly unused?: readonly AnyPoint[]
 }
 
 /** A server that runs, in however many processes. */

@@ -44,7 +44,7 @@ export class MailServer implements RunningServer {
    * @throws StartFailure with everything that is wrong; nothing stays open then.
    */
   static async start(parts: ServerParts): Promise<MailServer> {
-    const kernel = await configuredKernel(parts.source, parts.log, parts.listen ? { check: checkListeners('error') } : {})
+    const kernel = await configuredKernel(parts.source, parts.log, { unused: parts.unused ?? [], ...(parts.listen ? { check: checkListeners('error') } : {}) })
     const server = new MailServer(kernel, parts)
     try {
       await server.#warmUp()

@@ -1,4 +1,4 @@
-import { protocols } from '../../api/index.js'
+import { imapExtensions, passwordSchemes, pop3Extensions, protocols, saslMechanisms, workarounds } from '../../api/index.js'
 import type { PeerFacts } from '../../api/index.js'
 import { inheritedConnection, streamLink } from '../../net/stdio-link.js'
 import { parseCommandLine } from '../command.js'
@@ -9,12 +9,14 @@ import { newSessionId } from '../session-id.js'
 
 const STANDARD_INPUT = 0
 const PROTOCOL = 'lmtp'
+/** Points of the other protocols, and of logins. */
+const UNUSED = [imapExtensions, passwordSchemes, pop3Extensions, saslMechanisms, workarounds]
 
 /** `mailwright lmtpd`: one connection of a mail transport on standard input and output. */
 export async function run(context: CommandContext): Promise<number> {
   const { values } = parseCommandLine(context.args, { config: { type: 'string', short: 'c' }, host: { type: 'string' }, create: { type: 'boolean', default: false } })
   if (process.geteuid?.() === 0) throw new CommandFailure(EXIT.usage, 'lmtpd delivers with the rights of one user for all: start it as the user who owns the mail; where accounts have users of their own, let "mailwright serve" listen for LMTP')
-  const rules = { host: values.host, ...(values.create ? { createFolder: true } : {}) }
+  const delivery = { host: values.host, ...(values.create ? { createFolder: true } : {}) }
   return await serveOneConnection(
     context,
     values.config,
@@ -30,6 +32,6 @@ export async function run(context: CommandContext): Promise<number> {
       const peer: PeerFacts = { session: newSessionId(), address: '', localAddress: '', localPort: 0, service: PROTOCOL }
       await server.connections.serve(streamLink(socket ?? process.stdin, process.stdout, peer, { stopping: server.connections.stopping }), PROTOCOL)
     },
-    rules,
+    { delivery, unused: UNUSED },
   )
 }

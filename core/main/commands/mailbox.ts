@@ -26,9 +26,12 @@ export async function run(context: CommandContext): Promise<number> {
   if (merge !== undefined && merge !== 'append' && merge !== 'skip' && !/^suffix=./.test(merge)) throw new CommandFailure(EXIT.usage, `unknown merge option: ${merge}; append, skip or suffix=TEXT`)
   return await withOfflineServer(context, values.config, async ({ server, signal }) => {
     const { host, user } = await findAccount(server, typed, values.host, signal)
+    const formats = host.entries(mailboxFormats)
+    // Here, so that --dry-run says it too.
+    if (format !== undefined && !formats.some(({ name }) => name === format)) throw new CommandFailure(EXIT.usage, `unknown format "${format}": ${formats.map(({ name }) => name).join(', ')}`)
     await actAs(user)
     await using mail = await host.get(MAIL_DOOR).open(user, signal)
-    const folders = new Set(host.entries(mailboxFormats).filter(({ about }) => about.hierarchy).map(({ name }) => name))
+    const folders = new Set(formats.filter(({ about }) => about.hierarchy).map(({ name }) => name))
     try {
       return await action.run({ mail, terminal: context.terminal, signal, format, merge, dryRun: values['dry-run'], holdsOthers: (name) => folders.has(name) }, args)
     } catch (error) {

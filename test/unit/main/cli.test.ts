@@ -185,6 +185,9 @@ describe('the command line', () => {
     expect(before).not.toContain('first')
     expect((await stat(join(folder, 'users'))).mode & 0o077).toBe(0)
     expect(await mailwright(['user', 'passwd', 'alice'], 'second\n')).toMatchObject({ code: 0 })
+    // Also of what nothing is done with.
+    const unknown = { code: 64, err: expect.stringContaining('unknown format "mbxx": ') as string }
+    expect(await mailwright(['mailbox', 'transfer', 'alice', 'archive', '--to', 'mbxx', '--dry-run'])).toMatchObject(unknown)
     expect(await mailwright(['user', 'passwd', 'nobody'])).toMatchObject({ code: 67, err: expect.stringContaining('there is no user "nobody"') as string })
     expect(await readFile(join(folder, 'users'), 'utf8')).not.toBe(before)
     expect((await mailwright(['user', 'list'])).out).toMatch(/^alice +\w/)

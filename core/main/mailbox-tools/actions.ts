@@ -1,6 +1,6 @@
 import { CommandFailure, EXIT } from '../exit-codes.js'
 import { say, table } from '../terminal.js'
-import { uids, type MailboxName } from '../../api/index.js'
+import { MailError, uids, type MailboxName } from '../../api/index.js'
 import { criteria } from './criteria.js'
 import { bare, fill, made, type Work } from './work.js'
 import { printable, tell } from './telling.js'
@@ -29,8 +29,9 @@ async function fillNew(work: Work, [source = '', target = '']: readonly string[]
     await fill(work, source, fresh, { remove })
     return EXIT.ok
   } catch (error) {
-    await withdraw(mail, bare(target))
-    throw error
+    const there = await withdraw(mail, bare(target))
+    if (there === undefined || !(error instanceof MailError)) throw error
+    throw new MailError(error.kind, `${error.message}; ${there} stays, with what was copied or came meanwhile`, { cause: error })
   }
 }
 /** The words that `mailwright mailbox` knows. */

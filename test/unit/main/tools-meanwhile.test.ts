@@ -108,6 +108,28 @@ describe.each(['unix', 'mbx', 'mix'])('from and to %s, while nothing can be copi
   })
 })
 
+test('a copy that is told to stop when it was made says that it is there', async () => {
+  await site.mail.create('box' as MailboxName, { specialUse: [] }, signal)
+  await put('box', 'old')
+  const stop = new AbortController()
+  const mail = new Proxy(site.mail, {
+    get(target, key) {
+      const member: unknown = Reflect.get(target, key, target)
+      if (typeof member !== 'function') return member
+      const call = member.bind(target) as (...args: unknown[]) => Promise<unknown>
+      return key !== 'append' ? call : async (...args: unknown[]) => {
+        const result = await call(...args)
+        stop.abort()
+        return result
+      }
+    },
+  })
+  const terminal: Terminal = { out: new PassThrough(), err: new PassThrough(), colours: false }
+  const work = { mail, terminal, signal: stop.signal, format: undefined, merge: undefined, dryRun: false, holdsOthers: () => true }
+  await expect(ACTIONS['copy']?.run(work, ['box', 'new'])).rejects.toMatchObject({ kind: 'cancelled', message: 'the operation was cancelled; new stays, with what was copied or came meanwhile' })
+  expect([...(await all())]).toEqual([['old', ['box', 'new']]])
+})
+
 describe('a repair', () => {
   /** Two messages, and a NUL that is damage. */
   async function damage(): Promise<void> {

@@ -128,6 +128,7 @@ export class TextDelivery implements Delivery {
       await source.look(held, edit, signal)
       return undefined
     }
+    source.mustBeWhole(held)
     const more = keywords.define(this.#wanted())
     if ((more && source.base.kind !== 'none') || source.mustNumber) await source.number(held, edit, signal)
     const target: Target = { base: source.base, validity: edit.uidValidity, last: edit.uidNext - 1, highest: highestOf(source.layout), size: source.layout.end, separated: source.separated }
@@ -153,6 +154,7 @@ export class TextDelivery implements Delivery {
     if (target === undefined) {
       const found = await scanFile(this.#ctx.dialect, held.file, held.stat.size, known, signal)
       if (found.stopped < held.stat.size && found.layout.count === 0 && found.base.kind === 'none') throw new MailError('corrupt', `Not a ${this.#ctx.dialect.title}-format mailbox: ${path}`)
+      if (found.stopped < held.stat.size) throw new MailError('corrupt', `${path} is damaged: what stands at octet ${found.stopped} is no message`)
       const keywords = new KeywordTable(found.base.keywords)
       const more = keywords.define(this.#wanted())
       if (!held.owner) {

@@ -118,7 +118,9 @@ export class TextSource implements MailboxSource {
   async remember(edit: TableEdit, held: HeldFile | undefined, layout: Layout, base: Base): Promise<void> {
     this.#remember(edit, layout, fileState(await held?.file.stat(), base, held?.mark))
   }
-  #remember(edit: TableEdit, layout: Layout, state: FileState): void {
+  #remember(edit: TableEdit, layout: Layout, found: FileState): void {
+    // Behind a place of damage nothing is known: each look begins there anew.
+    const state = layout.end < found.size ? { ...found, size: layout.end } : found
     const { base } = state
     this.#layout = layout
     this.#validity = edit.uidValidity
@@ -173,6 +175,10 @@ export class TextSource implements MailboxSource {
    * are in the table alone for now.
    */
   async #settle(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<boolean> {
+    if (this.layout.end < held.stat.size) {
+      this.say(edit)('warning', notWhole(this.#path, this.layout.end))
+      return false
+    }
     try {
       await this.#write(held, edit, { claim: true, keep: () => true }, signal)
       return true
@@ -326,8 +332,13 @@ export class TextSource implements MailboxSource {
     if (done === undefined) await this.#vanish(edit)
   }
 
+  /** What stands behind a place of damage is mail all the same, which must not be written over. @throws MailError `corrupt`. */
+  mustBeWhole({ stat }: HeldFile): void {
+    if (this.layout.end < stat.size) throw new MailError('corrupt', notWhole(this.#path, this.layout.end))
+  }
   /** Writes what the table says into the file. Rows that stay get their new places. */
   async #write(held: HeldFile, edit: TableEdit, how: { readonly claim: boolean; readonly keep: (i: number) => boolean }, signal: AbortSignal): Promise<void> {
+    this.mustBeWhole(held)
     const { layout, base } = this
     const { flagSets } = edit.rows
     const flagId = flagIds(edit.rows, layout)
@@ -444,4 +455,7 @@ function flagIds(rows: Rows, layout: Layout): (i: number) => number {
 }
 function inUse(): MailError {
   return new MailError('in-use', 'Mailbox is open by another process, access is readonly')
+}
+function notWhole(path: string, at: number): string {
+  return `${path} is damaged: what stands at octet ${at} is no message`
 }

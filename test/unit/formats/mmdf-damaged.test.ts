@@ -39,6 +39,8 @@ test('mail behind a place of damage is not written over: not by an append, new f
     if (reopened) box = await OpenBox.open(new TextFormat({ ...unixContext(new SystemFiles(await nativeLocks()), folder), dialect: mmdfDialect }), path, box)
     await box.refresh(true)
     expect(box.uids).toEqual([1, 2])
+    // Of which `mailwright fsck` tells too.
+    expect(box.notices).toContainEqual({ severity: 'warning', text: expect.stringMatching(/box is damaged: what stands at octet \d+ is no message$/) })
     await expect(box.append([itemOf('Subject: six\r\n\r\nx\r\n')])).rejects.toMatchObject(corrupt)
     await expect(box.store([1], { system: SYSTEM.flagged })).rejects.toMatchObject(corrupt)
     await expect(box.expunge([1])).rejects.toMatchObject(corrupt)

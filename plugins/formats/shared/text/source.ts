@@ -175,10 +175,7 @@ export class TextSource implements MailboxSource {
    * are in the table alone for now.
    */
   async #settle(held: HeldFile, edit: TableEdit, signal: AbortSignal): Promise<boolean> {
-    if (this.layout.end < held.stat.size) {
-      this.say(edit)('warning', notWhole(this.#path, this.layout.end))
-      return false
-    }
+    if (this.layout.end < held.stat.size) return false
     try {
       await this.#write(held, edit, { claim: true, keep: () => true }, signal)
       return true
@@ -220,6 +217,7 @@ export class TextSource implements MailboxSource {
       throw new MailError('corrupt', `${this.#path} is not in valid mailbox format`)
     }
     this.#takeAll(all, edit)
+    if (all.stopped < held.stat.size) this.say(edit)('warning', notWhole(this.#path, all.stopped))
   }
   #addTail(tail: Scanned, edit: TableEdit): void {
     takeTail(tail, this.layout, edit, new FlagReader(edit, this.#keywords))

@@ -128,7 +128,7 @@ export class MixFolder {
     return inTurn(this.#ctx, this.path, say, async (spoken) => {
       let handles = await this.#lock(mode, signal, spoken)
       try {
-        if (finished && !(await this.#redo.isKnown())) {
+        if (finished && !((await this.#redo.isKnown()) && (await this.#isAsLeft(handles)))) {
           if (mode === 'shared' && handles.writable) {
             this.#unlock(handles)
             handles = await this.#lock('exclusive', signal, spoken)
@@ -140,6 +140,7 @@ export class MixFolder {
       } catch (error) {
         throw asRefusal(error, this.path)
       } finally {
+        this.#looked = undefined
         this.#unlock(handles)
       }
     })
@@ -205,7 +206,9 @@ export class MixFolder {
   /** Whoever changes a control file gives it another sequence: where all three are those of last time, so is the rest. */
   async #held(handles: Handles): Promise<Held> {
     const last = this.#last
-    if (last !== undefined && sequencesOf(last) === (await this.#sequences(handles))) return last
+    const looked = this.#looked
+    this.#looked = undefined
+    if (last !== undefined && sequencesOf(last) === (looked ?? (await this.#sequences(handles)))) return last
     return (this.#last = await this.#readHeld(handles))
   }
   async #sequences(handles: Handles): Promise<string> {
@@ -321,6 +324,13 @@ export class MixFolder {
       }),
     )
   }
+  /** False also when another process that made the changes of our entries once more was killed at it: the files are then as an earlier entry left them. */
+  async #isAsLeft(handles: Handles): Promise<boolean> {
+    this.#looked = this.#redo.holds ? await this.#sequences(handles).catch(() => undefined) : undefined
+    return !this.#redo.holds || this.#chained === this.#looked
+  }
+  /** Sequences of the control files, for the rest of an operation that has just looked at them. */
+  #looked: string | undefined
   /** A change failed on its way into the control files; the next operation makes it. */
   get owes(): boolean {
     return this.#owes
@@ -351,6 +361,7 @@ export class MixFolder {
     if (this.durable) await allDone(CONTROLS.map((c) => handles[c].sync()))
     await this.#redo.clear()
     this.#last = undefined
+    this.#looked = undefined
     this.#owes = false
   }
   /**

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { SystemFiles } from '../../../core/os/files.js'
@@ -35,4 +35,25 @@ test('what a DELETE that was stopped half-way leaves of changes does not come ba
   expect(await anew.messages()).toEqual([])
   await anew.close()
   await box.close()
+})
+
+test('another process that is killed while it makes the changes of one that is at work once more takes none of them back', async () => {
+  const path = join(home, 'box')
+  const format = (): MixFormat => new MixFormat(directoryContext(system, new TestClock(1_700_000_000_000)))
+  await format().create(placeAt(path))
+  const box = await openBox(format(), path)
+  await deliverTo(format(), path, [sampleMessage(1)], box)
+  const controls = ['.mixmeta', '.mixindex', '.mixstatus'].map((name) => join(path, name))
+  const early = await Promise.all(controls.map((file) => readFile(file)))
+  await deliverTo(format(), path, [sampleMessage(2)], box)
+  await deliverTo(format(), path, [sampleMessage(3)], box)
+  // In place, as the entries are written: it came as far as the first of them.
+  await Promise.all(controls.map((file, i) => writeFile(file, early[i] ?? '')))
+  await box.refresh()
+  expect(box.uids.count).toBe(3)
+  await box.close()
+  const anew = await openBox(format(), path)
+  await anew.refresh()
+  expect(await anew.messages()).toHaveLength(3)
+  await anew.close()
 })

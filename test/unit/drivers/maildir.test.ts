@@ -224,6 +224,19 @@ describe('a Maildir on real files', () => {
     }
     expect(site.octetsRead).toBeGreaterThan(text.length)
   })
+  test('a delivery reads the ends of the list of UIDs, however long that is, and the next look nothing', async () => {
+    const box = await settled(2000)
+    await site.deliver(box)
+    await box.refresh()
+    expect([(await stat(site.at('dovecot-uidlist'))).size > 40_000, site.octetsRead < 10_000, box.rows.at(-1)?.uid]).toEqual([true, true, 2001])
+    expect(site.listed.every((path) => path.endsWith('/new'))).toBe(true)
+    // What comes then is read from where that one ends.
+    site.octetsRead = 0
+    await appendFile(site.at('dovecot-uidlist'), '2005 W11 :1800000001.c.host\n')
+    await writeFile(site.at('new/1800000001.c.host'), 'Subject: ')
+    await box.refresh()
+    expect([box.rows.at(-1)?.uid, site.octetsRead < 10_000]).toEqual([2005, true])
+  })
   test('a list of UIDs that is mostly of messages that are gone becomes short with a delivery', async () => {
     const box = await settled(2)
     const list = site.at('dovecot-uidlist')

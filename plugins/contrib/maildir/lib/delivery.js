@@ -81,7 +81,7 @@ export class MaildirDelivery {
         this.#waiting.splice(0)
         // Otherwise the next look finds them.
         if (before !== undefined && given.before === open.edit.uidNext && given.validity === open.edit.uidValidity) {
-          await source.arrived(open.edit, messages.map((message, i) => ({ ...message, uid: given.numbers[i] })), before, given)
+          await source.arrived(open.edit, messages.map((message, i) => ({ ...message, uid: given.numbers[i] })), before, given.list)
         }
         return { uidValidity: given.validity, uids: uids.from(given.numbers) }
       })

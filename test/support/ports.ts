@@ -5,15 +5,20 @@ import { connect, createServer } from 'node:net'
 /** Ports that the kernel gives nobody by itself, so that no client's end of a connection takes one between its choice and its use. */
 const FIRST = 10_240
 const LAST = 32_767
-const given = new Set<number>()
-/** A port of the loopback that nobody has at this moment, and that was given to nobody here before. */
+/** A port of the loopback that nobody has at this moment, and that is given to no test of any process as long as this one lives. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST + 1)
-    if (given.has(port) || !(await canListen(port))) continue
-    given.add(port)
-    return port
+    if ((await isOurs(port)) && (await canListen(port))) return port
   }
+}
+/** A name apart from all files, which the kernel gives to one process at a time (unix(7), abstract sockets). Between the choice of a port and its use another test would choose it too. */
+function isOurs(port: number): Promise<boolean> {
+  const claim = createServer().unref()
+  return new Promise((resolve) => {
+    claim.once('error', () => resolve(false))
+    claim.listen(`\0mailwright-test-port-${port}`, () => resolve(true))
+  })
 }
 function canListen(port: number): Promise<boolean> {
   const probe = createServer()

@@ -42,7 +42,7 @@ const inPairs = (from: readonly string[], to: readonly string[]) => from.flatMap
 const rewritten = [
   ...inPairs(FILES, FILES).map((pair) => ({ ...pair, before: 1000, after: 1, size: 'smaller' })),
   // Formats remember that a file was theirs as long as it only grows.
-  ...inPairs(['unix', 'mmdf'], FILES).map((pair) => ({ ...pair, before: 1, after: 1000, size: 'larger' })),
+  ...inPairs(FILES, FILES).map((pair) => ({ ...pair, before: 1, after: 1000, size: 'larger' })),
   ...inPairs(['mix', 'mx'], ['mix', 'mx']).map((pair) => ({ ...pair, before: 1, after: 1, size: 'other' })),
 ]
 

@@ -34,7 +34,7 @@ export async function readHeader(dialect: Dialect, held: Held, path: string): Pr
   const octets = Buffer.alloc(kind.length)
   const got = await readSmall(held.file, octets, 0)
   const header = got === kind.length ? kind.parse(octets) : undefined
-  if (header === undefined) throw new MailError('corrupt', `Not a ${dialect.title}-format mailbox: ${path}`)
+  if (header === undefined) throw notOfThisFormat(dialect, path)
   return header
 }
 
@@ -50,6 +50,7 @@ export async function readContents(
   const filed = await readHeader(dialect, held, path)
   const start = filed ?? before?.header ?? emptyHeader(ctx.clock, ctx.mailbox.defaultKeywords)
   const scanned = await scanRecords(held.file, dialect, dialect.header?.length ?? 0, held.stat.size, signal)
+  if (scanned.damage !== undefined && scanned.records.length === 0 && filed === undefined) throw notOfThisFormat(dialect, path)
   const numbered = numberRecords(dialect, scanned, start, { previous: 0, count: 0, known: before?.known }, Math.max(nowSeconds(ctx.clock), start.validity + 1))
   const header = { ...start, validity: numbered.validity, last: numbered.last }
   return {
@@ -57,6 +58,9 @@ export async function readContents(
   }
 }
 
+function notOfThisFormat(dialect: Dialect, path: string): MailError {
+  return new MailError('corrupt', `Not a ${dialect.title}-format mailbox: ${path}`)
+}
 /** @throws MailError `corrupt`: what is damaged is read, and not made worse */
 export function mustBeWhole({ damage }: Pick<Contents, 'damage'>): void {
   if (damage !== undefined) throw new MailError('corrupt', damage)

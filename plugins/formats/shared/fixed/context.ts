@@ -1,5 +1,6 @@
 import type { Clock, FileLane, Files, MailboxSettings, Spool, Turns } from 'mailwright/api'
 import type { FileLocks } from '../locks/locks.js'
+import type { RecognisedFiles } from '../recognised.js'
 
 /** Somebody who holds a mailbox file open, and can give it up. */
 export interface Holding {
@@ -16,6 +17,7 @@ export interface FixedContext {
   readonly mailbox: MailboxSettings
   /** Change notices of the kernel; off for network file systems, which do not tell what others do. */
   readonly watch: boolean
+  readonly recognised: RecognisedFiles
   /** Files that this process holds open, by device and inode. */
   readonly holders: Map<string, Set<Holding>>
   /** Changes of flags on so many pages go to a log before the mailbox; default 16. */

@@ -1,4 +1,4 @@
-import { MailError, failedWith, isSameFile, type Delivery, type Examined, type FileIdentity, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
+import { MailError, failedWith, type Delivery, type Examined, type FilePlace, type FileStat, type GivenNumbers, type MailboxFormat, type MailboxSource, type TellWait, type MailUser } from 'mailwright/api'
 import { Beginnings } from '../beginnings.js'
 import { nowSeconds } from '../changes/state-directory.js'
 import { isWritable } from '../folders.js'
@@ -16,30 +16,22 @@ import { FixedFile, holdersOf, type Held } from './fixed-file.js'
 import { LONGEST_LINE, looksLikeRecord } from './record.js'
 import { FixedSource } from './source.js'
 
-/** Mailboxes of which it is remembered that they are some. */
-const REMEMBERED = 1024
-type Recognised = FileIdentity & Pick<FileStat, 'size'>
-
 /** Mailbox files with records of fixed form. */
 export class FixedFormat implements MailboxFormat {
   readonly #ctx: FixedContext
   readonly #beginnings = new Beginnings()
   readonly #dialect: Dialect
-  /** Files that were mailboxes when they were last looked at, so that the next look needs only a stat. */
-  readonly #known = new Map<string, Recognised>()
   constructor(dialect: Dialect, ctx: FixedContext) {
     this.#dialect = dialect
     this.#ctx = ctx
   }
 
   async recognise(at: FilePlace, _signal?: AbortSignal, seen?: FileStat): Promise<'mine' | 'empty' | 'not-mine'> {
-    const { files } = this.#ctx
+    const { files, recognised } = this.#ctx
     const stat = seen ?? (await files.stat(at.path))
     if (stat?.kind !== 'file') return 'not-mine'
     if (stat.size === 0) return 'empty'
-    const known = this.#known.get(at.path)
-    // What was a mailbox and only grew still begins as one.
-    if (known !== undefined && isSameFile(known, stat) && known.size <= stat.size) return 'mine'
+    if (recognised.onlyGrew(at.path, stat)) return 'mine'
     const file = await files.open(at.path, { keepAccessTime: true })
     let head: Buffer
     try {
@@ -54,7 +46,7 @@ export class FixedFormat implements MailboxFormat {
       const begun = await new SafeChanges(at, { ...this.#ctx, random: this.#ctx.locks.random }).begun(stat, this.#headLength)
       return begun !== undefined && this.#isOurs(begun) ? 'mine' : 'not-mine'
     }
-    this.#remember(at.path, stat)
+    recognised.remember(at.path, stat)
     return 'mine'
   }
   /** The first of its places that holds a mailbox of this format. */
@@ -82,14 +74,6 @@ export class FixedFormat implements MailboxFormat {
   #isOurs(head: Buffer): boolean {
     const { header } = this.#dialect
     return header === undefined ? looksLikeRecord(this.#dialect, head) : head.length === header.length && header.parse(head) !== undefined
-  }
-  #remember(path: string, { device, inode, bornMs, size }: Recognised): void {
-    this.#known.delete(path)
-    this.#known.set(path, { device, inode, bornMs, size })
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= REMEMBERED) break
-      this.#known.delete(oldest)
-    }
   }
   /** A look at a file with new mail must not make it look read. */
   async #keepNewMailMark(path: string, before: FileStat): Promise<void> {

@@ -1,6 +1,7 @@
 import { CLOCK, chosen, FILE_LANE, FILES, LOCK_SETTINGS, lockers, LOGGER, MAILBOX_SETTINGS, RANDOM, SPOOL, Turns, type Clock, type FileLane, type Files, type Locker, type Logger, type LockSettings, type MailboxSettings, type Spool } from 'mailwright/api'
 import { z } from 'zod'
 import { fileLocks } from '../locks/locks.js'
+import { RecognisedFiles } from '../recognised.js'
 import type { FixedContext } from './context.js'
 
 /** Settings of formats whose records have fixed forms. */
@@ -27,7 +28,7 @@ export interface FixedServices {
 
 export function fixedContext({ files, lane, clock, random, locks, lockers: others = [], mailbox, spool, logger }: FixedServices, { watch }: { readonly watch: boolean }): FixedContext {
   return {
-    files, clock, locks: fileLocks({ files, clock, random, settings: locks, lockers: others, logger, watch }), turns: new Turns(), spool, mailbox, watch, holders: new Map(),
+    files, clock, locks: fileLocks({ files, clock, random, settings: locks, lockers: others, logger, watch }), turns: new Turns(), spool, mailbox, watch, holders: new Map(), recognised: new RecognisedFiles(),
     ...(lane && { lane }),
   }
 }

@@ -124,7 +124,13 @@ export class FixedSource implements MailboxSource {
       await this.#left(held, settled)
       return true
     }
-    if ((await this.file.locked(signal, known.say(edit), look, found)) === undefined) await known.vanish(edit)
+    try {
+      if ((await this.file.locked(signal, known.say(edit), look, found)) === undefined) await known.vanish(edit)
+    } catch (error) {
+      // Another program may have made it one of another format, which only grew.
+      if (error instanceof MailError && error.kind === 'corrupt') this.#ctx.recognised.forget(this.path)
+      throw error
+    }
   }
   /** Whether the mailbox is still as the rows of last time say, and nothing is to be written; it is held then. That shows without the locks of those who write. */
   async #isAsKept(found: FileStat, claim: boolean): Promise<boolean> {

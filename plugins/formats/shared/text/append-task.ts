@@ -4,7 +4,7 @@ import { impatientLocks, type LockNews, type LockValues } from '../locks/impatie
 import { appendMessages, missingEnd, type Appended, type AppendHow, type Target, type Waiting } from './append.js'
 import { arriving, type Source } from './arriving.js'
 import { MailboxFile } from './mailbox-file.js'
-import { RecognisedFiles } from './recognised.js'
+import { RecognisedFiles } from '../recognised.js'
 import type { StoredAt, StoredIn } from './stored.js'
 import { compare, fileState, type FileState } from './stamp.js'
 

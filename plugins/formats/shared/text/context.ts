@@ -3,7 +3,7 @@ import type { FileLocks } from '../locks/locks.js'
 import type { AppendFacts } from './append-facts.js'
 import type { TextDialect } from './dialect.js'
 import type { KeptFiles } from './kept-file.js'
-import type { RecognisedFiles } from './recognised.js'
+import type { RecognisedFiles } from '../recognised.js'
 
 /** What the format's parts share; one per host. */
 export interface TextContext {

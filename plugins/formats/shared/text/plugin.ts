@@ -5,7 +5,7 @@ import { AppendFacts } from './append-facts.js'
 import type { TextContext } from './context.js'
 import type { TextDialect } from './dialect.js'
 import { KeptFiles } from './kept-file.js'
-import { RecognisedFiles } from './recognised.js'
+import { RecognisedFiles } from '../recognised.js'
 
 /** Settings of formats whose mailboxes are text. */
 export const textSettings = z.strictObject({

@@ -19,18 +19,17 @@ interface Places {
 
 /** What each data file holds by these places; files that hold nothing are left out, and so are messages that do not stay. */
 export function holdings({ count, file, at, internal, size }: Places, stays: (i: number) => boolean = () => true): Map<number, Holding> {
-  const out = new Map<number, Holding>()
+  const out = new Map<number, { octets: number; end: number; backwards: boolean }>()
   for (let i = 0; i < count; i++) {
     if (!stays(i)) continue
+    const number = file[i] ?? 0
+    let held = out.get(number)
+    if (held === undefined) out.set(number, (held = { octets: 0, end: 0, backwards: false }))
     const start = at[i] ?? 0
     const octets = (internal[i] ?? 0) + (size[i] ?? 0)
-    const number = file[i] ?? 0
-    const before = out.get(number)
-    out.set(number, {
-      octets: (before?.octets ?? 0) + octets,
-      end: Math.max(before?.end ?? 0, start + octets),
-      backwards: before !== undefined && (before.backwards || start < before.end),
-    })
+    held.backwards ||= start < held.end
+    held.octets += octets
+    held.end = Math.max(held.end, start + octets)
   }
   return out
 }

@@ -16,67 +16,72 @@ export interface IndexChange {
   readonly size: number
 }
 
+const [STAYS, LEAVES, ABSENT] = [0, 1, 2]
+
 /**
  * The index without some messages. Whatever stands between the last field and the end of a line is passed over by every reader, so the line of a
  * message that stays is stretched over those that go: the cost is that of what goes, not of what follows. Where lines would become too long, or
- * stretched ones most of the file, all that follows is written anew.
+ * stretched ones most of the file, all that follows is written anew. `absent`: messages that others expunged, whose rows stand there until the edit is
+ * committed; they have no line any more.
  */
-export function withoutLines(edit: TableEdit, there: UidSet, gone: UidSet, end: number): IndexChange {
+export function withoutLines(edit: TableEdit, absent: UidSet, gone: UidSet, end: number): IndexChange {
   const { rows } = edit
-  // Rows of messages that others expunged stand there until the edit is committed; they have no line any more.
-  const present = [...rowsOfSet(rows, there)]
+  const { length } = rows
   const lines = rows.column(LINE)
-  const lineOf = (i: number): number => (i < present.length ? (lines[present[i] ?? 0] ?? 0) : end)
-  const leaving = new Uint8Array(rows.length)
-  for (const row of rowsOfSet(rows, gone)) leaving[row] = 1
-  const isGone = (i: number): boolean => leaving[present[i] ?? 0] === 1
-  const rewritten = (from: number, before: readonly Patch[]): IndexChange => allFrom(edit, present.slice(from), isGoneRow, from === 0 ? SEQUENCE_OCTETS : lineOf(from), before)
-  const isGoneRow = (row: Row): boolean => leaving[row] === 1
-  const left = present.length - gone.count
-  let first = 0
-  while (first < present.length && !isGone(first)) first++
-  if (end - SEQUENCE_OCTETS > 2 * left * INDEX_OCTETS + 16 * INDEX_OCTETS) return rewritten(0, [])
+  const becomes = new Uint8Array(length)
+  for (const row of rowsOfSet(rows, absent)) becomes[row] = ABSENT
+  const leaving = [...rowsOfSet(rows, gone)]
+  for (const row of leaving) becomes[row] = LEAVES
+  const rewritten = (from: number, before: readonly Patch[]): IndexChange => allFrom(edit, from, (row) => becomes[row] === STAYS, from === 0 ? SEQUENCE_OCTETS : (lines[from] ?? 0), before)
+  /** Where the first line stands that is one of this row or of one behind it. */
+  const lineFrom = (row: number): number => {
+    let at = row
+    while (becomes[at] === ABSENT) at++
+    return at < length ? (lines[at] ?? 0) : end
+  }
+  const stayingBefore = (row: number): number => {
+    let at = row - 1
+    while (at >= 0 && becomes[at] !== STAYS) at--
+    return at
+  }
+  if (end - SEQUENCE_OCTETS > 2 * (length - absent.count - gone.count) * INDEX_OCTETS + 16 * INDEX_OCTETS) return rewritten(0, [])
   const patches: Patch[] = []
-  /** Where the line of the last message that stays begins. */
-  let kept = first > 0 ? lineOf(first - 1) : -1
-  for (let i = first; i < present.length; ) {
-    if (!isGone(i)) {
-      kept = lineOf(i++)
-      continue
-    }
-    let next = i
-    while (next < present.length && isGone(next)) next++
+  /** The first message that stays, where it came to the beginning. */
+  let first = -1
+  for (let n = 0; n < leaving.length; ) {
+    const row = leaving[n] ?? 0
+    let next: number = row
+    while (next < length && becomes[next] !== STAYS) next++
+    const before = stayingBefore(row)
+    const start = before < 0 || before === first ? SEQUENCE_OCTETS : (lines[before] ?? 0)
     // Nothing follows: the file ends where the first of them began.
-    const staying = present[next]
-    if (staying === undefined) return { patches, size: kept < 0 ? SEQUENCE_OCTETS : lineOf(i) }
-    const stop = kept < 0 ? lineOf(next + 1) : lineOf(next)
-    const start = kept < 0 ? SEQUENCE_OCTETS : kept
-    if (stop - start > LONGEST_LINE) return rewritten(kept < 0 ? 0 : i, patches)
-    if (kept < 0) {
+    if (next === length) return { patches, size: before < 0 ? SEQUENCE_OCTETS : (lines[row] ?? 0) }
+    const stop = lineFrom(before < 0 ? next + 1 : next)
+    if (stop - start > LONGEST_LINE) return rewritten(before < 0 ? 0 : row, patches)
+    if (before < 0) {
       // Its end is where that of the line before was.
       const line = Buffer.allocUnsafe(INDEX_OCTETS)
-      putLine(edit, staying, line, 0)
+      putLine(edit, next, line, 0)
       const bytes = Buffer.alloc(stop - 2 - start, FILLER)
       bytes.set(line.subarray(0, TEXT_OCTETS))
       patches.push({ at: start, bytes })
-      edit.set(staying, LINE, start)
-      kept = start
-      i = next + 1
-    } else {
-      patches.push({ at: start + TEXT_OCTETS, bytes: FILLERS.subarray(0, stop - 2 - start - TEXT_OCTETS) })
-      i = next
-    }
+      // A row number is an index of the table.
+      edit.set(next as Row, LINE, start)
+      first = next
+    } else patches.push({ at: start + TEXT_OCTETS, bytes: FILLERS.subarray(0, stop - 2 - start - TEXT_OCTETS) })
+    while ((leaving[n] ?? length) < next) n++
   }
   return { patches, size: end }
 }
 
 /** Lines of rows, one behind the other. */
-function allFrom(edit: TableEdit, rows: readonly Row[], isGone: (row: Row) => boolean, start: number, before: readonly Patch[]): IndexChange {
-  const octets = Buffer.allocUnsafe(rows.length * INDEX_OCTETS)
+function allFrom(edit: TableEdit, from: number, stays: (row: number) => boolean, start: number, before: readonly Patch[]): IndexChange {
+  const { length } = edit.rows
+  const octets = Buffer.allocUnsafe((length - from) * INDEX_OCTETS)
   let end = 0
-  for (const row of rows) {
-    if (isGone(row)) continue
-    edit.set(row, LINE, start + end)
+  for (let row = from; row < length; row++) {
+    if (!stays(row)) continue
+    edit.set(row as Row, LINE, start + end)
     putLine(edit, row, octets, end)
     end += INDEX_OCTETS
   }

@@ -365,7 +365,7 @@ export class MixSource implements MailboxSource {
       if (gone.count === 0) return held
       const sequence = this.folder.nextSequence(held)
       const stay = there.count - gone.count
-      const index = withoutLines(edit, there, gone, this.#indexEnd)
+      const index = withoutLines(edit, absent, gone, this.#indexEnd)
       // Lines of messages that are gone mean nothing to anybody; they go when they are the greater part.
       const spare = held.status.size > SEQUENCE_OCTETS + (2 * stay + 64) * STATUS_OCTETS
       const done = await this.folder.commit(held, sequence, { index, ...(spare && { status: this.#wholeStatus(held, edit, sequence, new Set(), gone) }) })
@@ -380,7 +380,7 @@ export class MixSource implements MailboxSource {
       }
       for (const row of rowsOfSet(rows, absent)) isLeft[row] = 0
       edit.remove(gone)
-      const left = holdings({ count: rows.length, size: rows.size, file, at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => isLeft[row] === 1)
+      const left = holdings({ count: rows.length, size: rows.size, file, at: rows.column(AT), internal: rows.column(INTERNAL) }, (row) => isLeft[row] === 1 && files.has(file[row] ?? 0))
       for (const file of files) this.#holes.set(file, left.get(file) ?? NOTHING)
       return done
     })

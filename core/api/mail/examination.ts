@@ -1,8 +1,10 @@
 import type { AppendItem } from './delivery.js'
 import type { GivenNumbers } from './store.js'
 
-/** What a look for damage finds in a mailbox, in the order of its file; `at` is the octet where it stands, in a mailbox that is a folder in `file` there.
- * `denied`: whoever looks may not read it; it may be whole. */
+/**
+ * What a look for damage finds in a mailbox, in the order of its file; `at` is the octet where it stands, in a mailbox that is a folder in `file` there.
+ * `denied`: whoever looks may not read it; it may be whole.
+ */
 export type Examined =
   | { readonly kind: 'damage'; readonly at: number; readonly file?: string; readonly text: string; readonly denied?: true }
   /** Once, before the messages: what the mailbox says of its numbers, where that is whole. Without it they are lost. */

@@ -329,8 +329,6 @@ export class MixFolder {
     this.#looked = this.#redo.holds ? await this.#sequences(handles).catch(() => undefined) : undefined
     return !this.#redo.holds || this.#chained === this.#looked
   }
-  /** Sequences of the control files, for the rest of an operation that has just looked at them. */
-  #looked: string | undefined
   /** A change failed on its way into the control files; the next operation makes it. */
   get owes(): boolean {
     return this.#owes
@@ -338,6 +336,8 @@ export class MixFolder {
   #owes = false
   /** What is there, by the last look or change. */
   #last: Held | undefined
+  /** Sequences of the control files, for the rest of an operation that has just looked at them. */
+  #looked: string | undefined
   /** What the last entry of the redo file left. */
   #chained = ''
   /** Control files are on the disk as they are; the redo file has done its work. */
